@@ -1,0 +1,139 @@
+"""The console script `deformgan`: finds the command, reads its flags, turns errors into one line.
+
+A command `NAME` is the function `NAME` in `cli/NAME.py`. Its signature is its interface: parameters
+before `/` are positional arguments, those after `*` are flags, a flag without a default is
+required, and the docstring's `Args` are the help. It returns its exit code, or None for 0.
+Whatever is slow to import is imported inside the function, so that `--help` answers at once.
+"""
+
+import functools
+import io
+import re
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stderr
+from importlib import import_module
+
+from deformgan import __version__
+from deformgan.errors import InputError
+
+# A new command is its file and one line here.
+COMMANDS: dict[str, str] = {
+    "generate": "Puts the person of a photo into another pose.",
+    "animate": "Moves the person of a photo through a sequence of poses.",
+    "train": "Trains a generator by a named recipe.",
+}
+
+_BAD_INPUT = 2
+_INTERRUPTED = 130  # what a shell reports for a process that Ctrl-C ended
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command.
+
+    Args:
+        arguments: What follows the program's name; by default what the process was started with.
+
+    Returns:
+        Exit code: 0 done, 1 a check failed (`verify`), 2 the user can fix it, 130 interrupted.
+    """
+    try:
+        return _dispatch(sys.argv[1:] if arguments is None else list(arguments))
+    except InputError as error:
+        print(f"deformgan: {error}", file=sys.stderr)
+        return _BAD_INPUT
+    except KeyboardInterrupt:
+        print("deformgan: interrupted", file=sys.stderr)
+        return _INTERRUPTED
+
+
+def _dispatch(arguments: list[str]) -> int:
+    if not arguments:
+        raise InputError(f"No command given; choose one of {', '.join(COMMANDS)}, or --help.")
+    name, *rest = arguments
+    if name in ("-h", "--help"):
+        print(_overview())
+        return 0
+    if name == "--version":
+        print(f"deformgan {__version__}")
+        return 0
+    if name not in COMMANDS:
+        raise InputError(f"Unknown command {name!r}; choose one of {', '.join(COMMANDS)}.")
+    module = import_module(f"deformgan.cli.{name}")
+    command = _parse(getattr(module, name), prog=f"deformgan {name}", arguments=rest)
+    return 0 if command is None else command() or 0
+
+
+def _overview() -> str:
+    width = max(map(len, COMMANDS), default=0)
+    commands = "\n".join(f"  {name:{width}}  {summary}" for name, summary in COMMANDS.items())
+    return (
+        "usage: deformgan COMMAND ...\n\n"
+        "A photo of a person and a pose in, the photo of that person in that pose out.\n\n"
+        f"{commands}\n\n"
+        "`deformgan COMMAND --help` explains one command; `deformgan --version` names the version."
+    )
+
+
+def _parse(
+    function: Callable[..., int | None], prog: str, arguments: list[str]
+) -> Callable[[], int | None] | None:
+    """Reads a command's arguments, without running it: an error in a command is not a wrong flag.
+
+    Args:
+        function: The command.
+        prog: What the help calls it.
+        arguments: What follows the command's name.
+
+    Returns:
+        The command with its arguments filled in, or None if help was asked for and printed.
+    """
+    import tyro  # costs a quarter of a second, which `deformgan --help` does not need
+
+    @functools.wraps(function)
+    def bind(*args, **kwargs):
+        return functools.partial(function, *args, **kwargs)
+
+    complaint = io.StringIO()
+    try:
+        with redirect_stderr(complaint):
+            return tyro.cli(
+                bind,
+                prog=prog,
+                args=arguments,
+                config=(
+                    tyro.conf.DisallowNone,
+                    tyro.conf.FlagCreatePairsOff,
+                    tyro.conf.PositionalMetavarFromFieldName,
+                ),
+            )
+    except SystemExit as stop:
+        if not stop.code:
+            return None
+        raise InputError(f"{_flatten(complaint.getvalue())}; see {prog} --help.") from None
+
+
+def _flatten(box: str) -> str:
+    """Makes one line of the box that tyro draws around an error.
+
+    A box has a title, then sections between rules: the complaint, options that may have been
+    meant, and a pointer to the help. Options are indented by four, their descriptions by eight.
+    """
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", box).splitlines()
+    sections: list[list[str]] = [[]]
+    for line in plain[1:]:
+        row = line[2:].rstrip(" │")
+        if set(row) <= set("─-╯"):
+            sections.append([])
+        elif not row.startswith(" " * 8):
+            sections[-1].append(row)
+    sentences = []
+    for rows in sections:
+        prose = " ".join(row for row in rows if not row.startswith(" "))
+        options = ", ".join(row.strip() for row in rows if row.startswith(" "))
+        sentences.append(f"{prose} {options}".strip())
+    return "; ".join(
+        sentence.rstrip(".")
+        for sentence in sentences
+        if sentence and not sentence.startswith("For full helptext")
+    )
