@@ -1,0 +1,236 @@
+"""part_corners, part_masks: joints -> body regions."""
+
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from deformgan.pose import Pose, Skeleton
+
+Convention = Literal["deformgan", "reference"]
+
+_START_EXTENSION = 0.1  # of the limb, beyond its first joint (authors' code)
+
+
+def unit_length(pose: Pose, skeleton: Skeleton) -> Float[Tensor, "batch"]:
+    """Measures the pose: root mean square of its unit segments (for people shoulder to hip).
+
+    Segments with a missing end are left out; a pose without any has length 0.
+
+    Source:
+        Authors' code (`compute_st_distance`); both segments are always there in a usable pose.
+    """
+    starts = skeleton.indices([start for start, _ in skeleton.unit])
+    ends = skeleton.indices([end for _, end in skeleton.unit])
+    squared = (pose.joints[:, starts] - pose.joints[:, ends]).square().sum(dim=-1)
+    seen = pose.visible[:, starts] & pose.visible[:, ends]
+    return ((squared * seen).sum(dim=1) / seen.sum(dim=1).clamp(min=1)).sqrt()
+
+
+def limb_corners(
+    start: Float[Tensor, "*batch 2"],
+    end: Float[Tensor, "*batch 2"],
+    half_width: Float[Tensor, "*batch"],
+    extension: Float[Tensor, "*batch"],
+    start_extension: Float[Tensor, "*batch"] | float = _START_EXTENSION,
+) -> Float[Tensor, "*batch 4 2"]:
+    """Draws the oriented rectangle of a limb.
+
+    The start moves away from the end by a tenth of the limb; then the end moves away from the moved
+    start by `extension` of that longer limb. A limb of no length gives four points one pixel off its
+    joint on a diagonal: no area, so its mask is empty and no transform can be fitted.
+
+    Args:
+        start: First joint, (x, y) in pixels.
+        end: Second joint.
+        half_width: Half the rectangle's width in pixels.
+        extension: Share by which the end is moved.
+        start_extension: Share by which the start is moved.
+
+    Source:
+        Authors' code (`estimate_polygon`), corner order included.
+    """
+    if not isinstance(start_extension, Tensor):
+        start_extension = torch.full_like(extension, start_extension)
+    start_moved = start + start_extension[..., None] * (start - end)
+    end_moved = end + extension[..., None] * (end - start_moved)
+    axis = start_moved - end_moved
+    length = axis.norm(dim=-1, keepdim=True)
+    normal = torch.stack([-axis[..., 1], axis[..., 0]], dim=-1)
+    has_length = length > 0
+    normal = normal / torch.where(has_length, length, 1) * half_width[..., None]
+    normal = torch.where(has_length, normal, 1.0)
+    return torch.stack(
+        [start_moved + normal, start_moved - normal, end_moved - normal, end_moved + normal], dim=-2
+    )
+
+
+def part_corners(
+    pose: Pose, skeleton: Skeleton, extent: Literal["mask", "fit"] = "mask"
+) -> tuple[Float[Tensor, "batch parts 4 2"], Bool[Tensor, "batch parts"]]:
+    """Draws the rectangle of every limb.
+
+    Args:
+        pose: In pixels.
+        skeleton: Its parts.
+        extent: "mask" for the region's own length; "fit" for the shorter one of lower limbs that
+            the reference fits its transforms to.
+
+    Returns:
+        Corners (x, y), zero where the part is no limb or not seen; and which parts are limbs with
+        both joints seen.
+    """
+    batch, parts = len(pose), skeleton.parts
+    corners = pose.joints.new_zeros(batch, len(parts), 4, 2)
+    present = torch.zeros(batch, len(parts), dtype=torch.bool, device=pose.joints.device)
+    limbs = [place for place, part in enumerate(parts) if part.region == "limb"]
+    if not limbs:
+        return corners, present
+    starts = skeleton.indices([parts[place].joints[0] for place in limbs])
+    ends = skeleton.indices([parts[place].joints[1] for place in limbs])
+    extensions = [
+        parts[place].extension if extent == "mask" else parts[place].fit_extension
+        for place in limbs
+    ]
+    half_width = unit_length(pose, skeleton) * (skeleton.limb_width / 2)
+    seen = pose.visible[:, starts] & pose.visible[:, ends]
+    rectangles = limb_corners(
+        pose.joints[:, starts],
+        pose.joints[:, ends],
+        half_width[:, None].expand(-1, len(limbs)),
+        pose.joints.new_tensor(extensions).expand(batch, -1),
+    )
+    corners[:, limbs] = torch.where(seen[..., None, None], rectangles, 0.0)
+    present[:, limbs] = seen
+    return corners, present
+
+
+def inside_polygon(
+    corners: Float[Tensor, "*batch corners 2"],
+    x: Float[Tensor, "width"],
+    y: Float[Tensor, "height"],
+) -> Bool[Tensor, "*batch height width"]:
+    """Tells which points of a grid lie in a polygon, by the even-odd rule.
+
+    An edge counts at columns from its smaller x (inclusive) to its larger x (exclusive), for points
+    strictly above its crossing, so that polygons that share an edge share no point.
+
+    Args:
+        corners: (x, y), in order.
+        x: Columns of the grid.
+        y: Rows of the grid.
+
+    Source:
+        The rule of scikit-image 0.13's `grid_points_in_poly`, which the authors' masks go through.
+    """
+    y = y[:, None]
+    inside = torch.zeros(
+        (*corners.shape[:-2], y.shape[0], x.shape[0]), dtype=torch.bool, device=corners.device
+    )
+    for first, second in zip(
+        corners.unbind(dim=-2), corners.roll(1, dims=-2).unbind(dim=-2), strict=True
+    ):
+        x1, y1, x2, y2 = (
+            value[..., None] for value in (*first.unbind(dim=-1), *second.unbind(dim=-1))
+        )
+        spans = (x1 <= x) != (x2 <= x)  # (*batch, width)
+        run = torch.where(x1 == x2, 1, x2 - x1)
+        crossing = (y2 - y1) * (x - x1) / run + y1
+        inside ^= spans[..., None, :] & (y < crossing[..., None, :])
+    return inside
+
+
+def square_mask(
+    centre: Float[Tensor, "batch 2"],
+    half: Float[Tensor, "batch"],
+    size: tuple[int, int],
+    stride: int = 1,
+    convention: Convention = "deformgan",
+) -> Bool[Tensor, "batch height width"]:
+    """Draws an axis-aligned square.
+
+    Args:
+        centre: (x, y) in pixels of the full image.
+        half: Half side in pixels.
+        size: Height and width of the full image.
+        stride: The mask's pixel is this many image pixels wide.
+        convention: "deformgan" takes pixel centres within the half side. "reference" cuts centre
+            and half side down to whole numbers, leaves out the last row and column, and fills
+            nearly a whole row or column where the square ends left of or above the frame.
+
+    Source:
+        Authors' code (`mask_from_kp_array`); the last oddity is Python's negative slice stop.
+    """
+    inside = []
+    for axis, length in ((1, size[0]), (0, size[1])):
+        place = _pixel_centres(length, stride, centre, convention)
+        middle = centre[:, axis, None]
+        if convention == "reference":
+            middle, reach = middle.trunc(), half[:, None].trunc()
+            stop = (middle + reach).clamp(max=length)
+            stop = torch.where(stop < 0, stop + length, stop)
+            inside.append((place >= (middle - reach).clamp(min=0)) & (place < stop))
+        else:
+            inside.append((place - middle).abs() <= half[:, None])
+    rows, columns = inside
+    return rows[:, :, None] & columns[:, None, :]
+
+
+def part_masks(
+    pose: Pose,
+    skeleton: Skeleton,
+    size: tuple[int, int],
+    stride: int = 1,
+    convention: Convention = "deformgan",
+) -> Bool[Tensor, "batch parts height width"]:
+    """Draws where each body part is.
+
+    Args:
+        pose: In pixels of the full image.
+        skeleton: Its parts.
+        size: Height and width of the full image.
+        stride: The masks' pixels are this many image pixels wide.
+        convention: "deformgan" asks at the centre of each of those pixels; "reference" at every
+            `stride`-th pixel of the full image, with the square's quirks (see `square_mask`).
+
+    Returns:
+        One mask per part, empty for a part that is not seen.
+
+    Source:
+        Section 3 (M_h). As in the authors' code, and other than in the paper, the torso's region is
+        the whole image, and masks are drawn in the target, after the warp.
+    """
+    joints = pose.joints
+    rows = _pixel_centres(size[0], stride, joints, convention)
+    columns = _pixel_centres(size[1], stride, joints, convention)
+    masks = torch.zeros(
+        (len(pose), len(skeleton.parts), len(rows), len(columns)),
+        dtype=torch.bool,
+        device=joints.device,
+    )
+    limbs = [place for place, part in enumerate(skeleton.parts) if part.region == "limb"]
+    if limbs:
+        corners, present = part_corners(pose, skeleton)
+        masks[:, limbs] = inside_polygon(corners[:, limbs], columns, rows)
+        masks &= present[:, :, None, None]
+    for place, part in enumerate(skeleton.parts):
+        if part.region == "limb":
+            continue
+        seen = pose.visible[:, skeleton.indices(part.joints)]
+        enough = seen.sum(dim=1) >= part.needs
+        if part.region == "image":
+            masks[:, place] = enough[:, None, None]
+            continue
+        points = joints[:, skeleton.indices(part.joints)] * seen[..., None]
+        centre = points.sum(dim=1) / seen.sum(dim=1, keepdim=True).clamp(min=1)
+        half = unit_length(pose, skeleton) * skeleton.square_half
+        square = square_mask(centre, half, size, stride, convention)
+        masks[:, place] = square & enough[:, None, None]
+    return masks
+
+
+def _pixel_centres(length: int, stride: int, like: Tensor, convention: Convention) -> Tensor:
+    first = 0.0 if convention == "reference" else (stride - 1) / 2
+    count = torch.arange(length // stride, dtype=like.dtype, device=like.device)
+    return count * stride + first
