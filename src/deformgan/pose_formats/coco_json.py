@@ -1,0 +1,124 @@
+"""COCO keypoints: a data set's annotation file, or the list of results that detectors write.
+
+An annotation file is `{"images": [...], "annotations": [...]}`; its images are named by
+`file_name`. A list of results is `[{"image_id": ..., "keypoints": [...], "score": ...}, ...]`; its
+images are named by `image_id`. Keypoints are 17 times (x, y, v).
+
+In an annotation file v is 0 for a joint that is not labelled, 1 for a hidden one, 2 for one in
+sight: both of the latter count as visible here, for a hidden joint still says where the limb is. In
+a list of results v is the detector's score, which is never quite 0, so a joint counts from 0.3 on.
+"""
+
+from pathlib import Path
+
+import torch
+
+from deformgan.errors import InputError
+from deformgan.pose import Pose
+from deformgan.pose_formats.annotations import Annotations, are_numbers
+from deformgan.skeletons.openpose18 import OPENPOSE18
+
+MIN_SCORE = 0.3
+COCO17 = (
+    "nose",
+    "left_eye",
+    "right_eye",
+    "left_ear",
+    "right_ear",
+    "left_shoulder",
+    "right_shoulder",
+    "left_elbow",
+    "right_elbow",
+    "left_wrist",
+    "right_wrist",
+    "left_hip",
+    "right_hip",
+    "left_knee",
+    "right_knee",
+    "left_ankle",
+    "right_ankle",
+)
+
+
+def openpose18_from_coco17(pose: Pose) -> Pose:
+    """Reorders COCO's 17 joints and adds the neck.
+
+    The neck is the middle of the shoulders, and visible only if both are.
+    """
+    shoulders = [COCO17.index("right_shoulder"), COCO17.index("left_shoulder")]
+    seen = pose.visible[:, shoulders].all(dim=1, keepdim=True)
+    neck = pose.joints[:, shoulders].mean(dim=1, keepdim=True).masked_fill(~seen[..., None], 0.0)
+    names = (*COCO17, "neck")
+    order = [names.index(joint) for joint in OPENPOSE18.joints]
+    return Pose(
+        torch.cat([pose.joints, neck], dim=1)[:, order],
+        torch.cat([pose.visible, seen], dim=1)[:, order],
+    )
+
+
+def is_coco(content: object) -> bool:
+    """Tells whether parsed JSON is of this format, in either form."""
+    if isinstance(content, dict):
+        return isinstance(content.get("annotations"), list) and "images" in content
+    return isinstance(content, list) and all(
+        isinstance(item, dict) and "keypoints" in item and "image_id" in item for item in content
+    )
+
+
+def annotations_from_coco(content: dict | list, path: Path) -> Annotations:
+    """Reads everybody in every image.
+
+    Annotations without keypoints (boxes, crowds) are passed over.
+
+    Args:
+        content: The parsed file.
+        path: Where it came from, for errors.
+
+    Returns:
+        One pose of `openpose18` per person, in the file's order; people of one image have its name.
+        The size is given where all images share it.
+    """
+    if isinstance(content, list):
+        items, images, least = content, None, MIN_SCORE
+    else:
+        items, images, least = content["annotations"], _images(content["images"], path), None
+    names, rows = [], []
+    for index, item in enumerate(items):
+        if not isinstance(item, dict):
+            raise InputError(f"{path}: annotation {index} is not an object.")
+        values = item.get("keypoints")
+        if values is None or item.get("num_keypoints") == 0:
+            continue
+        if not are_numbers(values, 3 * len(COCO17)):
+            raise InputError(
+                f"{path}: annotation {index} has no list of 51 numbers in 'keypoints'."
+            )
+        image_id = item.get("image_id")
+        if images is not None and image_id not in images:
+            raise InputError(f"{path}: annotation {index} is of image {image_id!r}, not listed.")
+        names.append(str(image_id) if images is None else images[image_id]["file_name"])
+        rows.append(values)
+    keypoints = torch.tensor(rows, dtype=torch.float32).reshape(len(rows), len(COCO17), 3)
+    flags = keypoints[..., 2]
+    visible = flags > 0 if least is None else flags >= least
+    joints = keypoints[..., :2].masked_fill(~visible[..., None], 0.0)
+    pose = openpose18_from_coco17(Pose(joints, visible))
+    return Annotations(names, pose, _common_size(list((images or {}).values())), source=str(path))
+
+
+def _common_size(images: list[dict]) -> tuple[int, int] | None:
+    sizes = [[image.get("height"), image.get("width")] for image in images]
+    if not sizes or any(size != sizes[0] for size in sizes) or not are_numbers(sizes[0], 2):
+        return None
+    return int(sizes[0][0]), int(sizes[0][1])
+
+
+def _images(images: object, path: Path) -> dict[int | str, dict]:
+    if not isinstance(images, list) or not all(
+        isinstance(image, dict)
+        and isinstance(image.get("id"), int | str)
+        and isinstance(image.get("file_name"), str)
+        for image in images
+    ):
+        raise InputError(f"{path}: 'images' is not a list of objects with 'id' and 'file_name'.")
+    return {image["id"]: image for image in images}

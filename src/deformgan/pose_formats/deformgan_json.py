@@ -1,0 +1,107 @@
+"""Our own pose file: joints by name, one pose or the frames of an animation.
+
+    {
+      "skeleton": "openpose18",
+      "size": [128, 64],
+      "poses": {
+        "walk_00": {"nose": [31.5, 18], "neck": [31, 29.25]},
+        "walk_01": {"nose": [32, 18.5], "neck": [31.5, 29]}
+      }
+    }
+
+`size` is (height, width) of the images the poses belong to, and may be left out. A joint that was
+not seen is left out (or null). The order of the poses is the order of the frames.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+
+from deformgan.errors import InputError
+from deformgan.pose import Pose, Skeleton
+from deformgan.pose_formats.annotations import Annotations, are_numbers, write_whole
+from deformgan.skeletons import SKELETONS
+from deformgan.skeletons.openpose18 import OPENPOSE18
+
+
+def is_deformgan(content: object) -> bool:
+    """Tells whether parsed JSON is of this format."""
+    return isinstance(content, dict) and "skeleton" in content and "poses" in content
+
+
+def annotations_from_deformgan(content: dict, path: Path) -> Annotations:
+    """Reads all poses, in the file's order.
+
+    Args:
+        content: The parsed file.
+        path: Where it came from, for errors.
+
+    Returns:
+        Poses of the skeleton that the file names.
+    """
+    name = content["skeleton"]
+    if not isinstance(name, str) or name not in SKELETONS:
+        raise InputError(f"{path}: unknown skeleton {name!r}; known are {', '.join(SKELETONS)}.")
+    skeleton = SKELETONS[name]
+    size = content.get("size")
+    if size is not None and not (are_numbers(size, 2) and min(size) >= 1):
+        raise InputError(f"{path}: 'size' is {size!r}; it is [height, width] in pixels.")
+    poses = content["poses"]
+    if not isinstance(poses, dict):
+        raise InputError(f"{path}: 'poses' is not an object of poses by name.")
+    joints = torch.zeros(len(poses), len(skeleton.joints), 2)
+    visible = torch.zeros(len(poses), len(skeleton.joints), dtype=torch.bool)
+    for row, (frame, pose) in enumerate(poses.items()):
+        if not isinstance(pose, dict):
+            raise InputError(f"{path}: pose {frame!r} is not an object of joints by name.")
+        for joint, place in pose.items():
+            if joint not in skeleton.joints:
+                raise InputError(
+                    f"{path}: pose {frame!r} has a joint {joint!r}, which {name} has not; its "
+                    f"joints are {', '.join(skeleton.joints)}."
+                )
+            if place is None:
+                continue
+            if not are_numbers(place, 2):
+                raise InputError(f"{path}: {joint!r} of pose {frame!r} is not [x, y]: {place!r}.")
+            joints[row, skeleton.index(joint)] = torch.tensor(place, dtype=torch.float32)
+            visible[row, skeleton.index(joint)] = True
+    size = None if size is None else (int(size[0]), int(size[1]))
+    return Annotations(list(poses), Pose(joints, visible), size, source=str(path))
+
+
+def write_deformgan_json(
+    path: str | Path, annotations: Annotations, skeleton: Skeleton = OPENPOSE18
+) -> None:
+    """Writes a pose file, whole or not at all.
+
+    Args:
+        path: The file to write; its folder exists.
+        annotations: One pose per name, coordinates kept to a thousandth of a pixel.
+        skeleton: Of the poses.
+    """
+    if len(set(annotations.names)) != len(annotations.names):
+        raise ValueError("a pose file holds one pose per name, but a name occurs twice.")
+    joints = annotations.pose.joints.tolist()
+    visible = annotations.pose.visible.tolist()
+    lines = [
+        f"    {json.dumps(name)}: {json.dumps(_named(skeleton, xy, seen))}"
+        for name, xy, seen in zip(annotations.names, joints, visible, strict=True)
+    ]
+    head = [f'  "skeleton": {json.dumps(skeleton.name)}']
+    if annotations.size is not None:
+        head.append(f'  "size": {json.dumps(list(annotations.size))}')
+    poses = '  "poses": {\n' + ",\n".join(lines) + "\n  }"
+    write_whole(Path(path), "{\n" + ",\n".join([*head, poses]) + "\n}\n")
+
+
+def _named(
+    skeleton: Skeleton, joints: list[list[float]], visible: list[bool]
+) -> Mapping[str, list[float]]:
+    return {
+        name: [round(value, 3) for value in xy]
+        for name, xy, seen in zip(skeleton.joints, joints, visible, strict=True)
+        if seen
+    }
