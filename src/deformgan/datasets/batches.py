@@ -1,0 +1,183 @@
+"""PairBatches: the batch of every training step, found from (seed, step) alone."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int64, UInt8
+from torch import Tensor
+
+from deformgan.errors import InputError
+from deformgan.pair import Pair, View
+from deformgan.pose import Pose, Skeleton
+from deformgan.skeletons.openpose18 import OPENPOSE18
+
+# Streams of random numbers of one seed; a data set's own stream is _ORDER plus its position.
+_FLIP, _ORDER = 0, 1
+
+
+@runtime_checkable
+class PairedImages(Protocol):
+    """A data set in memory.
+
+    Attributes:
+        poses: In pixels of `images`, one per image.
+    """
+
+    poses: Pose
+
+    @property
+    def images(self) -> UInt8[Tensor, "images 3 height width"]:
+        """All images, RGB."""
+        ...
+
+    @property
+    def pairs(self) -> Int64[Tensor, "pairs 2"]:
+        """Positions of source and target."""
+        ...
+
+
+class PairBatches:
+    """Training batches of one data set, or of several mixed in fixed proportions.
+
+    `batches[step]` depends on nothing but the constructor's arguments and `step`, so a resumed run
+    goes on where it stopped without replaying anything. Images are kept as uint8 on the device.
+    """
+
+    def __init__(
+        self,
+        datasets: PairedImages | Sequence[PairedImages],
+        batch_size: int,
+        *,
+        proportions: Sequence[float] | None = None,
+        seed: int = 0,
+        flip: bool = False,
+        skeleton: Skeleton = OPENPOSE18,
+        device: str | torch.device = "cpu",
+    ):
+        """Moves the data to the device.
+
+        Args:
+            datasets: Data sets with images of one size.
+            batch_size: Pairs per batch.
+            proportions: Share of each data set in every batch, rounded to whole pairs; by default
+                in proportion to their numbers of pairs.
+            seed: Of the order of the pairs and of the flips.
+            flip: Whether to mirror both views of a pair, in every second case on average.
+            skeleton: Of the poses; tells which joints change places in a flip.
+            device: Where batches are made.
+        """
+        datasets = list(datasets) if isinstance(datasets, Sequence) else [datasets]
+        sizes = {tuple(dataset.images.shape[2:]) for dataset in datasets}
+        if len(sizes) > 1:
+            raise InputError(f"The data sets' images are of different sizes: {sorted(sizes)}.")
+        if proportions is None:
+            proportions = [float(len(dataset.pairs)) for dataset in datasets]
+        self.counts = batch_counts(batch_size, proportions)
+        self.num_pairs = [len(dataset.pairs) for dataset in datasets]
+        for pairs, count in zip(self.num_pairs, self.counts, strict=True):
+            if pairs < count:
+                raise InputError(f"A data set has {pairs} pairs, fewer than the {count} a batch.")
+        self.seed = seed
+        self.flip = flip
+        self.skeleton = skeleton
+        self.device = torch.device(device)
+        self.images = [dataset.images.to(self.device) for dataset in datasets]
+        self.poses = [dataset.poses.to(self.device) for dataset in datasets]
+        self.pairs = [dataset.pairs.to(self.device) for dataset in datasets]
+
+    def __getitem__(self, step: int) -> Pair:
+        """Makes the batch of one step, counted from 0; there is no last one."""
+        chosen = []
+        for part, (num_pairs, count) in enumerate(zip(self.num_pairs, self.counts, strict=True)):
+            order = batch_indices(num_pairs, count, self.seed, step, stream=_ORDER + part)
+            chosen.append(self.pairs[part][order.to(self.device)])
+        source, target = (self._view([pairs[:, side] for pairs in chosen]) for side in (0, 1))
+        if not self.flip:
+            return Pair(source, target)
+        random = np.random.default_rng((self.seed, _FLIP, step))
+        flipped = torch.from_numpy(random.random(len(source.pose)) < 0.5).to(self.device)
+        return Pair(
+            flip_where(flipped, source, self.skeleton),
+            flip_where(flipped, target, self.skeleton),
+        )
+
+    def _view(self, rows: list[Tensor]) -> View:
+        image = torch.cat([images[row] for images, row in zip(self.images, rows, strict=True)])
+        pose = Pose.cat([poses[row] for poses, row in zip(self.poses, rows, strict=True)])
+        return View(to_float(image), pose)
+
+
+def batch_counts(batch_size: int, proportions: Sequence[float]) -> list[int]:
+    """Divides a batch among data sets as the proportions ask, by largest remainder.
+
+    Args:
+        batch_size: To be divided.
+        proportions: Positive, of any sum.
+
+    Returns:
+        At least one for every data set.
+    """
+    if min(proportions) <= 0 or batch_size < len(proportions):
+        raise InputError(
+            f"A batch of {batch_size} cannot be divided in the proportions {list(proportions)}: "
+            "every data set needs a positive share and at least one pair per batch."
+        )
+    shares = np.asarray(proportions, dtype=float) / sum(proportions) * batch_size
+    counts = np.maximum(np.floor(shares).astype(int), 1)
+    while counts.sum() != batch_size:
+        lack = shares - counts
+        if counts.sum() < batch_size:
+            counts[int(lack.argmax())] += 1
+        else:
+            counts[int(np.where(counts > 1, lack, np.inf).argmin())] -= 1
+    return counts.tolist()
+
+
+def batch_indices(
+    num_pairs: int, batch_size: int, seed: int, step: int, stream: int = 0
+) -> Int64[Tensor, "batch"]:
+    """Tells which pairs make up the batch of one step.
+
+    Every epoch has its own order, in which each pair comes at most once: the incomplete last batch
+    is dropped.
+
+    Args:
+        num_pairs: At least `batch_size`.
+        batch_size: Pairs per batch.
+        seed: Of the run.
+        step: From 0.
+        stream: Which of several independent orders of that seed.
+    """
+    if not 1 <= batch_size <= num_pairs:
+        raise ValueError(f"batch_size must be in 1..{num_pairs}, got {batch_size}.")
+    epoch, position = divmod(step, num_pairs // batch_size)
+    order = _epoch_order(num_pairs, seed, stream, epoch)
+    return order[position * batch_size : (position + 1) * batch_size]
+
+
+@lru_cache(maxsize=4)
+def _epoch_order(num_pairs: int, seed: int, stream: int, epoch: int) -> Tensor:
+    return torch.from_numpy(np.random.default_rng((seed, stream, epoch)).permutation(num_pairs))
+
+
+def to_float(
+    images: UInt8[Tensor, "batch 3 height width"],
+) -> Float[Tensor, "batch 3 height width"]:
+    """Takes 0..255 to [-1, 1]."""
+    return images.float() / 127.5 - 1
+
+
+def flip_where(flipped: Bool[Tensor, "batch"], view: View, skeleton: Skeleton) -> View:
+    """Mirrors the chosen items of a batch, image and pose together."""
+    pose = view.pose.flip(view.image.shape[-1], skeleton)
+    each = flipped[:, None]
+    return View(
+        torch.where(each[..., None, None], view.image.flip(-1), view.image),
+        Pose(
+            torch.where(each[..., None], pose.joints, view.pose.joints),
+            torch.where(each, pose.visible, view.pose.visible),
+        ),
+    )

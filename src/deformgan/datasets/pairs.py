@@ -1,0 +1,87 @@
+"""Which image goes with which: the field's pair rule, test sample, and pair table."""
+
+import csv
+import os
+from collections.abc import Sequence
+from itertools import permutations
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Int64
+from torch import Tensor
+
+from deformgan.errors import InputError
+
+HEADER = ["from", "to"]
+
+
+def ordered_pairs(
+    identities: Sequence[str],
+    usable: Bool[Tensor, "images"],
+) -> Int64[Tensor, "pairs 2"]:
+    """Pairs every usable image with every other usable one of the same person, both ways round.
+
+    Args:
+        identities: Whom each image shows.
+        usable: Whether an image may be in a pair.
+
+    Returns:
+        Positions of source and target. People come in the order in which their first usable image
+        appears; their images stay in order.
+
+    Source:
+        The authors' pair script; 263,632 pairs on the full Market-1501 training set.
+    """
+    images: dict[str, list[int]] = {}
+    for index, (identity, use) in enumerate(zip(identities, usable.tolist(), strict=True)):
+        if use:
+            images.setdefault(identity, []).append(index)
+    pairs = [pair for group in images.values() for pair in permutations(group, 2)]
+    return torch.tensor(pairs, dtype=torch.int64).reshape(-1, 2)
+
+
+def sample_test_pairs(
+    pairs: Int64[Tensor, "pairs 2"], count: int = 12_000, seed: int = 0
+) -> Int64[Tensor, "sampled 2"]:
+    """Draws test pairs without replacement, the same ones as the field's published lists.
+
+    Args:
+        pairs: All of them, in the order of `ordered_pairs`.
+        count: How many to draw; all of them (shuffled) where there are fewer.
+        seed: The field's is 0.
+
+    Source:
+        The authors draw with pandas, `DataFrame.sample(count, random_state=seed)`, which takes the
+        first items of NumPy's legacy permutation.
+    """
+    order = np.random.RandomState(seed).permutation(len(pairs))[:count]
+    return pairs[torch.from_numpy(order)]
+
+
+def read_pairs(path: str | Path) -> list[tuple[str, str]]:
+    """Reads a pair table (`from,to`, file names) as (source, target) names."""
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.reader(file))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"The pair table {path} cannot be read: {error}.") from error
+    if not rows or rows[0] != HEADER:
+        raise InputError(f"{path}, line 1: the header of a pair table is 'from,to'.")
+    pairs = []
+    for number, row in enumerate(rows[1:], start=2):
+        if not row:
+            continue
+        if len(row) != 2 or not all(row):
+            raise InputError(f"{path}, line {number}: a line is two names, 'from,to'.")
+        pairs.append((row[0], row[1]))
+    return pairs
+
+
+def write_pairs(path: str | Path, pairs: Sequence[tuple[str, str]]) -> None:
+    """Writes a pair table, whole or not at all; the folder exists."""
+    path = Path(path)
+    beside = path.with_name(path.name + ".part")
+    with open(beside, "w", newline="", encoding="utf-8") as file:
+        csv.writer(file, lineterminator="\n").writerows([HEADER, *pairs])
+    os.replace(beside, path)

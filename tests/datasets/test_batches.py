@@ -1,0 +1,221 @@
+"""Batches come from (seed, step) alone."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from deformgan.datasets.batches import (
+    PairBatches,
+    batch_counts,
+    batch_indices,
+    flip_where,
+    to_float,
+)
+from deformgan.errors import InputError
+from deformgan.pair import View
+from deformgan.pose import Pose
+from deformgan.skeletons.openpose18 import OPENPOSE18
+
+
+@dataclass
+class Images:
+    """A data set in memory, as `PairedImages` asks."""
+
+    images: Tensor
+    poses: Pose
+    pairs: Tensor
+
+
+def dataset(num_images=6, first=0, size=(8, 4)):
+    """Images that are told apart by their one value, with that value in their joints too."""
+    values = torch.arange(first, first + num_images)
+    images = values.to(torch.uint8)[:, None, None, None].expand(-1, 3, *size).contiguous()
+    joints = values.float()[:, None, None].expand(-1, 18, 2).contiguous()
+    pairs = [(i, j) for i in range(num_images) for j in range(num_images) if i != j]
+    visible = torch.ones(num_images, 18, dtype=torch.bool)
+    return Images(images, Pose(joints, visible), torch.tensor(pairs))
+
+
+def values(view):
+    """Which images are in the batch, by their pixels."""
+    return ((view.image[:, 0, 0, 0] + 1) * 127.5).round().int().tolist()
+
+
+def same(one, other):
+    return all(
+        torch.equal(a, b)
+        for x, y in [(one.source, other.source), (one.target, other.target)]
+        for a, b in [
+            (x.image, y.image),
+            (x.pose.joints, y.pose.joints),
+            (x.pose.visible, y.pose.visible),
+        ]
+    )
+
+
+def test_an_epoch_has_every_pair_at_most_once_and_drops_the_rest():
+    steps = [batch_indices(23, 5, seed=1, step=step) for step in range(4)]
+    seen = torch.cat(steps).tolist()
+    assert len(seen) == 20
+    assert len(set(seen)) == 20
+    assert set(seen) <= set(range(23))
+
+
+def test_every_epoch_has_its_own_order():
+    first = torch.cat([batch_indices(24, 6, seed=1, step=step) for step in range(4)])
+    second = torch.cat([batch_indices(24, 6, seed=1, step=step) for step in range(4, 8)])
+    assert sorted(first.tolist()) == sorted(second.tolist()) == list(range(24))
+    assert not torch.equal(first, second)
+
+
+def test_seed_and_stream_change_the_order():
+    orders = {
+        tuple(batch_indices(100, 100, seed=seed, step=0, stream=stream).tolist())
+        for seed in (0, 1)
+        for stream in (0, 1)
+    }
+    assert len(orders) == 4
+
+
+def test_over_many_epochs_every_pair_comes_equally_often():
+    counts = torch.zeros(7)
+    for step in range(3000):
+        counts[batch_indices(7, 4, seed=0, step=step)] += 1
+    # 12,000 draws over 7 pairs; four of seven without replacement each time.
+    assert (counts - 12_000 / 7).abs().max() < 5 * (3000 * 4 / 7 * 3 / 7) ** 0.5
+
+
+@pytest.mark.parametrize("batch_size", [0, 8])
+def test_a_batch_of_more_than_all_pairs_is_refused(batch_size):
+    with pytest.raises(ValueError, match=r"in 1\.\.7"):
+        batch_indices(7, batch_size, seed=0, step=0)
+
+
+def test_images_and_poses_of_a_pair_belong_together():
+    batches = PairBatches(dataset(), 4)
+    for step in range(20):
+        pair = batches[step]
+        assert values(pair.source) == pair.source.pose.joints[:, 0, 0].int().tolist()
+        assert values(pair.target) == pair.target.pose.joints[:, 0, 0].int().tolist()
+        assert all(a != b for a, b in zip(values(pair.source), values(pair.target), strict=True))
+
+
+def test_images_are_float_in_the_full_range():
+    levels = torch.arange(256, dtype=torch.uint8).reshape(1, 1, 16, 16).expand(1, 3, 16, 16)
+    image = to_float(levels)
+    assert image.dtype == torch.float32
+    expected = (np.arange(256) / 255 - 0.5) * 2
+    np.testing.assert_allclose(image[0, 0].flatten().numpy(), expected, atol=1e-7)
+    assert image.min() == -1
+    assert image.max() == 1
+
+
+def test_a_resumed_run_sees_the_batches_of_an_unbroken_one():
+    data = [dataset(6), dataset(5, first=100)]
+
+    def make():
+        return PairBatches(data, 4, proportions=[0.75, 0.25], seed=3, flip=True)
+
+    unbroken = make()
+    batches = [unbroken[step] for step in range(40)]
+    resumed = make()
+    for step in (39, 17, 0, 23):
+        assert same(resumed[step], batches[step])
+    assert not same(batches[0], batches[1])
+    assert not same(PairBatches(data, 4, proportions=[0.75, 0.25], seed=4)[0], make()[0])
+
+
+def test_data_sets_are_mixed_in_their_proportions():
+    data = [dataset(6), dataset(5, first=100)]
+    batches = PairBatches(data, 8, proportions=[3.0, 1.0])
+    sources = [value for step in range(10) for value in values(batches[step].source)]
+    assert sum(value < 100 for value in sources) == 60
+    # Within a pair the two never mix.
+    for step in range(10):
+        pair = batches[step]
+        for a, b in zip(values(pair.source), values(pair.target), strict=True):
+            assert (a < 100) == (b < 100)
+
+
+def test_by_default_the_shares_follow_the_numbers_of_pairs():
+    batches = PairBatches([dataset(6), dataset(3, first=100)], 6)  # 30 and 6 pairs
+    assert batches.counts == [5, 1]
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "proportions", "counts"),
+    [
+        (16, [0.75, 0.25], [12, 4]),
+        (4, [0.9, 0.1], [3, 1]),
+        (10, [1.0, 1.0, 1.0], [4, 3, 3]),
+        (7, [5.0], [7]),
+        (5, [0.01, 0.01, 0.98], [1, 1, 3]),
+        (3, [0.01, 0.01, 0.98], [1, 1, 1]),
+    ],
+)
+def test_a_batch_is_divided_by_largest_remainder(batch_size, proportions, counts):
+    assert batch_counts(batch_size, proportions) == counts
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "proportions"), [(4, [1.0, 0.0]), (4, [1.0, -1.0]), (1, [1.0, 1.0])]
+)
+def test_an_impossible_division_is_refused(batch_size, proportions):
+    with pytest.raises(InputError, match="cannot be divided"):
+        batch_counts(batch_size, proportions)
+
+
+def test_data_sets_that_do_not_fit_are_refused():
+    with pytest.raises(InputError, match="different sizes"):
+        PairBatches([dataset(), dataset(size=(8, 8))], 4)
+    with pytest.raises(InputError, match="6 pairs, fewer than the 8"):
+        PairBatches(dataset(3), 8)
+
+
+def asymmetric(batch=5, size=(6, 10)):
+    torch.manual_seed(0)
+    joints = torch.rand(batch, 18, 2) * 9
+    return View(torch.rand(batch, 3, *size) * 2 - 1, Pose(joints, torch.rand(batch, 18) < 0.7))
+
+
+def test_a_flip_moves_the_pixel_under_a_joint_along_with_the_joint():
+    view = asymmetric()
+    left, right = OPENPOSE18.index("left_wrist"), OPENPOSE18.index("right_wrist")
+    view.pose.joints[:, left] = torch.tensor([2.0, 3.0])
+    flipped = flip_where(torch.ones(5, dtype=torch.bool), view, OPENPOSE18)
+    x, y = flipped.pose.joints[0, right].int().tolist()
+    assert torch.equal(flipped.image[:, :, y, x], view.image[:, :, 3, 2])
+    assert torch.equal(flipped.pose.visible[:, right], view.pose.visible[:, left])
+
+
+def test_a_flip_touches_only_the_chosen_and_undoes_itself():
+    view = asymmetric()
+    chosen = torch.tensor([True, False, True, False, False])
+    once = flip_where(chosen, view, OPENPOSE18)
+    twice = flip_where(chosen, once, OPENPOSE18)
+    assert torch.equal(once.image[~chosen], view.image[~chosen])
+    assert torch.equal(once.pose.joints[~chosen], view.pose.joints[~chosen])
+    assert not torch.equal(once.image[chosen], view.image[chosen])
+    assert torch.equal(twice.image, view.image)
+    assert torch.equal(twice.pose.visible, view.pose.visible)
+    torch.testing.assert_close(twice.pose.joints, view.pose.joints)
+
+
+def test_both_views_of_a_pair_are_flipped_together_half_of_the_time():
+    # The left column is marked, so a flip shows.
+    data = dataset(4)
+    data.images[:, :, :, 0] = 255
+    plain, flipping = PairBatches(data, 4, seed=2), PairBatches(data, 4, seed=2, flip=True)
+    flips = []
+    for step in range(200):
+        source, target = flipping[step].source, flipping[step].target
+        source_flipped = source.image[:, 0, 0, -1] == 1
+        assert torch.equal(source_flipped, target.image[:, 0, 0, -1] == 1)
+        expected = plain[step].source.pose.flip(4, OPENPOSE18)
+        assert torch.equal(source.pose.joints[source_flipped], expected.joints[source_flipped])
+        flips.append(source_flipped.float().mean())
+    share = float(torch.stack(flips).mean())
+    assert abs(share - 0.5) < 5 * 0.5 / 800**0.5
