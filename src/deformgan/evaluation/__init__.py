@@ -1,0 +1,1 @@
+"""Protocols: which pixels count, what is scored, how sure the number is."""
