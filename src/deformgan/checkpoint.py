@@ -1,0 +1,89 @@
+"""save_generator, load_generator: a trained generator as one safetensors file that explains itself."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from deformgan.errors import InputError
+from deformgan.models.generator import Generator, GeneratorConfig
+
+BUNDLED = Path(__file__).parent / "weights"
+
+
+def bundled_weights() -> list[str]:
+    """Names the weights that come with the package."""
+    return sorted(path.stem for path in BUNDLED.glob("*.safetensors"))
+
+
+def save_generator(
+    path: Path, generator: Generator, metadata: Mapping[str, Any], dtype: torch.dtype = torch.half
+) -> None:
+    """Writes weights, configuration and metadata, all of it or nothing.
+
+    Args:
+        path: A .safetensors file; replaced if it exists.
+        generator: Its parameters are rounded to `dtype`.
+        metadata: What made it: recipe, commit, data, steps, size, terms, measured numbers. Anything
+            that JSON can hold.
+        dtype: What the weights are stored as.
+    """
+    weights = {
+        name: value.detach().to("cpu", dtype).contiguous()
+        for name, value in generator.state_dict().items()
+    }
+    described = {
+        "config": json.dumps(asdict(generator.config)),
+        "metadata": json.dumps(dict(metadata)),
+    }
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    save_file(weights, unfinished, described)
+    unfinished.replace(path)
+
+
+def load_generator(
+    weights: str | Path = "pedestrian", device: str | torch.device = "cpu"
+) -> tuple[Generator, dict[str, Any]]:
+    """Reads a generator, ready to generate.
+
+    Args:
+        weights: Name of bundled weights or path of a .safetensors file.
+        device: Where to put it.
+
+    Returns:
+        The generator in evaluation mode, in float32, and its metadata.
+    """
+    path = BUNDLED / f"{weights}.safetensors"
+    if not path.is_file():
+        path = Path(weights)
+    if not path.is_file():
+        raise InputError(
+            f"No weights {str(weights)!r}; give a .safetensors file or one of the bundled: "
+            f"{', '.join(bundled_weights()) or 'none'}."
+        )
+    try:
+        with safe_open(path, framework="pt") as file:
+            described = file.metadata() or {}
+            state = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise InputError(f"{path} is not a safetensors file ({error}).") from None
+    if "config" not in described:
+        raise InputError(f"{path} holds no deformgan generator: its metadata lack a configuration.")
+    generator = Generator(_config(path, json.loads(described["config"])))
+    generator.load_state_dict(state)
+    return generator.eval().to(device), json.loads(described.get("metadata", "{}"))
+
+
+def _config(path: Path, values: dict[str, Any]) -> GeneratorConfig:
+    unknown = values.keys() - {field.name for field in fields(GeneratorConfig)}
+    if unknown:
+        raise InputError(
+            f"{path} was made by another version: it sets {', '.join(sorted(unknown))}."
+        )
+    listed = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+    return GeneratorConfig(**listed)

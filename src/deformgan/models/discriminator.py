@@ -1,0 +1,88 @@
+"""Discriminator: tells, patch by patch, whether a view is a photo of that person in that pose."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from deformgan.heatmap import HeatmapKind, render_heatmaps
+from deformgan.models.blocks import Down, Norm, init_weights
+from deformgan.pair import View
+from deformgan.skeletons import SKELETONS
+
+
+@dataclass(frozen=True)
+class DiscriminatorConfig:
+    """The shape of a discriminator; the defaults are the paper's.
+
+    Attributes:
+        widths: Channels of each layer but the last, which has one.
+        norm: See `GeneratorConfig`.
+        heatmap_sigma: In pixels.
+        heatmap_kind: See `render_heatmaps`.
+        skeleton: Name of the poses' skeleton.
+    """
+
+    widths: tuple[int, ...] = (64, 128, 256, 512)
+    norm: Norm = "instance"
+    heatmap_sigma: float = 6.0
+    heatmap_kind: HeatmapKind = "gaussian"
+    skeleton: str = "openpose18"
+
+
+class Discriminator(nn.Module):
+    """Conditional patch discriminator on four tensors: source, its pose, candidate, its pose.
+
+    Source:
+        Section 3 (Isola et al.'s patches). The first convolution is not padded, as in the authors'
+        code: 128x64 images give 3 patches, 256x256 ones 49.
+    """
+
+    def __init__(self, config: DiscriminatorConfig = DiscriminatorConfig()):
+        super().__init__()
+        self.config = config
+        joints = len(SKELETONS[config.skeleton].joints)
+        widths = config.widths
+        layers: list[nn.Module] = [nn.Conv2d(2 * (3 + joints), widths[0], 4, stride=2)]
+        for inputs, outputs in zip(widths[:-1], widths[1:], strict=True):
+            layers.append(Down(inputs, outputs, config.norm))
+        layers.append(Down(widths[-1], 1, None))
+        self.layers = nn.ModuleList(layers)
+        init_weights(self)
+
+    def forward(self, source: View, candidate: View) -> Float[Tensor, "batch patches"]:
+        """Judges the candidate.
+
+        Args:
+            source: The photo that the generator was given.
+            candidate: A real or generated photo with the pose it should show.
+
+        Returns:
+            Logits, above 0 for "real", patches in row order.
+        """
+        heatmaps = [self.heatmaps(view) for view in (source, candidate)]
+        return self.judge(source.image, heatmaps[0], candidate.image, heatmaps[1])[-1].flatten(1)
+
+    @torch.no_grad()
+    def heatmaps(self, view: View) -> Float[Tensor, "batch joints height width"]:
+        """Draws a view's joints at its image's size."""
+        size = (view.image.shape[-2], view.image.shape[-1])
+        return render_heatmaps(
+            view.pose, size, self.config.heatmap_sigma, self.config.heatmap_kind
+        )
+
+    def judge(
+        self,
+        source: Float[Tensor, "batch 3 height width"],
+        source_heatmaps: Float[Tensor, "batch joints height width"],
+        candidate: Float[Tensor, "batch 3 height width"],
+        candidate_heatmaps: Float[Tensor, "batch joints height width"],
+    ) -> list[Float[Tensor, "batch _ _ _"]]:
+        """Runs the network; gives every layer's features before the next activation."""
+        features = torch.cat([source, source_heatmaps, candidate, candidate_heatmaps], dim=1)
+        found = []
+        for layer in self.layers:
+            features = layer(features)
+            found.append(features)
+        return found

@@ -1,0 +1,277 @@
+"""Generator: a source view and a target pose in, the photo of that person in that pose out."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from deformgan.affine import FitMethod, Frame, global_transform, normalize, part_transforms
+from deformgan.deformable_skip import Aggregation, Interpolation, overlay_parts, warp_parts
+from deformgan.heatmap import HeatmapKind, render_heatmaps
+from deformgan.models.blocks import Down, Norm, Up, Upsampling, init_weights
+from deformgan.pair import View
+from deformgan.parts import Convention, part_masks
+from deformgan.pose import Pose, Skeleton
+from deformgan.skeletons import SKELETONS
+
+Warp = Literal["parts", "global", "none"]
+
+NOISY_BLOCKS = 3  # of the decoder, from the bottleneck up
+
+
+@dataclass(frozen=True)
+class GeneratorConfig:
+    """The shape of a generator; the defaults are the paper's for 128x64 images.
+
+    Attributes:
+        encoder_widths: Channels of each encoder level, full resolution first; each further level
+            halves it.
+        decoder_widths: Channels of each decoder block, coarsest first; one fewer than levels.
+        streams: 2: source (image and its pose) and target pose apart. 1: the paper's baseline, one
+            encoder over everything, with plain skips.
+        warp: What moves the source stream's skips: ten "parts", one "global" transform without
+            masks, or "none".
+        warped_levels: How many levels, from full resolution, have warped skips.
+        aggregation: How parts meet in a warped skip.
+        interpolation: How warped features are read.
+        norm: Per channel ("instance"), or the reference's over all channels ("joint").
+        upsampling: The paper's "transposed" convolutions or "resize".
+        blend: Lets the warped photo itself skip to the output under a learned mask.
+        heatmap_sigma: In pixels.
+        heatmap_kind: See `render_heatmaps`.
+        fit: See `fit_affine`.
+        frame: See `normalize`.
+        convention: See `part_masks`.
+        skeleton: Name of the poses' skeleton.
+    """
+
+    encoder_widths: tuple[int, ...] = (64, 128, 256, 512, 512, 512)
+    decoder_widths: tuple[int, ...] = (512, 512, 512, 256, 128)
+    streams: Literal[1, 2] = 2
+    warp: Warp = "parts"
+    warped_levels: int = 4
+    aggregation: Aggregation = "max"
+    interpolation: Interpolation = "bilinear"
+    norm: Norm = "instance"
+    upsampling: Upsampling = "transposed"
+    blend: bool = False
+    heatmap_sigma: float = 6.0
+    heatmap_kind: HeatmapKind = "gaussian"
+    fit: FitMethod = "least_squares"
+    frame: Frame = "half_pixel"
+    convention: Convention = "deformgan"
+    skeleton: str = "openpose18"
+
+    def __post_init__(self):
+        if len(self.decoder_widths) != len(self.encoder_widths) - 1:
+            raise ValueError(
+                f"{len(self.encoder_widths)} encoder levels need {len(self.encoder_widths) - 1} "
+                f"decoder blocks, got {len(self.decoder_widths)}."
+            )
+        if self.streams == 1 and self.warp != "none":
+            raise ValueError("one stream mixes both poses before any skip: its warp must be none.")
+
+    @property
+    def stride(self) -> int:
+        """Image pixels per pixel of the bottleneck; height and width must be multiples of it."""
+        return 2 ** (len(self.encoder_widths) - 1)
+
+
+@dataclass(frozen=True)
+class Guide:
+    """All that the generator learns of the two poses.
+
+    Attributes:
+        source_heatmaps: Joints of the source.
+        target_heatmaps: Joints that are asked for.
+        transforms: `source_from_target` of every part for each warped level, normalized.
+        masks: Where each part is in the target for each warped level, empty for a part without a
+            transform.
+    """
+
+    source_heatmaps: Float[Tensor, "batch joints height width"]
+    target_heatmaps: Float[Tensor, "batch joints height width"]
+    transforms: list[Float[Tensor, "batch parts 2 3"]]
+    masks: list[Tensor]
+
+
+@dataclass(frozen=True)
+class Activations:
+    """Every feature map of a forward pass, before its next activation.
+
+    Attributes:
+        source: Of the source stream (of the only one in the baseline), full resolution first.
+        target: Of the target stream; empty in the baseline.
+        skips: What the decoder is handed at each level but the deepest, full resolution first.
+        decoder: Of each decoder block, coarsest first.
+        output: The generated image.
+    """
+
+    source: list[Tensor]
+    target: list[Tensor]
+    skips: list[Tensor]
+    decoder: list[Tensor]
+    output: Tensor
+
+
+class Generator(nn.Module):
+    """U-Net with two encoder streams whose source skips are deformed into the target pose.
+
+    Source:
+        Section 3 and the implementation details, as far as `GeneratorConfig` is left alone; layer
+        order as in the authors' code. Any height and width that `stride` divides.
+    """
+
+    def __init__(self, config: GeneratorConfig = GeneratorConfig()):
+        super().__init__()
+        self.config = config
+        joints = len(self.skeleton.joints)
+        widths = config.encoder_widths
+        if config.streams == 2:
+            self.source_encoder = _encoder(3 + joints, widths, config.norm)
+            self.target_encoder = _encoder(joints, widths, config.norm)
+        else:
+            self.source_encoder = _encoder(3 + 2 * joints, widths, config.norm)
+        blocks, inputs = [], config.streams * widths[-1]
+        for place, outputs in enumerate(config.decoder_widths):
+            noisy = place < NOISY_BLOCKS
+            blocks.append(Up(inputs, outputs, config.norm, noisy, config.upsampling))
+            inputs = outputs + config.streams * widths[-2 - place]
+        self.decoder = nn.ModuleList(blocks)
+        if config.blend:
+            # Photo and paint meet here, so this head sees both before it decides.
+            self.mix = nn.Conv2d(inputs + 4, widths[0], 3, padding=1)
+            self.head = nn.Conv2d(widths[0], 4, 3, padding=1)
+        else:
+            self.head = nn.Conv2d(inputs, 3, 3, padding=1)
+        init_weights(self)
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """The skeleton of the poses it understands."""
+        return SKELETONS[self.config.skeleton]
+
+    def forward(
+        self, source: View, target_pose: Pose, noise: torch.Generator | None = None
+    ) -> Float[Tensor, "batch 3 height width"]:
+        """Paints the person of `source` in the target pose.
+
+        Args:
+            source: Height and width must be multiples of `config.stride`.
+            target_pose: In pixels of the image to be generated, which has the source's size.
+            noise: Where dropout draws from, to have it on outside training (the paper's z); a
+                seeded one makes the result repeatable.
+
+        Returns:
+            RGB in [-1, 1].
+        """
+        size = (source.image.shape[-2], source.image.shape[-1])
+        if size[0] % self.config.stride or size[1] % self.config.stride:
+            raise ValueError(
+                f"height and width must be multiples of {self.config.stride}, got {size}."
+            )
+        guide = self.guide(source.pose, target_pose, size)
+        return self.paint(source.image, guide, noise).output
+
+    @torch.no_grad()
+    def guide(self, source_pose: Pose, target_pose: Pose, size: tuple[int, int]) -> Guide:
+        """Computes what the poses say: heat maps, transforms and masks.
+
+        Args:
+            source_pose: In pixels.
+            target_pose: In pixels.
+            size: Height and width of both images.
+        """
+        config, skeleton = self.config, self.skeleton
+        source_heatmaps, target_heatmaps = (
+            render_heatmaps(pose, size, config.heatmap_sigma, config.heatmap_kind)
+            for pose in (source_pose, target_pose)
+        )
+        transforms, masks = [], []
+        if config.warp != "none":
+            fit = part_transforms if config.warp == "parts" else global_transform
+            moves, found = fit(source_pose, target_pose, skeleton, config.fit)
+            for level in range(config.warped_levels):
+                stride = 2**level
+                transforms.append(normalize(moves, size, config.frame, stride))
+                if config.warp == "parts":
+                    mask = part_masks(target_pose, skeleton, size, stride, config.convention)
+                else:
+                    mask = torch.ones_like(target_heatmaps[:, :1, ::stride, ::stride]).bool()
+                masks.append(mask & found[:, :, None, None])
+        return Guide(source_heatmaps, target_heatmaps, transforms, masks)
+
+    def paint(
+        self,
+        image: Float[Tensor, "batch 3 height width"],
+        guide: Guide,
+        noise: torch.Generator | None = None,
+    ) -> Activations:
+        """Runs the network and keeps every feature map.
+
+        Args:
+            image: The source photo, in [-1, 1].
+            guide: See `guide`.
+            noise: See `forward`.
+        """
+        if self.config.streams == 1:
+            everything = torch.cat([image, guide.source_heatmaps, guide.target_heatmaps], dim=1)
+            source, target = _encode(self.source_encoder, everything), []
+            skips = source
+        else:
+            source = _encode(self.source_encoder, torch.cat([image, guide.source_heatmaps], dim=1))
+            target = _encode(self.target_encoder, guide.target_heatmaps)
+            skips = []
+            for level, (moved, still) in enumerate(zip(source, target, strict=True)):
+                if level < len(guide.transforms):
+                    moved = self._warp(moved, guide, level)  # noqa: PLW2901
+                skips.append(torch.cat([moved, still], dim=1))
+        *skips, features = skips
+        decoder = []
+        for block, skip in zip(self.decoder, reversed(skips), strict=True):
+            decoder.append(block(features, noise))
+            features = torch.cat([decoder[-1], skip], dim=1)
+        if self.config.blend:
+            output = self._blend(image, guide, features)
+        else:
+            output = torch.tanh(self.head(F.relu(features)))
+        return Activations(source, target, skips, decoder, output)
+
+    def _warp(self, features: Tensor, guide: Guide, level: int) -> Tensor:
+        return warp_parts(
+            features,
+            guide.transforms[level],
+            guide.masks[level],
+            self.config.interpolation,
+            self.config.aggregation,
+        )
+
+    def _blend(self, image: Tensor, guide: Guide, features: Tensor) -> Tensor:
+        """Ours, not the paper's: `a * moved photo + (1 - a) * paint`, a learned."""
+        with torch.no_grad():
+            photo, known = overlay_parts(image, guide.transforms[0], guide.masks[0])
+        features = torch.cat([F.relu(features), photo, known], dim=1)
+        painted, opacity = self.head(F.relu(self.mix(features))).split([3, 1], dim=1)
+        opacity = torch.sigmoid(opacity) * known
+        return opacity * photo + (1 - opacity) * torch.tanh(painted)
+
+
+def _encoder(inputs: int, widths: tuple[int, ...], norm: Norm) -> nn.ModuleList:
+    """First level: a plain 3x3 convolution. Last level: no norm."""
+    layers: list[nn.Module] = [nn.Conv2d(inputs, widths[0], 3, padding=1)]
+    last = len(widths) - 1
+    for level in range(1, len(widths)):
+        layers.append(Down(widths[level - 1], widths[level], norm if level < last else None))
+    return nn.ModuleList(layers)
+
+
+def _encode(encoder: nn.ModuleList, features: Tensor) -> list[Tensor]:
+    """Gives the features of every level, full resolution first."""
+    levels = []
+    for layer in encoder:
+        features = layer(features)
+        levels.append(features)
+    return levels
