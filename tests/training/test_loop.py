@@ -1,0 +1,251 @@
+"""A run: what it writes, and going on as if it had never stopped."""
+
+import json
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from deformgan.checkpoint import load_generator
+from deformgan.datasets.batches import PairBatches
+from deformgan.errors import InputError
+from deformgan.models.discriminator import DiscriminatorConfig
+from deformgan.models.generator import GeneratorConfig
+from deformgan.pose import Pose
+from deformgan.training import loop
+from deformgan.training.config import LossWeights, TrainConfig
+from deformgan.training.loop import provenance, result_of, train
+from deformgan.training.step import Players
+
+CPU = torch.device("cpu")
+SIZE = (32, 16)
+CONFIG = TrainConfig(
+    recipe="test",
+    generator=GeneratorConfig(
+        encoder_widths=(4, 6, 8), decoder_widths=(8, 6), warped_levels=2, heatmap_sigma=2.0
+    ),
+    discriminator=DiscriminatorConfig(widths=(4, 6), heatmap_sigma=2.0),
+    weights=LossWeights(l1=100.0),
+    batch_size=2,
+    steps=6,
+    learning_rate=1e-3,
+    ema_decay=0.5,
+    flip=True,
+    log_every=2,
+    save_every=3,
+)
+
+
+@dataclass
+class Images:
+    """A data set in memory, as `PairedImages` asks."""
+
+    images: Tensor
+    poses: Pose
+    pairs: Tensor
+
+
+@pytest.fixture
+def batches(people) -> PairBatches:
+    """Noise with the poses of people, in pairs."""
+    random = torch.Generator().manual_seed(2)
+    images = torch.randint(0, 256, (5, 3, *SIZE), generator=random, dtype=torch.uint8)
+    pairs = torch.tensor([(i, j) for i in range(5) for j in range(5) if i != j])
+    return PairBatches(Images(images, people(5, SIZE), pairs), 2, flip=True)
+
+
+@pytest.fixture
+def run(batches, tmp_path):
+    """Gives a function that trains into a folder."""
+
+    def start(folder="run", resume=False, config=CONFIG, samples=None, **changes):
+        out = tmp_path / folder
+        out.mkdir(exist_ok=True)
+        train(
+            replace(config, **changes),
+            batches,
+            out,
+            features=None,
+            samples=samples,
+            device=CPU,
+            metadata={"data": ["noise"]},
+            resume=resume,
+            report=lambda line: None,
+        )
+        return out
+
+    return start
+
+
+def records(out):
+    return [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+
+
+def checkpoint(out):
+    return torch.load(out / "checkpoint.pt", weights_only=True)
+
+
+def assert_same(one, other):
+    """Compares nested state to the bit."""
+    assert type(one) is type(other)
+    if isinstance(one, dict):
+        assert one.keys() == other.keys()
+        for key in one:
+            assert_same(one[key], other[key])
+    elif isinstance(one, list | tuple):
+        assert len(one) == len(other)
+        for first, second in zip(one, other, strict=True):
+            assert_same(first, second)
+    elif isinstance(one, Tensor):
+        assert torch.equal(one, other)
+    else:
+        assert one == other
+
+
+def test_a_resumed_run_equals_an_unbroken_one_to_the_bit(run):
+    unbroken = run("unbroken")
+    run("broken", steps=3)
+    broken = run("broken", resume=True)
+    assert_same(checkpoint(broken), checkpoint(unbroken))
+    ours, theirs = (load_generator(out / "generator.safetensors") for out in (broken, unbroken))
+    assert_same(dict(ours[0].state_dict()), dict(theirs[0].state_dict()))
+    assert ours[1] == theirs[1]
+
+
+def test_a_run_does_not_depend_on_how_often_it_writes(run, batches):
+    one, other = run("one"), run("other", log_every=5, save_every=2, samples=batches[0])
+    assert_same(checkpoint(one)["generator"], checkpoint(other)["generator"])
+    assert_same(checkpoint(one)["discriminator"], checkpoint(other)["discriminator"])
+
+
+def test_metrics_are_one_line_of_means_per_log_interval(run):
+    every, seldom = run("every", log_every=1), run("seldom", log_every=4)
+    single, means = records(every), records(seldom)
+    assert [record["step"] for record in single] == [1, 2, 3, 4, 5, 6]
+    assert [record["step"] for record in means] == [4, 6]
+    for record, steps in zip(means, (single[:4], single[4:]), strict=True):
+        assert record.keys() == {"step", "samples_per_second", "adversarial", "l1", "discriminator"}
+        assert record["samples_per_second"] > 0
+        for name in ("adversarial", "l1", "discriminator"):
+            assert record[name] == pytest.approx(np.mean([step[name] for step in steps]))
+
+
+def test_steps_that_a_resumed_run_makes_again_are_recorded_once(run):
+    # Killed after step 5: the checkpoint is of step 3, and a line was being written.
+    out = run("killed", steps=5, log_every=1, save_every=3)
+    old = checkpoint(run("three", steps=3))
+    torch.save(old, out / "checkpoint.pt")
+    with (out / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 6, "samp')
+    run("killed", resume=True, log_every=1)
+    unbroken = run("unbroken", log_every=1)
+    assert [record["step"] for record in records(out)] == [1, 2, 3, 4, 5, 6]
+    assert [record["l1"] for record in records(out)] == [r["l1"] for r in records(unbroken)]
+
+
+def test_a_new_run_in_a_folder_without_a_checkpoint_starts_its_records_anew(run):
+    out = run("again", log_every=1)
+    (out / "checkpoint.pt").unlink()
+    run("again", log_every=1)
+    assert [record["step"] for record in records(out)] == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_finished_run_that_is_resumed_stays_as_it_is(run):
+    out = run()
+    before = checkpoint(out)
+    run(resume=True)
+    assert_same(checkpoint(out), before)
+    assert [record["step"] for record in records(out)] == [2, 4, 6]
+
+
+def test_a_run_is_resumed_with_more_steps_and_other_records(run):
+    out = run(steps=3)
+    run(resume=True, steps=4, log_every=1, save_every=1)
+    assert checkpoint(out)["step"] == 4
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"learning_rate": 3e-4},
+        {"seed": 1},
+        {"batch_size": 3},
+        {"weights": LossWeights(l1=10.0)},
+        {"generator": replace(CONFIG.generator, heatmap_sigma=3.0)},
+    ],
+)
+def test_a_run_is_not_resumed_with_other_settings(run, change):
+    run(steps=1)
+    with pytest.raises(InputError, match=rf"other settings \({next(iter(change))}\)"):
+        run(resume=True, **change)
+
+
+def test_the_result_is_the_average_or_without_one_the_last_weights(run):
+    averaged, last = run("averaged"), run("last", ema_decay=0.0)
+    state = checkpoint(averaged)
+    average = {
+        name.removeprefix("module."): value
+        for name, value in state["average"].items()
+        if name.startswith("module.")
+    }
+    assert not torch.equal(average["head.weight"], state["generator"]["head.weight"])
+    for out, wanted in [(averaged, average), (last, checkpoint(last)["generator"])]:
+        generator, _ = load_generator(out / "generator.safetensors")
+        for name, value in generator.state_dict().items():
+            assert torch.equal(value, wanted[name].half().float()), name
+
+
+def test_the_result_says_what_it_is(run):
+    generator, metadata = load_generator(run() / "generator.safetensors")
+    assert generator.config == CONFIG.generator
+    assert metadata == {
+        "data": ["noise"],
+        "recipe": "test",
+        "steps": 6,
+        "samples": 12,
+        "seed": 0,
+    }
+
+
+def test_samples_show_source_target_and_generated_side_by_side(run, batches):
+    out = run(samples=batches[0])
+    pictures = sorted(path.name for path in (out / "samples").iterdir())
+    assert pictures == ["0000003.png", "0000006.png"]
+    picture = np.asarray(Image.open(out / "samples" / "0000006.png"))
+    assert picture.shape == (2 * SIZE[0], 3 * SIZE[1], 3)
+    shown = batches[0]
+    players = Players.create(CONFIG, CPU)
+    players.average.load_state_dict(checkpoint(out)["average"])
+    generator = result_of(players, CONFIG).eval()
+    with torch.no_grad():
+        generated = generator(shown.source, shown.target.pose)
+    for item in range(2):
+        for place, image in enumerate([shown.source.image, shown.target.image, generated]):
+            wanted = (image[item].permute(1, 2, 0).numpy() + 1) * 127.5
+            rows, columns = (
+                slice(number * length, (number + 1) * length)
+                for number, length in ((item, SIZE[0]), (place, SIZE[1]))
+            )
+            assert np.abs(picture[rows, columns] - wanted).max() <= 0.51
+
+
+def test_no_unfinished_file_is_left(run):
+    out = run()
+    assert sorted(path.name for path in out.iterdir()) == [
+        "checkpoint.pt",
+        "generator.safetensors",
+        "metrics.jsonl",
+    ]
+
+
+def test_a_run_on_a_machine_without_git_has_an_unknown_commit(monkeypatch):
+    assert provenance().keys() == {"version", "commit", "date"}
+
+    def missing(*arguments, **options):
+        raise FileNotFoundError("git")
+
+    monkeypatch.setattr(loop.subprocess, "run", missing)
+    assert provenance()["commit"] == "unknown"
