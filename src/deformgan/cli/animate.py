@@ -1,0 +1,88 @@
+"""`deformgan animate`: one photo and many poses in, a moving picture out."""
+
+from pathlib import Path
+
+MOVING_SUFFIXES = (".gif", ".webp")
+
+
+def animate(
+    source: Path,
+    frames: Path,
+    /,
+    *,
+    out: Path,
+    fps: float = 12,
+    weights: str = "pedestrian",
+    detector: str | None = None,
+    source_pose: str | None = None,
+    noise: bool = False,
+    seed: int = 0,
+    device: str = "cpu",
+    json: Path | None = None,
+) -> None:
+    """Lets the person of a photo move as somebody else does.
+
+    A joint that a frame misses stays where it was last seen, and all are smoothed over time. Frames
+    without a person are dropped. One framing holds for all frames and goes along with the person.
+
+    Args:
+        source: Photo of the person, of any size.
+        frames: The movement: a folder of photos (needs --detector) or of pose files, one per frame
+            in the order of their names, or a pose file with several poses.
+        out: The animation to write, .gif or .webp; its folder must exist.
+        fps: Frames per second.
+        weights: Name of bundled weights or a .safetensors file.
+        detector: What finds poses in photos, as NAME:PATH; there is movenet:PATH, a MoveNet
+            single-pose model in TensorFlow Lite's format.
+        source_pose: Pose of the source person, as a pose file or FILE:NAME; otherwise it is
+            detected.
+        noise: Leave the generator's dropout on.
+        seed: What the noise, the same in all frames, is drawn from.
+        device: Where to compute: cpu, cuda or cuda:N.
+        json: Where to write what was done as JSON.
+    """
+    import time
+
+    from deformgan.cli.frames import follow, read_frames, steady
+    from deformgan.cli.inputs import check_device, open_detector, read_source
+    from deformgan.cli.outputs import output_file, write_json
+    from deformgan.cli.pictures import check_suffix, write_animation
+    from deformgan.cli.progress import progress
+    from deformgan.errors import InputError
+    from deformgan.predict import PoseTransfer, is_framed
+
+    started = time.perf_counter()
+    check_suffix(output_file(out), MOVING_SUFFIXES)
+    if json is not None:
+        output_file(json)
+    if not 0 < fps <= 50:
+        raise InputError(f"--fps is {fps:g}; it must be above 0 and at most 50.")
+    finder = open_detector(detector)
+    photo, person = read_source(source, source_pose, finder)
+    seen = read_frames(frames, finder)
+    transfer = PoseTransfer.load(weights, check_device(device))
+    skeleton = transfer.generator.skeleton
+    poses = steady(seen.pose, skeleton)
+    dropped = len(seen.pose) - len(poses)
+    if not len(poses):
+        raise InputError(f"None of the {dropped} frames of {frames} shows a person with a torso.")
+    if not is_framed(poses, seen.size, transfer.size):
+        poses = follow(poses, skeleton)
+    painted = transfer.animate(photo, person, poses, seen.size, seed if noise else None)
+    pictures = list(progress(painted, "frames", len(poses)))
+    write_animation(out, pictures, fps)
+    seconds = time.perf_counter() - started
+    print(f"{out} ({len(pictures)} frames, {dropped} dropped, {seconds:.1f} s)")
+    if json is not None:
+        report = {
+            "source": str(source),
+            "frames": str(frames),
+            "out": str(out),
+            "weights": weights,
+            "noise_seed": seed if noise else None,
+            "size": list(transfer.size),
+            "num_frames": len(pictures),
+            "num_dropped": dropped,
+            "seconds": seconds,
+        }
+        write_json(json, report)

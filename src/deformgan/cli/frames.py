@@ -1,0 +1,147 @@
+"""The poses of an animation: read frame by frame, then made steady.
+
+This imports torch, so commands import it inside their functions.
+"""
+
+import re
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from deformgan.cli.inputs import PHOTO_SUFFIXES, Posed
+from deformgan.cli.progress import progress
+from deformgan.detectors import PoseDetector, find_person
+from deformgan.errors import InputError
+from deformgan.pose import Pose, Skeleton
+from deformgan.pose_formats import read_annotations, read_single
+from deformgan.predict import read_photo
+from deformgan.skeletons.openpose18 import OPENPOSE18
+
+SMOOTHING = 5  # frames that a joint's place is fitted over
+FOLLOWING = 25  # frames that the person's path is fitted over
+
+
+def read_frames(frames: Path, detector: PoseDetector | None) -> Posed:
+    """Finds the poses of an animation, as they were seen.
+
+    Args:
+        frames: A pose file, or a folder of photos or of pose files, one per frame, taken in the
+            order of their names (numbers in them count as numbers).
+        detector: For photos.
+
+    Returns:
+        One pose per frame; where nobody was found, no joint is visible.
+    """
+    if frames.is_file():
+        annotations = read_annotations(frames)
+        if not annotations.names:
+            raise InputError(f"{frames} holds no pose.")
+        poses = [annotations[name] for name in annotations.rows]
+        return Posed(Pose.cat(poses), annotations.size)
+    if not frames.is_dir():
+        raise InputError(f"The frames {frames} do not exist; give a folder or a pose file.")
+    files = sorted((file for file in frames.iterdir() if file.is_file()), key=_natural)
+    photos = [file for file in files if file.suffix.lower() in PHOTO_SUFFIXES]
+    if photos:
+        return _detect_frames(photos, frames, detector)
+    pose_files = [file for file in files if file.suffix.lower() == ".json"]
+    if not pose_files:
+        raise InputError(
+            f"The folder {frames} holds neither photos ({', '.join(PHOTO_SUFFIXES)}) nor pose "
+            "files (.json)."
+        )
+    singles = [read_single(file) for file in pose_files]
+    return Posed(Pose.cat([single.pose for single in singles]), singles[0].size)
+
+
+def _detect_frames(photos: list[Path], folder: Path, detector: PoseDetector | None) -> Posed:
+    if detector is None:
+        raise InputError(
+            f"{folder} holds photos: give --detector NAME:PATH to find the poses in them, or a "
+            "pose file."
+        )
+    joints = len(OPENPOSE18.joints)
+    nobody = Pose(torch.zeros(1, joints, 2), torch.zeros(1, joints, dtype=torch.bool))
+    poses, size = [], None
+    for file in progress(photos, "poses"):
+        photo = read_photo(file)
+        size = size or photo.shape[:2]
+        if photo.shape[:2] != size:
+            raise InputError(
+                f"{file} is {photo.shape[1]}x{photo.shape[0]} pixels and the frames before it are "
+                f"{size[1]}x{size[0]}; all frames must have one size."
+            )
+        found = find_person(detector, photo)
+        poses.append(nobody if found is None else found.pose)
+    return Posed(Pose.cat(poses), size)
+
+
+def steady(frames: Pose, skeleton: Skeleton) -> Pose:
+    """Fills what single frames miss and takes the tremble out of what they have.
+
+    Frames in which nobody was seen are dropped. A missing joint stays where it was last seen;
+    frames that still lack the torso (at the start) are dropped too. Then every joint is smoothed.
+
+    Args:
+        frames: The poses as they were seen.
+        skeleton: Of the poses.
+
+    Returns:
+        The usable frames, none if there are none.
+    """
+    somebody = frames[frames.visible.any(dim=1)]
+    filled = somebody.carry_over()
+    usable = filled[filled.usable(skeleton)]
+    # A joint that appears later than the first frame counts as at rest before.
+    backwards = list(range(len(usable)))[::-1]
+    everywhere = usable[backwards].carry_over()[backwards]
+    return Pose(smooth(everywhere.joints, SMOOTHING, degree=2), usable.visible)
+
+
+def follow(frames: Pose, skeleton: Skeleton) -> Pose:
+    """Moves every frame so that the person walks in place, as if a camera went along.
+
+    Args:
+        frames: In pixels of a photo that the person may cross; all with a torso.
+        skeleton: Of the poses.
+    """
+    path = frames.joints[:, skeleton.mandatory_joints].mean(dim=1, keepdim=True)
+    return Pose(
+        frames.joints - smooth(path, FOLLOWING, degree=1) + path.mean(dim=0), frames.visible
+    )
+
+
+def smooth(
+    values: Float[Tensor, "frames joints 2"], window: int, degree: int
+) -> Float[Tensor, "frames joints 2"]:
+    """Replaces every value by that of a polynomial fitted to its neighbours in time.
+
+    Args:
+        values: One per frame.
+        window: How many frames each fit takes, odd. At both ends the first (last) window is used
+            for all its frames.
+        degree: Of the polynomials. An animation with no more frames than that is left alone.
+
+    Source:
+        Savitzky and Golay, "Smoothing and Differentiation of Data", 1964.
+    """
+    count = len(values)
+    window = min(window, count)
+    if window <= degree:
+        return values
+    frames = torch.arange(count)
+    first = (frames - window // 2).clamp(0, count - window)
+    powers = torch.arange(degree + 1)
+    times = torch.arange(window, dtype=torch.float64)[:, None] ** powers
+    fit = torch.linalg.pinv(times)  # (degree + 1, window)
+    weights = (frames - first).double()[:, None] ** powers @ fit  # (frames, window)
+    windows = values.double()[first[:, None] + torch.arange(window)]  # (frames, window, joints, 2)
+    return torch.einsum("fw,fwjc->fjc", weights, windows).to(values.dtype)
+
+
+def _natural(path: Path) -> list[tuple[int, str]]:
+    """Sorts frame 10 after frame 9."""
+    parts = re.split(r"(\d+)", path.name)
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]

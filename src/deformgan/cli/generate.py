@@ -1,0 +1,80 @@
+"""`deformgan generate`: one photo and one pose in, one picture out."""
+
+from pathlib import Path
+
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
+
+
+def generate(
+    source: Path,
+    pose: str,
+    /,
+    *,
+    out: Path,
+    weights: str = "pedestrian",
+    detector: str | None = None,
+    source_pose: str | None = None,
+    noise: bool = False,
+    seed: int = 0,
+    device: str = "cpu",
+    json: Path | None = None,
+) -> None:
+    """Gives the photo of a person in another pose.
+
+    The result shows the source person at the model's resolution in the framing of the pose photo.
+    A photo of exactly the model's size is taken as it is; in any other the person is found and
+    framed first.
+
+    Args:
+        source: Photo of the person, of any size.
+        pose: The pose to take: a photo (needs --detector), a pose file with one pose (annotation
+            CSV, our JSON, OpenPose or COCO JSON), or FILE:NAME for one of several in it.
+        out: The picture to write; its folder must exist.
+        weights: Name of bundled weights or a .safetensors file.
+        detector: What finds poses in photos, as NAME:PATH; there is movenet:PATH, a MoveNet
+            single-pose model in TensorFlow Lite's format.
+        source_pose: Pose of the source person, as a pose file or FILE:NAME; otherwise it is
+            detected.
+        noise: Leave the generator's dropout on.
+        seed: What the noise is drawn from.
+        device: Where to compute: cpu, cuda or cuda:N.
+        json: Where to write what was done, and the joints, as JSON.
+    """
+    import time
+
+    from deformgan.cli.inputs import (
+        check_device,
+        describe_pose,
+        open_detector,
+        read_source,
+        read_target,
+    )
+    from deformgan.cli.outputs import output_file, write_json
+    from deformgan.cli.pictures import check_suffix, write_picture
+    from deformgan.predict import PoseTransfer
+
+    started = time.perf_counter()
+    check_suffix(output_file(out), PICTURE_SUFFIXES)
+    if json is not None:
+        output_file(json)
+    finder = open_detector(detector)
+    photo, person = read_source(source, source_pose, finder)
+    target = read_target(pose, finder)
+    transfer = PoseTransfer.load(weights, check_device(device))
+    picture = transfer(photo, person, target.pose, target.size, seed if noise else None)
+    write_picture(out, picture)
+    seconds = time.perf_counter() - started
+    print(f"{out} ({picture.shape[1]}x{picture.shape[0]}, {seconds:.1f} s)")
+    if json is not None:
+        report = {
+            "source": str(source),
+            "pose": pose,
+            "out": str(out),
+            "weights": weights,
+            "noise_seed": seed if noise else None,
+            "size": list(transfer.size),
+            "source_joints": describe_pose(person),
+            "target_joints": describe_pose(target.pose),
+            "seconds": seconds,
+        }
+        write_json(json, report)
