@@ -19,9 +19,12 @@ from deformgan.errors import InputError
 
 # A new command is its file and one line here.
 COMMANDS: dict[str, str] = {
+    "demo": "Shows it all on bundled people.",
     "generate": "Puts the person of a photo into another pose.",
     "animate": "Moves the person of a photo through a sequence of poses.",
     "train": "Trains a generator by a named recipe.",
+    "verify": "Checks the code against the numbers of the authors' own.",
+    "bench": "Measures speed, as ratios to named rivals in the same run.",
 }
 
 _BAD_INPUT = 2
