@@ -1,0 +1,38 @@
+"""People who do not exist, photographed with exact joints (the extra `synth`)."""
+
+from importlib.util import find_spec
+
+from deformgan.errors import InputError
+
+# Looking is enough here: importing anny takes ten seconds, and is left to the first picture.
+if find_spec("anny") is None or find_spec("numba") is None:
+    raise InputError("Rendering people needs the extra 'synth': run `uv sync --extra synth`.")
+
+from deformgan.rendering.identity import Identity, sample_identity
+from deformgan.rendering.people import RenderedPeople, Shot, render_people
+from deformgan.rendering.posture import Posture, sample_posture, walking
+from deformgan.rendering.scene import (
+    Camera,
+    Light,
+    Place,
+    sample_camera,
+    sample_light,
+    sample_place,
+)
+
+__all__ = [
+    "Camera",
+    "Identity",
+    "Light",
+    "Place",
+    "Posture",
+    "RenderedPeople",
+    "Shot",
+    "render_people",
+    "sample_camera",
+    "sample_identity",
+    "sample_light",
+    "sample_place",
+    "sample_posture",
+    "walking",
+]

@@ -1,0 +1,280 @@
+"""Identity: who a person is, whatever they do and wherever they are seen."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+Color = tuple[float, float, float]  # sRGB, each in [0, 1]
+Pattern = Literal["plain", "stripes", "pinstripes", "checks", "floral", "camouflage", "panel"]
+
+
+@dataclass(frozen=True)
+class Cloth:
+    """What a garment is made of.
+
+    Attributes:
+        color: The main colour.
+        accent: The colour of the pattern.
+        pattern: What is woven or printed all over.
+        scale: Size of the pattern, in metres.
+    """
+
+    color: Color
+    accent: Color
+    pattern: Pattern = "plain"
+    scale: float = 0.05
+
+
+@dataclass(frozen=True)
+class Top:
+    """A shirt, jacket or the upper half of a dress.
+
+    Attributes:
+        cloth: What it is made of.
+        sleeve: Where the sleeves end: 0 shoulder, 1 elbow, 2 wrist.
+        hem: How far it reaches below the hip joints, in metres.
+        loose: How far it stands off the body at the hem, in metres.
+        neckline: How deep the neck is cut in front, in metres.
+        print: Whether there is a picture on the chest.
+        opened: Half width of the gap of an open jacket, in metres; 0 where it is closed.
+        inner: The colour of the shirt under an open jacket, and of the print.
+    """
+
+    cloth: Cloth
+    sleeve: float
+    hem: float
+    loose: float
+    neckline: float
+    print: bool
+    opened: float
+    inner: Color
+
+
+@dataclass(frozen=True)
+class Bottom:
+    """Trousers, shorts or a skirt.
+
+    Attributes:
+        cloth: What it is made of.
+        skirt: Whether it is a skirt.
+        length: Where it ends: 0 hip, 1 knee, 2 ankle.
+        loose: How far it stands off the leg at its end, in metres.
+    """
+
+    cloth: Cloth
+    skirt: bool
+    length: float
+    loose: float
+
+
+@dataclass(frozen=True)
+class Hair:
+    """Hair or hat.
+
+    Attributes:
+        color: Of the hair.
+        volume: How far it stands off the skull, in metres.
+        style: "long" hangs open, "ponytail" and "bun" are tied.
+        length: How far long hair or a ponytail hangs below the eyes, in metres.
+        cap: Colour of a cap, or None.
+    """
+
+    color: Color
+    volume: float
+    style: Literal["short", "long", "ponytail", "bun"]
+    length: float
+    cap: Color | None
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A person.
+
+    Attributes:
+        seed: Of the fine texture of the clothes.
+        build: Anny's phenotype.
+        skin: Colour of the skin.
+        hair: Hair or hat.
+        top: What covers the trunk.
+        bottom: What covers the legs.
+        shoe: Colour of the shoes.
+        sole: Colour of their soles.
+        shoe_height: How far the shoes reach above the ankle joints, in metres.
+        backpack: Its colour, or None.
+        bag: Colour of a bag with a strap across the chest, or None.
+        glasses: Whether the person wears some.
+    """
+
+    seed: int
+    build: dict[str, float]
+    skin: Color
+    hair: Hair
+    top: Top
+    bottom: Bottom
+    shoe: Color
+    sole: Color
+    shoe_height: float
+    backpack: Color | None
+    bag: Color | None
+    glasses: bool
+
+
+def _rgb(code: str) -> Color:
+    red, green, blue = bytes.fromhex(code)
+    return red / 255, green / 255, blue / 255
+
+
+# Everyday colours, the frequent ones listed several times.
+_TOPS = """
+1d1d20 232327 2e3035 1b2236 222b45 e4e4e0 e9e9e6 dcdcd6 d5d7d8 8e9094 6f7277 b3b4b5 f0efea f0f0ee
+c9bda6 d9cdb7 5a5f45 7a2730 a23b3a 8a3f3f 3f5a7d 5b7da3 8fb0cc a9c3d8 2f5f63 4d7f72 c98d93 d9aeb0
+b08e3c d0b24a 6a4f7c 58412f 7d6650 3d4a3f 9aa57f c2572f 2b6fb0 e7c6c0
+"""
+_BOTTOMS = """
+1b1c20 202126 26282d 2c2d33 1f2740 253154 2f3f63 3c5078 4f6891 6d86aa 33363c 55585e 7d7f82 8b7f6a
+a89a80 b9ab8f 5a5140 4a4d3a 3a2f28 d9d6cd e6e4de 24364d 41547a
+"""
+_SHOES = "1a1a1c 222226 2b2522 4a3527 6b4a33 e6e6e4 dededb f0f0ee 8a8c90 2c3a5c 7c2f33 39424a"
+_HAIRS = (
+    "0f0d0d 14110f 1a1512 1e1814 2a1f18 3a2a1e 33261b 4f3825 14110f 1e1814 6a4b2f 7d6040 5f5d5b"
+)
+_SKINS = "f1cdb4 e8bd9f e0b08f d6a380 cc9a78 c38e6a b07c58 9a6a48 7e5338 5f3d29"
+_BAGS = "17181b 202227 2b2d33 27344f 5b3a29 7a5236 8c2f34 3f4b3c 6c6f74 b59a72"
+
+
+def _pick(random: np.random.Generator, palette: str, spread: float = 0.012) -> Color:
+    color = np.array(_rgb(str(random.choice(palette.split()))))
+    # Brightness varies more than hue does.
+    varied = color * np.exp(random.normal(0, 0.1)) + random.normal(0, spread, 3)
+    return tuple(float(c) for c in varied.clip(0.03, 0.96))
+
+
+def _not_paler(color: Color) -> Color:
+    # The palest skin of the palette still has colour in full sun.
+    red, green, blue = (min(c, limit) for c, limit in zip(color, (0.9, 0.75, 0.66), strict=True))
+    return red, green, blue
+
+
+def _sample_cloth(
+    random: np.random.Generator, palette: str, patterns: dict[Pattern, float]
+) -> Cloth:
+    names = list(patterns)
+    pattern = names[random.choice(len(names), p=list(patterns.values()))]
+    color = _pick(random, palette)
+    accent = _pick(random, palette)
+    if abs(np.mean(color) - np.mean(accent)) < 0.2:  # a pattern nobody can see is no pattern
+        accent = _rgb("e6e5e0") if np.mean(color) < 0.5 else _rgb("2a2d36")
+    return Cloth(color, accent, pattern, float(random.uniform(0.03, 0.09)))
+
+
+def _sample_top(random: np.random.Generator, woman: bool) -> Top:
+    cloth = _sample_cloth(
+        random,
+        _TOPS,
+        {
+            "plain": 0.66,
+            "stripes": 0.12,
+            "pinstripes": 0.03,
+            "checks": 0.07,
+            "floral": 0.04,
+            "camouflage": 0.02,
+            "panel": 0.06,
+        },
+    )
+    kind = random.choice(
+        ["tee", "shirt", "sweater", "jacket", "vest"], p=[0.5, 0.14, 0.14, 0.17, 0.05]
+    )
+    sleeve = {
+        "tee": random.uniform(0.5, 0.85),
+        "shirt": random.choice([0.75, 1.9]),
+        "sweater": random.uniform(1.8, 1.95),
+        "jacket": random.uniform(1.85, 1.97),
+        "vest": 0.08,
+    }[kind]
+
+    def opens() -> bool:
+        return bool(kind == "jacket" and random.random() < 0.6)
+
+    return Top(
+        cloth=cloth,
+        sleeve=float(sleeve),
+        hem=float(random.uniform(0.0, 0.10) - (0.02 if woman else 0.0)),
+        loose=float(random.uniform(0.004, 0.022) * (0.6 if woman else 1.0)),
+        neckline=float(random.uniform(0.0, 0.02) + (random.uniform(0, 0.07) if woman else 0)),
+        print=bool(kind == "tee" and cloth.pattern == "plain" and random.random() < 0.35),
+        opened=float(random.uniform(0.025, 0.07)) if opens() else 0.0,
+        inner=_pick(random, _TOPS),
+    )  # fmt: skip
+
+
+def _sample_bottom(random: np.random.Generator, woman: bool, top: Top) -> Bottom:
+    cloth = _sample_cloth(
+        random,
+        _BOTTOMS,
+        {"plain": 0.93, "checks": 0.03, "stripes": 0.0, "camouflage": 0.02, "floral": 0.02},
+    )
+    if woman and random.random() < 0.33:
+        dress = random.random() < 0.45
+        cloth = top.cloth if dress else Cloth(_pick(random, _TOPS), cloth.accent, cloth.pattern)
+        return Bottom(cloth, True, float(random.uniform(0.5, 1.25)), 0.0)
+    if random.random() < 0.3:
+        return Bottom(cloth, False, float(random.uniform(0.45, 1.05)), random.uniform(0.012, 0.035))
+    tight = woman and random.random() < 0.6
+    loose = random.uniform(0.0, 0.006) if tight else random.uniform(0.012, 0.034)
+    return Bottom(cloth, False, float(random.uniform(1.82, 2.0)), float(loose))
+
+
+def _sample_hair(random: np.random.Generator, woman: bool) -> Hair:
+    style = "short"
+    if woman:
+        style = str(random.choice(["short", "long", "ponytail", "bun"], p=[0.12, 0.5, 0.28, 0.1]))
+    elif random.random() < 0.03:
+        style = "ponytail"
+    return Hair(
+        color=_pick(random, _HAIRS, 0.008),
+        volume=float(random.uniform(0.008, 0.026)),
+        style=style,
+        length=float(random.uniform(0.14, 0.42) if style == "long" else random.uniform(0.18, 0.36)),
+        cap=_pick(random, _TOPS) if random.random() < 0.08 else None,
+    )
+
+
+def sample_identity(seed: int) -> Identity:
+    """Draws a person; the same seed is the same person."""
+    random = np.random.default_rng([seed, 1])
+    woman = bool(random.random() < 0.47)
+
+    def around(mean: float, deviation: float) -> float:
+        return float(np.clip(random.normal(mean, deviation), 0.02, 0.98))
+
+    build = {
+        "gender": around(0.93, 0.04) if woman else around(0.06, 0.04),
+        "age": float(np.clip(random.normal(0.69, 0.07), 0.56, 0.9)),
+        "muscle": around(0.45 if woman else 0.52, 0.1),
+        "weight": around(0.46 if woman else 0.5, 0.12),
+        "height": around(0.42, 0.14),
+        "proportions": around(0.6, 0.12),
+        "cupsize": around(0.45, 0.12),
+        "firmness": around(0.6, 0.1),
+        "african": float(random.random()),
+        "asian": float(random.random()),
+        "caucasian": float(random.random()),
+    }
+    top = _sample_top(random, woman)
+    bottom = _sample_bottom(random, woman, top)
+    baggage = random.random()
+    return Identity(
+        seed=seed,
+        build=build,
+        skin=_not_paler(_pick(random, _SKINS)),
+        hair=_sample_hair(random, woman),
+        top=top,
+        bottom=bottom,
+        shoe=_pick(random, _SHOES),
+        sole=_rgb(str(random.choice(["e8e7e3", "2a2a2c", "b9a68a"]))),
+        shoe_height=float(random.choice([-0.015, 0.02, 0.05], p=[0.6, 0.3, 0.1])),
+        backpack=_pick(random, _BAGS) if baggage < 0.17 else None,
+        bag=_pick(random, _BAGS) if baggage > 0.86 else None,
+        glasses=bool(random.random() < 0.15),
+    )

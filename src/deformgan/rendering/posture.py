@@ -1,0 +1,274 @@
+"""Posture: how a person stands or walks, as angles; separate from who the person is."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from deformgan.rendering.body import Body
+
+# A walking cycle in degrees at tenths of the cycle, from heel strike of that leg to the next
+# (textbook gait curves, read off and rounded): thigh forward, knee bent, toes up.
+_THIGH = (28.0, 22.0, 12.0, 2.0, -8.0, -14.0, -4.0, 14.0, 27.0, 31.0)
+_KNEE = (6.0, 16.0, 16.0, 9.0, 6.0, 15.0, 42.0, 62.0, 46.0, 12.0)
+_TOES = (18.0, 0.0, 0.0, 0.0, -6.0, -32.0, -52.0, -30.0, -4.0, 14.0)
+
+
+@dataclass(frozen=True)
+class Leg:
+    """One leg, in degrees from hanging straight down.
+
+    Attributes:
+        forward: Of the thigh.
+        outward: Of the thigh.
+        knee: How far the knee is bent.
+        toes: How far the toes point up from the horizontal.
+        turned_out: How far the foot points outwards.
+    """
+
+    forward: float = 0.0
+    outward: float = 3.0
+    knee: float = 3.0
+    toes: float = 0.0
+    turned_out: float = 8.0
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One arm, in degrees from hanging straight down.
+
+    Attributes:
+        forward: Of the upper arm.
+        outward: Of the upper arm.
+        elbow: How far the forearm is bent forwards from the upper arm.
+        inward: How far the forearm is turned towards the body's middle.
+    """
+
+    forward: float = 0.0
+    outward: float = 9.0
+    elbow: float = 12.0
+    inward: float = 8.0
+
+
+@dataclass(frozen=True)
+class Posture:
+    """A whole body's pose in degrees; right and left are the person's own.
+
+    Attributes:
+        right_leg, left_leg, right_arm, left_arm: The limbs.
+        lean: How far the trunk is bent forwards.
+        sway: How far the trunk is bent to the person's left.
+        twist: How far the shoulders are turned to the person's left, relative to the hips.
+        head_turn: How far the head is turned to the person's left, relative to the shoulders.
+        head_down: How far the head is bent down.
+        heading: Where the person looks: 0 towards the camera, 90 to the image's right, 180 away.
+        holds_phone: Whether there is a phone in the right hand.
+    """
+
+    right_leg: Leg = Leg()
+    left_leg: Leg = Leg()
+    right_arm: Arm = Arm()
+    left_arm: Arm = Arm()
+    lean: float = 2.0
+    sway: float = 0.0
+    twist: float = 0.0
+    head_turn: float = 0.0
+    head_down: float = 0.0
+    heading: float = 0.0
+    holds_phone: bool = False
+
+
+def _cycle(table: tuple[float, ...], phase: float) -> float:
+    # Trigonometric interpolation: smooth, periodic, exact at the tenths.
+    spectrum = np.fft.rfft(table) / len(table)
+    turns = np.exp(2j * np.pi * np.arange(len(spectrum)) * phase)
+    scale = np.array([1, *[2] * (len(spectrum) - 2), 1])
+    return float((spectrum * turns * scale).real.sum())
+
+
+def walking(phase: float, stride: float = 1.0, arm_swing: float = 1.0) -> Posture:
+    """A moment of a walk.
+
+    Args:
+        phase: Of the cycle, 0 where the left heel strikes the ground, 0.5 where the right one does.
+        stride: Length of the steps relative to an ordinary walk.
+        arm_swing: Of the arms, relative to an ordinary walk.
+    """
+
+    def leg(phase: float) -> Leg:
+        thigh, knee, toes = (_cycle(table, phase) for table in (_THIGH, _KNEE, _TOES))
+        return Leg(thigh * stride, 1.5, max(2.0, knee * (0.4 + 0.6 * stride)), toes * stride, 6.0)
+
+    def arm(phase: float) -> Arm:
+        swing = -np.cos(2 * np.pi * phase) * arm_swing * stride
+        return Arm(4 + 22 * swing, 8.0, 20 + 10 * swing * (swing > 0), 6.0)
+
+    return Posture(
+        right_leg=leg(phase + 0.5),
+        left_leg=leg(phase),
+        right_arm=arm(phase + 0.5),
+        left_arm=arm(phase),
+        lean=3.0,
+        twist=-6 * np.cos(2 * np.pi * phase) * stride,
+    )
+
+
+def sample_posture(random: np.random.Generator) -> Posture:
+    """Draws what people on a street do: mostly walking, also standing, phones, bags, turning."""
+
+    def spread(mean: float, deviation: float) -> float:
+        return float(np.clip(random.normal(mean, deviation), mean - 2.5 * deviation,
+                             mean + 2.5 * deviation))  # fmt: skip
+
+    if random.random() < 0.68:
+        posture = walking(random.random(), spread(0.88, 0.14), abs(spread(0.8, 0.35)))
+    else:
+        rest = random.random() < 0.5  # one leg carries, the other rests
+        posture = Posture(
+            right_leg=Leg(
+                spread(0.0, 3.0), spread(4.0, 2.0), abs(spread(3.0, 2.0)), 0.0, spread(10.0, 6.0)
+            ),
+            left_leg=Leg(
+                spread(8.0 if rest else 0.0, 3.0),
+                spread(6.0 if rest else 4.0, 2.0),
+                abs(spread(16.0 if rest else 3.0, 3.0)),
+                0.0,
+                spread(12.0, 6.0),
+            ),
+            right_arm=Arm(
+                spread(0.0, 6.0), spread(9.0, 3.0), abs(spread(12.0, 6.0)), spread(10.0, 6.0)
+            ),
+            left_arm=Arm(
+                spread(0.0, 6.0), spread(9.0, 3.0), abs(spread(12.0, 6.0)), spread(10.0, 6.0)
+            ),
+            twist=spread(0.0, 6.0),
+        )
+    if random.random() < 0.12:  # stepping round a corner
+        posture = replace(posture, twist=posture.twist + spread(0.0, 14.0))
+    action = random.random()
+    arms = {"right_arm": posture.right_arm, "left_arm": posture.left_arm}
+    side = "right_arm" if random.random() < 0.65 else "left_arm"
+    head_down, phone = spread(6.0, 6.0), False
+    if action < 0.12:  # looks at a phone
+        arms["right_arm"] = Arm(
+            spread(22.0, 6.0), spread(8.0, 3.0), spread(95.0, 10.0), spread(32.0, 6.0)
+        )
+        if random.random() < 0.4:
+            arms["left_arm"] = Arm(
+                spread(22.0, 6.0), spread(8.0, 3.0), spread(92.0, 10.0), spread(36.0, 6.0)
+            )
+        head_down, phone = spread(22.0, 6.0), True
+    elif action < 0.17:  # phone at the ear
+        arms["right_arm"] = Arm(
+            spread(35.0, 6.0), spread(22.0, 5.0), spread(128.0, 6.0), spread(8.0, 4.0)
+        )
+        phone = True
+    elif action < 0.25:  # holds a strap or the lapel
+        arms[side] = Arm(
+            spread(12.0, 5.0), spread(14.0, 4.0), spread(120.0, 10.0), spread(30.0, 6.0)
+        )
+    elif action < 0.31:  # hand in a pocket
+        arms[side] = Arm(
+            spread(-12.0, 4.0), spread(20.0, 4.0), spread(38.0, 6.0), spread(28.0, 6.0)
+        )
+    elif action < 0.35:  # hands behind the back
+        for arm in arms:
+            arms[arm] = Arm(
+                spread(-26.0, 4.0), spread(12.0, 3.0), spread(25.0, 6.0), spread(42.0, 5.0)
+            )
+    elif action < 0.40:  # carries something in front
+        for arm in arms:
+            arms[arm] = Arm(
+                spread(12.0, 5.0), spread(10.0, 3.0), spread(75.0, 12.0), spread(25.0, 8.0)
+            )
+    elif action < 0.43:  # points or waves
+        arms[side] = Arm(
+            spread(70.0, 20.0), spread(25.0, 12.0), spread(40.0, 20.0), spread(0.0, 10.0)
+        )
+    return replace(
+        posture,
+        **arms,
+        lean=posture.lean + spread(1.5, 2.5),
+        sway=spread(0.0, 2.0),
+        head_turn=spread(0.0, 14.0 if random.random() < 0.8 else 32.0),
+        head_down=head_down,
+        heading=float(random.uniform(-180, 180)),
+        holds_phone=phone,
+    )
+
+
+def _rotation(axis: int, degrees: float) -> np.ndarray:
+    angle = np.radians(degrees)
+    cos, sin = np.cos(angle), np.sin(angle)
+    i, j = (axis + 1) % 3, (axis + 2) % 3
+    matrix = np.eye(3)
+    matrix[i, i], matrix[j, j], matrix[i, j], matrix[j, i] = cos, cos, -sin, sin
+    return matrix
+
+
+def _between(start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    # The smallest rotation that takes one direction to another (Rodrigues).
+    start, end = start / np.linalg.norm(start), end / np.linalg.norm(end)
+    v, c = np.cross(start, end), float(start @ end)
+    cross = np.array([[0, -v[2], v[1]], [v[2], 0, -v[0]], [-v[1], v[0], 0]])
+    return np.eye(3) + cross + cross @ cross / max(1 + c, 1e-6)
+
+
+def _hanging(forward: float, outward: float, side: int) -> np.ndarray:
+    # The direction of a limb that hung straight down before it was swung; forwards is -y.
+    down = np.array([0.0, 0.0, -1.0])
+    return _rotation(0, -forward) @ _rotation(1, -side * outward) @ down
+
+
+def bone_rotations(body: Body, posture: Posture) -> np.ndarray:
+    """Gives the orientation of every bone in the world, (bones, 3, 3), for `Body.move`."""
+    model = body.model
+    limbs = {
+        "R": (posture.right_leg, posture.right_arm, -1),
+        "L": (posture.left_leg, posture.left_arm, 1),
+    }
+    root = _rotation(2, posture.heading)
+    # Bending and turning is shared by the bones of the spine and of the neck.
+    spine = (
+        _rotation(2, posture.twist / 4)
+        @ _rotation(0, posture.lean / 4)
+        @ _rotation(1, posture.sway / 4)
+    )
+    neck = _rotation(2, posture.head_turn / 3) @ _rotation(0, posture.head_down / 3)
+    local = {f"spine0{n}": spine for n in (1, 2, 3, 4)} | {
+        "neck02": neck,
+        "neck03": neck,
+        "head": neck,
+    }
+    aim: dict[str, tuple[np.ndarray, str]] = {}
+    fixed = {}
+    for side, (leg, arm, sign) in limbs.items():
+        thigh = root @ _hanging(leg.forward, leg.outward, sign)
+        shin = root @ _hanging(leg.forward - leg.knee, leg.outward * 0.7, sign)
+        aim[f"upperleg01.{side}"] = (thigh, f"lowerleg01.{side}")
+        aim[f"lowerleg01.{side}"] = (shin, f"foot.{side}")
+        fixed[f"foot.{side}"] = (
+            root @ _rotation(2, sign * (leg.turned_out - 8)) @ _rotation(0, -leg.toes)
+        )
+        aim[f"upperarm01.{side}"] = (
+            _hanging(arm.forward, arm.outward, sign),
+            f"lowerarm01.{side}",
+        )
+        forearm = _hanging(arm.forward + arm.elbow, arm.outward * 0.5, sign)
+        aim[f"lowerarm01.{side}"] = (
+            _rotation(2, -sign * arm.inward) @ forearm,
+            f"wrist.{side}",
+        )
+    rotations = np.empty((len(model.bones), 3, 3))
+    for bone, (name, parent) in enumerate(zip(model.bones, model.parents, strict=True)):
+        carried = root if parent < 0 else rotations[parent]
+        if name in fixed:
+            rotations[bone] = fixed[name]
+        elif name in aim:
+            direction, towards = aim[name]
+            if "arm" in name:  # arms hang from the shoulders, legs from the hips
+                direction = rotations[model.bone("spine01")] @ direction
+            rest = carried @ (body.head(towards) - body.head(name))
+            rotations[bone] = _between(rest, direction) @ carried
+        else:
+            rotations[bone] = carried @ local[name] if name in local else carried
+    return rotations

@@ -1,0 +1,370 @@
+"""Camera, Light, Place: what a person is seen by, lit by and standing in front of."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from deformgan.rendering.identity import Color
+from deformgan.rendering.materials import linear
+from deformgan.rendering.noise import value_noise
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A surveillance camera and the crop round the person that was cut out of its picture.
+
+    Attributes:
+        height: Above the ground, in metres.
+        distance: To the person over the ground, in metres.
+        margin: Share of the crop's height above the head and below the feet, (top, bottom).
+        shift: Of the person's middle from the crop's middle, as a share of the crop's width.
+        widen: How much wider than high a square becomes; data sets squeeze boxes into one shape.
+    """
+
+    height: float
+    distance: float
+    margin: tuple[float, float] = (0.05, 0.05)
+    shift: float = 0.0
+    widen: float = 1.0
+
+    def look(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Projects points of the world.
+
+        The camera stands at y = -distance and looks along +y, towards the person's waist.
+
+        Args:
+            points: (N, 3) in metres.
+
+        Returns:
+            Tangents (N, 2) to the right and down; depth (N,) along the optical axis in metres.
+        """
+        right, down, forward = self._axes()
+        seen = points - np.array([0, -self.distance, self.height])
+        depth = seen @ forward
+        return np.stack([seen @ right, seen @ down], axis=1) / depth[:, None], depth
+
+    def rays(self, tangents: np.ndarray) -> np.ndarray:
+        """Gives the direction in the world, (N, 3), in which tangents (N, 2) are seen."""
+        right, down, forward = self._axes()
+        return tangents[:, :1] * right + tangents[:, 1:] * down + forward
+
+    def _axes(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        pitch = np.arctan2(self.height - 0.9, self.distance)
+        right = np.array([1.0, 0, 0])
+        forward = np.array([0, np.cos(pitch), -np.sin(pitch)])
+        return right, np.cross(forward, right), forward
+
+
+@dataclass(frozen=True)
+class Light:
+    """Sun and sky.
+
+    Attributes:
+        direction: (3,) from the ground towards the sun, unit length.
+        sun: Strength of the direct light; 0 is an overcast day.
+        sky: Strength of the light from everywhere.
+        warmth: How much redder the sun is than the sky.
+        exposure: Of the picture.
+        cast: Colour balance of the picture, per channel.
+        contrast: Of the picture, 1 is neutral.
+        saturation: How colourful the picture is, 1 is as the eye sees it.
+        haze: Share of the picture that is grey veil.
+        blur: Standard deviation of the picture's blur, in pixels of an image 128 high.
+        noise: Standard deviation of the picture's noise, in [0, 1].
+    """
+
+    direction: tuple[float, float, float]
+    sun: float
+    sky: float
+    warmth: float
+    exposure: float
+    cast: tuple[float, float, float]
+    contrast: float
+    saturation: float
+    haze: float
+    blur: float
+    noise: float
+
+
+Ground = Literal["paving", "bricks", "asphalt", "grass", "sand"]
+Backdrop = Literal["wall", "bricks", "hedge", "fence", "windows", "dark", "open"]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the person stands; everything is drawn, nothing is photographed.
+
+    Attributes:
+        seed: Of all textures and things.
+        ground: What covers the ground.
+        ground_color: Its colour.
+        backdrop: What stands behind.
+        backdrop_color: Its colour.
+        backdrop_distance: How far behind the person, in metres.
+        backdrop_height: In metres.
+        things: How many bicycles, posts, cars and people stand about.
+        turn: Of the ground's pattern against the camera, in degrees.
+        offset: (x, y) of the person on the ground, in metres: another picture by this camera is
+            taken elsewhere.
+    """
+
+    seed: int
+    ground: Ground
+    ground_color: Color
+    backdrop: Backdrop
+    backdrop_color: Color
+    backdrop_distance: float
+    backdrop_height: float
+    things: int
+    turn: float
+    offset: tuple[float, float] = (0.0, 0.0)
+
+    def seen(self, origin: np.ndarray, rays: np.ndarray) -> np.ndarray:
+        """Gives the colour, (N, 3) of reflected light, in every direction from a camera.
+
+        Args:
+            origin: (3,) where the camera is.
+            rays: (N, 3) directions.
+        """
+        color = np.tile(linear((0.74, 0.78, 0.82)), (len(rays), 1))  # sky
+        far = _hit_wall(origin, rays, 45.0)
+        trees = far[:, 2] < 9 + 5 * value_noise(far * [0.25, 0, 0], self.seed + 2, 2)
+        leaves = value_noise(far * 0.9, self.seed + 4, 3)
+        color[trees] = (linear((0.24, 0.27, 0.2)) * (0.4 + 1.2 * leaves[:, None]))[trees]
+
+        falling = rays[:, 2] < -1e-3
+        reach = np.where(falling, -origin[2] / np.where(falling, rays[:, 2], -1), np.inf)
+        floor = falling & (reach < 60)
+        color[floor] = self._floor(origin[:2] + reach[floor, None] * rays[floor, :2])
+        wall = _hit_wall(origin, rays, self.backdrop_distance)
+        stands = (wall[:, 2] > 0) & (wall[:, 2] < self.backdrop_height) & (rays[:, 1] > 0)
+        if self.backdrop != "open":
+            solid, painted = self._wall(wall[stands])
+            index = np.flatnonzero(stands)[solid]
+            color[index] = painted[solid]
+        self._stand_things(origin, rays, color)
+        return color
+
+    def _floor(self, places: np.ndarray) -> np.ndarray:
+        angle = np.radians(self.turn)
+        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        spots = (places + np.array(self.offset)) @ turn.T
+        flat = np.concatenate([spots, np.zeros((len(spots), 1))], axis=1)
+        stains = value_noise(flat * 0.8, self.seed, 3)
+        grain = value_noise(flat * 22, self.seed + 1)
+        value = 0.7 + 0.6 * (stains - 0.5) + 0.4 * (grain - 0.5)
+        color = np.tile(linear(self.ground_color), (len(spots), 1))
+        if self.ground in ("paving", "bricks"):
+            size = np.array([0.6, 0.6]) if self.ground == "paving" else np.array([0.24, 0.12])
+            cell = spots / size
+            if self.ground == "bricks":
+                cell[:, 0] += 0.5 * (np.floor(cell[:, 1]) % 2)
+            tile = np.concatenate([np.floor(cell) + 0.5, np.zeros((len(cell), 1))], axis=1)
+            value = value * (0.86 + 0.28 * value_noise(tile * 7.3, self.seed + 6))
+            joint = np.minimum(cell % 1, 1 - cell % 1) * size
+            value = value * np.where(joint.min(axis=1) < 0.012, 0.6, 1.0)
+        if self.ground == "grass":
+            blades = value_noise(flat * [30, 30, 1], self.seed + 7, 2)
+            value = value * (0.55 + 0.9 * blades)
+        color = color * value[:, None]
+        # A kerb or a painted line somewhere, along the pattern.
+        edge = (self.seed % 7) * 0.6 + 0.8
+        if self.seed % 3 == 0:
+            color[np.abs(spots[:, 1] - edge) < 0.06] *= 1.45
+            color[spots[:, 1] > edge] *= np.array([0.82, 0.84, 0.86])
+        return color
+
+    def _wall(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        x, z = points[:, 0] + self.offset[0], points[:, 2]
+        spots = np.stack([x, 0 * x, z], axis=1)
+        color = np.tile(linear(self.backdrop_color), (len(x), 1))
+        stains = value_noise(spots * 0.7, self.seed + 11, 3)
+        color *= (0.6 + 0.8 * stains)[:, None]
+        solid = np.ones(len(x), dtype=bool)
+        if self.backdrop == "bricks":
+            row = np.floor(z / 0.1)
+            u, v = (x / 0.3 + 0.5 * (row % 2)) % 1, (z / 0.1) % 1
+            color *= np.where((u < 0.06) | (v < 0.14), 1.25, 1.0)[:, None]
+            shade = value_noise(np.stack([np.floor(x / 0.3) * 3.1, 0 * x, row * 2.7], 1), self.seed)
+            color *= (0.8 + 0.4 * shade)[:, None]
+        elif self.backdrop == "hedge":
+            leaves = value_noise(spots * 9, self.seed + 12, 3)
+            color *= (0.2 + 1.6 * leaves**1.5)[:, None]
+            solid = z < self.backdrop_height * (0.75 + 0.25 * value_noise(spots * 1.5, self.seed))
+        elif self.backdrop == "fence":
+            bar = ((x / 0.14) % 1 < 0.22) | (np.abs(z - 0.25) < 0.03) | (
+                np.abs(z - self.backdrop_height + 0.1) < 0.03
+            )  # fmt: skip
+            solid = bar
+        elif self.backdrop == "windows":
+            u, v = (x / 1.6) % 1, (z / 1.9) % 1
+            glass = (u > 0.1) & (u < 0.9) & (v > 0.16) & (v < 0.94)
+            mirrored = value_noise(spots * [0.8, 0, 1.7], self.seed + 13, 3)
+            panes = linear((0.2, 0.23, 0.26)) * (0.3 + 2.2 * mirrored[:, None] ** 2)
+            color[glass] = panes[glass]
+        elif self.backdrop == "dark":
+            color *= (0.05 + 0.25 * (np.abs((x / 2.2) % 1 - 0.5) > 0.44))[:, None]
+        if self.backdrop in ("wall", "bricks", "windows"):
+            color[z < 0.18] *= 0.6
+        return solid, color
+
+    def _stand_things(self, origin: np.ndarray, rays: np.ndarray, color: np.ndarray):
+        random = np.random.default_rng([self.seed, 77])
+        things = []
+        for _ in range(self.things):
+            kind = random.choice(list(_THINGS), p=[0.5, 0.16, 0.08, 0.12, 0.14])
+            distance = float(random.uniform(1.5, max(2.0, min(self.backdrop_distance - 0.3, 9))))
+            spread = 0.9 + 0.12 * distance
+            x = random.uniform(-1, 1) * spread - 0.35 * self.offset[0]
+            x = (x + 1.5 * spread) % (3 * spread) - 1.5 * spread
+            things.append((distance, float(x), kind, random.uniform(0, 1, 3), random.random(4)))
+        for distance, x, kind, hue, extra in sorted(things, key=lambda thing: -thing[0]):
+            hit = _hit_wall(origin, rays, distance)
+            u, z = hit[:, 0] - x, hit[:, 2]
+            paint = linear(0.1 + 0.55 * hue.mean() ** 1.5 + 0.09 * (hue - hue.mean()))
+            _THINGS[kind](u, z, paint, extra, color)
+
+
+def _hit_wall(origin: np.ndarray, rays: np.ndarray, distance: float) -> np.ndarray:
+    # Where rays meet the upright plane y = distance.
+    reach = (distance - origin[1]) / np.maximum(rays[:, 1], 1e-6)
+    return origin + reach[:, None] * rays
+
+
+def _bicycle(u, z, paint, extra, color):
+    length = 0.5 * (0.35 + 0.65 * extra[0])  # foreshortened
+    metal = linear((0.12, 0.12, 0.13))
+    for wheel in (-length, length):
+        radius = np.hypot((u - wheel) / (0.35 + 0.65 * extra[0]), z - 0.34)
+        color[np.abs(radius - 0.32) < 0.022] = metal
+        color[(radius < 0.3) & (np.abs((u * 17 + z * 9) % 1) < 0.1)] *= 0.8
+
+    def bar(u0, z0, u1, z1, width):
+        along = np.array([u1 - u0, z1 - z0])
+        t = (((u - u0) * along[0] + (z - z0) * along[1]) / (along @ along)).clip(0, 1)
+        color[np.hypot(u - u0 - t * along[0], z - z0 - t * along[1]) < width] = paint
+
+    bar(-length, 0.34, -0.1 * length, 0.36, 0.02)
+    bar(-0.1 * length, 0.36, -0.35 * length, 0.82, 0.02)
+    bar(-0.1 * length, 0.36, 0.7 * length, 0.75, 0.022)
+    bar(-0.3 * length, 0.72, 0.72 * length, 0.78, 0.02)
+    bar(length, 0.34, 0.68 * length, 0.98, 0.02)
+    bar(-0.5 * length, 0.86, -0.2 * length, 0.86, 0.035)
+    if extra[1] < 0.5:
+        bar(0.75 * length, 0.75, 1.05 * length, 0.7, 0.09)
+
+
+def _post(u, z, paint, extra, color):
+    height, half = 0.8 + 3.5 * extra[0], 0.05 + 0.12 * extra[1] ** 2
+    inside = (np.abs(u) < half) & (z > 0) & (z < height)
+    color[inside] = (paint * (0.7 + 0.4 * (u / half + 1) / 2)[:, None])[inside]
+
+
+def _car(u, z, paint, extra, color):
+    half = 1.0 + 0.9 * extra[0]
+    body = (np.abs(u) < half) & (z > 0.25) & (z < 0.85)
+    roof = (np.abs(u + 0.1) < half * (0.75 - 0.4 * (z - 0.85))) & (z >= 0.85) & (z < 1.45)
+    color[body] = (paint * (0.8 + 0.3 * z)[:, None])[body]
+    color[roof] = linear((0.13, 0.15, 0.17))
+    color[roof & (z > 1.38)] = paint
+    color[(np.abs(u) < half) & (z > 0) & (z <= 0.25)] = linear((0.08, 0.08, 0.08))
+    for wheel in (-0.6 * half, 0.6 * half):
+        color[np.hypot(u - wheel, z - 0.3) < 0.3] = linear((0.07, 0.07, 0.07))
+
+
+def _person(u, z, paint, extra, color):
+    swing = 0.16 * (extra[0] - 0.3)
+    legs = (np.abs(np.abs(u) - 0.09 - swing * (0.85 - z).clip(0)) < 0.075) & (z > 0) & (z < 0.9)
+    trunk = (np.abs(u) < 0.2 + 0.04 * np.sin(3 * z)) & (z > 0.8) & (z < 1.42)
+    head = np.hypot(u, (z - 1.6) * 0.85) < 0.1
+    color[legs] = linear(0.1 + 0.35 * extra[1] * np.ones(3))
+    color[trunk] = paint * 1.2
+    color[(np.hypot(u, z - 1.47) < 0.07) | head] = linear((0.62, 0.46, 0.37))
+    color[head & (z > 1.62)] = linear((0.1, 0.08, 0.07))
+
+
+def _box(u, z, paint, extra, color):
+    half, height = 0.2 + 0.5 * extra[0], 0.3 + 0.9 * extra[1]
+    inside = (np.abs(u) < half) & (z > 0) & (z < height)
+    color[inside] = (paint * (0.75 + 0.35 * (z / height))[:, None])[inside]
+    color[inside & (np.abs(z - 0.85 * height) < 0.03)] *= 0.5
+
+
+_THINGS = {"bicycle": _bicycle, "post": _post, "car": _car, "person": _person, "box": _box}
+
+_GROUNDS: dict[Ground, str] = {
+    "paving": "8f8d88 a19c94 86837f 98908a",
+    "bricks": "8a7468 938a84 7d716b",
+    "asphalt": "77787a 66686b 85858a",
+    "grass": "5c6b42 6d7648",
+    "sand": "a39a86",
+}
+_BACKDROPS: dict[Backdrop, str] = {
+    "wall": "b3ada2 9c9a98 8d8578 c2bdb2 7d8588",
+    "bricks": "8a5f50 9a7767 7d6a62",
+    "hedge": "5a6d3c 4d6038 66733f",
+    "fence": "3c3f42 6c6f70 5d4f45",
+    "windows": "8f8f90 a59f96 6f7378",
+    "dark": "6a655f 5d5a58",
+    "open": "808080",
+}
+
+
+def _choose(random: np.random.Generator, palette: str) -> Color:
+    code = bytes.fromhex(str(random.choice(palette.split())))
+    red, green, blue = (np.array(list(code)) / 255 + random.normal(0, 0.008, 3)).clip(0.05, 0.95)
+    return float(red), float(green), float(blue)
+
+
+def sample_place(seed: int) -> Place:
+    """Draws a place; the same seed is the same place."""
+    random = np.random.default_rng([seed, 2])
+    grounds, backdrops = list(_GROUNDS), list(_BACKDROPS)
+    ground = grounds[random.choice(5, p=[0.36, 0.2, 0.26, 0.12, 0.06])]
+    backdrop = backdrops[random.choice(7, p=[0.16, 0.12, 0.2, 0.12, 0.16, 0.08, 0.16])]
+    return Place(
+        seed=int(random.integers(1 << 30)),
+        ground=ground,
+        ground_color=_choose(random, _GROUNDS[ground]),
+        backdrop=backdrop,
+        backdrop_color=_choose(random, _BACKDROPS[backdrop]),
+        backdrop_distance=float(random.uniform(2.0, 11.0)),
+        backdrop_height=float(
+            random.uniform(0.9, 2.4) if backdrop in ("hedge", "fence") else random.uniform(4, 9)
+        ),
+        things=int(random.integers(0, 11)),
+        turn=float(random.uniform(-60, 60)),
+    )
+
+
+def sample_camera(random: np.random.Generator) -> Camera:
+    """Draws a camera on a pole or a wall, and a crop with small margins, as detectors make them."""
+    distance = float(random.uniform(6, 16))
+    return Camera(
+        height=float(random.uniform(1.9, 2.4) + distance * random.uniform(0.0, 0.2)),
+        distance=distance,
+        margin=(float(random.uniform(0.015, 0.085)), float(random.uniform(0.015, 0.085))),
+        shift=float(np.clip(random.normal(0, 0.04), -0.1, 0.1)),
+        widen=float(random.uniform(0.95, 1.25)),
+    )
+
+
+def sample_light(random: np.random.Generator) -> Light:
+    """Draws a time of day, a weather and the way that a camera shows them."""
+    azimuth, height = random.uniform(0, 2 * np.pi), np.radians(random.uniform(30, 72))
+    direction = (np.cos(azimuth) * np.cos(height), np.sin(azimuth) * np.cos(height), np.sin(height))
+    sun = float(random.uniform(0.0, 0.25) if random.random() < 0.6 else random.uniform(0.45, 1.0))
+    return Light(
+        direction=tuple(float(d) for d in direction),
+        sun=sun,
+        sky=float(1.15 - 0.55 * sun + random.uniform(-0.08, 0.08)),
+        warmth=float(random.uniform(0, 0.16)),
+        exposure=float(np.exp(random.normal(0, 0.16))),
+        cast=tuple(float(c) for c in np.exp(random.normal(0, 0.03, 3))),
+        contrast=float(random.uniform(1.1, 1.4)),
+        saturation=float(random.uniform(0.58, 0.9)),
+        haze=float(random.uniform(0, 0.04)),
+        blur=float(random.uniform(0.2, 0.65)),
+        noise=float(random.uniform(0.003, 0.011)),
+    )

@@ -1,0 +1,380 @@
+"""dress: a body and its clothes as one mesh at rest."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from deformgan.rendering.body import Body
+from deformgan.rendering.identity import Identity
+from deformgan.rendering.noise import value_noise
+
+LAYERS = (
+    "skin",
+    "bottom",
+    "top",
+    "skirt",
+    "shoes",
+    "hair",
+    "cap",
+    "backpack",
+    "bag",
+    "phone",
+)
+
+_TUCK = 0.05  # metres of skin that still exist under the edge of a garment
+
+
+@dataclass(frozen=True)
+class Dressed:
+    """A person at rest, ready to be moved and drawn.
+
+    Attributes:
+        body: The body underneath.
+        vertices: (N, 3) in metres, rest frame.
+        weights: (N, bones) for `body.skin`.
+        triangles: (M, 3).
+        layer: (M,) which of `LAYERS` a triangle belongs to.
+        keep: (N,) distance inside the layer's outline, about metres; cut off where not positive.
+        along_arm: (N,) 0 shoulder, 1 elbow, 2 wrist; negative on the trunk.
+        along_leg: (N,) 0 hip, 1 knee, 2 ankle.
+        arm: (N,) how much of the vertex is arm, in [0, 1].
+    """
+
+    body: Body
+    vertices: np.ndarray
+    weights: np.ndarray
+    triangles: np.ndarray
+    layer: np.ndarray
+    keep: np.ndarray
+    along_arm: np.ndarray
+    along_leg: np.ndarray
+    arm: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Sheet:
+    # One layer before it is joined with the others.
+    layer: str
+    vertices: np.ndarray
+    weights: np.ndarray
+    triangles: np.ndarray
+    keep: np.ndarray
+
+
+class _Landmarks:
+    # Where the body's regions are; all lengths in metres, rest frame.
+
+    def __init__(self, body: Body):
+        self.body = body
+        self.shoulder, self.elbow, self.wrist = (
+            body.head(bone) for bone in ("upperarm01.L", "lowerarm01.L", "wrist.L")
+        )
+        self.hip, self.knee, self.ankle = (
+            body.head(bone) for bone in ("upperleg01.L", "lowerleg01.L", "foot.L")
+        )
+        self.neck = body.head("neck01")
+        self.eye = body.head("eye.L")
+        self.upper_arm = float(np.linalg.norm(self.elbow - self.shoulder))
+        self.thigh = float(self.hip[2] - self.knee[2])
+        arms = [n for n, bone in enumerate(body.model.bones) if _is_arm(bone)]
+        self.arm_bones = np.array(arms)
+
+    def along_arm(self, vertices: np.ndarray) -> np.ndarray:
+        mirrored = vertices * np.where(vertices[:, :1] < 0, [-1.0, 1, 1], [1.0, 1, 1])
+        upper, lower = self.elbow - self.shoulder, self.wrist - self.elbow
+        t = (mirrored - self.shoulder) @ upper / (upper @ upper)
+        beyond = (mirrored - self.elbow) @ lower / (lower @ lower)
+        return np.where(t > 1, 1 + beyond.clip(0), t)
+
+    def along_leg(self, vertices: np.ndarray) -> np.ndarray:
+        z = vertices[:, 2]
+        t = (self.hip[2] - z) / (self.hip[2] - self.knee[2])
+        beyond = (self.knee[2] - z) / (self.knee[2] - self.ankle[2])
+        return np.where(t > 1, 1 + beyond, t)
+
+    def arm(self, weights: np.ndarray) -> np.ndarray:
+        return weights[:, self.arm_bones].sum(axis=1)
+
+
+def _is_arm(bone: str) -> bool:
+    return bone.startswith(("upperarm", "lowerarm", "wrist", "finger", "metacarpal"))
+
+
+def normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
+    """Gives the unit normal at every vertex, (N, 3), averaged over its triangles by area."""
+    a, b, c = (vertices[triangles[:, n]] for n in range(3))
+    face = np.cross(b - a, c - a)
+    total = np.zeros_like(vertices)
+    for corner in range(3):
+        for axis in range(3):
+            total[:, axis] += np.bincount(triangles[:, corner], face[:, axis], len(vertices))
+    return total / np.linalg.norm(total, axis=1, keepdims=True).clip(1e-12)
+
+
+def _smooth(vertices: np.ndarray, triangles: np.ndarray, rounds: int) -> np.ndarray:
+    # Cloth bridges hollows: average with the neighbours, but never go under the skin.
+    edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
+    start, end = np.concatenate([edges, edges[:, ::-1]]).T
+    count = np.bincount(start, minlength=len(vertices)).clip(1)
+    smooth = vertices
+    for _ in range(rounds):
+        means = [np.bincount(start, smooth[end, axis], len(vertices)) / count for axis in range(3)]
+        smooth = 0.5 * smooth + 0.5 * np.stack(means, axis=1)
+    outward = normals(vertices, triangles)
+    sunk = ((vertices - smooth) * outward).sum(axis=1).clip(0)
+    return smooth + sunk[:, None] * outward
+
+
+def _ellipsoid(
+    center: np.ndarray, half: tuple[float, float, float], power: float, rings: int = 14
+) -> tuple[np.ndarray, np.ndarray]:
+    # A box with round corners (power > 2) or an ellipsoid (2).
+    polar, around = np.meshgrid(
+        np.linspace(0, np.pi, rings), np.linspace(0, 2 * np.pi, 2 * rings, endpoint=False),
+        indexing="ij",
+    )  # fmt: skip
+    sphere = np.stack(
+        [np.sin(polar) * np.cos(around), np.sin(polar) * np.sin(around), np.cos(polar)], -1
+    ).reshape(-1, 3)
+    scale = (np.abs(sphere) ** power).sum(axis=1, keepdims=True) ** (-1 / power)
+    return center + sphere * scale * np.array(half), _grid_triangles(rings, 2 * rings, True)
+
+
+def _grid_triangles(rows: int, columns: int, closed: bool) -> np.ndarray:
+    index = np.arange(rows * columns).reshape(rows, columns)
+    if closed:
+        index = np.concatenate([index, index[:, :1]], axis=1)
+    quads = np.stack([index[:-1, :-1], index[1:, :-1], index[1:, 1:], index[:-1, 1:]], -1)
+    quads = quads.reshape(-1, 4)
+    return np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
+
+
+def _rigid(body: Body, count: int, bone: str) -> np.ndarray:
+    weights = np.zeros((count, len(body.model.bones)))
+    weights[:, body.model.bone(bone)] = 1
+    return weights
+
+
+def _rigid_sheet(
+    body: Body, layer: str, bone: str, vertices: np.ndarray, triangles: np.ndarray
+) -> _Sheet:
+    weights = _rigid(body, len(vertices), bone)
+    return _Sheet(layer, vertices, weights, triangles, np.ones(len(vertices)))
+
+
+def _top_keep(at: _Landmarks, person: Identity, vertices: np.ndarray, arm: np.ndarray):
+    top = person.top
+    x, y, z = vertices.T
+    hem = z - (at.hip[2] - top.hem) + 3 * arm
+    # At rest the arms hang slantwise, so the trunk would be cut off below a short sleeve too.
+    sleeve = (top.sleeve - at.along_arm(vertices)) * at.upper_arm + 2 * (0.45 - arm).clip(0)
+    # The collar is a slanted plane, lower in front, that rises out of the way at the shoulders.
+    front = ((at.neck[1] - y) / 0.08).clip(-1, 1)
+    cut = top.neckline * front.clip(0) * (1 - np.abs(x) / 0.11).clip(0)
+    collar = at.neck[2] + 0.02 - 0.035 * front - cut - z + 2.5 * (np.abs(x) - 0.085).clip(0)
+    return np.minimum(np.minimum(hem, sleeve), collar)
+
+
+def _bottom_keep(at: _Landmarks, person: Identity, vertices: np.ndarray, arm: np.ndarray):
+    end = (person.bottom.length - at.along_leg(vertices)) * at.thigh
+    waist = at.hip[2] + 0.15 - vertices[:, 2]
+    return np.minimum(np.minimum(end, waist), 0.5 - arm)
+
+
+def _shoe_keep(at: _Landmarks, person: Identity, vertices: np.ndarray):
+    # Low shoes dip towards the toes: their rim is a plane that falls from the heel forwards.
+    forward = (at.ankle[1] - vertices[:, 1]).clip(0)
+    return at.ankle[2] + person.shoe_height - 0.10 * forward - vertices[:, 2]
+
+
+def _hair_keep(at: _Landmarks, vertices: np.ndarray, low: float):
+    # The hairline falls from the forehead to the nape.
+    y, z = vertices[:, 1], vertices[:, 2]
+    behind = y - at.eye[1]
+    places = [0.0, 0.02, 0.045, 0.06, 0.08, 0.10, 0.14]  # forehead, temple, sideburn, ear, nape
+    line = [0.056, 0.048, 0.012, -0.012, -0.018, -0.055 - low, -0.075 - low]
+    ragged = 0.012 * (value_noise(vertices * 90, 5) - 0.5)
+    return z - at.eye[2] - np.interp(behind, places, line) + ragged
+
+
+def _curtain(at: _Landmarks, body: Body, length: float, volume: float) -> _Sheet:
+    # Long hair hangs from the crown round the back and the sides of the head; the face is free.
+    rows, columns = 16, 25
+    fall = np.linspace(0, 1, rows)[:, None]
+    angle = np.radians(np.linspace(-112, 112, columns))[None] * (1 - 0.12 * fall)
+    bottom = at.eye[2] - length
+    z = (at.eye[2] + 0.07) * (1 - fall) + bottom * fall + 0 * angle
+    below = (at.eye[2] - 0.08 - z).clip(0)  # below the nape
+    width = 0.074 + volume + 0.10 * below
+    depth = 0.092 + volume + 0.07 * below
+    middle = at.eye[1] + 0.105 + 0.10 * below
+    vertices = np.stack(
+        [np.sin(angle) * width, middle + np.cos(angle) * depth, z], axis=-1
+    ).reshape(-1, 3)
+    weights = _rigid(body, len(vertices), "head")
+    on_back = (below.reshape(-1) / 0.15).clip(0, 0.7)[:, None]
+    weights = weights * (1 - on_back) + _rigid(body, len(vertices), "spine01") * on_back
+    triangles = _grid_triangles(rows, columns, False)
+    return _Sheet("hair", vertices, weights, triangles, np.ones(len(vertices)))
+
+
+def _ponytail(at: _Landmarks, body: Body, length: float) -> _Sheet:
+    rows, columns = 12, 10
+    fall = np.linspace(0, 1, rows)[:, None]
+    around = np.linspace(0, 2 * np.pi, columns, endpoint=False)[None]
+    radius = 0.034 * np.sin(np.pi * (0.12 + 0.85 * fall)) ** 0.6 + 0.002
+    y = at.eye[1] + 0.185 + 0.05 * np.sin(np.pi * fall**0.6) * 0.8 + np.cos(around) * radius
+    z = at.eye[2] + 0.055 - (length + 0.06) * fall + 0 * around
+    vertices = np.stack([np.sin(around) * radius + 0 * fall, y, z], -1).reshape(-1, 3)
+    triangles = _grid_triangles(rows, columns, True)
+    return _rigid_sheet(body, "hair", "head", vertices, triangles)
+
+
+def _hair_sheets(at: _Landmarks, person: Identity, skin: np.ndarray, out: np.ndarray):
+    body, hair = at.body, person.hair
+    weights, triangles = body.model.weights, body.model.surfaces["body"]
+    woman = hair.style != "short"
+    keep = _hair_keep(at, skin, 0.015 if woman else 0.0)
+    on_top = ((skin[:, 2] - at.eye[2]) / 0.1).clip(0, 1)
+    # Thin at the hairline, so that there is no step on the forehead.
+    thickness = (0.004 + hair.volume * (0.35 + 0.65 * on_top)) * (keep / 0.025).clip(0.2, 1)
+    sheets = [_Sheet("hair", skin + out * thickness[:, None], weights, triangles, keep)]
+    if hair.style == "long":
+        sheets.append(_curtain(at, body, hair.length, hair.volume * 0.6))
+    if hair.style == "ponytail":
+        sheets.append(_ponytail(at, body, hair.length))
+    if hair.style == "bun":
+        center = np.array([0, at.eye[1] + 0.19, at.eye[2] + 0.07])
+        ball, faces = _ellipsoid(center, (0.04, 0.035, 0.04), 2, 8)
+        sheets.append(_rigid_sheet(body, "hair", "head", ball, faces))
+    if hair.cap is not None:
+        rim = skin[:, 2] - (at.eye[2] + 0.04)
+        thickness = (0.014 + hair.volume * 0.6) * np.ones(len(skin))
+        sheets.append(_Sheet("cap", skin + out * thickness[:, None], weights, triangles, rim))
+        brim, faces = _ellipsoid(
+            np.array([0, at.eye[1] - 0.035, at.eye[2] + 0.048]), (0.075, 0.075, 0.006), 2.2, 8
+        )
+        sheets.append(_rigid_sheet(body, "cap", "head", brim, faces))
+    return sheets
+
+
+def _prop_sheets(at: _Landmarks, person: Identity, holds_phone: bool):
+    body, sheets = at.body, []
+
+    def add(layer: str, bone: str, center, half, power: float):
+        vertices, faces = _ellipsoid(np.array(center), half, power)
+        sheets.append(_rigid_sheet(body, layer, bone, vertices, faces))
+
+    if person.backpack is not None:
+        z = (at.neck[2] + at.hip[2]) / 2 + 0.09
+        add("backpack", "spine02", (0, at.neck[1] + 0.19, z), (0.145, 0.085, 0.215), 3.5)
+    if person.bag is not None:
+        add("bag", "root", (-at.hip[0] - 0.11, at.hip[1], at.hip[2] - 0.03), (0.045, 0.13, 0.10), 4)
+    if holds_phone:
+        wrist, elbow = at.wrist * [-1, 1, 1], at.elbow * [-1, 1, 1]
+        along = (wrist - elbow) / np.linalg.norm(wrist - elbow)
+        add("phone", "wrist.R", wrist + along * 0.11, (0.02, 0.035, 0.06), 5)
+    return sheets
+
+
+def dress(body: Body, person: Identity, holds_phone: bool = False) -> Dressed:
+    """Puts clothes, hair and baggage on a body.
+
+    Args:
+        body: `person.build`, shaped.
+        person: Who it is and what they wear.
+        holds_phone: Whether there is a phone in the right hand.
+    """
+    model, at = body.model, _Landmarks(body)
+    tights, covered = model.surfaces["tights"], body.vertices
+    arm = at.arm(model.weights)
+    used = np.zeros(len(covered), dtype=bool)
+    used[tights] = True
+    fitted = _smooth(covered, tights, 3)
+    loose = _smooth(covered, tights, 14 if person.top.loose > 0.008 else 5)
+    outward = normals(fitted, tights)
+
+    # Trunk and thighs are wider apart from the cloth the nearer it is to its hem.
+    to_hem = ((at.neck[2] - 0.1 - covered[:, 2]) / (at.neck[2] - at.hip[2])).clip(0, 1)
+    down_arm = at.along_arm(covered).clip(0, 2) / max(person.top.sleeve, 0.5)
+    slack = np.where(arm > 0.5, down_arm.clip(0, 1) * 0.7, to_hem**1.3) * person.top.loose
+    top = loose + outward * (0.013 + 0.006 * to_hem + slack)[:, None]
+    # Outlines are taken on the cloth itself: a plane through it is then a straight hem.
+    top_keep = _top_keep(at, person, top, arm)
+    down_leg = (at.along_leg(covered).clip(0, 2) / person.bottom.length).clip(0, 1)
+    slack = down_leg * person.bottom.loose
+    bottom = fitted + outward * (0.006 + slack)[:, None]
+    bottom_keep = _bottom_keep(at, person, bottom, arm)
+    shoe_keep = _shoe_keep(at, person, covered)
+    shoe = _smooth(covered, tights, 6) + outward * 0.009
+    shoe[:, 2] = np.maximum(shoe[:, 2], covered[used, 2].min() - 0.012)
+
+    sheets = [
+        _Sheet("top", top, model.weights, tights, top_keep),
+        _Sheet("shoes", shoe, model.weights, tights, shoe_keep),
+    ]
+    if person.bottom.skirt:
+        skirt = model.surfaces["skirt"]
+        flare = 0.008 + 0.035 * at.along_leg(covered).clip(0, 2)
+        cloth = covered + normals(covered, skirt) * flare[:, None]
+        end = (person.bottom.length - at.along_leg(cloth)) * at.thigh
+        sheets.append(_Sheet("skirt", cloth, _shared_legs(body), skirt, end))
+        hidden = (person.bottom.length - at.along_leg(covered)) * at.thigh
+        hidden = np.minimum(hidden, at.hip[2] + 0.1 - covered[:, 2]) - 0.5 * arm
+        hidden += 0.02  # a knee that reaches through the cloth is not seen
+    else:
+        sheets.append(_Sheet("bottom", bottom, model.weights, tights, bottom_keep))
+        hidden = _bottom_keep(at, person, covered, arm)
+    under_top = _top_keep(at, person, covered, arm)
+    covers = np.maximum(np.maximum(under_top, hidden), shoe_keep + 0.03)
+    bare = _TUCK - covers
+    out = normals(covered, model.surfaces["body"])
+    sheets.append(_Sheet("skin", covered, model.weights, model.surfaces["body"], bare))
+    sheets += _hair_sheets(at, person, covered, out)
+    sheets += _prop_sheets(at, person, holds_phone)
+    return _join(at, sheets)
+
+
+def _shared_legs(body: Body) -> np.ndarray:
+    # A skirt follows both legs where it hangs between them, so that a step does not tear it.
+    weights = body.model.weights.copy()
+    side = (body.vertices[:, 0] / 0.16).clip(-1, 1) * 0.5 + 0.5  # 0 right, 1 left
+    legs = ("upperleg01", "upperleg02", "lowerleg01", "lowerleg02")
+    total = sum(weights[:, body.model.bone(f"{leg}.{s}")] for leg in legs for s in "LR")
+    for leg in legs:
+        weights[:, body.model.bone(f"{leg}.L")] = 0
+        weights[:, body.model.bone(f"{leg}.R")] = 0
+    # The thighs swing it; the shins do not.
+    weights[:, body.model.bone("upperleg01.L")] = total * side * 0.75
+    weights[:, body.model.bone("upperleg01.R")] = total * (1 - side) * 0.75
+    weights[:, body.model.bone("root")] += total * 0.25
+    return weights
+
+
+def _join(at: _Landmarks, sheets: list[_Sheet]) -> Dressed:
+    vertices, weights, triangles, layers, keep = [], [], [], [], []
+    count = 0
+    for sheet in sheets:
+        # Only what can be seen is carried on: triangles with a corner inside the outline.
+        seen = sheet.triangles[(sheet.keep[sheet.triangles] > 0).any(axis=1)]
+        if len(seen) == 0:
+            continue
+        used, renumbered = np.unique(seen, return_inverse=True)
+        vertices.append(sheet.vertices[used])
+        weights.append(sheet.weights[used])
+        keep.append(sheet.keep[used])
+        triangles.append(renumbered.reshape(-1, 3) + count)
+        layers.append(np.full(len(seen), LAYERS.index(sheet.layer)))
+        count += len(used)
+    points, carried = np.concatenate(vertices), np.concatenate(weights)
+    return Dressed(
+        body=at.body,
+        vertices=points,
+        weights=carried,
+        triangles=np.concatenate(triangles),
+        layer=np.concatenate(layers),
+        keep=np.concatenate(keep),
+        along_arm=at.along_arm(points),
+        along_leg=at.along_leg(points),
+        arm=at.arm(carried),
+    )

@@ -1,0 +1,255 @@
+"""Tests of the rendered people. Marked slow: Anny takes ten seconds to load, minutes at first."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+pytest.importorskip("anny", reason="needs the extra 'synth': uv sync --extra synth")
+pytest.importorskip("numba", reason="needs the extra 'synth': uv sync --extra synth")
+
+from deformgan.pose_formats import read_annotations
+from deformgan.rendering import (
+    Camera,
+    Posture,
+    people,
+    render_people,
+    sample_identity,
+    sample_place,
+    walking,
+)
+from deformgan.rendering.bundle import write_bundle
+from deformgan.rendering.dataset import sample_shot, write_dataset
+from deformgan.rendering.wardrobe import LAYERS
+from deformgan.skeletons import OPENPOSE18
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+CAMERA = Camera(height=2.2, distance=8.0)
+
+
+def joint(rendered, name: str, row: int = 0):
+    return rendered.pose.joints[row, OPENPOSE18.index(name)].numpy()
+
+
+def seen(rendered, name: str, row: int = 0) -> bool:
+    return bool(rendered.pose.visible[row, OPENPOSE18.index(name)])
+
+
+def shot(number: int = 9001, posture: Posture = Posture(), camera: Camera = CAMERA):  # noqa: B008
+    return replace(
+        sample_shot(sample_identity(number), seed=3, view=0), posture=posture, camera=camera
+    )
+
+
+@pytest.fixture
+def only_the_marker(monkeypatch):
+    """Replaces a picture by the share of every pixel that shows marked points of the person."""
+
+    def use(marked):
+        def paint(dressed, person, at):
+            return np.repeat(marked(dressed, at)[:, None] * 1.0, 3, axis=1)
+
+        monkeypatch.setattr(people, "paint", paint)
+        monkeypatch.setattr(people, "_light_on", lambda *_: np.ones(3))
+        monkeypatch.setattr(people, "_background", lambda *args: np.zeros((*args[-1], 3)))
+        monkeypatch.setattr(people, "_develop", lambda image, *_: image)
+
+    return use
+
+
+def centre(image: torch.Tensor) -> np.ndarray:
+    """Where the marked pixels are on average, (x, y)."""
+    share = (image[0].double() + 1) / 2
+    rows, columns = torch.meshgrid(
+        torch.arange(share.shape[0]), torch.arange(share.shape[1]), indexing="ij"
+    )
+    return np.array([(share * columns).sum() / share.sum(), (share * rows).sum() / share.sum()])
+
+
+@pytest.mark.parametrize("size", [(128, 64), (200, 90)])
+@pytest.mark.parametrize("heading", [0.0, 40.0, -60.0])
+def test_knees_are_where_the_picture_shows_them(only_the_marker, size, heading):
+    taken = [shot(posture=replace(walking(0.3), heading=heading))]
+    for sign, name in ((1, "left_knee"), (-1, "right_knee")):
+        only_the_marker(
+            lambda dressed, at, sign=sign: (
+                (np.abs(at.along_leg - 1) < 0.06) & (sign * at.rest[:, 0] > 0) & (at.arm < 0.5)
+            )
+        )
+        rendered = render_people(taken, size)
+        if not rendered.unhidden[0, OPENPOSE18.index(name)]:
+            continue
+        # The marker is a ring on the skin; the joint is in its middle.
+        off = np.abs(centre(rendered.image[0]) - joint(rendered, name)) * 128 / size[0]
+        assert (off < 2.5).all(), (name, off)
+
+
+def test_the_nose_is_where_the_picture_shows_it(only_the_marker):
+    only_the_marker(
+        lambda dressed, at: (
+            (at.layer == LAYERS.index("skin"))
+            & (np.abs(at.rest[:, 0]) < 0.006)
+            & (at.rest[:, 1] < dressed.body.head("eye.L")[1] - 0.035)
+            & (np.abs(at.rest[:, 2] - dressed.body.head("eye.L")[2] + 0.034) < 0.008)
+        )
+    )
+    rendered = render_people([shot(9003)], (512, 256))
+    off = np.abs(centre(rendered.image[0]) - joint(rendered, "nose")) / 4
+    assert (off < 1).all(), off
+
+
+def test_coordinates_scale_with_the_size_of_the_picture():
+    small = render_people([shot()], (128, 64)).pose.joints
+    large = render_people([shot()], (384, 192)).pose.joints
+    torch.testing.assert_close(large, (small + 0.5) * 3 - 0.5, atol=1e-3, rtol=0)
+
+
+def test_a_person_who_faces_the_camera_has_the_right_on_the_images_left():
+    away = Posture(heading=180.0)
+    rendered = render_people([shot(), shot(posture=away)])
+    for part in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle"):
+        assert joint(rendered, f"right_{part}")[0] < joint(rendered, f"left_{part}")[0]
+        assert joint(rendered, f"right_{part}", 1)[0] > joint(rendered, f"left_{part}", 1)[0]
+    assert joint(rendered, "right_eye")[0] < joint(rendered, "left_eye")[0]
+
+
+def test_the_neck_is_the_mean_of_the_shoulders():
+    rendered = render_people([shot()], (256, 128))
+    mean = (joint(rendered, "right_shoulder") + joint(rendered, "left_shoulder")) / 2
+    # Perspective moves the middle a little.
+    np.testing.assert_allclose(joint(rendered, "neck"), mean, atol=0.5)
+
+
+def test_hidden_joints_are_not_visible():
+    sideways = replace(Posture(), heading=90.0)  # shows the right side
+    rendered = render_people([shot(), shot(posture=Posture(heading=180.0)), shot(posture=sideways)])
+    assert seen(rendered, "nose", 0)
+    assert seen(rendered, "right_eye", 0)
+    assert seen(rendered, "left_eye", 0)
+    assert not seen(rendered, "nose", 1)
+    assert not seen(rendered, "right_eye", 1)
+    assert not seen(rendered, "left_eye", 1)
+    assert seen(rendered, "right_elbow", 2)
+    assert not seen(rendered, "left_elbow", 2)
+    assert seen(rendered, "right_ear", 2)
+    assert not seen(rendered, "left_ear", 2)
+    assert seen(rendered, "left_shoulder", 2)  # annotated from every side
+    assert not rendered.unhidden[2, OPENPOSE18.index("left_shoulder")]
+    assert (rendered.unhidden <= rendered.pose.visible).all()
+
+
+def test_joints_outside_the_frame_are_not_visible():
+    cut = Camera(height=2.2, distance=8.0, margin=(0.05, -0.25))
+    rendered = render_people([shot(camera=cut)])
+    for part in ("right_ankle", "left_ankle"):
+        assert joint(rendered, part)[1] > 127.5
+        assert not seen(rendered, part)
+    assert seen(rendered, "right_hip")
+
+
+def test_the_mask_is_what_the_person_covers(monkeypatch):
+    monkeypatch.setattr(people, "_develop", lambda image, *_: image)
+    images = []
+    for level in (0.0, 1.0):
+        monkeypatch.setattr(
+            people, "_background", lambda *args, level=level: np.full((*args[-1], 3), level)
+        )
+        rendered = render_people([shot()])
+        images.append((rendered.image[0] + 1) / 2)
+    through = images[1] - images[0]  # how much of the background every pixel lets through
+    torch.testing.assert_close(through, (1 - rendered.mask).expand(3, -1, -1), atol=1e-5, rtol=0)
+    assert 0.1 < rendered.mask.mean() < 0.5
+    assert rendered.mask.max() == 1
+
+
+def test_the_person_fills_the_height_but_for_the_margins():
+    camera = Camera(height=2.2, distance=8.0, margin=(0.1, 0.05))
+    rows = render_people([shot(camera=camera)]).mask[0].amax(dim=1).nonzero()
+    assert abs(int(rows.min()) - 12.8) < 2
+    assert abs(int(rows.max()) - 121.6) < 2
+
+
+def test_the_same_shot_is_the_same_picture_and_another_seed_is_not():
+    first, again = (render_people([sample_shot(sample_identity(9003), 5, 0)]) for _ in range(2))
+    assert torch.equal(first.image, again.image)
+    assert torch.equal(first.pose.joints, again.pose.joints)
+    other = render_people([sample_shot(sample_identity(9003), 6, 0)])
+    assert not torch.equal(first.image, other.image)
+    assert not torch.equal(first.pose.joints, other.pose.joints)
+
+
+def test_a_picture_does_not_depend_on_the_pictures_beside_it():
+    shots = [shot(9001), shot(9003), shot(9003, walking(0.1))]
+    together = render_people(shots).image
+    alone = torch.cat([render_people([single]).image for single in shots])
+    assert torch.equal(together, alone)
+
+
+def test_another_place_or_camera_does_not_change_the_person(only_the_marker):
+    # The marker is the colour of the person's surface: equal points have equal colours anywhere.
+    first = shot(9003)
+    second = replace(first, place=sample_place(77), posture=replace(walking(0.4), heading=70.0))
+    colors = []
+
+    def paint(dressed, person, at):
+        from deformgan.rendering import materials
+
+        color = materials.paint(dressed, person, at)
+        colors.append(np.median(color[at.layer == LAYERS.index("top")], axis=0))
+        return color
+
+    only_the_marker(lambda dressed, at: at.arm)
+    people.paint = paint
+    render_people([first, second])
+    np.testing.assert_allclose(colors[0], colors[1], rtol=0.25)
+
+
+def test_one_crop_keeps_the_camera_still():
+    film = [shot(posture=walking(phase / 8)) for phase in range(8)]
+    free = render_people(film).pose.joints[:, OPENPOSE18.index("neck"), 1]
+    still = render_people(film, one_crop=True)
+    neck = still.pose.joints[:, OPENPOSE18.index("neck"), 1]
+    # On the spot, everything else being equal, half a cycle later is the mirrored moment.
+    torch.testing.assert_close(neck[:4], neck[4:], atol=0.35, rtol=0)
+    assert neck.amax() - neck.amin() < 5
+    assert not torch.allclose(free, neck)
+    assert (still.mask.amax(dim=2)[:, 0] == 0).all()  # nobody's head is cut off
+
+
+def test_the_data_set_is_the_fields_layout_and_deterministic_to_the_byte(tmp_path):
+    for name in ("one", "two"):
+        write_dataset(tmp_path / name, identities=2, views=2, first_identity=9100)
+    names = sorted(path.name for path in (tmp_path / "one" / "bounding_box_train").iterdir())
+    assert names == [
+        f"{identity}_c{view}s1_{view:06d}_00.jpg" for identity in (9100, 9101) for view in (1, 2)
+    ]
+    for name in [f"bounding_box_train/{name}" for name in names] + ["annotation.csv"]:
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+    annotation = read_annotations(tmp_path / "one" / "annotation.csv")
+    assert annotation.names == names
+    assert annotation.pose.usable(OPENPOSE18).all()
+
+
+def test_the_bundle_is_what_its_script_writes(tmp_path):
+    from importlib.resources import files
+
+    write_bundle(tmp_path)
+    bundled = files("deformgan") / "people"
+    for table in ("annotation.csv", "walk.csv"):
+        made = read_annotations(tmp_path / table)
+        kept = read_annotations(str(bundled / table))
+        assert made.names == kept.names
+        # Another machine may round a coordinate the other way.
+        assert (made.pose.visible == kept.pose.visible).float().mean() > 0.99
+        both = made.pose.visible & kept.pose.visible
+        assert (made.pose.joints - kept.pose.joints)[both].abs().max() <= 1
+    from PIL import Image
+
+    for path in tmp_path.glob("*.jpg"):
+        made, kept = (
+            np.asarray(Image.open(str(folder / path.name)), dtype=float)
+            for folder in (tmp_path, bundled)
+        )
+        assert np.abs(made - kept).mean() < 2
