@@ -8,17 +8,15 @@ identities that `identity-split.json` names. Published Market-1501 numbers are o
 """
 
 import datetime
-import json
 import os
 import platform
 import subprocess
 import sys
+from json import dumps
 from pathlib import Path
-from typing import Annotated
 
 import torch
 import torch.nn.functional as F
-import tyro
 from jaxtyping import Float, Int64, UInt8
 from PIL import Image
 from torch import Tensor
@@ -45,7 +43,7 @@ def main(
     data: Path,
     weights: str | None = None,
     pairs: int = 500,
-    json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
+    json: Path | None = None,
     sheet: Path | None = None,
     device: str = "cpu",
 ) -> None:
@@ -55,7 +53,7 @@ def main(
         data: Folder in Market-1501's layout, with `identity-split.json`.
         weights: Bundled name or file of a generator; without it only the source photo is scored.
         pairs: How many pairs to score.
-        json_file: Where to write the numbers.
+        json: Where to write the numbers.
         sheet: Where to draw ten people: source, its pose, the asked pose, the target, the output.
         device: Where the generator runs.
     """
@@ -85,8 +83,8 @@ def main(
     if weights is not None:
         differences = compare(scores["generated"], scores["copy"])
         report["generated_minus_copy"] = described(differences)
-    if json_file is not None:
-        json_file.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    if json is not None:
+        json.write_text(dumps(report, indent=2) + "\n", encoding="utf-8")
     if sheet is not None:
         contact_sheet(people, chosen, outputs.get("generated")).save(sheet)
         print(f"wrote {sheet}")
@@ -203,6 +201,8 @@ def provenance() -> dict[str, str]:
 
 
 if __name__ == "__main__":
+    import tyro  # not on the GPU machine, whose script calls `main`
+
     try:
         tyro.cli(main)
     except InputError as error:
