@@ -71,6 +71,9 @@ class Vgg19Features(nn.Module):
         perceptual ablation at conv2_1.
     """
 
+    pixel_scale: Tensor
+    pixel_shift: Tensor
+
     def __init__(
         self,
         weights: Path | None = None,

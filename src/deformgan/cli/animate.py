@@ -11,7 +11,7 @@ def animate(
     /,
     *,
     out: Path,
-    fps: float = 12,
+    fps: float = 12.0,
     weights: str = "pedestrian",
     detector: str | None = None,
     source_pose: str | None = None,

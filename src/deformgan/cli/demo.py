@@ -52,7 +52,7 @@ def demo(*, out: Path = Path("demo"), weights: str = "pedestrian", device: str =
         list(transfer.animate(walker.photo, walker.pose, walk, transfer.size))
         for walker in progress(walkers, "walkers")
     ]
-    write_animation(out / "walk.gif", draw_walk(walk, transfer.size, moving), fps=12)
+    write_animation(out / "walk.gif", draw_walk(walk, transfer.size, moving), fps=12.0)
 
     print(out / "demo.png")
     print(out / "walk.gif")

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
 
 from deformgan.cli.pictures import Picture
@@ -38,7 +39,7 @@ class Example:
     result: Picture
 
 
-def draw_sheet(examples: Sequence[Example], num_people: int) -> Picture:
+def draw_sheet(examples: Sequence[Example], num_people: int) -> UInt8[np.ndarray, "rows columns 3"]:
     """Lays all examples out, those of one person in one line, two people beside each other.
 
     Args:
@@ -77,7 +78,7 @@ def draw_sheet(examples: Sequence[Example], num_people: int) -> Picture:
 
 def draw_walk(
     poses: Pose, size: tuple[int, int], walkers: Sequence[Sequence[Picture]]
-) -> list[Picture]:
+) -> list[UInt8[np.ndarray, "rows columns 3"]]:
     """Lays the frames of several animations of one movement side by side, the pose in front.
 
     Args:

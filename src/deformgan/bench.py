@@ -1,0 +1,315 @@
+"""Speed and memory of the method's two costly parts, beside the simplest code that does the same.
+
+A ratio compares two functions that take turns in one run, forward and backward, so that it means
+the same on a slow, busy or throttled machine; times do not.
+"""
+
+import gc
+import os
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.profiler import ProfilerActivity, profile
+
+from deformgan.affine import normalize, part_transforms
+from deformgan.deformable_skip import warp_parts
+from deformgan.losses.nearest_neighbour import nearest_neighbour_loss
+from deformgan.models.generator import Generator, GeneratorConfig
+from deformgan.pair import View
+from deformgan.parts import part_masks
+from deformgan.pose import Pose
+from deformgan.pose_formats import read_annotations
+from deformgan.skeletons.openpose18 import OPENPOSE18
+from deformgan.training.loop import provenance
+
+PEOPLE = Path(__file__).with_name("people") / "annotation.csv"
+PEOPLE_SIZE = (128, 64)
+CHANNELS = 64  # of VGG-19's conv1_2 and of the generator's first level
+QUICK_SECONDS, FULL_SECONDS = 2.5, 20.0  # for the repetitions of one comparison
+_VIEWS = 3  # photos of each bundled person, in a row
+
+# Image size, window and batch of the paper's two data sets.
+SETTINGS = {"": ((128, 64), 3, 4), "_256": ((256, 256), 5, 2)}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two ways to one result, each forward and backward.
+
+    Attributes:
+        name: The ratio's name: ours over the other.
+        ours: Runs ours once.
+        other: Runs the other once.
+    """
+
+    name: str
+    ours: Callable[[], None]
+    other: Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What was seen of a comparison.
+
+    Attributes:
+        ratio: Median over repetitions of our time over the other's in the same repetition.
+        ours: Median seconds.
+        other: Median seconds.
+        ours_peak: Bytes of tensors that a run held at most, beyond its inputs.
+        other_peak: The same of the other.
+        repetitions: How many were timed.
+    """
+
+    ratio: float
+    ours: float
+    other: float
+    ours_peak: int
+    other_peak: int
+    repetitions: int
+
+
+def run_bench(device: str = "cpu", quick: bool = False) -> dict[str, Any]:
+    """Measures everything.
+
+    Args:
+        device: Where the tensors are.
+        quick: Fewer repetitions, and no networks: under a minute on two cores.
+
+    Returns:
+        `ratios` by name; `times`, the measurements behind them (seconds and bytes), and without
+        `quick` the generator's seconds per image; `machine`, what it was measured on.
+    """
+    seconds = QUICK_SECONDS if quick else FULL_SECONDS
+    torch.manual_seed(0)
+    measured = {
+        comparison.name: measure(comparison, device, seconds) for comparison in comparisons(device)
+    }
+    times: dict[str, Any] = {name: asdict(found) for name, found in measured.items()}
+    if not quick:
+        times |= _generator_times(device, seconds)
+    return {
+        "ratios": {name: found.ratio for name, found in measured.items()},
+        "times": times,
+        "machine": describe_machine(device),
+    }
+
+
+def comparisons(device: str = "cpu") -> list[Comparison]:
+    """Sets up the comparisons; `_256` stands for 256x256, window 5 and batch 2."""
+    found = []
+    for suffix, (size, window, batch) in SETTINGS.items():
+        generated, target = _features(batch, size, device), _features(batch, size, device)
+        named = f"{suffix}_n{window}" if suffix else ""
+
+        def nearest(generated=generated, target=target, window=window) -> Tensor:
+            return nearest_neighbour_loss(generated, target, window)
+
+        def l1(generated=generated, target=target) -> Tensor:
+            return (generated - target).abs().mean()
+
+        def stacked(generated=generated, target=target, window=window) -> Tensor:
+            return stacked_shifts(generated, target, window)
+
+        ours = _with_backward(nearest, generated)
+        found.append(Comparison(f"nn_loss_vs_l1{named}", ours, _with_backward(l1, generated)))
+        found.append(
+            Comparison(f"nn_loss_vs_stacked{named}", ours, _with_backward(stacked, generated))
+        )
+    for suffix, (size, _, batch) in SETTINGS.items():
+        features = _features(batch, size, device)
+        transforms, masks = _bundled_poses(batch, size, device)
+
+        def warp(features=features, transforms=transforms, masks=masks) -> Tensor:
+            return warp_parts(features, transforms, masks).mean()
+
+        def copies(features=features, transforms=transforms, masks=masks) -> Tensor:
+            return ten_copies(features, transforms, masks).mean()
+
+        found.append(
+            Comparison(
+                f"deformable_skip_vs_ten_copies{suffix}",
+                _with_backward(warp, features),
+                _with_backward(copies, features),
+            )
+        )
+    return found
+
+
+def measure(comparison: Comparison, device: str, seconds: float) -> Measurement:
+    """Lets both sides of a comparison take turns.
+
+    The run that counts memory comes first and warms up.
+
+    Args:
+        comparison: What to run.
+        device: Where it runs.
+        seconds: Time to spend on repetitions; at least two are made.
+    """
+    ours_peak, other_peak = (
+        peak_memory(run, device) for run in (comparison.ours, comparison.other)
+    )
+    ours, other = [], []
+    end = time.perf_counter() + seconds
+    while len(ours) < 2 or time.perf_counter() < end:
+        other.append(_seconds(comparison.other, device))
+        ours.append(_seconds(comparison.ours, device))
+    ratios = [mine / theirs for mine, theirs in zip(ours, other, strict=True)]
+    return Measurement(
+        median(ratios), median(ours), median(other), ours_peak, other_peak, len(ratios)
+    )
+
+
+def peak_memory(run: Callable[[], None], device: str) -> int:
+    """Counts the bytes of tensors that a function holds at most, beyond what was there before.
+
+    On a CPU this adds up every allocation that torch's profiler sees, so that memory which the
+    process keeps for reuse does not blur it.
+    """
+    gc.collect()
+    if torch.device(device).type == "cuda":
+        before = torch.cuda.memory_allocated(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        run()
+        return torch.cuda.max_memory_allocated(device) - before
+    # The profiler reports its own start and stop on standard error otherwise.
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
+        run()
+    held = peak = 0
+    assert seen.profiler is not None
+    assert seen.profiler.kineto_results is not None
+    events = [
+        event for event in seen.profiler.kineto_results.events() if event.name() == "[memory]"
+    ]
+    for event in sorted(events, key=lambda event: event.start_ns()):
+        held += event.nbytes()
+        peak = max(peak, held)
+    return peak
+
+
+def stacked_shifts(
+    generated: Float[Tensor, "batch channels height width"],
+    target: Float[Tensor, "batch channels height width"],
+    window: int,
+) -> Float[Tensor, ""]:
+    """Is the nearest-neighbour loss as usually written: all shifts, stacked, differentiated."""
+    height, width = generated.shape[-2:]
+    padded = F.pad(target, (window // 2,) * 4, value=float("inf"))
+    shifts = [
+        padded[:, :, dy : dy + height, dx : dx + width]
+        for dy in range(window)
+        for dx in range(window)
+    ]
+    return torch.stack([(generated - shift).abs().sum(dim=1) for shift in shifts]).amin(0).mean()
+
+
+def ten_copies(
+    features: Float[Tensor, "batch channels height width"],
+    source_from_target: Float[Tensor, "batch parts 2 3"],
+    masks: Bool[Tensor, "batch parts height width"],
+) -> Float[Tensor, "batch channels height width"]:
+    """Is the deformable skip as defined: every part warps its own copy of the features."""
+    batch, parts = masks.shape[:2]
+    repeated = features.repeat_interleave(parts, dim=0)  # (B*P, C, H, W)
+    grid = F.affine_grid(
+        source_from_target.flatten(0, 1), list(repeated.shape), align_corners=False
+    )
+    warped = F.grid_sample(repeated, grid, align_corners=False).unflatten(0, (batch, parts))
+    return (warped * masks[:, :, None]).amax(dim=1)
+
+
+def describe_machine(device: str) -> dict[str, Any]:
+    """Tells what a measurement was made with, and how busy the machine was at its end."""
+    cpu = platform.processor() or platform.machine()
+    details = Path("/proc/cpuinfo")
+    if details.exists():
+        names = [line for line in details.read_text().splitlines() if "model name" in line]
+        cpu = names[0].partition(":")[2].strip() if names else cpu
+    machine = {
+        **provenance(),
+        "torch": torch.__version__,
+        "cpu": cpu,
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "device": device,
+    }
+    if torch.device(device).type == "cuda":
+        machine["gpu"] = torch.cuda.get_device_name(device)
+    if hasattr(os, "getloadavg"):
+        machine["load"] = round(os.getloadavg()[0], 2)
+    return machine
+
+
+def _features(batch: int, size: tuple[int, int], device: str) -> Tensor:
+    """Makes features such as follow a ReLU: half of them are zero."""
+    return torch.randn(batch, CHANNELS, *size, device=device).relu_().requires_grad_()
+
+
+def _with_backward(forward: Callable[[], Tensor], leaf: Tensor) -> Callable[[], None]:
+    def run() -> None:
+        forward().backward()
+        leaf.grad = None
+
+    return run
+
+
+def _seconds(run: Callable[[], object], device: str) -> float:
+    cuda = torch.device(device).type == "cuda"
+    if cuda:
+        torch.cuda.synchronize(device)
+    start = time.perf_counter()
+    run()
+    if cuda:
+        torch.cuda.synchronize(device)
+    return time.perf_counter() - start
+
+
+def _bundled_pairs(batch: int, size: tuple[int, int]) -> tuple[Pose, Pose]:
+    """Gives source and target poses of bundled people, centred in an image of that size."""
+    pose = read_annotations(PEOPLE).pose
+    scale = size[0] / PEOPLE_SIZE[0]
+    joints = pose.joints * scale
+    joints = joints + joints.new_tensor([(size[1] - PEOPLE_SIZE[1] * scale) / 2, 0])
+    pose = Pose(joints, pose.visible)
+    first = [person * _VIEWS for person in range(batch)]
+    # From the front to the back: of a person seen edge-on the torso cannot be moved, which would
+    # leave out the largest part.
+    return pose[first], pose[[view + 2 for view in first]]
+
+
+def _bundled_poses(batch: int, size: tuple[int, int], device: str) -> tuple[Tensor, Tensor]:
+    """Gives normalized transforms and masks between two poses of each of the bundled people."""
+    source, target = _bundled_pairs(batch, size)
+    transforms, found = part_transforms(source, target, OPENPOSE18)
+    masks = part_masks(target, OPENPOSE18, size) & found[:, :, None, None]
+    return normalize(transforms, size).to(device), masks.to(device)
+
+
+def _generator_times(device: str, seconds: float) -> dict[str, float]:
+    """Measures the paper's generator without gradient, in seconds per image."""
+    generator = Generator(GeneratorConfig()).to(device).eval()
+    times = {}
+    for size, _, batch in SETTINGS.values():
+        source, target = (pose.to(device) for pose in _bundled_pairs(batch, size))
+        view = View(torch.rand(batch, 3, *size, device=device) * 2 - 1, source)
+
+        def paint(view=view, target=target) -> None:
+            with torch.inference_mode():
+                generator(view, target)
+
+        paint()
+        runs = []
+        end = time.perf_counter() + seconds
+        while len(runs) < 3 or time.perf_counter() < end:
+            runs.append(_seconds(paint, device) / batch)
+        times[f"generator_{size[0]}x{size[1]}"] = median(runs)
+    return times

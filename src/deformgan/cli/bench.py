@@ -1,0 +1,50 @@
+"""The command `deformgan bench`."""
+
+from pathlib import Path
+from typing import Any
+
+from deformgan.cli.outputs import output_file, write_json
+
+
+def bench(*, json: Path | None = None, device: str = "cpu", quick: bool = False) -> None:
+    """Measure speed and memory of the nearest-neighbour loss and the deformable skip.
+
+    Each is compared, forward and backward, with the simplest code that does the same.
+
+    Args:
+        json: Where to write ratios, times in seconds, peak memory in bytes and the machine.
+        device: Where to measure, such as cpu or cuda.
+        quick: Fewer repetitions and no networks, under a minute on two cores.
+    """
+    if json is not None:
+        output_file(json)
+    from deformgan.bench import run_bench
+    from deformgan.cli.inputs import check_device
+
+    report = run_bench(check_device(device), quick)
+    print(_table(report))
+    if json is not None:
+        write_json(json, report)
+
+
+def _table(report: dict[str, Any]) -> str:
+    """Lays a report out for reading."""
+    machine = report["machine"]
+    lines = [
+        f"{machine.get('gpu', machine['cpu'])}, {machine['threads']} threads,"
+        f" torch {machine['torch']}, load {machine.get('load', 'unknown')}, {machine['date']}",
+        f"{'forward + backward':34} {'ratio':>7} {'ours ms':>9} {'other ms':>9}"
+        f" {'ours MB':>9} {'other MB':>9}",
+    ]
+    for name, ratio in report["ratios"].items():
+        seen = report["times"][name]
+        lines.append(
+            f"{name:34} {ratio:7.2f} {seen['ours'] * 1e3:9.1f} {seen['other'] * 1e3:9.1f}"
+            f" {seen['ours_peak'] / 1e6:9.1f} {seen['other_peak'] / 1e6:9.1f}"
+        )
+    lines += [
+        f"{name:34} {seconds * 1e3:17.1f} ms per image"
+        for name, seconds in report["times"].items()
+        if name not in report["ratios"]
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,58 @@
+"""The command `deformgan verify`."""
+
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deformgan.cli.outputs import output_file, write_json
+
+if TYPE_CHECKING:
+    from deformgan.verify import Row
+
+_FAILED = 1
+_GOOD = ("pass", "excluded")
+
+
+def verify(golden_dir: Path, /, *, json: Path | None = None) -> int:
+    """Check this code against numbers that the authors' own code computed.
+
+    Exits with 1 if any array is off, unknown or not looked at.
+
+    Args:
+        golden_dir: Folder of golden vectors, with its MANIFEST.json.
+        json: Where to write the verdict on every array: name, cases, largest error, tolerance.
+    """
+    if json is not None:
+        output_file(json)
+    from functools import partial
+
+    from deformgan.cli.progress import progress
+    from deformgan.verify import verify as compare
+
+    rows = compare(golden_dir, partial(progress, what="golden files"))
+    passed = all(row.status in _GOOD for row in rows)
+    print(_summary(rows))
+    if json is not None:
+        arrays = [asdict(row) for row in rows]
+        counts = dict(Counter(row.status for row in rows))
+        write_json(json, {"passed": passed, "counts": counts, "arrays": arrays})
+    return 0 if passed else _FAILED
+
+
+def _summary(rows: list["Row"]) -> str:
+    """Lists files with the number of their arrays, and below what is wrong with which."""
+    lines = []
+    for file in dict.fromkeys(row.file for row in rows):
+        counts = Counter(row.status for row in rows if row.file == file)
+        verdict = ", ".join(f"{count} {status}" for status, count in counts.items())
+        lines.append(f"{file:40} {verdict}")
+    for row in rows:
+        if row.status not in _GOOD:
+            numbers = "" if row.error is None else f" error {row.error:.2g} > {row.tolerance:.2g}:"
+            lines.append(f"{row.status}: {row.file} {row.array}:{numbers} {row.note}")
+    reasons = Counter(row.note for row in rows if row.status == "excluded")
+    lines += [f"excluded, {count} arrays: {reason}" for reason, count in reasons.items()]
+    counts = Counter(row.status for row in rows)
+    lines.append(", ".join(f"{count} {status}" for status, count in counts.items()))
+    return "\n".join(lines)

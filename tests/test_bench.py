@@ -1,0 +1,90 @@
+"""What `deformgan bench` compares is equal, and what it counts as memory is memory."""
+
+import json
+import time
+
+import pytest
+import torch
+
+from deformgan import bench
+from deformgan.bench import Comparison
+from deformgan.cli.bench import bench as command
+from deformgan.deformable_skip import warp_parts
+from deformgan.losses.nearest_neighbour import nearest_neighbour_loss
+
+
+def both(first, second, features):
+    """Value and gradient of two functions of the same features."""
+    found = []
+    for function in (first, second):
+        leaf = features.detach().clone().requires_grad_()
+        value = function(leaf)
+        value.square().sum().backward()
+        found.append((value.detach(), leaf.grad))
+    return found
+
+
+def test_the_two_losses_that_are_compared_are_equal():
+    generated, target = torch.rand(2, 8, 16, 12), torch.rand(2, 8, 16, 12)
+    ours, other = both(
+        lambda features: nearest_neighbour_loss(features, target, 3),
+        lambda features: bench.stacked_shifts(features, target, 3),
+        generated,
+    )
+    torch.testing.assert_close(ours, other)
+
+
+@pytest.mark.parametrize(("size", "batch"), [((128, 64), 4), ((256, 256), 2)])
+def test_the_two_skips_that_are_compared_are_equal_on_the_bundled_people(size, batch):
+    transforms, masks = bench._bundled_poses(batch, size, "cpu")
+    assert transforms.shape == (batch, 10, 2, 3)
+    # A person's parts: each somewhere, and all but the torso's (the whole image) in a small place.
+    assert masks[:, 0].all()
+    assert 0.05 < masks[:, 1:].float().mean(dim=(2, 3)).sum(dim=1).mean() < 1
+    ours, other = both(
+        lambda features: warp_parts(features, transforms, masks),
+        lambda features: bench.ten_copies(features, transforms, masks),
+        torch.randn(batch, 3, *size).relu(),
+    )
+    torch.testing.assert_close(ours[0], other[0], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(ours[1].sum(), other[1].sum(), rtol=1e-3, atol=1e-2)
+
+
+def test_peak_memory_counts_the_tensors_held_at_once():
+    def three_then_two():
+        held = [torch.empty(1000, dtype=torch.uint8) for _ in range(3)]
+        held.pop()
+        torch.empty(400, dtype=torch.uint8)
+
+    assert bench.peak_memory(three_then_two, "cpu") == 3000
+
+
+def test_a_ratio_is_ours_over_the_other():
+    slow = Comparison("slow", lambda: time.sleep(0.02), lambda: time.sleep(0.01))
+    found = bench.measure(slow, "cpu", 0.1)
+    assert 1.5 < found.ratio < 2.5
+    assert found.ours == pytest.approx(0.02, rel=0.3)
+    assert found.repetitions >= 2
+
+
+def test_the_command_writes_ratios_times_and_machine(monkeypatch, tmp_path, capsys):
+    # The real comparisons, at a size that a test can afford.
+    monkeypatch.setattr(bench, "SETTINGS", {"": ((64, 32), 3, 2), "_256": ((32, 32), 5, 1)})
+    monkeypatch.setattr(bench, "CHANNELS", 4)
+    monkeypatch.setattr(bench, "QUICK_SECONDS", 0.1)
+    command(quick=True, json=tmp_path / "bench.json")
+    printed = capsys.readouterr().out
+    report = json.loads((tmp_path / "bench.json").read_text())
+    assert set(report["ratios"]) == {
+        "nn_loss_vs_l1",
+        "nn_loss_vs_stacked",
+        "nn_loss_vs_l1_256_n5",
+        "nn_loss_vs_stacked_256_n5",
+        "deformable_skip_vs_ten_copies",
+        "deformable_skip_vs_ten_copies_256",
+    }
+    for name, ratio in report["ratios"].items():
+        assert ratio > 0
+        assert report["times"][name]["ours_peak"] > 0
+        assert name in printed
+    assert report["machine"]["threads"] == torch.get_num_threads()
