@@ -1,7 +1,9 @@
 """Fixtures of the whole suite: the shared material, and a machine that is not oversubscribed."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 # Before torch is imported, and inherited by every command that a test starts: with several threads
 # per worker on a busy two-core machine, a step takes ten times as long as with one.
@@ -44,6 +46,31 @@ def market1501() -> Path:
 def outside_weights() -> Path:
     """Networks of other people: VGG-19's first layers, detectors, a Re-ID embedding."""
     return shared_path("weights")
+
+
+# (x, y) in a frame of 64x128 pixels, in the order of openpose18.
+STANDING = [
+    *[(32, 14), (32, 24), (24, 26), (20, 42), (18, 58), (40, 26), (44, 42), (46, 58), (27, 60)],
+    *[(26, 84), (25, 108), (37, 60), (38, 84), (39, 108), (30, 12), (34, 12), (28, 13), (36, 13)],
+]
+
+
+@pytest.fixture(scope="session")
+def people() -> Callable[..., Any]:
+    """Gives a function that makes a batch of `Pose`: people who stand, each a little different."""
+    # Imported here because the shape checks are not installed yet when this file is read.
+    from deformgan.pose import Pose
+
+    def stand(
+        batch: int = 4, size: tuple[int, int] = (128, 64), seed: int = 0, hidden: float = 0.0
+    ) -> Pose:
+        random = torch.Generator().manual_seed(seed)
+        joints = torch.tensor(STANDING, dtype=torch.float32).repeat(batch, 1, 1)
+        joints = joints + 2.5 * torch.randn(joints.shape, generator=random)
+        joints = joints * torch.tensor([size[1] / 64, size[0] / 128])
+        return Pose(joints, torch.rand(batch, 18, generator=random) >= hidden)
+
+    return stand
 
 
 @pytest.fixture(autouse=True)

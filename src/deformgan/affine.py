@@ -44,6 +44,8 @@ def fit_affine(
         Section 3, fitted target to source because that is what sampling needs. The authors' code
         calls scikit-image's estimate, which is "total".
     """
+    if method not in MIN_SPREAD:
+        raise ValueError(f"method must be least_squares or total, got {method!r}.")
     if min_spread is None:
         min_spread = MIN_SPREAD[method]
     weight = used[..., None].to(source_points.dtype)
@@ -57,11 +59,9 @@ def fit_affine(
     if method == "least_squares":
         linear = _least_squares(source, target)
         offset = source_mean.mT - linear @ target_mean.mT
-    elif method == "total":
+    else:
         linear, offset = _total_least_squares(source, target, weight, count)
         offset = offset + source_mean.mT - linear @ target_mean.mT
-    else:
-        raise ValueError(f"method must be least_squares or total, got {method!r}.")
     transform = torch.cat([linear, offset], dim=-1)
     found = found & transform.isfinite().all(dim=-1).all(dim=-1)
     identity = torch.eye(2, 3, dtype=transform.dtype, device=transform.device)
@@ -73,9 +73,12 @@ def _spread(centred: Tensor, count: Tensor) -> Tensor:
     xx, xy, yy = (
         (centred[..., i] * centred[..., j]).sum(dim=-1) for i, j in ((0, 0), (0, 1), (1, 1))
     )
-    # The smaller eigenvalue as determinant over the larger: no cancellation for thin point sets.
+    # The smaller eigenvalue as determinant over the larger: less cancellation for thin point sets.
     larger = (xx + yy) / 2 + ((xx - yy).square() / 4 + xy.square()).sqrt()
-    smaller = (xx * yy - xy.square()).clamp(min=0) / torch.where(larger > 0, larger, 1)
+    determinant = xx * yy - xy.square()
+    # What the subtraction leaves of points on a line is rounding, which would pass for a spread.
+    determinant = determinant * (determinant > 8 * torch.finfo(xx.dtype).eps * xx * yy)
+    smaller = determinant / torch.where(larger > 0, larger, 1)
     return (smaller / count[..., 0, 0]).sqrt()
 
 
@@ -93,7 +96,7 @@ def _least_squares(source: Tensor, target: Tensor) -> Tensor:
 def _total_least_squares(
     source: Tensor, target: Tensor, weight: Tensor, count: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Solves the homogeneous system of centred points, each set scaled to a mean radius of root 2."""
+    """Solves the homogeneous system of centred points, each set of RMS radius root 2."""
     source_scale, target_scale = (
         (2 * count / points.square().sum(dim=(-2, -1), keepdim=True)).sqrt()
         for points in (source, target)

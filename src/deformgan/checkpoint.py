@@ -1,8 +1,10 @@
-"""save_generator, load_generator: a trained generator as one safetensors file that explains itself."""
+"""save_generator, load_generator: a generator as one safetensors file that explains itself."""
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict, fields
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,8 @@ from deformgan.errors import InputError
 from deformgan.models.generator import Generator, GeneratorConfig
 
 BUNDLED = Path(__file__).parent / "weights"
+
+_log = logging.getLogger(__name__)
 
 
 def bundled_weights() -> list[str]:
@@ -49,7 +53,7 @@ def save_generator(
 def load_generator(
     weights: str | Path = "pedestrian", device: str | torch.device = "cpu"
 ) -> tuple[Generator, dict[str, Any]]:
-    """Reads a generator, ready to generate.
+    """Reads a generator, ready to generate, and says once under which terms it may be used.
 
     Args:
         weights: Name of bundled weights or path of a .safetensors file.
@@ -75,8 +79,21 @@ def load_generator(
     if "config" not in described:
         raise InputError(f"{path} holds no deformgan generator: its metadata lack a configuration.")
     generator = Generator(_config(path, json.loads(described["config"])))
-    generator.load_state_dict(state)
-    return generator.eval().to(device), json.loads(described.get("metadata", "{}"))
+    try:
+        generator.load_state_dict(state)
+    except RuntimeError:  # a page of names and shapes
+        raise InputError(
+            f"{path} does not hold the weights that its configuration asks for."
+        ) from None
+    metadata = json.loads(described.get("metadata", "{}"))
+    if "terms" in metadata:
+        _say_once(f"{path.stem}: {metadata['terms']}")
+    return generator.eval().to(device), metadata
+
+
+@cache
+def _say_once(sentence: str) -> None:
+    _log.warning(sentence)
 
 
 def _config(path: Path, values: dict[str, Any]) -> GeneratorConfig:
@@ -85,5 +102,5 @@ def _config(path: Path, values: dict[str, Any]) -> GeneratorConfig:
         raise InputError(
             f"{path} was made by another version: it sets {', '.join(sorted(unknown))}."
         )
-    listed = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
-    return GeneratorConfig(**listed)
+    values = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+    return GeneratorConfig(**values)

@@ -11,8 +11,8 @@ from torch import Tensor
 Interpolation = Literal["bilinear", "nearest"]
 Aggregation = Literal["max", "average"]
 
-_MODES: dict[Interpolation, int] = {"bilinear": 0, "nearest": 1}  # grid_sampler's numbers
-_OUTSIDE = -3.0  # a normalized coordinate whose neighbours are all outside: it reads zero
+_BILINEAR = (0, 0, False)  # grid_sampler's numbers: bilinear, zeros outside, half-pixel frame
+_OUTSIDE = -3.0  # normalized or in pixels, all neighbours of this coordinate are outside
 
 
 @dataclass(frozen=True)
@@ -20,10 +20,10 @@ class _Entries:
     """Where masks are not empty, as one list per image, padded to the longest.
 
     Attributes:
-        points: Where each entry reads the source, normalized.
+        points: Where each entry reads the source: normalized, or in pixels for nearest sampling.
         mask: The mask's value there; 0 for padding.
         pixel: The flat target pixel that the entry writes.
-        slots: For every pixel its first, second, ... entry; `number of entries` where there is none.
+        slots: For every pixel its first, second, ... entry; the number of entries for none.
         covered: How many parts cover the pixel.
     """
 
@@ -65,12 +65,12 @@ def warp_parts(
     """
     if aggregation not in ("max", "average"):
         raise ValueError(f"aggregation must be max or average, got {aggregation!r}.")
-    if interpolation not in _MODES:
+    if interpolation not in ("bilinear", "nearest"):
         raise ValueError(f"interpolation must be bilinear or nearest, got {interpolation!r}.")
     # Coordinates need more than the 8 bits of bfloat16, and sampling wants one dtype for both.
     dtype = torch.promote_types(features.dtype, torch.float32)
     with torch.autocast(features.device.type, enabled=False):
-        entries = _list_entries(source_from_target.to(dtype), masks)
+        entries = _list_entries(source_from_target, masks, dtype, interpolation)
         if aggregation == "average":
             return _average(features.to(dtype), entries, interpolation).to(features.dtype)
         warped = _Maximum.apply(
@@ -81,14 +81,16 @@ def warp_parts(
             entries.slots,
             entries.covered,
             masks.shape[1],
-            _MODES[interpolation],
+            interpolation,
         )
     return warped.to(features.dtype)
 
 
-def _list_entries(source_from_target: Tensor, masks: Tensor) -> _Entries:
-    batch, parts, height, width = masks.shape
-    dtype, device = source_from_target.dtype, masks.device
+def _list_entries(
+    source_from_target: Tensor, masks: Tensor, dtype: torch.dtype, interpolation: Interpolation
+) -> _Entries:
+    batch, _, height, width = masks.shape
+    device = masks.device
     flat = masks.detach().flatten(2)  # (B, P, H*W)
     covers = flat != 0
     image, place = covers.flatten(1).nonzero(as_tuple=True)
@@ -107,9 +109,14 @@ def _list_entries(source_from_target: Tensor, masks: Tensor) -> _Entries:
     slots = torch.full((layers, batch, height * width), longest, dtype=torch.int64, device=device)
     slots[rank.flatten(1)[image, place].long(), image, place % (height * width)] = column
 
-    x = ((pixel % width).to(dtype) * 2 + 1) / width - 1
-    y = ((pixel // width).to(dtype) * 2 + 1) / height - 1
-    theta = source_from_target.gather(1, part[..., None, None].expand(-1, -1, 2, 3))
+    if interpolation == "nearest":
+        theta = _pixel_transforms(source_from_target, height, width)
+        x, y = (pixel % width).float(), (pixel // width).float()
+    else:
+        theta = source_from_target.to(dtype)
+        x = ((pixel % width).to(dtype) * 2 + 1) / width - 1
+        y = ((pixel // width).to(dtype) * 2 + 1) / height - 1
+    theta = theta.gather(1, part[..., None, None].expand(-1, -1, 2, 3))
     points = theta[..., 0] * x[..., None] + theta[..., 1] * y[..., None] + theta[..., 2]
     points = torch.where(real[..., None], points, _OUTSIDE)
     mask = flat.to(dtype).flatten(1).gather(1, entry_place) * real
@@ -117,15 +124,47 @@ def _list_entries(source_from_target: Tensor, masks: Tensor) -> _Entries:
 
 
 def _average(features: Tensor, entries: _Entries, interpolation: Interpolation) -> Tensor:
-    values = F.grid_sample(
-        features, entries.points[:, None], mode=interpolation, align_corners=False
-    )[:, :, 0]
+    if interpolation == "nearest":
+        index, inside = _nearest_pixels(entries.points, features.shape[2], features.shape[3])
+        index = index[:, None].expand(-1, features.shape[1], -1)
+        values = features.flatten(2).gather(2, index) * inside[:, None]
+    else:
+        values = F.grid_sample(features, entries.points[:, None], align_corners=False)[:, :, 0]
     total = features.new_zeros(features.flatten(2).shape)
     weight = features.new_zeros(total[:, :1].shape)
     pixel = entries.pixel[:, None]
     total = total.scatter_add(2, pixel.expand_as(values), values * entries.mask[:, None])
     weight = weight.scatter_add(2, pixel, entries.mask[:, None])
     return (total / torch.where(weight > 0, weight, 1)).view_as(features)
+
+
+def _pixel_transforms(
+    source_from_target: Float[Tensor, "batch parts 2 3"], height: int, width: int
+) -> Float[Tensor, "batch parts 2 3"]:
+    """Takes normalized transforms to float32 ones between the pixels of a feature map.
+
+    Nearest sampling decides at exact halves, where whole-number joints put many points. Rounding
+    the coefficients takes back what fit and frames have moved, and is what the authors' sampler
+    computes with.
+    """
+    half = source_from_target.new_tensor([width, height]) / 2
+    linear = source_from_target[..., :2] * half[:, None] / half
+    middle = half - 0.5  # pixel = half * normalized + middle
+    offset = source_from_target[..., 2] * half + middle - linear @ middle
+    return torch.cat([linear, offset[..., None]], dim=-1).float()
+
+
+def _nearest_pixels(
+    points: Float[Tensor, "batch entries 2"], height: int, width: int
+) -> tuple[Int[Tensor, "batch entries"], Bool[Tensor, "batch entries"]]:
+    """Finds the flat pixel that a point (x, y), in pixels, falls on, and whether there is one.
+
+    Halves round away from zero, as in the authors' sampler; torch's own take the even side.
+    """
+    place = points.sign() * (points.abs() + 0.5).floor()
+    inside = ((place >= 0) & (place < points.new_tensor([width, height]))).all(dim=-1)
+    x, y = (place * inside[..., None]).long().unbind(dim=-1)
+    return y * width + x, inside
 
 
 class _Maximum(torch.autograd.Function):
@@ -136,21 +175,26 @@ class _Maximum(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, features, points, mask, pixel, slots, covered, parts, mode):
-        values = torch.grid_sampler_2d(features, points[:, None], mode, 0, False)[:, :, 0]
-        values = values * mask[:, None]
+    def forward(ctx, features, points, mask, pixel, slots, covered, parts, interpolation):
+        if interpolation == "nearest":
+            index, inside = _nearest_pixels(points, features.shape[2], features.shape[3])
+            index = index[:, None].expand(-1, features.shape[1], -1)
+            values = features.flatten(2).gather(2, index).mul_((mask * inside)[:, None])
+        else:
+            values = torch.grid_sampler_2d(features, points[:, None], *_BILINEAR)[:, :, 0]
+            values.mul_(mask[:, None])
         # Column `entries` stands for "no such part here", a masked-out part: 0.
         padded = F.pad(values, (0, 1))
+        del values  # at full resolution every copy counts
         empty = torch.where(covered < parts, 0.0, -torch.inf).to(features.dtype)
-        strongest = empty[:, None].expand(-1, features.shape[1], -1)
+        strongest = empty[:, None].repeat(1, features.shape[1], 1)
         for slot in slots:
             layer = padded.gather(2, slot[:, None].expand_as(strongest))
-            strongest = torch.maximum(strongest, layer)
+            torch.maximum(strongest, layer, out=strongest)
+            del layer
         if features.requires_grad or points.requires_grad:
-            ctx.save_for_backward(
-                features, points, mask, pixel, slots, covered, padded, strongest
-            )
-        ctx.parts, ctx.mode = parts, mode
+            ctx.save_for_backward(features, points, mask, pixel, slots, covered, padded, strongest)
+        ctx.parts, ctx.interpolation = parts, interpolation
         return strongest.reshape(features.shape)
 
     @staticmethod
@@ -162,24 +206,22 @@ class _Maximum(torch.autograd.Function):
         for number, slot in enumerate(slots):
             layer = padded.gather(2, slot[:, None].expand_as(strongest))
             ties += (layer == strongest) & (covered > number)[:, None]
-        shared = grad.flatten(2) / ties
+        shared = torch.div(grad.flatten(2), ties, out=ties)
         index = pixel[:, None].expand(-1, features.shape[1], -1)
-        wins = padded[..., :-1] == strongest.gather(2, index)
-        entry_grad = shared.gather(2, index) * wins * mask[:, None]
+        loses = padded[..., :-1] != strongest.gather(2, index)
+        entry_grad = shared.gather(2, index).masked_fill_(loses, 0).mul_(mask[:, None])
+        del shared, ties, loses
+        constants = (None,) * 6
+        if ctx.interpolation == "nearest":
+            index, inside = _nearest_pixels(points, features.shape[2], features.shape[3])
+            index = index[:, None].expand(-1, features.shape[1], -1)
+            flat = torch.zeros_like(strongest).scatter_add_(2, index, entry_grad * inside[:, None])
+            return flat.view_as(features), None, *constants
+        wanted = [ctx.needs_input_grad[0], ctx.needs_input_grad[1]]
         features_grad, points_grad = torch.ops.aten.grid_sampler_2d_backward(
-            entry_grad[:, :, None],
-            features,
-            points[:, None],
-            ctx.mode,
-            0,
-            False,
-            [ctx.needs_input_grad[0], ctx.needs_input_grad[1]],
+            entry_grad[:, :, None], features, points[:, None], *_BILINEAR, wanted
         )
-        if points_grad is not None and ctx.needs_input_grad[1]:
-            points_grad = points_grad[:, 0]
-        else:
-            points_grad = None
-        return features_grad, points_grad, None, None, None, None, None, None
+        return features_grad, points_grad[:, 0] if wanted[1] else None, *constants
 
 
 def overlay_parts(
@@ -187,7 +229,7 @@ def overlay_parts(
     source_from_target: Float[Tensor, "batch parts 2 3"],
     masks: Bool[Tensor, "batch parts height width"],
 ) -> tuple[Float[Tensor, "batch channels height width"], Float[Tensor, "batch 1 height width"]]:
-    """Moves every body part of the source photo into the target pose, later parts over earlier ones.
+    """Moves every body part of the source photo into the target pose, later parts on top.
 
     Args:
         image: The source photo.
@@ -203,7 +245,7 @@ def overlay_parts(
     parts, height, width = masks.shape[1:]
     order = torch.arange(1, parts + 1, device=masks.device)[:, None, None]
     top = (masks * order).amax(dim=1)  # (B, H, W): 0 where no part is
-    theta = source_from_target.gather(
+    theta = source_from_target.to(image.dtype).gather(
         1, (top - 1).clamp(min=0).flatten(1)[..., None, None].expand(-1, -1, 2, 3)
     )
     x = (torch.arange(width, device=image.device, dtype=image.dtype) * 2 + 1) / width - 1

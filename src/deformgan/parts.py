@@ -38,8 +38,8 @@ def limb_corners(
     """Draws the oriented rectangle of a limb.
 
     The start moves away from the end by a tenth of the limb; then the end moves away from the moved
-    start by `extension` of that longer limb. A limb of no length gives four points one pixel off its
-    joint on a diagonal: no area, so its mask is empty and no transform can be fitted.
+    start by `extension` of that longer limb. A limb of no length gives four points one pixel off
+    its joint on a diagonal: no area, so its mask is empty and no transform can be fitted.
 
     Args:
         start: First joint, (x, y) in pixels.

@@ -103,7 +103,7 @@ def test_a_step_is_the_game_in_order(pair):
     loss.backward()
     moves[1].step()
     torch.testing.assert_close(terms["discriminator"], loss.detach())
-    told = [parameter.grad.clone() for parameter in discriminator.parameters()]
+    told = deepcopy([parameter.grad for parameter in discriminator.parameters()])
     adversarial = generator_loss(discriminator(pair.source, View(generated, pair.target.pose)))
     l1 = 100 * l1_loss(generated, pair.target.image)
     (adversarial + l1).backward()
@@ -181,7 +181,7 @@ def test_twenty_steps_on_one_batch_bring_its_photos_nearer(pair, vgg):
         terms.append(train_step(players, pair, vgg, config))
     for name in ("l1", "nearest_neighbour"):
         values = [term[name].item() for term in terms]
-        assert sum(values[-3:]) < 0.75 * sum(values[:3]), (name, values)
+        assert max(values[-3:]) < 0.8 * values[0], (name, values)
 
 
 def test_the_same_seed_makes_the_same_players_and_another_seed_others():
@@ -202,7 +202,17 @@ def test_a_golden_loss(pair, vgg):
         torch.manual_seed(step)
         terms = train_step(players, pair, vgg, config)
     found = {name: term.item() for name, term in terms.items()}
-    assert found == pytest.approx(GOLDEN, rel=2e-3)
+    assert found == pytest.approx(
+        {
+            "adversarial": 1.51099,
+            "l1": 1.40314,
+            "l2": 1.62638,
+            "nearest_neighbour": 14.97445,
+            "perceptual": 15.33757,
+            "discriminator": 1.80611,
+        },
+        rel=2e-3,
+    )
 
 
 def test_precision_follows_the_configuration_and_auto_the_device():
@@ -223,6 +233,3 @@ def test_a_bfloat16_step_stays_near_the_float32_one(pair, vgg):
         assert all(parameter.dtype == torch.float32 for parameter in players.generator.parameters())
     for name, term in results[1].items():
         torch.testing.assert_close(term, results[0][name], rtol=0.05, atol=0.02)
-
-
-GOLDEN = {}

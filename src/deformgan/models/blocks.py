@@ -34,7 +34,8 @@ class JointNorm(nn.Module):
         """Normalizes each item of the batch by its own mean and population deviation."""
         axes = (1, 2, 3)
         mean = features.mean(dim=axes, keepdim=True)
-        deviation = features.var(dim=axes, keepdim=True, correction=0).sqrt()
+        # Not the root of the variance: its gradient is NaN for an image without any variation.
+        deviation = features.std(dim=axes, keepdim=True, correction=0)
         return (features - mean) / (deviation + self.epsilon) * self.weight + self.bias
 
 
@@ -72,9 +73,7 @@ class Up(nn.Module):
     checkerboard and costs about as much.
     """
 
-    def __init__(
-        self, inputs: int, outputs: int, norm: Norm, noisy: bool, upsampling: Upsampling
-    ):
+    def __init__(self, inputs: int, outputs: int, norm: Norm, noisy: bool, upsampling: Upsampling):
         super().__init__()
         if upsampling == "transposed":
             self.conv = nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1, bias=False)

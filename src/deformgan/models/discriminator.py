@@ -1,6 +1,7 @@
 """Discriminator: tells, patch by patch, whether a view is a photo of that person in that pose."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from jaxtyping import Float
@@ -45,7 +46,7 @@ class Discriminator(nn.Module):
         joints = len(SKELETONS[config.skeleton].joints)
         widths = config.widths
         layers: list[nn.Module] = [nn.Conv2d(2 * (3 + joints), widths[0], 4, stride=2)]
-        for inputs, outputs in zip(widths[:-1], widths[1:], strict=True):
+        for inputs, outputs in pairwise(widths):
             layers.append(Down(inputs, outputs, config.norm))
         layers.append(Down(widths[-1], 1, None))
         self.layers = nn.ModuleList(layers)
@@ -68,9 +69,7 @@ class Discriminator(nn.Module):
     def heatmaps(self, view: View) -> Float[Tensor, "batch joints height width"]:
         """Draws a view's joints at its image's size."""
         size = (view.image.shape[-2], view.image.shape[-1])
-        return render_heatmaps(
-            view.pose, size, self.config.heatmap_sigma, self.config.heatmap_kind
-        )
+        return render_heatmaps(view.pose, size, self.config.heatmap_sigma, self.config.heatmap_kind)
 
     def judge(
         self,

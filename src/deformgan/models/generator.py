@@ -1,6 +1,7 @@
 """Generator: a source view and a target pose in, the photo of that person in that pose out."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -73,6 +74,10 @@ class GeneratorConfig:
             )
         if self.streams == 1 and self.warp != "none":
             raise ValueError("one stream mixes both poses before any skip: its warp must be none.")
+        if self.blend and self.warp == "none":
+            raise ValueError(
+                "blend needs a photo that was moved: its warp must be parts or global."
+            )
 
     @property
     def stride(self) -> int:
@@ -193,7 +198,9 @@ class Generator(nn.Module):
         transforms, masks = [], []
         if config.warp != "none":
             fit = part_transforms if config.warp == "parts" else global_transform
-            moves, found = fit(source_pose, target_pose, skeleton, config.fit)
+            # Fits are cheap, and nearest sampling decides at exact halves: double precision.
+            poses = (source_pose.to(torch.float64), target_pose.to(torch.float64))
+            moves, found = fit(*poses, skeleton, config.fit)
             for level in range(config.warped_levels):
                 stride = 2**level
                 transforms.append(normalize(moves, size, config.frame, stride))
@@ -263,8 +270,8 @@ def _encoder(inputs: int, widths: tuple[int, ...], norm: Norm) -> nn.ModuleList:
     """First level: a plain 3x3 convolution. Last level: no norm."""
     layers: list[nn.Module] = [nn.Conv2d(inputs, widths[0], 3, padding=1)]
     last = len(widths) - 1
-    for level in range(1, len(widths)):
-        layers.append(Down(widths[level - 1], widths[level], norm if level < last else None))
+    for level, (before, after) in enumerate(pairwise(widths), start=1):
+        layers.append(Down(before, after, norm if level < last else None))
     return nn.ModuleList(layers)
 
 

@@ -1,0 +1,77 @@
+"""keras_parameters, load_keras_arrays: the names and layouts of the authors' Keras weights."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from deformgan.models.discriminator import Discriminator
+from deformgan.models.generator import Generator
+
+
+def keras_parameters(network: Generator | Discriminator) -> dict[str, nn.Parameter]:
+    """Finds the parameter behind every array of the authors' networks.
+
+    Args:
+        network: In the reference's form: transposed up-sampling, joint norm.
+
+    Returns:
+        Parameters by the array's name: `enc_app.I`, `enc_pose.I`, `enc.I` (baseline), `dec.I` or
+        `disc.I`, then `.kernel`, `.bias`, `.gamma` or `.beta`.
+    """
+    if isinstance(network, Discriminator):
+        stacks = {"disc": list(network.layers)}
+    else:
+        stacks = {"dec": [*network.decoder, network.head]}
+        if network.config.streams == 2:
+            stacks["enc_app"] = list(network.source_encoder)
+            stacks["enc_pose"] = list(network.target_encoder)
+        else:
+            stacks["enc"] = list(network.source_encoder)
+    found = {}
+    for stack, layers in stacks.items():
+        for place, layer in enumerate(layers):
+            conv = layer if isinstance(layer, nn.Conv2d) else layer.conv
+            found[f"{stack}.{place}.kernel"] = conv.weight
+            if conv.bias is not None:
+                found[f"{stack}.{place}.bias"] = conv.bias
+            norm = getattr(layer, "norm", None)
+            if norm is not None and not isinstance(norm, nn.Identity):
+                found[f"{stack}.{place}.gamma"] = norm.weight
+                found[f"{stack}.{place}.beta"] = norm.bias
+    return found
+
+
+@torch.no_grad()
+def load_keras_arrays(network: Generator | Discriminator, arrays: Mapping[str, np.ndarray]) -> None:
+    """Copies the authors' arrays into a network.
+
+    Args:
+        network: Changed in place; see `keras_parameters`.
+        arrays: By name, kernels (rows, columns, in, out), transposed ones (rows, columns, out, in).
+
+    Raises:
+        ValueError: If an array is missing, unknown or of another shape.
+    """
+    parameters = keras_parameters(network)
+    if parameters.keys() != arrays.keys():
+        odd = sorted(parameters.keys() ^ arrays.keys())
+        raise ValueError(f"arrays and network differ in {', '.join(odd)}.")
+    for name, parameter in parameters.items():
+        value = from_keras(torch.as_tensor(np.asarray(arrays[name])))
+        if value.shape != parameter.shape:
+            raise ValueError(
+                f"{name} has shape {tuple(value.shape)}, the network {tuple(parameter.shape)}."
+            )
+        parameter.copy_(value)
+
+
+def from_keras(array: Tensor) -> Tensor:
+    """Brings an array into PyTorch's axis order; serves both kinds of convolution."""
+    return array.permute(3, 2, 0, 1) if array.ndim == 4 else array
+
+
+def to_keras(tensor: Tensor) -> Tensor:
+    """Brings a weight or gradient into Keras' axis order."""
+    return tensor.permute(2, 3, 1, 0) if tensor.ndim == 4 else tensor

@@ -1,0 +1,146 @@
+"""The blocks of both networks: norms, both ways to double the resolution, noise."""
+
+import inspect
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from deformgan.models.blocks import Down, JointNorm, Up, init_weights, make_norm
+
+
+def test_joint_norm_matches_the_definition_in_slow_loops():
+    norm = JointNorm().double()
+    with torch.no_grad():
+        norm.weight.fill_(1.7)
+        norm.bias.fill_(-0.3)
+    features = torch.randn(3, 4, 5, 2, dtype=torch.float64) * 3 + 1
+    result = norm(features)
+    for item in range(3):
+        values = features[item].flatten().tolist()
+        mean = sum(values) / len(values)
+        deviation = (sum((value - mean) ** 2 for value in values) / len(values)) ** 0.5
+        wanted = (features[item] - mean) / (deviation + 1e-3) * 1.7 - 0.3
+        torch.testing.assert_close(result[item], wanted)
+
+
+def test_joint_norm_of_an_image_without_variation_has_finite_gradients():
+    # Such is the target stream's, where a pose without any joint leaves all its maps empty.
+    norm = JointNorm()
+    features = torch.zeros(2, 3, 4, 4, requires_grad=True)
+    loss = norm(features).square().sum()
+    for gradient in torch.autograd.grad(loss, [features, norm.weight, norm.bias]):
+        assert gradient.isfinite().all()
+
+
+def test_joint_norm_s_gradient_is_that_of_finite_differences():
+    norm = JointNorm().double()
+    features = torch.randn(2, 2, 3, 2, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(norm, (features,))
+
+
+def test_norms_have_the_parameters_that_the_authors_count():
+    counts = {
+        norm: sum(parameter.numel() for parameter in make_norm(norm, 12).parameters())
+        for norm in ("instance", "joint", None)
+    }
+    assert counts == {"instance": 24, "joint": 2, None: 0}
+    with pytest.raises(ValueError, match="instance, joint or None, got 'batch'"):
+        inspect.unwrap(make_norm)("batch", 12)
+
+
+def test_down_is_leaky_relu_then_convolution_then_norm():
+    block = Down(3, 5, "instance")
+    features = torch.randn(2, 3, 8, 6)
+    leaky = torch.where(features > 0, features, 0.2 * features)
+    convolved = F.conv2d(leaky, block.conv.weight, stride=2, padding=1)
+    assert block.conv.bias is None
+    mean = convolved.mean(dim=(2, 3), keepdim=True)
+    variance = convolved.var(dim=(2, 3), keepdim=True, correction=0)
+    torch.testing.assert_close(block(features), (convolved - mean) / (variance + 1e-5).sqrt())
+
+
+def test_up_is_relu_then_transposed_convolution_then_norm():
+    block = Up(3, 5, "instance", noisy=False, upsampling="transposed")
+    features = torch.randn(2, 3, 4, 6)
+    # The definition of a transposed convolution: the gradient of the convolution.
+    large = torch.zeros(2, 5, 8, 12, requires_grad=True)
+    small = F.conv2d(large, block.conv.get_parameter("weight"), stride=2, padding=1)
+    (wanted,) = torch.autograd.grad(small, large, features.relu())
+    wanted = F.instance_norm(wanted)
+    torch.testing.assert_close(block(features), wanted, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("upsampling", ["transposed", "resize"])
+def test_up_doubles_any_size(upsampling):
+    block = Up(3, 5, "instance", noisy=True, upsampling=upsampling)
+    for size in [(1, 2), (1, 3), (4, 2), (5, 7)]:
+        assert block(torch.randn(2, 3, *size)).shape == (2, 5, 2 * size[0], 2 * size[1])
+
+
+def test_resizing_leaves_no_checkerboard_and_transposing_does():
+    # One value everywhere must give one value everywhere, but for the border.
+    flat = torch.rand(1, 6, 1, 1).expand(1, 6, 8, 8)
+    ripples = {}
+    for upsampling in ("transposed", "resize"):
+        block = Up(6, 4, "instance", noisy=False, upsampling=upsampling)
+        init_weights(block)
+        inner = block(flat)[:, :, 4:-4, 4:-4]
+        ripples[upsampling] = (inner.amax(dim=(2, 3)) - inner.amin(dim=(2, 3))).max().item()
+    assert ripples["resize"] < 1e-4
+    assert ripples["transposed"] > 0.1
+
+
+def test_resizing_moves_evenly_with_its_input():
+    # Away from the border a shift by one pixel is a shift by two; with the norm left out, exactly.
+    block = Up(3, 4, "instance", noisy=False, upsampling="resize")
+    block.norm = nn.Identity()
+    assert isinstance(block.conv, nn.Sequential)
+    block.conv[1] = nn.Identity()
+    features = torch.randn(1, 3, 10, 10)
+    one, other = block(features), block(features.roll((1, 2), dims=(2, 3)))
+    torch.testing.assert_close(
+        other.roll((-2, -4), dims=(2, 3))[:, :, 4:-6, 4:-8], one[:, :, 4:-6, 4:-8]
+    )
+
+
+def test_noise_drops_half_and_keeps_the_mean():
+    block = Up(8, 64, "instance", noisy=True, upsampling="transposed").eval()
+    features = torch.randn(2, 8, 8, 8)
+    still = block(features)
+    noisy = block(features, torch.Generator().manual_seed(1))
+    kept = noisy != 0
+    assert abs(kept.float().mean().item() - 0.5) < 0.02
+    torch.testing.assert_close(noisy[kept], 2 * still[kept])
+
+
+def test_noise_is_repeatable_and_differs_with_its_seed():
+    block = Up(8, 4, "instance", noisy=True, upsampling="resize").eval()
+    features = torch.randn(2, 8, 4, 4)
+    one, again, other = (block(features, torch.Generator().manual_seed(s)) for s in (1, 1, 2))
+    assert torch.equal(one, again)
+    assert not torch.equal(one, other)
+    assert torch.equal(block(features), block(features))
+
+
+def test_a_block_without_noise_has_none_in_training_either():
+    block = Up(8, 4, "instance", noisy=False, upsampling="transposed").train()
+    features = torch.randn(2, 8, 4, 4)
+    assert torch.equal(block(features), block(features, torch.Generator().manual_seed(1)))
+
+
+def test_initial_weights_are_glorot_s_and_biases_zero():
+    layers = [nn.Conv2d(40, 60, 4), nn.ConvTranspose2d(60, 30, 4)]
+    init_weights(nn.Sequential(*layers))
+    for layer in layers:
+        fan_in, fan_out = layer.weight[0].numel(), layer.weight[:, 0].numel()
+        bound = (6 / (fan_in + fan_out)) ** 0.5
+        assert 0.98 * bound < layer.weight.abs().max().item() <= bound
+        assert layer.weight.var().item() == pytest.approx(bound**2 / 3, rel=0.05)
+        assert not layer.get_parameter("bias").any()
+
+
+def test_an_unknown_upsampling_is_refused():
+    with pytest.raises(ValueError, match="transposed or resize, got 'shuffle'"):
+        inspect.unwrap(Up.__init__)(Up.__new__(Up), 3, 5, "instance", False, "shuffle")

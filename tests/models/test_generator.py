@@ -1,0 +1,267 @@
+"""The generator: its size, its forms, its noise, and what never changes a picture."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from deformgan.affine import part_transforms
+from deformgan.models.generator import Generator, GeneratorConfig
+from deformgan.pair import View
+from deformgan.pose import Pose
+from deformgan.skeletons.openpose18 import OPENPOSE18
+
+SMALL = GeneratorConfig(
+    encoder_widths=(4, 6, 8, 8), decoder_widths=(8, 6, 4), warped_levels=3, heatmap_sigma=3.0
+)
+ONE_STREAM = {"streams": 1, "warp": "none"}
+FORMS = {
+    "parts": {},
+    "global": {"warp": "global"},
+    "unwarped": {"warp": "none"},
+    "one stream": ONE_STREAM,
+    "resize": {"upsampling": "resize"},
+    "blend": {"blend": True},
+    "global blend": {"blend": True, "warp": "global"},
+    "average": {"aggregation": "average"},
+    "reference": {
+        "norm": "joint",
+        "interpolation": "nearest",
+        "fit": "total",
+        "frame": "strided",
+        "convention": "reference",
+        "heatmap_kind": "terraced",
+    },
+}
+LARGE = {
+    "encoder_widths": (64, 128, 256, 512, 512, 512, 512),
+    "decoder_widths": (512, 512, 512, 512, 256, 128),
+}
+
+
+def make(**changes):
+    torch.manual_seed(3)
+    return Generator(replace(SMALL, **changes)).eval()
+
+
+def scene(people, batch=3, size=(48, 24), hidden=0.0):
+    source = View(torch.rand(batch, 3, *size) * 2 - 1, people(batch, size, hidden=hidden))
+    return source, people(batch, size, seed=1, hidden=hidden)
+
+
+def item_of(view, place):
+    return View(view.image[[place]], view.pose[[place]])
+
+
+@pytest.mark.parametrize(
+    ("changes", "parameters"),
+    [
+        ({}, 61_109_085),
+        ({"warp": "global"}, 61_109_085),
+        (ONE_STREAM, 36_072_533),
+        (LARGE, 82_080_611),
+        (LARGE | ONE_STREAM, 48_655_449),
+    ],
+)
+def test_has_as_many_parameters_as_the_authors(changes, parameters):
+    # Their counts are with one scale and one shift per norm.
+    with torch.device("meta"):
+        generator = Generator(GeneratorConfig(norm="joint", **changes))
+    assert sum(parameter.numel() for parameter in generator.parameters()) == parameters
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_paints_and_reaches_all_its_parameters_with_finite_gradients(form, people):
+    generator = make(**FORMS[form]).train()
+    source, target = scene(people, hidden=0.15)
+    picture = generator(source, target)
+    assert picture.shape == source.image.shape
+    assert picture.abs().max() <= 1
+    picture.square().mean().backward()
+    for name, parameter in generator.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
+        # A convolution's own shift is taken away again by the norm behind it, nothing else is.
+        assert parameter.grad.any(), name
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_poses_without_any_transform_give_a_finite_picture_and_gradient(form, people):
+    generator = make(**FORMS[form]).train()
+    source, target = scene(people)
+    hidden = torch.zeros_like(target.visible)
+    nobody = View(source.image, Pose(source.pose.joints, hidden))
+    for view, pose in [
+        (nobody, target),
+        (source, Pose(target.joints, hidden)),
+        (nobody, Pose(target.joints, hidden)),
+    ]:
+        generator.zero_grad()
+        picture = generator(view, pose)
+        assert picture.isfinite().all()
+        picture.square().mean().backward()
+        assert all(parameter.grad.isfinite().all() for parameter in generator.parameters())
+
+
+def test_one_bad_pose_leaves_the_rest_of_its_batch_alone(people):
+    generator = make(blend=True)
+    source, target = scene(people)
+    wanted = generator(source, target)
+    hidden = target.visible.clone()
+    hidden[1] = False
+    picture = generator(source, Pose(target.joints, hidden))
+    torch.testing.assert_close(picture[[0, 2]], wanted[[0, 2]], atol=1e-5, rtol=0)
+    assert not torch.allclose(picture[1], wanted[1])
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_batch_1_is_the_same_item_of_batch_8(form, people):
+    generator = make(**FORMS[form])
+    source, target = scene(people, batch=8, hidden=0.1)
+    with torch.no_grad():
+        together = generator(source, target)
+        for place in (0, 5):
+            alone = generator(item_of(source, place), target[[place]])
+            torch.testing.assert_close(alone[0], together[place], atol=1e-5, rtol=0)
+
+
+def test_the_number_of_threads_does_not_matter(people):
+    generator = make(blend=True)
+    source, target = scene(people)
+    with torch.no_grad():
+        one = generator(source, target)
+        torch.set_num_threads(2)  # the suite's fixture sets it back
+        two = generator(source, target)
+    torch.testing.assert_close(two, one, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("size", [(256, 256), (128, 64), (32, 96), (8, 8)])
+def test_any_size_that_the_stride_divides_runs(size, people):
+    source, target = scene(people, batch=1, size=size)
+    with torch.no_grad():
+        assert make()(source, target).shape == (1, 3, *size)
+
+
+@pytest.mark.parametrize("size", [(127, 64), (128, 60), (4, 64)])
+def test_other_sizes_are_refused(size, people):
+    source, target = scene(people, batch=1, size=size)
+    with pytest.raises(ValueError, match="multiples of 8"):
+        make()(source, target)
+
+
+def test_noise_is_repeatable_differs_with_its_seed_and_is_off_without_it(people):
+    generator = make()
+    source, target = scene(people)
+    with torch.no_grad():
+        one, again, other = (
+            generator(source, target, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2)
+        )
+        still = generator(source, target)
+        assert torch.equal(one, again)
+        assert not torch.equal(one, other)
+        assert not torch.equal(one, still)
+        assert torch.equal(generator(source, target), still)
+
+
+def test_in_training_noise_comes_from_torch_s_own_random_numbers(people):
+    generator = make().train()
+    source, target = scene(people)
+    pictures = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        pictures.append(generator(source, target))
+    assert torch.equal(pictures[0], pictures[1])
+    assert not torch.equal(pictures[0], pictures[2])
+
+
+def test_the_picture_depends_on_the_photo_and_on_both_poses(people):
+    generator = make()
+    source, target = scene(people)
+    with torch.no_grad():
+        picture = generator(source, target)
+        others = [
+            generator(View(source.image.flip(-1), source.pose), target),
+            generator(View(source.image, target), target),
+            generator(source, source.pose),
+        ]
+    assert all((picture - other).abs().max() > 1e-3 for other in others)
+
+
+def test_where_a_missing_joint_is_said_to_be_does_not_matter(people):
+    generator = make(blend=True)
+    source, target = scene(people, hidden=0.3)
+    moved = [
+        Pose(pose.joints.where(pose.visible[..., None], 777.0), pose.visible)
+        for pose in (source.pose, target)
+    ]
+    with torch.no_grad():
+        picture = generator(source, target)
+        again = generator(View(source.image, moved[0]), moved[1])
+    assert torch.equal(again, picture)
+
+
+def test_a_bfloat16_run_moves_parts_with_full_precision(people):
+    generator = make()
+    source, target = scene(people, size=(128, 64))
+    wanted = generator.guide(source.pose, target, (128, 64))
+    with torch.autocast("cpu", torch.bfloat16):
+        guide = generator.guide(source.pose, target, (128, 64))
+    for ours, theirs in zip(guide.transforms, wanted.transforms, strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+def test_every_warped_level_has_its_own_masks_emptied_where_no_transform_was_found(people):
+    generator = make()
+    source, target = scene(people, size=(64, 32), hidden=0.3)
+    guide = generator.guide(source.pose, target, (64, 32))
+    _, found = part_transforms(source.pose, target, OPENPOSE18)
+    assert [mask.shape for mask in guide.masks] == [(3, 10, 64 >> n, 32 >> n) for n in range(3)]
+    assert not found.all()
+    for mask in guide.masks:
+        assert not mask[~found].any()
+    assert guide.masks[0][found].flatten(1).any(dim=1).float().mean() > 0.9
+
+
+def test_with_the_same_pose_twice_the_torso_s_skip_is_the_source_s_features(people):
+    generator = make(warp="global")
+    source, _ = scene(people)
+    guide = generator.guide(source.pose, source.pose, (48, 24))
+    with torch.no_grad():
+        activations = generator.paint(source.image, guide)
+    for level in range(3):
+        source_features = activations.source[level]
+        moved = activations.skips[level][:, : source_features.shape[1]]
+        torch.testing.assert_close(moved, source_features, atol=1e-4, rtol=1e-4)
+
+
+def test_skips_and_features_have_the_shapes_of_a_u_net(people):
+    generator = make()
+    source, target = scene(people)
+    with torch.no_grad():
+        found = generator.paint(source.image, generator.guide(source.pose, target, (48, 24)))
+    sizes = [(48 >> level, 24 >> level) for level in range(4)]
+    widths = SMALL.encoder_widths
+    for stream in (found.source, found.target):
+        assert [tuple(f.shape[1:]) for f in stream] == [
+            (width, *size) for width, size in zip(widths, sizes, strict=True)
+        ]
+    assert [tuple(f.shape[1:]) for f in found.skips] == [
+        (2 * width, *size) for width, size in zip(widths[:-1], sizes[:-1], strict=True)
+    ]
+    assert [tuple(f.shape[1:]) for f in found.decoder] == [
+        (width, *size)
+        for width, size in zip(SMALL.decoder_widths, reversed(sizes[:-1]), strict=True)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"decoder_widths": (8, 6)}, "4 encoder levels need 3 decoder blocks, got 2"),
+        ({"streams": 1}, "its warp must be none"),
+        ({"blend": True, "warp": "none"}, "its warp must be parts or global"),
+    ],
+)
+def test_a_configuration_that_makes_no_sense_is_refused(changes, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        replace(SMALL, **changes)

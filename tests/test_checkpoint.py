@@ -1,0 +1,122 @@
+"""A trained generator as one file: there and back, by name or path, and other files refused."""
+
+import json
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+from deformgan import checkpoint
+from deformgan.checkpoint import bundled_weights, load_generator, save_generator
+from deformgan.errors import InputError
+from deformgan.models.generator import Generator, GeneratorConfig
+from deformgan.pair import View
+
+CONFIG = GeneratorConfig(
+    encoder_widths=(4, 6, 8), decoder_widths=(8, 6), warped_levels=2, norm="joint", blend=True
+)
+METADATA = {"recipe": "test", "steps": 3, "measured": {"ssim": 0.25}, "data": ["a", "b"]}
+
+
+@pytest.fixture
+def generator():
+    return Generator(CONFIG)
+
+
+@pytest.fixture
+def file(generator, tmp_path):
+    path = tmp_path / "weights.safetensors"
+    save_generator(path, generator, METADATA)
+    return path
+
+
+def rewrite(path, described, weights=None):
+    """Writes a file with the same weights and another description."""
+    save_file(load_file(path) if weights is None else weights, path, described)
+    return path
+
+
+def test_a_generator_comes_back_rounded_to_half_precision_with_all_it_says(file, generator):
+    loaded, metadata = load_generator(file)
+    assert metadata == METADATA
+    assert loaded.config == CONFIG
+    assert not loaded.training
+    state = generator.state_dict()
+    assert loaded.state_dict().keys() == state.keys()
+    for name, value in loaded.state_dict().items():
+        assert value.dtype == torch.float32
+        assert torch.equal(value, state[name].half().float())
+
+
+def test_in_single_precision_it_paints_the_same_picture_to_the_bit(generator, tmp_path, people):
+    save_generator(tmp_path / "a.safetensors", generator, {}, dtype=torch.float32)
+    loaded, _ = load_generator(str(tmp_path / "a.safetensors"))
+    source = View(torch.rand(2, 3, 32, 16), people(2, (32, 16)))
+    target = people(2, (32, 16), seed=1)
+    with torch.no_grad():
+        assert torch.equal(loaded(source, target), generator.eval()(source, target))
+
+
+def test_saving_replaces_the_file_and_leaves_nothing_beside_it(file, generator):
+    save_generator(file, generator, {"steps": 4})
+    assert load_generator(file)[1] == {"steps": 4}
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
+
+
+def test_metadata_that_cannot_be_written_leave_the_old_file(file, generator):
+    with pytest.raises(TypeError):
+        save_generator(file, generator, {"steps": object()})
+    assert load_generator(file)[1] == METADATA
+
+
+def test_bundled_weights_are_found_by_name_and_others_by_path(file, monkeypatch):
+    monkeypatch.setattr(checkpoint, "BUNDLED", file.parent)
+    assert bundled_weights() == ["weights"]
+    assert load_generator("weights")[1] == load_generator(file)[1] == METADATA
+
+
+def test_every_bundled_file_loads_and_is_named_by_its_metadata():
+    for name in bundled_weights():
+        generator, metadata = load_generator(name)
+        assert sum(parameter.numel() for parameter in generator.parameters()) <= 8_000_000
+        assert {"recipe", "steps", "commit"} <= metadata.keys()
+
+
+@pytest.mark.parametrize("name", ["nobody", "no/such/file.safetensors", "."])
+def test_weights_that_are_not_there_are_refused_with_the_names_of_those_that_are(
+    name, file, monkeypatch
+):
+    monkeypatch.setattr(checkpoint, "BUNDLED", file.parent)
+    with pytest.raises(InputError, match=rf"No weights '{name}'.*bundled: weights\."):
+        load_generator(name)
+
+
+@pytest.mark.parametrize("content", [b"", b"something else", b"\x00" * 400])
+def test_a_file_that_is_not_safetensors_is_refused(content, tmp_path):
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="is not a safetensors file"):
+        load_generator(path)
+
+
+def test_a_file_without_a_configuration_is_refused(file):
+    with pytest.raises(InputError, match="lack a configuration"):
+        load_generator(rewrite(file, {"metadata": "{}"}))
+
+
+def test_a_configuration_of_another_version_is_refused(file):
+    config = json.dumps({"encoder_widths": [4, 6, 8], "colour": "red"})
+    with pytest.raises(InputError, match=r"another version: it sets colour\."):
+        load_generator(rewrite(file, {"config": config}))
+
+
+def test_weights_that_do_not_fit_their_configuration_are_refused_in_one_line(file):
+    weights = load_file(file)
+    weights["head.weight"] = weights["head.weight"][:1].contiguous()
+    with safe_open(file, framework="pt") as opened:
+        described = opened.metadata()
+    with pytest.raises(InputError) as error:
+        load_generator(rewrite(file, described, weights))
+    assert "does not hold the weights" in str(error.value)
+    assert "\n" not in str(error.value)
