@@ -107,6 +107,7 @@ def test_it_is_frozen_but_lets_the_images_gradient_through():
     photo = image().requires_grad_()
     network(photo)["conv1_2"].mean().backward()
     assert list(network.parameters()) == []
+    assert photo.grad is not None
     assert photo.grad.abs().sum() > 0
     assert all(not buffer.requires_grad for buffer in network.buffers())
     assert not network.state_dict()

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageSequence
 
 from deformgan.checkpoint import save_generator
 from deformgan.cli.main import main
@@ -113,7 +113,7 @@ def test_animate_writes_one_frame_per_pose(weights, tmp_path, suffix):
     arguments = ["animate", str(SOURCE), str(WALK), "--out", str(out), "--weights", weights]
     assert main([*arguments, "--source-pose", ROW]) == 0
     with Image.open(out) as moving:
-        assert moving.n_frames == len(bundled_walk())
+        assert len(list(ImageSequence.Iterator(moving))) == len(bundled_walk())
         assert moving.size == (64, 128)
 
 
@@ -145,7 +145,7 @@ def test_demo_results_are_what_generate_gives(weights, tmp_path):
     for kind in ("source", "target", "result"):
         assert len(list(out.glob(f"{kind}_*.png"))) == 24
     with Image.open(out / "walk.gif") as moving:
-        assert moving.n_frames >= 12
+        assert len(list(ImageSequence.Iterator(moving))) >= 12
     assert Image.open(out / "demo.png").width > 640
     target = f"{TABLE}:person_00_1.jpg"
     assert np.array_equal(

@@ -45,6 +45,7 @@ def test_only_the_non_saturating_form_moves_a_generator_that_is_found_out():
     for form in ("non_saturating", "minimax"):
         logits = torch.full((1, 4), -20.0, requires_grad=True)
         generator_loss(logits, form=form).backward()
+        assert logits.grad is not None
         gradients[form] = logits.grad.abs().sum().item()
     assert gradients["non_saturating"] == pytest.approx(1.0, rel=1e-6)
     assert gradients["minimax"] < 1e-7
@@ -56,6 +57,7 @@ def test_the_exact_form_is_finite_however_sure_the_discriminator_is(size):
     loss = discriminator_loss(logits, logits) + generator_loss(logits)
     loss.backward()
     assert loss.item() == pytest.approx(1.5 * size)
+    assert logits.grad is not None
     assert logits.grad.isfinite().all()
 
 

@@ -40,6 +40,7 @@ def run(generated: Tensor, target: Tensor, window: int) -> tuple[Tensor, Tensor]
     leaf = generated.clone().requires_grad_()
     distances = nearest_neighbour_loss(leaf, target, window, reduction="none")
     distances.sum().backward()
+    assert leaf.grad is not None
     return distances.detach(), leaf.grad
 
 
@@ -83,6 +84,7 @@ def test_gives_the_authors_numbers(golden, case, window):
     mean = nearest_neighbour_loss(leaf, real, window)
     mean.backward()
     np.testing.assert_allclose(mean.item(), arrays[f"mean_{case}_n{window}"], rtol=1e-6)
+    assert leaf.grad is not None
     gradient = leaf.grad.permute(0, 2, 3, 1)
     np.testing.assert_allclose(gradient, arrays[f"grad_{case}_n{window}"], atol=1e-8)
 
@@ -125,6 +127,7 @@ def test_gradient_reaches_the_generated_features_only():
     generated, target = (torch.rand(1, 2, 4, 4, requires_grad=True) for _ in range(2))
     nearest_neighbour_loss(generated, target, 3).backward()
     assert target.grad is None
+    assert generated.grad is not None
     assert generated.grad.abs().sum() > 0
 
 

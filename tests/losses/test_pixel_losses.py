@@ -36,7 +36,7 @@ def test_total_variation_of_a_flat_image_is_zero_with_a_zero_gradient():
     loss = total_variation_loss(image)
     loss.backward()
     assert loss == 0
-    assert (image.grad == 0).all()
+    assert torch.equal(image.grad, torch.zeros_like(image))
 
 
 @pytest.mark.parametrize("case", "abcd")

@@ -5,6 +5,7 @@ This imports numpy, so commands import it inside their functions.
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -28,7 +29,10 @@ def check_suffix(path: Path, allowed: Sequence[str]) -> Path:
 
 def write_picture(path: Path, picture: Picture) -> None:
     """Writes a picture, in the format that the file's name says."""
-    options = {".jpg": {"quality": JPEG_QUALITY}, ".jpeg": {"quality": JPEG_QUALITY}}
+    options: dict[str, dict[str, Any]] = {
+        ".jpg": {"quality": JPEG_QUALITY},
+        ".jpeg": {"quality": JPEG_QUALITY},
+    }
     with written_beside(path) as unfinished:
         Image.fromarray(picture).save(unfinished, **options.get(path.suffix.lower(), {}))
 
@@ -42,7 +46,7 @@ def write_animation(path: Path, pictures: Sequence[Picture], fps: float) -> None
         fps: Frames per second; a GIF counts in hundredths of a second.
     """
     images = [Image.fromarray(picture) for picture in pictures]
-    options: dict[str, object] = {"quality": WEBP_QUALITY}
+    options: dict[str, Any] = {"quality": WEBP_QUALITY}
     if path.suffix.lower() == ".gif":
         # One palette for all frames: with one for each, colours would flicker.
         strip = Image.fromarray(np.concatenate(pictures, axis=1))

@@ -1,7 +1,7 @@
 """MoveNet, single pose: 17 COCO joints from a small int8 network (TensorFlow Lite, CPU)."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -124,7 +124,7 @@ def _openpose18(
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def _quiet() -> Generator[None]:
     """Drops what the library's C++ side prints on stderr when a network is loaded.
 
     It announces its CPU back end there, whatever the log level, and our commands promise that an

@@ -1,6 +1,7 @@
 """keras_parameters, load_keras_arrays: the names and layouts of the authors' Keras weights."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ def keras_parameters(network: Generator | Discriminator) -> dict[str, nn.Paramet
         Parameters by the array's name: `enc_app.I`, `enc_pose.I`, `enc.I` (baseline), `dec.I` or
         `disc.I`, then `.kernel`, `.bias`, `.gamma` or `.beta`.
     """
+    stacks: dict[str, list[Any]]
     if isinstance(network, Discriminator):
         stacks = {"disc": list(network.layers)}
     else:
@@ -29,7 +31,7 @@ def keras_parameters(network: Generator | Discriminator) -> dict[str, nn.Paramet
             stacks["enc_pose"] = list(network.target_encoder)
         else:
             stacks["enc"] = list(network.source_encoder)
-    found = {}
+    found: dict[str, nn.Parameter] = {}
     for stack, layers in stacks.items():
         for place, layer in enumerate(layers):
             conv = layer if isinstance(layer, nn.Conv2d) else layer.conv
