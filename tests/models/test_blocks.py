@@ -144,3 +144,11 @@ def test_initial_weights_are_glorot_s_and_biases_zero():
 def test_an_unknown_upsampling_is_refused():
     with pytest.raises(ValueError, match="transposed or resize, got 'shuffle'"):
         inspect.unwrap(Up.__init__)(Up.__new__(Up), 3, 5, "instance", False, "shuffle")
+
+
+def test_instance_norm_of_a_single_pixel_is_its_shift():
+    norm = make_norm("instance", 3)
+    assert isinstance(norm, nn.InstanceNorm2d)
+    nn.init.uniform_(norm.bias)
+    result = norm(torch.randn(2, 3, 1, 1))
+    torch.testing.assert_close(result, norm.bias[None, :, None, None].expand(2, 3, 1, 1))

@@ -265,3 +265,13 @@ def test_skips_and_features_have_the_shapes_of_a_u_net(people):
 def test_a_configuration_that_makes_no_sense_is_refused(changes, complaint):
     with pytest.raises(ValueError, match=complaint):
         replace(SMALL, **changes)
+
+
+def test_the_smallest_image_whose_bottleneck_is_one_pixel_runs(people):
+    for upsampling in ("transposed", "resize"):
+        generator = make(upsampling=upsampling).train()
+        side = generator.config.stride
+        poses = [people(2, size=(side, side), seed=seed) for seed in (0, 1)]
+        picture = generator(View(torch.rand(2, 3, side, side) * 2 - 1, poses[0]), poses[1])
+        assert picture.shape == (2, 3, side, side)
+        assert picture.isfinite().all()

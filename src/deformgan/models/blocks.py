@@ -39,12 +39,27 @@ class JointNorm(nn.Module):
         return (features - mean) / (deviation + self.epsilon) * self.weight + self.bias
 
 
+class ChannelNorm(nn.InstanceNorm2d):
+    """Instance normalization, also of maps of one pixel, which torch refuses.
+
+    A pixel alone is its channel's mean: what remains is the shift.
+    """
+
+    def forward(
+        self, features: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch channels height width"]:
+        """Normalizes each channel of each item by its own mean and population deviation."""
+        if features.shape[2:] == (1, 1):
+            return torch.zeros_like(features) + self.bias[:, None, None]
+        return super().forward(features)
+
+
 def make_norm(norm: Norm | None, channels: int) -> nn.Module:
     """Builds a normalization; None builds one that changes nothing."""
     if norm is None:
         return nn.Identity()
     if norm == "instance":
-        return nn.InstanceNorm2d(channels, affine=True)
+        return ChannelNorm(channels, affine=True)
     if norm == "joint":
         return JointNorm()
     raise ValueError(f"norm must be instance, joint or None, got {norm!r}.")

@@ -53,6 +53,8 @@ class Players:
             for network in (generator, discriminator)
         ]
         average = AveragedModel(generator, multi_avg_fn=_warmed_up(config.ema_decay))
+        # Its counter is read at every step, which must not wait for the GPU.
+        average.n_averaged = average.n_averaged.cpu()
         return Players(generator, discriminator, optimizers[0], optimizers[1], average)
 
 
