@@ -1,0 +1,305 @@
+"""Generator and discriminator layer by layer with the authors' weights, and what VGG sees."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from deformgan.affine import normalize
+from deformgan.backbones.vgg19 import CONVOLUTIONS, Vgg19Features
+from deformgan.models.discriminator import Discriminator, DiscriminatorConfig
+from deformgan.models.generator import Generator, GeneratorConfig, Guide
+from deformgan.models.keras_weights import load_keras_arrays
+from deformgan.verify.golden import Golden, key_of, size_of, unpack, variant_of
+from deformgan.verify.poses import heatmaps_of, pose_of
+from deformgan.verify.sheet import Finding, Ledger, Sheet
+from deformgan.verify.tolerances import LAYERS, OUTPUT, TRANSFORM, VGG
+from deformgan.verify.warp import HALF, transforms_of
+
+WARPED_LEVELS = 4
+_ZERO_CODE = 255  # a heat map's code for exactly 0; any other code c stands for exp(-c)
+WARP_OF_VARIANT = {"mask": "parts", "none": "none"}
+
+
+class NetworkInputs:
+    """What the networks of one image size are given.
+
+    Attributes:
+        size: Height and width.
+        source: Source photos.
+        target: True target photos.
+        source_heatmaps: Of the source poses.
+        target_heatmaps: Of the target poses.
+    """
+
+    def __init__(self, golden: Golden, key: str):
+        self.file = f"net/inputs_{key}.npz"
+        arrays = golden.arrays(self.file)
+        self.size = size_of(key)
+        self.source, self.target = (
+            torch.from_numpy(arrays[name].astype(np.float32) / 255 * 2 - 1).permute(0, 3, 1, 2)
+            for name in ("img_uint8", "tgt_uint8")
+        )
+        self.source_heatmaps, self.target_heatmaps = (
+            heatmaps_of(pose_of(arrays[name]), self.size) for name in ("kp_from", "kp_to")
+        )
+        self._transforms = {name: arrays[name] for name in ("affine", "uniform")}
+        self._masks = torch.from_numpy(unpack(arrays["masks_packed"], self.size[1]))
+
+    def guide(self, warp: str = "parts") -> Guide:
+        """Gives what a generator learns of the poses, in the reference's frame.
+
+        Transforms and masks are the golden ones, so that no mask hangs on rounding here.
+        """
+        transforms, masks = [], []
+        if warp != "none":
+            moves, found = transforms_of(
+                self._transforms["affine" if warp == "parts" else "uniform"]
+            )
+            everywhere = torch.ones_like(self._masks[:, :1])
+            full = (self._masks if warp == "parts" else everywhere) & found[..., None, None]
+            for level in range(WARPED_LEVELS):
+                stride = 2**level
+                here, mask = _read_like_tensorflow(moves, full[:, :, ::stride, ::stride], stride)
+                here = normalize(here, self.size, frame="strided", stride=stride)
+                transforms.append(here.float())
+                masks.append(mask)
+        # Levels have different copies; a guide has the same parts at each.
+        parts = max((mask.shape[1] for mask in masks), default=0)
+        for level, mask in enumerate(masks):
+            missing = parts - mask.shape[1]
+            masks[level] = F.pad(mask, (0, 0, 0, 0, 0, missing))
+            transforms[level] = F.pad(transforms[level], (0, 0, 0, 0, 0, missing))
+        return Guide(self.source_heatmaps, self.target_heatmaps, transforms, masks)
+
+
+def _read_like_tensorflow(
+    moves: torch.Tensor, masks: torch.Tensor, stride: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Takes every pixel whose nearest neighbour hangs on rounding to where TensorFlow reads it.
+
+    A whole picture follows from those pixels, so they cannot be left out of a comparison. Here each
+    one leaves its part for a copy of it, shifted by a hundredth of a pixel to the side to which the
+    reference's single precision falls.
+
+    Args:
+        moves: (B, P, 2, 3), source from target, in pixels of the full image.
+        masks: (B, P, h, w) of one level.
+        stride: Image pixels per level pixel.
+
+    Returns:
+        Transforms and masks of the parts and their shifted copies.
+    """
+    x, y = torch.arange(masks.shape[-1]), torch.arange(masks.shape[-2])[:, None]
+    exact, single = (
+        (a * x + b * y) + c / stride  # in this order, every step rounded
+        for a, b, c in (m[..., None, None].unbind(dim=-3) for m in (moves, moves.float()))
+    )  # (B, P, 2, h, w)
+    whole = single.trunc()
+    away_from_zero = (single - whole).abs() >= 0.5
+    chosen = whole + away_from_zero * single.sign()
+    near = ((exact - exact.floor() - 0.5).abs() < HALF) & masks[:, :, None]
+    side = torch.where(near, (chosen - exact).sign(), 0)
+    kept = masks & ~near.any(dim=2)
+    all_moves, all_masks = [moves], [kept]
+    for shift in (torch.tensor(pair) for pair in product((-1.0, 0.0, 1.0), repeat=2)):
+        copy = near.any(dim=2) & (side == shift[:, None, None]).all(dim=2)
+        if copy.any():
+            shifted = moves.clone()
+            shifted[..., 2] += 0.01 * stride * shift
+            all_moves.append(shifted)
+            all_masks.append(copy)
+    return torch.cat(all_moves, dim=1), torch.cat(all_masks, dim=1)
+
+
+def generator_of(weights: Mapping[str, np.ndarray], variant: str, **changes) -> Generator:
+    """Builds the reference's generator in the shape of its weights, without dropout."""
+    config = replace(generator_config({name: w.shape for name, w in weights.items()}), **changes)
+    generator = Generator(replace(config, warp=changes.get("warp", WARP_OF_VARIANT[variant])))
+    load_keras_arrays(generator, weights)
+    return generator.eval()
+
+
+def generator_config(shapes: Mapping[str, tuple[int, ...]]) -> GeneratorConfig:
+    """Reads widths and streams off the shapes of Keras weights."""
+    stream = "enc" if "enc.0.kernel" in shapes else "enc_app"
+    levels = sum(bool(re.fullmatch(rf"{stream}\.\d+\.kernel", name)) for name in shapes)
+    return GeneratorConfig(
+        encoder_widths=tuple(shapes[f"{stream}.{level}.kernel"][3] for level in range(levels)),
+        decoder_widths=tuple(shapes[f"dec.{level}.kernel"][2] for level in range(levels - 1)),
+        streams=1 if stream == "enc" else 2,
+        warp="none" if stream == "enc" else "parts",
+        warped_levels=WARPED_LEVELS,
+        interpolation="nearest",
+        norm="joint",
+        heatmap_kind="terraced",
+        fit="total",
+        frame="strided",
+        convention="reference",
+    )
+
+
+def discriminator_of(weights: Mapping[str, np.ndarray]) -> Discriminator:
+    """Builds the reference's discriminator in the shape of its weights."""
+    discriminator = Discriminator(discriminator_config({n: w.shape for n, w in weights.items()}))
+    load_keras_arrays(discriminator, weights)
+    return discriminator.eval()
+
+
+def discriminator_config(shapes: Mapping[str, tuple[int, ...]]) -> DiscriminatorConfig:
+    """Reads the widths off the shapes of Keras weights."""
+    layers = sum(name.endswith(".kernel") for name in shapes)
+    widths = tuple(shapes[f"disc.{layer}.kernel"][3] for layer in range(layers - 1))
+    return DiscriminatorConfig(widths=widths, norm="joint", heatmap_kind="terraced")
+
+
+def check_inputs(ledger: Ledger, file: str) -> None:
+    """Compares net/inputs_<size>.npz with the pose file; photos are seen through the networks."""
+    sheet = ledger.sheet(file)
+    key = key_of(file)
+    poses, ids = ledger.golden.arrays(f"poses_{key}.npz"), sheet["pose_ids"]
+    findings = [
+        sheet.close("kp_from", poses["kp_from"][ids], 0.0),
+        sheet.close("kp_to", poses["kp_to"][ids], 0.0),
+        sheet.close("affine", poses["affine"][ids], TRANSFORM),
+        sheet.close("uniform", poses["uniform"][ids], TRANSFORM),
+        sheet.same("masks_packed", poses["masks_packed"][ids]),
+    ]
+    sheet.proved_by(["pose_ids"], findings)
+    for side in ("from", "to"):
+        maps = heatmaps_of(pose_of(sheet[f"kp_{side}"]), size_of(key)).movedim(1, -1)
+        codes = torch.where(maps > 0, -maps.double().log().round(), _ZERO_CODE)
+        found = sheet.same(f"heat_{side}_code", codes)
+        sheet.proved_by([f"kp_{side}"], [found])
+
+
+def check_generator(ledger: Ledger, file: str) -> None:
+    """Compares net/gen_<variant>_<size>_outputs.npz."""
+    variant, key = variant_of(file), key_of(file)
+    outputs = ledger.sheet(file)
+    weights = ledger.sheet(f"net/gen_{variant}_{key}_weights.npz")
+    inputs = NetworkInputs(ledger.golden, key)
+    generator = generator_of(weights.arrays, variant)
+    with torch.no_grad():
+        found = generator.paint(inputs.source, inputs.guide(WARP_OF_VARIANT[variant]))
+    skips = found.skips
+    if variant == "none":
+        layers = {"enc": found.source}
+    else:
+        deepest = torch.cat([found.source[-1], found.target[-1]], dim=1)
+        layers = {"enc_app": found.source, "enc_pose": found.target, "skip": [*skips, deepest]}
+    layers["dec"] = found.decoder
+    findings = [
+        finding
+        for stack, features in layers.items()
+        for place, feature in enumerate(features)
+        for finding in _check_layer(outputs, f"{stack}.{place}", feature, LAYERS[key])
+    ]
+    findings.append(outputs.close("out", found.output.movedim(1, -1), OUTPUT[key]))
+    for name, warp, aggregation in (
+        ("out_mask_avg", "parts", "average"),
+        ("out_full_max", "global", "max"),
+    ):
+        if name in outputs.arrays:
+            guide = inputs.guide(warp)
+            if warp == "global" and any(masks.shape[1] > 1 for masks in guide.masks):
+                aggregation = "average"  # noqa: PLW2901 - of one part and its copies it is the maximum
+            other = generator_of(weights.arrays, variant, warp=warp, aggregation=aggregation)
+            with torch.no_grad():
+                picture = other.paint(inputs.source, guide).output
+            findings.append(_check_thinned(outputs, name, picture, OUTPUT[key]))
+    weights.proved_by(weights.arrays, findings)
+    given = ["img_uint8", "kp_from", "kp_to"]
+    if variant == "mask":
+        given += ["affine", "uniform", "masks_packed"]
+    ledger.sheet(inputs.file).proved_by(given, findings[-1:] + findings)
+
+
+def check_discriminator(ledger: Ledger, file: str) -> None:
+    """Compares net/disc_<size>_outputs.npz; the fake is the golden image of the mask generator."""
+    key = key_of(file)
+    outputs, weights = ledger.sheet(file), ledger.sheet(f"net/disc_{key}_weights.npz")
+    inputs = NetworkInputs(ledger.golden, key)
+    discriminator = discriminator_of(weights.arrays)
+    painted = ledger.golden.arrays(f"net/gen_mask_{key}_outputs.npz")["out"]
+    candidates = {"real": inputs.target, "fake": torch.from_numpy(painted).permute(0, 3, 1, 2)}
+    for name, candidate in candidates.items():
+        with torch.no_grad():
+            layers = discriminator.judge(
+                inputs.source, inputs.source_heatmaps, candidate, inputs.target_heatmaps
+            )
+        findings = [
+            finding
+            for place, layer in enumerate(layers)
+            for finding in _check_layer(outputs, f"{name}.disc.{place}", layer, LAYERS[key])
+        ]
+        scores = torch.sigmoid(layers[-1].flatten(1))
+        findings.append(outputs.close(f"{name}.out", scores, LAYERS[key]))
+        weights.proved_by(weights.arrays, findings)
+        given = ["img_uint8", *(["tgt_uint8"] if name == "real" else [])]
+        ledger.sheet(inputs.file).proved_by(given, findings[-1:] + findings)
+
+
+def check_vgg(ledger: Ledger, file: str) -> None:
+    """Compares net/vgg_outputs.npz: features of the true target and of the generated image."""
+    outputs, weights = ledger.sheet(file), ledger.sheet("net/vgg_weights.npz")
+    key = "128x64"
+    inputs = NetworkInputs(ledger.golden, key)
+    painted = ledger.golden.arrays(f"net/gen_mask_{key}_outputs.npz")["out"]
+    images = {"target": inputs.target, "generated": torch.from_numpy(painted).permute(0, 3, 1, 2)}
+    network = vgg_of(weights.arrays)
+    for name, image in images.items():
+        findings = []
+        for layer, features in network(image).items():
+            array = f"{name}.{_keras_layer(layer)}"
+            tolerance = VGG * float(np.abs(outputs[array]).max())
+            findings.append(_check_every(outputs, array, features, 8, tolerance))
+            means = features.double().mean(dim=(2, 3))
+            findings.append(outputs.close(f"{array}.mean", means, tolerance))
+        weights.proved_by(weights.arrays, findings)
+        if name == "target":
+            ledger.sheet(inputs.file).proved_by(["tgt_uint8"], findings)
+    pixels = network.preprocess(inputs.target)
+    found = _check_every(outputs, "preprocessed_target", pixels, 8, VGG * 255)
+    ledger.sheet(inputs.file).proved_by(["tgt_uint8"], [found])
+
+
+def vgg_of(weights: Mapping[str, np.ndarray]) -> Vgg19Features:
+    """Builds the authors' content model, with its swapped means."""
+    layers = [layer for layer in CONVOLUTIONS if f"{_keras_layer(layer)}.kernel" in weights]
+    arrays = {name: value.astype(np.float32) for name, value in weights.items()}
+    return Vgg19Features.from_arrays(arrays, layers, pixels="reference")
+
+
+def _keras_layer(layer: str) -> str:
+    block, _, number = layer.removeprefix("conv").partition("_")
+    return f"block{block}_conv{number}"
+
+
+def _check_layer(
+    sheet: Sheet, name: str, features: torch.Tensor, tolerance: float
+) -> list[Finding]:
+    """Compares a thinned layer, and mean and deviation of every channel of the whole one."""
+    deep = features.double()
+    return [
+        _check_thinned(sheet, name, features, tolerance),
+        sheet.close(f"{name}.mean", deep.mean(dim=(2, 3)), tolerance),
+        sheet.close(f"{name}.std", deep.std(dim=(2, 3), correction=0), tolerance),
+    ]
+
+
+def _check_thinned(sheet: Sheet, name: str, features: torch.Tensor, tolerance: float) -> Finding:
+    stride = f"stride.{name}"
+    found = _check_every(sheet, name, features, int(sheet[stride]), tolerance)
+    sheet.proved_by([stride], [found])
+    return found
+
+
+def _check_every(
+    sheet: Sheet, name: str, features: torch.Tensor, stride: int, tolerance: float
+) -> Finding:
+    return sheet.close(name, features[..., ::stride, ::stride].movedim(1, -1), tolerance)

@@ -1,0 +1,225 @@
+"""Poses and everything drawn from them: maps, transforms, rectangles, masks, pictures."""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from deformgan.affine import global_transform, part_transforms
+from deformgan.evaluation.drawing import (
+    bar_corners,
+    draw_pose,
+    draw_stickman,
+    fill_disc,
+    fill_polygon,
+)
+from deformgan.evaluation.person_mask import LINKS, RADIUS, close_gaps, thick_bones
+from deformgan.heatmap import joints_from_heatmaps, render_heatmaps
+from deformgan.parts import part_corners, part_masks, unit_length
+from deformgan.pose import Pose
+from deformgan.skeletons.openpose18 import OPENPOSE18
+from deformgan.verify.golden import size_of, unpack
+from deformgan.verify.pose_tags import contradiction
+from deformgan.verify.sheet import Ledger, Sheet
+from deformgan.verify.tolerances import HEATMAP, TRANSFORM
+
+# What the reference writes for "no transform": everything is read from far outside.
+NO_POINT = (1.0, 0.0, 1000.0, 0.0, 1.0, 1000.0, 0.0, 0.0)
+# Distance in pixels from a polygon's edge within which a pixel's side hangs on rounding.
+EDGE = 1e-6
+_COMPARABLE, _NO_POINT, _DEGENERATE, _NAN = range(4)
+
+
+def check_poses(ledger: Ledger, file: str) -> None:
+    """Compares poses_<size>.npz."""
+    sheet = ledger.sheet(file)
+    size = size_of(file)
+    source, target = pose_of(sheet["kp_from"]), pose_of(sheet["kp_to"])
+    _poses(sheet, source, target, size)
+    _transforms(sheet, source, target)
+    _rectangles(sheet, source, target)
+    _masks(sheet, target, size)
+    _person_masks(sheet, target, size)
+    _heatmaps(sheet, target, size)
+    _pictures(sheet, target, size)
+
+
+def pose_of(keypoints: np.ndarray) -> Pose:
+    """Makes a pose of (N, J, 2) key points (y, x); a joint with -1 in either is missing."""
+    joints = torch.from_numpy(keypoints[..., ::-1].astype(np.float64))
+    return Pose(joints, (joints != -1).all(dim=-1))
+
+
+def with_no_point(transforms: torch.Tensor, found: torch.Tensor) -> torch.Tensor:
+    """Writes (N, P, 2, 3) transforms as the reference's 8-vectors."""
+    vectors = F.pad(transforms.flatten(2), (0, 2))
+    return torch.where(found[..., None], vectors, vectors.new_tensor(NO_POINT))
+
+
+def heatmaps_of(pose: Pose, size: tuple[int, int]) -> torch.Tensor:
+    """Draws the reference's maps: terraces for whole-number joints, Gaussians for others."""
+    whole = (pose.joints == pose.joints.round()).all()
+    kind = "terraced" if whole else "gaussian"
+    return render_heatmaps(pose, size, kind=kind).float()
+
+
+def _poses(sheet: Sheet, source: Pose, target: Pose, size: tuple[int, int]) -> None:
+    usable = torch.stack([pose.usable(OPENPOSE18) for pose in (source, target)], dim=1)
+    lengths = torch.stack([unit_length(pose, OPENPOSE18) for pose in (source, target)], dim=1)
+    findings = [sheet.same("valid", usable), sheet.close("torso_len", lengths, TRANSFORM)]
+    sheet.proved_by(["kp_from", "kp_to"], findings)
+    invalid = sheet.same("invalid_check", pose_of(sheet["invalid_kp"]).usable(OPENPOSE18))
+    sheet.proved_by(["invalid_kp"], [invalid])
+    wrong = [
+        f"{place}: {reason}"
+        for place, tag in enumerate(sheet["tags"].tolist())
+        if (reason := contradiction(tag, source[[place]], target[[place]], size))
+    ]
+    sheet.holds("tags", not wrong, "; ".join(wrong))
+
+
+def _transforms(sheet: Sheet, source: Pose, target: Pose) -> None:
+    for name, estimate in (("affine", part_transforms), ("uniform", global_transform)):
+        transforms, found = estimate(source, target, OPENPOSE18, method="total")
+        golden, codes = sheet[name], sheet[f"{name}_code"]
+        codes = codes.reshape(golden.shape[:-1])
+        # Joints in general position tell a part without points from one with degenerate points.
+        _, possible = estimate(_scattered(source, 0), _scattered(target, 1), OPENPOSE18, "total")
+        nan = np.isnan(golden).any(axis=-1)
+        ours = np.select(
+            [found.numpy(), ~possible.numpy(), nan], [_COMPARABLE, _NO_POINT, _NAN], _DEGENERATE
+        )
+        same_codes = sheet.same(f"{name}_code", ours.reshape(sheet[f"{name}_code"].shape))
+        comparable = (codes == _COMPARABLE) | (codes == _NO_POINT)
+        where = np.broadcast_to(comparable[..., None], golden.shape)
+        vectors = with_no_point(transforms, found)
+        close = sheet.close(name, vectors, TRANSFORM, where)
+        sheet.proved_by(["kp_from", "kp_to"], [same_codes, close])
+
+
+def _scattered(pose: Pose, seed: int) -> Pose:
+    generator = torch.Generator().manual_seed(seed)
+    joints = 100 * torch.rand(pose.joints.shape, generator=generator, dtype=pose.joints.dtype)
+    return Pose(joints, pose.visible)
+
+
+def _rectangles(sheet: Sheet, source: Pose, target: Pose) -> None:
+    limbs = [place for place, part in enumerate(OPENPOSE18.parts) if part.region == "limb"]
+    for name, pose, extent, keypoints in (
+        ("poly_mask_to", target, "mask", "kp_to"),
+        ("poly_transform_to", target, "fit", "kp_to"),
+        ("poly_transform_from", source, "fit", "kp_from"),
+    ):
+        corners, present = part_corners(pose, OPENPOSE18, extent)
+        ours = torch.where(present[..., None, None], corners, torch.nan)[:, limbs]
+        sheet.proved_by([keypoints], [sheet.close(name, ours, TRANSFORM)])
+
+
+def _masks(sheet: Sheet, target: Pose, size: tuple[int, int]) -> None:
+    masks, near = [], []
+    for pose in _few_at_a_time(target):
+        masks.append(part_masks(pose, OPENPOSE18, size, convention="reference"))
+        corners, present = part_corners(pose, OPENPOSE18)
+        near.append(_near_edge(corners, size) & present[..., None, None])
+    ambiguous = unpack(sheet["masks_ambiguous_packed"], size[1])
+    found = sheet.same_bits("masks_packed", torch.cat(masks), where=~ambiguous)
+    sheet.same_bits("masks_ambiguous_packed", torch.cat(near))
+    sheet.proved_by(["kp_to"], [found])
+
+
+def _person_masks(sheet: Sheet, target: Pose, size: tuple[int, int]) -> None:
+    masks, near = [], []
+    for pose in _few_at_a_time(target):
+        bones = thick_bones(pose, size, OPENPOSE18)
+        masks.append(close_gaps(bones))
+        without, within = _without_and_within_edges(bones, pose)
+        near.append(close_gaps(without) != close_gaps(within))
+    ambiguous = unpack(sheet["ma_mask_ambiguous_packed"], size[1])
+    sheet.same_bits("ma_mask_packed", torch.cat(masks), where=~ambiguous)
+    sheet.same_bits("ma_mask_ambiguous_packed", torch.cat(near))
+
+
+def _few_at_a_time(pose: Pose) -> tuple[Pose, ...]:
+    # All masks of all poses at once would not fit into the processor's cache: three times slower.
+    return tuple(pose[first : first + 4] for first in range(0, len(pose), 4))
+
+
+def _near_edge(corners: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """Tells which pixels lie within `EDGE` of an edge of polygons (..., corners, 2)."""
+    start, end = corners[..., None, :], corners.roll(-1, dims=-2)[..., None, :]
+    along = end - start  # (..., edges, 1, 2)
+    # Only pixels next to a line can be so near to it: one in every column and one in every row.
+    pixels = []
+    for axis, length in ((0, size[1]), (1, size[0])):
+        centres = torch.arange(length, dtype=corners.dtype)
+        run = along[..., axis]
+        share = (centres - start[..., axis]) / torch.where(run == 0, 1, run)
+        pixels.append(start + share.clamp(0, 1)[..., None] * along)
+        pixels[-1][..., axis] = centres
+    pixel = torch.cat(pixels, dim=-2).round()  # (..., edges, W + H, 2)
+    squared = along.square().sum(dim=-1)
+    share = ((pixel - start) * along).sum(dim=-1) / torch.where(squared > 0, squared, 1)
+    distance = (pixel - start - share.clamp(0, 1)[..., None] * along).norm(dim=-1)
+    inside = ((pixel >= 0) & (pixel < pixel.new_tensor([size[1], size[0]]))).all(dim=-1)
+    place = (pixel[..., 1] * size[1] + pixel[..., 0]).clamp(0, size[0] * size[1] - 1).long()
+    near = torch.zeros(*corners.shape[:-2], size[0] * size[1], dtype=torch.bool)
+    *polygon, _, _ = hits = ((distance < EDGE) & inside).nonzero(as_tuple=True)
+    near[*polygon, place[hits]] = True
+    return near.unflatten(-1, size)
+
+
+def _without_and_within_edges(bones: torch.Tensor, pose: Pose) -> tuple[torch.Tensor, torch.Tensor]:
+    """Takes a person's bones with all pixels on the edges of bars left out, and with all put in.
+
+    Closing is monotone, so what hangs on rounding is what differs between the two once closed.
+    """
+    ends = [OPENPOSE18.indices(link) for link in LINKS[OPENPOSE18.name]]
+    start, end = torch.tensor(ends).T
+    corners = bar_corners(pose.joints[:, start], pose.joints[:, end], RADIUS)
+    seen = pose.visible[:, start] & pose.visible[:, end]
+    edges = _near_edge(corners, (bones.shape[1], bones.shape[2])) & seen[..., None, None]
+    item, row, column = edges.any(dim=1).nonzero(as_tuple=True)
+    # At those pixels only, each an image of a single pixel: the bars and discs that cover it.
+    pixel = torch.stack([column, row], dim=-1).to(corners.dtype)
+    bars = fill_polygon(corners[item] - pixel[:, None, None], (1, 1))[..., 0, 0] & seen[item]
+    discs = fill_disc(pose.joints[item] - pixel[:, None], RADIUS, (1, 1))[..., 0, 0]
+    covered = (bars & ~edges[item, :, row, column]).any(dim=1)
+    covered |= (discs & pose.visible[item]).any(dim=1)
+    without, within = bones.clone(), bones.clone()
+    without[item, row, column] = covered
+    within[item, row, column] = True
+    return without, within
+
+
+def _heatmaps(sheet: Sheet, target: Pose, size: tuple[int, int]) -> None:
+    stride = int(sheet["heat_grid_stride"])
+    full_ids = sheet["heat_full_ids"].tolist()
+    grids, sums, maxima, peaks, full = [], [], [], [], {}
+    for place in range(len(target)):  # one by one: all maps at 256x256 would take a gigabyte
+        maps = heatmaps_of(target[[place]], size)
+        found = joints_from_heatmaps(maps)
+        peaks.append(torch.where(found.visible[..., None], found.joints.flip(-1), -1.0))
+        maps = maps[0].permute(1, 2, 0)
+        grids.append(maps[::stride, ::stride])
+        sums.append(maps.double().sum(dim=(0, 1)))
+        maxima.append(maps.amax(dim=(0, 1)))
+        if place in full_ids:
+            full[place] = maps
+    findings = [
+        sheet.close("heat_full", torch.stack([full[place] for place in full_ids]), HEATMAP),
+        sheet.close("heat_grid", torch.stack(grids), HEATMAP),
+        sheet.close("heat_sum", torch.stack(sums), HEATMAP * float(sheet["heat_sum"].max())),
+        sheet.close("heat_max", torch.stack(maxima), HEATMAP),
+        sheet.same("map_to_cord", torch.cat(peaks)),
+    ]
+    sheet.proved_by(["kp_to"], findings)
+    sheet.proved_by(["heat_full_ids"], findings[:1])
+    sheet.proved_by(["heat_grid_stride"], findings[1:2])
+
+
+def _pictures(sheet: Sheet, target: Pose, size: tuple[int, int]) -> None:
+    drawn = target[: len(sheet["draw_colors"])]
+    pictures, masks = draw_pose(drawn, size, OPENPOSE18)
+    sheet.same("draw_colors", pictures.permute(0, 2, 3, 1))
+    sheet.same_bits("draw_mask_packed", masks)
+    stickmen = draw_stickman(target[: len(sheet["stickman_x2"])], size, OPENPOSE18)
+    sheet.same("stickman_x2", (2 * stickmen).round().permute(0, 2, 3, 1))

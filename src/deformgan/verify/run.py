@@ -1,0 +1,125 @@
+"""verify: every array of a golden folder against this code."""
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from deformgan.verify.carry_over import check_carry_over
+from deformgan.verify.geometry_units import check_geometry_units
+from deformgan.verify.golden import MANIFEST, Golden
+from deformgan.verify.manifest import PROSE, check_manifest
+from deformgan.verify.networks import (
+    check_discriminator,
+    check_generator,
+    check_inputs,
+    check_vgg,
+)
+from deformgan.verify.nn_loss import check_nn_loss
+from deformgan.verify.poses import check_poses
+from deformgan.verify.scores import check_inception_score, check_ssim
+from deformgan.verify.shapes import check_shapes
+from deformgan.verify.sheet import Ledger, Row
+from deformgan.verify.tables import check_names, check_pairs, check_pairs_meta, check_size_change
+from deformgan.verify.training import (
+    check_discriminator_gradients,
+    check_five_steps,
+    check_generator_gradients,
+    check_losses,
+)
+from deformgan.verify.warp import check_warp
+
+_SIZE = r"\d+x\d+"
+_VARIANT = r"(?:mask|none)"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One kind of golden file and how it is compared.
+
+    Attributes:
+        pattern: Which files; at least one has to be there.
+        check: Compares one of them, together with the inputs that other files hold for it.
+    """
+
+    pattern: str
+    check: Callable[[Ledger, str], None]
+
+
+# In the order of the method, so that the first failure is the nearest to its cause.
+STEPS = (
+    Step(r"tables/pairs_(?:all|test_n\d+)\.csv", check_pairs),
+    Step(r"tables/pairs_meta\.json", check_pairs_meta),
+    Step(r"tables/annotation_128x64_from_256\.csv", check_size_change),
+    Step(r"tables/deepfashion_names\.json", check_names),
+    Step(r"demo_carry_over\.npz", check_carry_over),
+    Step(r"geometry_units\.npz", check_geometry_units),
+    Step(rf"poses_{_SIZE}\.npz", check_poses),
+    Step(r"warp\.npz", check_warp),
+    Step(r"nn_loss\.npz", check_nn_loss),
+    Step(r"ssim\.npz", check_ssim),
+    Step(r"inception_score\.npz", check_inception_score),
+    Step(r"net/full_size_shapes\.json", check_shapes),
+    Step(rf"net/inputs_{_SIZE}\.npz", check_inputs),
+    Step(rf"net/gen_{_VARIANT}_{_SIZE}_outputs\.npz", check_generator),
+    Step(rf"net/disc_{_SIZE}_outputs\.npz", check_discriminator),
+    Step(r"net/vgg_outputs\.npz", check_vgg),
+    Step(rf"net/losses_{_VARIANT}_{_SIZE}\.npz", check_losses),
+    Step(rf"net/grad_gen_{_VARIANT}_{_SIZE}\.npz", check_generator_gradients),
+    Step(rf"net/grad_disc_{_SIZE}\.npz", check_discriminator_gradients),
+    Step(rf"net/losses_none_{_SIZE}\.npz", check_five_steps),
+)
+
+
+Comparison = tuple[Step, str]
+
+
+def verify(
+    folder: Path, track: Callable[[list[Comparison]], Iterable[Comparison]] = iter
+) -> list[Row]:
+    """Compares a golden folder with this code.
+
+    Args:
+        folder: Of the layout that `MANIFEST.json` and the golden README describe; other cases,
+            sizes, seeds and images than those that were developed against are as good.
+        track: Passes the comparisons on, one per file, and may show how many there were.
+
+    Returns:
+        One verdict per array; a verdict of the manifest is about a file.
+    """
+    golden = Golden(folder)
+    ledger = Ledger(golden)
+    rows = check_manifest(golden)
+    comparisons = []
+    for step in STEPS:
+        files = [file for file in golden.files if re.fullmatch(step.pattern, file)]
+        comparisons += [(step, file) for file in files]
+        if not files:
+            rows.append(Row(step.pattern, "", 0, None, None, "fail", "no such file"))
+    for step, file in track(comparisons):
+        rows += check_step(ledger, step, file)
+    for file in golden.files:
+        if file != MANIFEST and not file.endswith(PROSE):
+            rows += _rows(ledger, file)
+    return rows
+
+
+def check_step(ledger: Ledger, step: Step, file: str) -> list[Row]:
+    """Runs one comparison; gives the verdict on a file that could not be compared at all.
+
+    A golden file may hold anything, so whatever goes wrong on the way is the file's failure.
+    """
+    try:
+        step.check(ledger, file)
+    except Exception as error:
+        note = f"could not be compared: {type(error).__name__}: {error}"
+        return [Row(file, "", 0, None, None, "fail", note)]
+    return []
+
+
+def _rows(ledger: Ledger, file: str) -> list[Row]:
+    try:
+        return ledger.sheet(file).rows()
+    except Exception as error:
+        note = f"cannot be read: {type(error).__name__}: {error}"
+        return [Row(file, "", 0, None, None, "fail", note)]

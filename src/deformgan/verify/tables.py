@@ -1,0 +1,74 @@
+"""Annotation and pair tables, the change of image size, and DeepFashion's names."""
+
+import json
+import re
+from pathlib import PurePosixPath
+
+import numpy as np
+import torch
+
+from deformgan.datasets.deepfashion import flat_name, poses_128x64
+from deformgan.datasets.market1501 import NOBODY, MarketName
+from deformgan.datasets.pairs import HEADER, ordered_pairs, sample_test_pairs
+from deformgan.pose_formats.annotation_csv import read_annotation_csv
+from deformgan.pose_formats.annotations import Annotations
+from deformgan.skeletons.openpose18 import OPENPOSE18
+from deformgan.verify.golden import Golden
+from deformgan.verify.sheet import Ledger
+
+_ANNOTATIONS = "tables/annotations.csv"
+
+
+def check_pairs(ledger: Ledger, file: str) -> None:
+    """Compares tables/pairs_all.csv and tables/pairs_test_n<N>.csv with the annotations' pairs."""
+    annotations = _read(ledger.golden, _ANNOTATIONS)
+    identities = [MarketName.parse(name).identity for name in annotations.names]
+    pairs = ordered_pairs(identities, _usable(annotations))
+    if match := re.fullmatch(r"tables/pairs_test_n(\d+)\.csv", file):
+        pairs = sample_test_pairs(pairs, int(match[1]))
+    lines = [",".join(HEADER)]
+    lines += [",".join(annotations.names[place] for place in pair) for pair in pairs.tolist()]
+    found = ledger.sheet(file).same(PurePosixPath(file).name, np.array(lines))
+    ledger.sheet(_ANNOTATIONS).proved_by([PurePosixPath(_ANNOTATIONS).name], [found])
+
+
+def check_pairs_meta(ledger: Ledger, file: str) -> None:
+    """Compares tables/pairs_meta.json: how many annotations there are, and which are usable."""
+    annotations = _read(ledger.golden, _ANNOTATIONS)
+    usable = zip(annotations.names, _usable(annotations).tolist(), strict=True)
+    sheet = ledger.sheet(file)
+    findings = [
+        sheet.same("n_rows", np.array(json.dumps(len(annotations)))),
+        sheet.same("valid", np.array(json.dumps([name for name, use in usable if use]))),
+    ]
+    ledger.sheet(_ANNOTATIONS).proved_by([PurePosixPath(_ANNOTATIONS).name], findings)
+
+
+def check_size_change(ledger: Ledger, file: str) -> None:
+    """Compares tables/annotation_128x64_from_256.csv."""
+    source = "tables/annotation_256.csv"
+    large, golden = _read(ledger.golden, source), _read(ledger.golden, file)
+    small = poses_128x64(large.pose, truncate=True)
+    sheet, name = ledger.sheet(file), PurePosixPath(file).name
+    found = sheet.holds(name, large.names == golden.names, "the names differ")
+    if found.ok:
+        joints = torch.where(golden.pose.visible[..., None], golden.pose.joints - small.joints, 0)
+        same = torch.equal(golden.pose.visible, small.visible) and not joints.any()
+        found = sheet.holds(name, same, "the joints differ")
+    ledger.sheet(source).proved_by([PurePosixPath(source).name], [found])
+
+
+def check_names(ledger: Ledger, file: str) -> None:
+    """Compares tables/deepfashion_names.json: an original path and its flat name."""
+    sheet = ledger.sheet(file)
+    for path in sheet.arrays:
+        sheet.same(path, np.array(json.dumps(flat_name(path))))
+
+
+def _read(golden: Golden, file: str) -> Annotations:
+    return read_annotation_csv(golden.folder / file)
+
+
+def _usable(annotations: Annotations) -> torch.Tensor:
+    somebody = [MarketName.parse(name).identity not in NOBODY for name in annotations.names]
+    return annotations.pose.usable(OPENPOSE18) & torch.tensor(somebody)

@@ -1,0 +1,291 @@
+"""Losses of whole networks, their gradients, and the first five training steps."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from deformgan.losses.adversarial import generator_loss
+from deformgan.losses.l1 import L1_WEIGHT, l1_loss
+from deformgan.losses.nearest_neighbour import NEAREST_NEIGHBOUR_WEIGHT, nearest_neighbour_loss
+from deformgan.losses.perceptual import PERCEPTUAL_WEIGHT, perceptual_loss
+from deformgan.losses.total_variation import total_variation_loss
+from deformgan.models.discriminator import Discriminator
+from deformgan.models.generator import Generator
+from deformgan.models.keras_weights import keras_parameters, to_keras
+from deformgan.verify.golden import Golden, key_of, variant_of
+from deformgan.verify.networks import (
+    WARP_OF_VARIANT,
+    NetworkInputs,
+    discriminator_of,
+    generator_of,
+    vgg_of,
+)
+from deformgan.verify.sheet import Finding, Ledger, Sheet
+from deformgan.verify.tolerances import (
+    FIVE_STEPS,
+    FIVE_STEPS_IMAGE,
+    FIVE_STEPS_WEIGHTS,
+    FIVE_STEPS_WEIGHTS_MEAN,
+    GRADIENT,
+    GRADIENT_FLOOR,
+    LOSS,
+    VARIATION,
+)
+
+_EPSILON = 1e-7  # in the reference's logarithms
+_INVERSE_WARP = "TensorFlow's inverse-warp gradient; the exact adjoint beside it counts"
+_WARPED_STREAM = "enc_app."
+_GENERATOR_TERMS = ("total", "adversarial", "content", "variation", "structure")
+_MANY = 100  # weights whose mean difference says something
+
+
+class Game:
+    """Both players of one image size with the golden weights, and the batch they play for.
+
+    Attributes:
+        generator: The golden generator of one variant.
+        discriminator: The golden discriminator.
+        inputs: Photos and poses.
+        weight_files: Where the weights come from.
+    """
+
+    def __init__(self, golden: Golden, variant: str, key: str):
+        self.weight_files = [
+            f"net/gen_{variant}_{key}_weights.npz",
+            f"net/disc_{key}_weights.npz",
+        ]
+        generator, discriminator = (golden.arrays(file) for file in self.weight_files)
+        self.generator = generator_of(generator, variant)
+        self.discriminator = discriminator_of(discriminator)
+        self.inputs = NetworkInputs(golden, key)
+        self._guide = self.inputs.guide(WARP_OF_VARIANT[variant])
+        self._golden = golden
+
+    def paint(self) -> Tensor:
+        """Generates the target images."""
+        return self.generator.paint(self.inputs.source, self._guide).output
+
+    def judge(self, candidate: Tensor) -> Tensor:
+        """Gives the discriminator's logits for real or generated targets."""
+        inputs = self.inputs
+        layers = self.discriminator.judge(
+            inputs.source, inputs.source_heatmaps, candidate, inputs.target_heatmaps
+        )
+        return layers[-1].flatten(1)
+
+    def discriminator_terms(self, painted: Tensor) -> Tensor:
+        """Gives [total, real, fake]."""
+        real = generator_loss(self.judge(self.inputs.target), epsilon=_EPSILON)
+        fake = -generator_loss(self.judge(painted), form="minimax", epsilon=_EPSILON)
+        return torch.stack([real + fake, real, fake])
+
+    def generator_terms(self, painted: Tensor, recipe: str) -> Tensor:
+        """Gives [total, adversarial, content, total variation, structure]."""
+        content, variation = _content_of(self._golden, recipe)
+        terms = [
+            generator_loss(self.judge(painted), epsilon=_EPSILON),
+            content(painted, self.inputs.target),
+            variation * total_variation_loss(painted),
+            painted.new_zeros(()),  # the structure loss is off in every published run
+        ]
+        return torch.stack([torch.stack(terms).sum(), *terms])
+
+
+def _content_of(golden: Golden, recipe: str) -> tuple[Callable[[Tensor, Tensor], Tensor], float]:
+    """Gives the content term that a golden name stands for, and the weight of total variation."""
+    if recipe == "l1":
+        return lambda painted, target: L1_WEIGHT * l1_loss(painted, target), 0.0
+    if match := re.fullmatch(r"nn(\d+)img", recipe):
+        window = int(match[1])
+        return lambda painted, target: 0.5 * nearest_neighbour_loss(painted, target, window), 1e-4
+    network = vgg_of(golden.arrays("net/vgg_weights.npz"))
+    if match := re.fullmatch(r"full_vgg_nn(\d+)", recipe):
+        layer, weight, window = "conv1_2", NEAREST_NEIGHBOUR_WEIGHT, int(match[1])
+
+        def compare(painted: Tensor, target: Tensor) -> Tensor:
+            return nearest_neighbour_loss(painted, target, window)
+
+    elif recipe == "fm_vgg2":
+        layer, weight, compare = "conv2_1", PERCEPTUAL_WEIGHT, perceptual_loss
+    else:
+        raise ValueError(f"unknown loss {recipe!r}.")
+    return (
+        lambda painted, target: weight * compare(network(painted)[layer], network(target)[layer]),
+        0.0,
+    )
+
+
+def check_losses(ledger: Ledger, file: str) -> None:
+    """Compares net/losses_<variant>_<size>.npz but for its training steps."""
+    variant, key = variant_of(file), key_of(file)
+    sheet, game = ledger.sheet(file), Game(ledger.golden, variant, key)
+    with torch.no_grad():
+        painted = game.paint()
+    findings = []
+    for name in sheet.arrays:
+        recipe, _, player = name.partition(".")
+        if recipe == "train5" or player not in ("gen", "disc"):
+            continue
+        with torch.no_grad():
+            terms = (
+                game.generator_terms(painted, recipe)
+                if player == "gen"
+                else game.discriminator_terms(painted)
+            )
+        findings.append(sheet.close(name, terms, _loss_tolerance(sheet[name])))
+        if "vgg" in recipe:
+            vgg = ledger.sheet("net/vgg_weights.npz")
+            vgg.proved_by(vgg.arrays, findings[-1:])
+    _prove_inputs(ledger, game, findings)
+    for name in sheet.arrays:
+        if name.endswith(".gradnorm_names"):
+            _gradient_norms(sheet, game, name.removesuffix(".gradnorm_names"))
+
+
+def _gradient_norms(sheet: Sheet, game: Game, recipe: str) -> None:
+    gradients = _gradients(game.generator, game.generator_terms(game.paint(), recipe)[0])
+    names = sheet[f"{recipe}.gradnorm_names"].tolist()
+    sheet.holds(
+        f"{recipe}.gradnorm_names",
+        sorted(names) == sorted(gradients),
+        f"the generator's weights are {', '.join(gradients)}",
+    )
+    norms = np.array([gradients[name].double().norm().item() for name in names])
+    warped = np.array([name.startswith(_WARPED_STREAM) for name in names])
+    golden = sheet[f"{recipe}.gradnorm"]
+    sheet.close(
+        f"{recipe}.gradnorm",
+        norms,
+        GRADIENT * float(golden[~warped].max()),
+        where=~warped,
+        note=f"of {_WARPED_STREAM}* they are TensorFlow's inverse-warp gradients",
+    )
+
+
+def check_generator_gradients(ledger: Ledger, file: str) -> None:
+    """Compares net/grad_gen_<variant>_<size>.npz: gradients of the total l1 generator loss."""
+    variant, key = variant_of(file), key_of(file)
+    sheet, game = ledger.sheet(file), Game(ledger.golden, variant, key)
+    ours = _gradients(game.generator, game.generator_terms(game.paint(), "l1")[0])
+    findings = []
+    tolerance = _gradient_tolerance(sheet)
+    for name in sheet.arrays:
+        weight = name.removesuffix(".l2").removesuffix(".exact_adjoint")
+        if name.startswith(_WARPED_STREAM) and not name.endswith(".exact_adjoint"):
+            sheet.exclude(name, _INVERSE_WARP)
+        elif weight in ours:
+            gradient = ours[weight]
+            value = gradient.double().norm() if name.endswith(".l2") else gradient
+            findings.append(sheet.close(name, value, tolerance(sheet[name])))
+    _prove_inputs(ledger, game, findings)
+
+
+def check_discriminator_gradients(ledger: Ledger, file: str) -> None:
+    """Compares net/grad_disc_<size>.npz, for the golden image of the mask generator."""
+    key = key_of(file)
+    sheet, game = ledger.sheet(file), Game(ledger.golden, "mask", key)
+    painted = ledger.golden.arrays(f"net/gen_mask_{key}_outputs.npz")["out"]
+    painted = torch.from_numpy(painted).permute(0, 3, 1, 2)
+    ours = _gradients(game.discriminator, game.discriminator_terms(painted)[0])
+    tolerance = _gradient_tolerance(sheet)
+    findings = [
+        sheet.close(name, ours[name], tolerance(sheet[name]))
+        for name in sheet.arrays
+        if name in ours
+    ]
+    _prove_inputs(ledger, game, findings, weight_files=game.weight_files[1:])
+
+
+def check_five_steps(ledger: Ledger, file: str) -> None:
+    """Compares the `train5.*` arrays: five times a discriminator's step, then a generator's."""
+    variant, key = variant_of(file), key_of(file)
+    sheet, game = ledger.sheet(file), Game(ledger.golden, variant, key)
+    optimizers = [KerasAdam(player.parameters()) for player in (game.discriminator, game.generator)]
+    terms: dict[str, list[Tensor]] = {"disc": [], "gen": []}
+    for _ in range(len(sheet["train5.gen"])):
+        terms["disc"].append(game.discriminator_terms(game.paint().detach()))
+        optimizers[0].step(terms["disc"][-1][0])
+        terms["gen"].append(game.generator_terms(game.paint(), "l1"))
+        optimizers[1].step(terms["gen"][-1][0])
+    for name, values in terms.items():
+        golden = sheet[f"train5.{name}"]
+        sheet.close(f"train5.{name}", torch.stack(values), FIVE_STEPS * np.abs(golden))
+    with torch.no_grad():
+        picture = game.paint().movedim(1, -1)
+    step = picture.shape[1] // sheet["train5.final_out"].shape[1]
+    sheet.close("train5.final_out", picture[:, ::step, ::step], FIVE_STEPS_IMAGE)
+    for name, parameter in keras_parameters(game.discriminator).items():
+        name, ours = f"train5.{name}", to_keras(parameter).detach().numpy()  # noqa: PLW2901
+        sheet.close(name, ours, FIVE_STEPS_WEIGHTS)
+        if ours.size >= _MANY:
+            together = float(np.abs(ours - sheet[name]).mean()) <= FIVE_STEPS_WEIGHTS_MEAN
+            sheet.holds(name, together, "the weights do not move together")
+
+
+class KerasAdam:
+    """Adam as the reference's framework has it: epsilon is added before the bias is corrected."""
+
+    def __init__(
+        self,
+        parameters: Iterable[nn.Parameter],
+        rate: float = 2e-4,
+        betas: tuple[float, float] = (0.5, 0.999),
+        epsilon: float = 1e-8,
+    ):
+        self.parameters = list(parameters)
+        self.rate, self.betas, self.epsilon = rate, betas, epsilon
+        self.first = [torch.zeros_like(parameter) for parameter in self.parameters]
+        self.second = [torch.zeros_like(parameter) for parameter in self.parameters]
+        self.steps = 0
+
+    def step(self, loss: Tensor) -> None:
+        """Goes one step down the loss."""
+        gradients = torch.autograd.grad(loss, self.parameters)
+        self.steps += 1
+        b1, b2 = self.betas
+        rate = self.rate * (1 - b2**self.steps) ** 0.5 / (1 - b1**self.steps)
+        with torch.no_grad():
+            for parameter, first, second, gradient in zip(
+                self.parameters, self.first, self.second, gradients, strict=True
+            ):
+                first.mul_(b1).add_(gradient, alpha=1 - b1)
+                second.mul_(b2).addcmul_(gradient, gradient, value=1 - b2)
+                parameter.sub_(rate * first / (second.sqrt() + self.epsilon))
+
+
+def _gradients(network: Generator | Discriminator, loss: Tensor) -> Mapping[str, Tensor]:
+    parameters = keras_parameters(network)
+    found = torch.autograd.grad(loss, list(parameters.values()))
+    return {name: to_keras(value) for name, value in zip(parameters, found, strict=True)}
+
+
+def _loss_tolerance(golden: np.ndarray) -> np.ndarray:
+    """Gives what each term of a loss may be off; what the total may be is their sum."""
+    shares = np.full(len(golden), LOSS)
+    if len(golden) == len(_GENERATOR_TERMS):
+        shares[_GENERATOR_TERMS.index("variation")] = VARIATION
+    terms = shares * np.abs(golden)
+    return np.array([terms[1:].sum(), *terms[1:]])
+
+
+def _gradient_tolerance(sheet: Sheet) -> Callable[[np.ndarray], float]:
+    """Gives what a gradient may be off: a share of its largest entry.
+
+    The gradient of a scale or shift is a small remainder of large sums, and TensorFlow's rounding
+    of those does not shrink with it: nothing is held to less than a share of the file's gradients.
+    """
+    entries = [gradient for name, gradient in sheet.arrays.items() if not name.endswith(".l2")]
+    largest = max(float(np.abs(gradient).max()) for gradient in entries)
+    return lambda golden: GRADIENT * max(float(np.abs(golden).max()), largest * GRADIENT_FLOOR)
+
+
+def _prove_inputs(
+    ledger: Ledger, game: Game, findings: list[Finding], weight_files: list[str] | None = None
+) -> None:
+    for file in weight_files or game.weight_files:
+        weights = ledger.sheet(file)
+        weights.proved_by(weights.arrays, findings)
+    ledger.sheet(game.inputs.file).proved_by(["img_uint8", "tgt_uint8"], findings)
