@@ -5,7 +5,13 @@ from pathlib import Path
 OTHERS_STEP = 5  # whose pose a person borrows: that of the person so many places further
 
 
-def demo(*, out: Path = Path("demo"), weights: str = "pedestrian", device: str = "cpu") -> None:
+def demo(
+    *,
+    out: Path = Path("demo"),
+    weights: str = "pedestrian",
+    device: str = "cpu",
+    json: Path | None = None,
+) -> None:
     """Puts bundled people into other poses and lets them walk.
 
     Needs neither data nor a download: the people are of our own rendering and come with their
@@ -16,11 +22,12 @@ def demo(*, out: Path = Path("demo"), weights: str = "pedestrian", device: str =
         out: Folder for the pictures; created.
         weights: Name of bundled weights or a .safetensors file.
         device: Where to compute: cpu, cuda or cuda:N.
+        json: Where to write what was done as JSON.
     """
     import time
 
     from deformgan.cli.inputs import check_device
-    from deformgan.cli.outputs import output_dir
+    from deformgan.cli.outputs import output_dir, output_file, write_json
     from deformgan.cli.pictures import write_animation, write_picture
     from deformgan.cli.progress import progress
     from deformgan.cli.sheet import Example, draw_sheet, draw_walk
@@ -28,6 +35,8 @@ def demo(*, out: Path = Path("demo"), weights: str = "pedestrian", device: str =
     from deformgan.predict import PoseTransfer
 
     started = time.perf_counter()
+    if json is not None:
+        output_file(json)
     output_dir(out)
     transfer = PoseTransfer.load(weights, check_device(device))
     people = bundled_people()
@@ -57,4 +66,14 @@ def demo(*, out: Path = Path("demo"), weights: str = "pedestrian", device: str =
     print(out / "demo.png")
     print(out / "walk.gif")
     print(f"{out}/{{source,target,result}}_00..{len(examples) - 1:02d}.png")
-    print(f"{time.perf_counter() - started:.1f} s")
+    seconds = time.perf_counter() - started
+    print(f"{seconds:.1f} s")
+    if json is not None:
+        report = {
+            "out": str(out),
+            "weights": weights,
+            "num_pictures": len(examples),
+            "num_frames": len(walk),
+            "seconds": seconds,
+        }
+        write_json(json, report)

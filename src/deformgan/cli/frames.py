@@ -52,8 +52,15 @@ def read_frames(frames: Path, detector: PoseDetector | None) -> Posed:
             f"The folder {frames} holds neither photos ({', '.join(PHOTO_SUFFIXES)}) nor pose "
             "files (.json)."
         )
-    singles = [read_single(file) for file in pose_files]
+    singles = [_read_frame(file) for file in pose_files]
     return Posed(Pose.cat([single.pose for single in singles]), singles[0].size)
+
+
+def _read_frame(file: Path) -> Posed:
+    annotations = read_annotations(file)
+    if not annotations.names:  # so OpenPose says that it found nobody
+        return Posed(_nobody(), annotations.size)
+    return Posed(read_single(file).pose, annotations.size)
 
 
 def _detect_frames(photos: list[Path], folder: Path, detector: PoseDetector | None) -> Posed:
@@ -62,8 +69,6 @@ def _detect_frames(photos: list[Path], folder: Path, detector: PoseDetector | No
             f"{folder} holds photos: give --detector NAME:PATH to find the poses in them, or a "
             "pose file."
         )
-    joints = len(OPENPOSE18.joints)
-    nobody = Pose(torch.zeros(1, joints, 2), torch.zeros(1, joints, dtype=torch.bool))
     poses, size = [], None
     for file in progress(photos, "poses"):
         photo = read_photo(file)
@@ -74,8 +79,13 @@ def _detect_frames(photos: list[Path], folder: Path, detector: PoseDetector | No
                 f"{size[1]}x{size[0]}; all frames must have one size."
             )
         found = find_person(detector, photo)
-        poses.append(nobody if found is None else found.pose)
+        poses.append(_nobody() if found is None else found.pose)
     return Posed(Pose.cat(poses), size)
+
+
+def _nobody() -> Pose:
+    joints = len(OPENPOSE18.joints)
+    return Pose(torch.zeros(1, joints, 2), torch.zeros(1, joints, dtype=torch.bool))
 
 
 def steady(frames: Pose, skeleton: Skeleton) -> Pose:

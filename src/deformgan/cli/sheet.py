@@ -16,6 +16,7 @@ from deformgan.pose import Pose
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
 ZOOM = 3  # people of 64 pixels are hard to see
+WALK_ZOOM = 2  # ... but a GIF of many frames is large
 GAP = 6
 HEADER = 28
 PAPER, INK = (255, 255, 255), (40, 40, 40)
@@ -89,31 +90,31 @@ def draw_walk(
     blank = np.zeros((*size, 3), np.uint8)
     frames = []
     for frame in range(len(poses)):
-        people = [_enlarge(walker[frame]) for walker in walkers]
-        frames.append(np.array(_row([draw_pose(blank, poses[[frame]]), *people])))
+        people = [_enlarge(walker[frame], WALK_ZOOM) for walker in walkers]
+        frames.append(np.array(_row([draw_pose(blank, poses[[frame]], WALK_ZOOM), *people])))
     return frames
 
 
-def draw_pose(photo: Picture, pose: Pose) -> Image.Image:
+def draw_pose(photo: Picture, pose: Pose, zoom: int = ZOOM) -> Image.Image:
     """Draws the bones of one pose over its faded photo, enlarged."""
-    faded = _enlarge((photo * FADED).astype(np.uint8))
+    faded = _enlarge((photo * FADED).astype(np.uint8), zoom)
     draw = ImageDraw.Draw(faded)
-    places = [tuple((value + 0.5) * ZOOM for value in joint) for joint in pose.joints[0].tolist()]
+    places = [tuple((value + 0.5) * zoom for value in joint) for joint in pose.joints[0].tolist()]
     seen = pose.visible[0].tolist()
     for number, bone in enumerate(OPENPOSE18.limbs):
         start, end = OPENPOSE18.indices(bone)
         if seen[start] and seen[end]:
             color = _color(number / len(OPENPOSE18.limbs))
-            draw.line([places[start], places[end]], color, width=ZOOM + 1)
+            draw.line([places[start], places[end]], color, width=zoom + 1)
     for place, visible in zip(places, seen, strict=True):
         if visible:
-            draw.circle(place, ZOOM, (255, 255, 255))
+            draw.circle(place, zoom, (255, 255, 255))
     return faded
 
 
-def _enlarge(picture: Picture) -> Image.Image:
+def _enlarge(picture: Picture, zoom: int = ZOOM) -> Image.Image:
     image = Image.fromarray(picture)
-    return image.resize((image.width * ZOOM, image.height * ZOOM), Image.Resampling.BICUBIC)
+    return image.resize((image.width * zoom, image.height * zoom), Image.Resampling.BICUBIC)
 
 
 def _row(cells: Sequence[Image.Image]) -> Image.Image:

@@ -1,0 +1,143 @@
+"""The poses of an animation, against scipy's filter and by what must not change."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from scipy.signal import savgol_filter
+
+from deformgan.cli.frames import follow, read_frames, smooth, steady
+from deformgan.detectors import Detection
+from deformgan.errors import InputError
+from deformgan.pose import Pose
+from deformgan.skeletons.openpose18 import OPENPOSE18
+
+TORSO = OPENPOSE18.mandatory_joints
+
+
+def walk(num_frames: int, step: float = 0.0) -> Pose:
+    """Gives a body that trembles, and moves `step` pixels to the right per frame."""
+    random = torch.Generator().manual_seed(0)
+    body = torch.rand(1, 18, 2, generator=random) * 60
+    along = step * torch.arange(num_frames)[:, None, None] * torch.tensor([1.0, 0.0])
+    tremble = torch.randn(num_frames, 18, 2, generator=random)
+    return Pose(body + along + tremble, torch.ones(num_frames, 18, dtype=torch.bool))
+
+
+@pytest.mark.parametrize(("num_frames", "window", "degree"), [(30, 5, 2), (30, 25, 1), (5, 5, 2)])
+def test_smoothing_equals_scipys_savitzky_golay_filter(num_frames, window, degree):
+    values = walk(num_frames).joints
+    expected = savgol_filter(values.double().numpy(), window, degree, axis=0, mode="interp")
+    np.testing.assert_allclose(smooth(values, window, degree).numpy(), expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("num_frames", [1, 2, 3])
+def test_very_short_animations_are_left_alone(num_frames):
+    values = walk(num_frames).joints
+    torch.testing.assert_close(smooth(values, 5, degree=2), values)
+
+
+def test_smoothing_takes_the_tremble_out_and_leaves_the_movement():
+    frames = walk(60, step=3.0)
+    calm = steady(frames, OPENPOSE18).joints
+    middle = frames.joints.mean(dim=0, keepdim=True)
+    path = middle + 3.0 * (torch.arange(60) - 29.5)[:, None, None] * torch.tensor([1.0, 0.0])
+    assert (calm - path).std() < 0.75 * (frames.joints - path).std()
+    assert (calm - path).mean().abs() < 0.05
+
+
+def test_following_keeps_a_passer_by_in_place_and_the_pose_as_it_was():
+    frames = walk(40, step=12.0)
+    followed = follow(frames, OPENPOSE18)
+    middle = followed.joints[:, TORSO].mean(dim=1)
+    assert (middle.amax(dim=0) - middle.amin(dim=0)).max() < 5
+    posture, before = (pose.joints - pose.joints[:, :1] for pose in (followed, frames))
+    torch.testing.assert_close(posture, before, atol=1e-3, rtol=0)
+
+
+def test_a_joint_missed_by_one_frame_is_filled_and_one_never_seen_stays_missing():
+    frames = walk(12)
+    frames.visible[6, 4] = False
+    frames.joints[6, 4] = 1e6  # carries no meaning, so it must not be felt
+    frames.visible[:, 7] = False
+    filled = steady(frames, OPENPOSE18)
+    assert len(filled) == 12
+    assert filled.visible[:, 4].all()
+    assert filled.joints[:, 4].max() < 100
+    assert not filled.visible[:, 7].any()
+
+
+def test_a_joint_that_comes_late_does_not_pull_at_earlier_frames():
+    frames = walk(12)
+    frames.visible[:5, 4] = False
+    frames.joints[:5, 4] = 1e6
+    filled = steady(frames, OPENPOSE18)
+    assert not filled.visible[:5, 4].any()
+    assert filled.joints[5:, 4].max() < 100
+
+
+def test_frames_without_anybody_and_a_start_without_torso_are_dropped():
+    frames = walk(10)
+    frames.visible[4] = False
+    frames.visible[:2, TORSO[0]] = False
+    assert len(steady(frames, OPENPOSE18)) == 7
+    nobody = Pose(frames.joints, torch.zeros_like(frames.visible))
+    assert len(steady(nobody, OPENPOSE18)) == 0
+
+
+class _WhiteSpot:
+    """A detector for tests: all joints at the one white pixel; in a black photo there is nobody."""
+
+    def __call__(self, image, box=None):
+        rows, columns = image[..., 0].nonzero()
+        if len(rows) == 0:
+            return Detection(walk(1), torch.zeros(18))
+        spot = torch.tensor([columns[0], rows[0]]).float()
+        return Detection(Pose(spot.expand(1, 18, 2), walk(1).visible), torch.ones(18))
+
+
+def write_photo(path, column, size=(20, 30)):
+    photo = np.zeros((*size, 3), np.uint8)
+    if column is not None:
+        photo[5, column] = 255
+    Image.fromarray(photo).save(path)
+
+
+def test_photos_are_frames_in_the_order_of_their_numbers(tmp_path):
+    for number in (9, 10, 2):
+        write_photo(tmp_path / f"frame{number}.png", column=number)
+    write_photo(tmp_path / "frame11.png", column=None)
+    seen = read_frames(tmp_path, _WhiteSpot())
+    assert seen.size == (20, 30)
+    assert seen.pose.joints[:3, 0, 0].tolist() == [2, 9, 10]
+    assert seen.pose.visible.all(dim=1).tolist() == [True, True, True, False]
+
+
+def test_a_folder_of_openpose_files_is_one_frame_per_file(tmp_path):
+    for number, people in ((2, 1), (10, 1), (11, 0)):
+        person = {"pose_keypoints_2d": [number, 1.0, 0.9] * 18}
+        name = tmp_path / f"film_{number}_keypoints.json"
+        name.write_text(json.dumps({"people": [person] * people}))
+    seen = read_frames(tmp_path, None)
+    assert seen.size is None
+    assert seen.pose.joints[:2, 0, 0].tolist() == [2, 10]
+    assert seen.pose.visible.all(dim=1).tolist() == [True, True, False]
+
+
+def test_frames_of_two_sizes_are_refused(tmp_path):
+    write_photo(tmp_path / "a.png", column=1)
+    write_photo(tmp_path / "b.png", column=1, size=(20, 31))
+    with pytest.raises(InputError, match=r"b\.png is 31x20"):
+        read_frames(tmp_path, _WhiteSpot())
+
+
+def test_what_is_no_frames_is_refused_with_what_is_allowed(tmp_path):
+    with pytest.raises(InputError, match="do not exist"):
+        read_frames(tmp_path / "nowhere", None)
+    with pytest.raises(InputError, match="neither photos"):
+        read_frames(tmp_path, None)
+    write_photo(tmp_path / "a.png", column=1)
+    with pytest.raises(InputError, match="--detector NAME:PATH"):
+        read_frames(tmp_path, None)
