@@ -1,13 +1,15 @@
 """Tests of the rendered people. Marked slow: Anny takes ten seconds to load, minutes at first."""
 
 from dataclasses import replace
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
 import torch
 
-pytest.importorskip("anny", reason="needs the extra 'synth': uv sync --extra synth")
-pytest.importorskip("numba", reason="needs the extra 'synth': uv sync --extra synth")
+# Looked for, not imported: importing anny takes ten seconds even where no test needs it.
+if find_spec("anny") is None or find_spec("numba") is None:
+    pytest.skip("needs the extra 'synth': uv sync --extra synth", allow_module_level=True)
 
 from deformgan.pose_formats import read_annotations
 from deformgan.rendering import (
@@ -21,6 +23,7 @@ from deformgan.rendering import (
 )
 from deformgan.rendering.bundle import write_bundle
 from deformgan.rendering.dataset import sample_shot, write_dataset
+from deformgan.rendering.posture import Leg
 from deformgan.rendering.wardrobe import LAYERS
 from deformgan.skeletons import OPENPOSE18
 
@@ -69,9 +72,10 @@ def centre(image: torch.Tensor) -> np.ndarray:
 
 
 @pytest.mark.parametrize("size", [(128, 64), (200, 90)])
-@pytest.mark.parametrize("heading", [0.0, 40.0, -60.0])
+@pytest.mark.parametrize("heading", [0.0, 30.0, 160.0])
 def test_knees_are_where_the_picture_shows_them(only_the_marker, size, heading):
-    taken = [shot(posture=replace(walking(0.3), heading=heading))]
+    apart = Leg(outward=9.0)  # so that neither leg hides a part of the other one
+    taken = [shot(9003, Posture(right_leg=apart, left_leg=apart, heading=heading))]
     for sign, name in ((1, "left_knee"), (-1, "right_knee")):
         only_the_marker(
             lambda dressed, at, sign=sign: (
@@ -79,8 +83,7 @@ def test_knees_are_where_the_picture_shows_them(only_the_marker, size, heading):
             )
         )
         rendered = render_people(taken, size)
-        if not rendered.unhidden[0, OPENPOSE18.index(name)]:
-            continue
+        assert rendered.unhidden[0, OPENPOSE18.index(name)]
         # The marker is a ring on the skin; the joint is in its middle.
         off = np.abs(centre(rendered.image[0]) - joint(rendered, name)) * 128 / size[0]
         assert (off < 2.5).all(), (name, off)
@@ -187,8 +190,7 @@ def test_a_picture_does_not_depend_on_the_pictures_beside_it():
     assert torch.equal(together, alone)
 
 
-def test_another_place_or_camera_does_not_change_the_person(only_the_marker):
-    # The marker is the colour of the person's surface: equal points have equal colours anywhere.
+def test_another_place_or_camera_does_not_change_the_person(monkeypatch):
     first = shot(9003)
     second = replace(first, place=sample_place(77), posture=replace(walking(0.4), heading=70.0))
     colors = []
@@ -200,8 +202,7 @@ def test_another_place_or_camera_does_not_change_the_person(only_the_marker):
         colors.append(np.median(color[at.layer == LAYERS.index("top")], axis=0))
         return color
 
-    only_the_marker(lambda dressed, at: at.arm)
-    people.paint = paint
+    monkeypatch.setattr(people, "paint", paint)
     render_people([first, second])
     np.testing.assert_allclose(colors[0], colors[1], rtol=0.25)
 

@@ -1,10 +1,13 @@
 """Tests of the z-buffer against rays that are followed one by one."""
 
+from importlib.util import find_spec
+
 import numpy as np
 import pytest
 
-pytest.importorskip("anny", reason="needs the extra 'synth': uv sync --extra synth")
-pytest.importorskip("numba", reason="needs the extra 'synth': uv sync --extra synth")
+# Looked for, not imported: importing anny takes ten seconds even where no test needs it.
+if find_spec("anny") is None or find_spec("numba") is None:
+    pytest.skip("needs the extra 'synth': uv sync --extra synth", allow_module_level=True)
 
 from deformgan.rendering.rasterizer import rasterize
 

@@ -11,6 +11,7 @@ backwards (a person at rest looks along -y), z up.
 import warnings
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -55,7 +56,7 @@ class BodyModel:
         mouth: Vertices whose mean is the middle of the mouth.
     """
 
-    anny: object
+    anny: Any
     bones: tuple[str, ...]
     parents: tuple[int, ...]
     weights: np.ndarray

@@ -9,7 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import torch
 
+from deformgan.pose import Pose
 from deformgan.rendering.dataset import sample_shot, to_jpeg, write_poses
 from deformgan.rendering.identity import sample_identity
 from deformgan.rendering.people import Shot, render_people
@@ -44,7 +46,7 @@ def _walk() -> list[Shot]:
     return [
         replace(
             shot,
-            posture=replace(walking(frame / _WALK_FRAMES, stride=0.9), heading=40.0),
+            posture=replace(walking(frame / _WALK_FRAMES, stride=0.9), heading=30.0),
             camera=camera,
         )
         for frame in range(_WALK_FRAMES)
@@ -68,6 +70,9 @@ def write_bundle(out: Path):
             to_jpeg(rendered.image[0], out / names[-1], quality=95)
     write_poses(out / "annotation.csv", names, poses)
     walk = render_people(_walk(), SIZE, one_crop=True).pose
+    # A film is there to move somebody else: it knows where a limb is that the other one hides.
+    limbs = [joint.endswith(("elbow", "wrist", "knee", "ankle")) for joint in OPENPOSE18.joints]
+    walk = Pose(walk.joints, walk.visible | torch.tensor(limbs))
     assert walk.usable(OPENPOSE18).all(), "the walk"
     frames = [f"walk_{frame:02d}.jpg" for frame in range(_WALK_FRAMES)]
     write_poses(out / "walk.csv", frames, [walk])

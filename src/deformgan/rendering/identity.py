@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 
 Color = tuple[float, float, float]  # sRGB, each in [0, 1]
+Style = Literal["short", "long", "ponytail", "bun"]
 Pattern = Literal["plain", "stripes", "pinstripes", "checks", "floral", "camouflage", "panel"]
 
 
@@ -82,7 +83,7 @@ class Hair:
 
     color: Color
     volume: float
-    style: Literal["short", "long", "ponytail", "bun"]
+    style: Style
     length: float
     cap: Color | None
 
@@ -147,7 +148,8 @@ def _pick(random: np.random.Generator, palette: str, spread: float = 0.012) -> C
     color = np.array(_rgb(str(random.choice(palette.split()))))
     # Brightness varies more than hue does.
     varied = color * np.exp(random.normal(0, 0.1)) + random.normal(0, spread, 3)
-    return tuple(float(c) for c in varied.clip(0.03, 0.96))
+    red, green, blue = varied.clip(0.03, 0.96).tolist()
+    return red, green, blue
 
 
 def _not_paler(color: Color) -> Color:
@@ -226,9 +228,10 @@ def _sample_bottom(random: np.random.Generator, woman: bool, top: Top) -> Bottom
 
 
 def _sample_hair(random: np.random.Generator, woman: bool) -> Hair:
-    style = "short"
+    styles: tuple[Style, ...] = ("short", "long", "ponytail", "bun")
+    style: Style = "short"
     if woman:
-        style = str(random.choice(["short", "long", "ponytail", "bun"], p=[0.12, 0.5, 0.28, 0.1]))
+        style = styles[random.choice(4, p=[0.12, 0.5, 0.28, 0.1])]
     elif random.random() < 0.03:
         style = "ponytail"
     return Hair(

@@ -117,7 +117,7 @@ def _paint_skin(dressed: Dressed, person: Identity, at: Surface) -> np.ndarray:
         return face * np.exp(-(distance**2))
 
     lips = np.array(person.skin) * [0.82, 0.5, 0.5]
-    color = _mix(color, lips, 0.8 * spot(0, mouth[2], 0.024, 0.009))
+    color = _mix(color, lips, 0.8 * spot(0.0, mouth[2], 0.024, 0.009))
     color = _mix(color, (0.1, 0.08, 0.08), 0.85 * spot(eye[0], eye[2], 0.015, 0.008))
     color = _mix(color, person.hair.color, 0.75 * spot(eye[0], eye[2] + 0.02, 0.02, 0.006))
     if person.glasses:

@@ -1,7 +1,7 @@
 """Camera, Light, Place: what a person is seen by, lit by and standing in front of."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 
@@ -353,15 +353,19 @@ def sample_camera(random: np.random.Generator) -> Camera:
 def sample_light(random: np.random.Generator) -> Light:
     """Draws a time of day, a weather and the way that a camera shows them."""
     azimuth, height = random.uniform(0, 2 * np.pi), np.radians(random.uniform(30, 72))
-    direction = (np.cos(azimuth) * np.cos(height), np.sin(azimuth) * np.cos(height), np.sin(height))
+    flat = float(np.cos(height))
     sun = float(random.uniform(0.0, 0.25) if random.random() < 0.6 else random.uniform(0.45, 1.0))
     return Light(
-        direction=tuple(float(d) for d in direction),
+        direction=(
+            float(np.cos(azimuth)) * flat,
+            float(np.sin(azimuth)) * flat,
+            float(np.sin(height)),
+        ),
         sun=sun,
         sky=float(1.15 - 0.55 * sun + random.uniform(-0.08, 0.08)),
         warmth=float(random.uniform(0, 0.16)),
         exposure=float(np.exp(random.normal(0, 0.16))),
-        cast=tuple(float(c) for c in np.exp(random.normal(0, 0.03, 3))),
+        cast=cast(tuple[float, float, float], tuple(np.exp(random.normal(0, 0.03, 3)).tolist())),
         contrast=float(random.uniform(1.1, 1.4)),
         saturation=float(random.uniform(0.58, 0.9)),
         haze=float(random.uniform(0, 0.04)),

@@ -245,7 +245,7 @@ def _hair_sheets(at: _Landmarks, person: Identity, skin: np.ndarray, out: np.nda
         sheets.append(_ponytail(at, body, hair.length))
     if hair.style == "bun":
         center = np.array([0, at.eye[1] + 0.19, at.eye[2] + 0.07])
-        ball, faces = _ellipsoid(center, (0.04, 0.035, 0.04), 2, 8)
+        ball, faces = _ellipsoid(center, (0.04, 0.035, 0.04), 2.0, 8)
         sheets.append(_rigid_sheet(body, "hair", "head", ball, faces))
     if hair.cap is not None:
         rim = skin[:, 2] - (at.eye[2] + 0.04)
@@ -269,11 +269,17 @@ def _prop_sheets(at: _Landmarks, person: Identity, holds_phone: bool):
         z = (at.neck[2] + at.hip[2]) / 2 + 0.09
         add("backpack", "spine02", (0, at.neck[1] + 0.19, z), (0.145, 0.085, 0.215), 3.5)
     if person.bag is not None:
-        add("bag", "root", (-at.hip[0] - 0.11, at.hip[1], at.hip[2] - 0.03), (0.045, 0.13, 0.10), 4)
+        add(
+            "bag",
+            "root",
+            (-at.hip[0] - 0.11, at.hip[1], at.hip[2] - 0.03),
+            (0.045, 0.13, 0.10),
+            4.0,
+        )
     if holds_phone:
         wrist, elbow = at.wrist * [-1, 1, 1], at.elbow * [-1, 1, 1]
         along = (wrist - elbow) / np.linalg.norm(wrist - elbow)
-        add("phone", "wrist.R", wrist + along * 0.11, (0.02, 0.035, 0.06), 5)
+        add("phone", "wrist.R", wrist + along * 0.11, (0.02, 0.035, 0.06), 5.0)
     return sheets
 
 
