@@ -46,12 +46,12 @@ class ChannelNorm(nn.InstanceNorm2d):
     """
 
     def forward(
-        self, features: Float[Tensor, "batch channels height width"]
+        self, input: Float[Tensor, "batch channels height width"]
     ) -> Float[Tensor, "batch channels height width"]:
         """Normalizes each channel of each item by its own mean and population deviation."""
-        if features.shape[2:] == (1, 1):
-            return torch.zeros_like(features) + self.bias[:, None, None]
-        return super().forward(features)
+        if input.shape[2:] == (1, 1):
+            return torch.zeros_like(input) + self.bias[:, None, None]
+        return super().forward(input)
 
 
 def make_norm(norm: Norm | None, channels: int) -> nn.Module:
