@@ -3,11 +3,9 @@
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from itertools import product
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
 from deformgan.affine import normalize
 from deformgan.backbones.vgg19 import CONVOLUTIONS, Vgg19Features
@@ -18,7 +16,7 @@ from deformgan.verify.golden import Golden, key_of, size_of, unpack, variant_of
 from deformgan.verify.poses import heatmaps_of, pose_of
 from deformgan.verify.sheet import Finding, Ledger, Sheet
 from deformgan.verify.tolerances import LAYERS, OUTPUT, TRANSFORM, VGG
-from deformgan.verify.warp import HALF, transforms_of
+from deformgan.verify.warp import transforms_of
 
 WARPED_LEVELS = 4
 _ZERO_CODE = 255  # a heat map's code for exactly 0; any other code c stands for exp(-c)
@@ -64,56 +62,10 @@ class NetworkInputs:
             full = (self._masks if warp == "parts" else everywhere) & found[..., None, None]
             for level in range(WARPED_LEVELS):
                 stride = 2**level
-                here, mask = _read_like_tensorflow(moves, full[:, :, ::stride, ::stride], stride)
-                here = normalize(here, self.size, frame="strided", stride=stride)
-                transforms.append(here.float())
-                masks.append(mask)
-        # Levels have different copies; a guide has the same parts at each.
-        parts = max((mask.shape[1] for mask in masks), default=0)
-        for level, mask in enumerate(masks):
-            missing = parts - mask.shape[1]
-            masks[level] = F.pad(mask, (0, 0, 0, 0, 0, missing))
-            transforms[level] = F.pad(transforms[level], (0, 0, 0, 0, 0, missing))
+                # In double precision: nearest sampling decides at exact halves.
+                transforms.append(normalize(moves, self.size, frame="strided", stride=stride))
+                masks.append(full[:, :, ::stride, ::stride])
         return Guide(self.source_heatmaps, self.target_heatmaps, transforms, masks)
-
-
-def _read_like_tensorflow(
-    moves: torch.Tensor, masks: torch.Tensor, stride: int
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Takes every pixel whose nearest neighbour hangs on rounding to where TensorFlow reads it.
-
-    A whole picture follows from those pixels, so they cannot be left out of a comparison. Here each
-    one leaves its part for a copy of it, shifted by a hundredth of a pixel to the side to which the
-    reference's single precision falls.
-
-    Args:
-        moves: (B, P, 2, 3), source from target, in pixels of the full image.
-        masks: (B, P, h, w) of one level.
-        stride: Image pixels per level pixel.
-
-    Returns:
-        Transforms and masks of the parts and their shifted copies.
-    """
-    x, y = torch.arange(masks.shape[-1]), torch.arange(masks.shape[-2])[:, None]
-    exact, single = (
-        (a * x + b * y) + c / stride  # in this order, every step rounded
-        for a, b, c in (m[..., None, None].unbind(dim=-3) for m in (moves, moves.float()))
-    )  # (B, P, 2, h, w)
-    whole = single.trunc()
-    away_from_zero = (single - whole).abs() >= 0.5
-    chosen = whole + away_from_zero * single.sign()
-    near = ((exact - exact.floor() - 0.5).abs() < HALF) & masks[:, :, None]
-    side = torch.where(near, (chosen - exact).sign(), 0)
-    kept = masks & ~near.any(dim=2)
-    all_moves, all_masks = [moves], [kept]
-    for shift in (torch.tensor(pair) for pair in product((-1.0, 0.0, 1.0), repeat=2)):
-        copy = near.any(dim=2) & (side == shift[:, None, None]).all(dim=2)
-        if copy.any():
-            shifted = moves.clone()
-            shifted[..., 2] += 0.01 * stride * shift
-            all_moves.append(shifted)
-            all_masks.append(copy)
-    return torch.cat(all_moves, dim=1), torch.cat(all_masks, dim=1)
 
 
 def generator_of(weights: Mapping[str, np.ndarray], variant: str, **changes) -> Generator:
