@@ -47,6 +47,7 @@ def save_generator(
     }
     unfinished = path.with_name(f".{path.name}.unfinished")
     save_file(weights, unfinished, described)
+    unfinished.chmod(0o644)  # safetensors writes for the owner alone
     unfinished.replace(path)
 
 

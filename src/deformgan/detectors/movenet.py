@@ -13,28 +13,8 @@ from PIL import Image
 from deformgan.detectors.person import Box, Detection
 from deformgan.errors import InputError
 from deformgan.pose import Pose
+from deformgan.pose_formats.coco_json import COCO17
 from deformgan.skeletons.openpose18 import OPENPOSE18
-
-# Its joints, in its order (COCO's).
-JOINTS = (
-    "nose",
-    "left_eye",
-    "right_eye",
-    "left_ear",
-    "right_ear",
-    "left_shoulder",
-    "right_shoulder",
-    "left_elbow",
-    "right_elbow",
-    "left_wrist",
-    "right_wrist",
-    "left_hip",
-    "right_hip",
-    "left_knee",
-    "right_knee",
-    "left_ankle",
-    "right_ankle",
-)
 
 # Against the Market-1501 annotation: at 0.2, 92 % of the annotated joints are found within 8 px,
 # and 93 % of those found are right; at 0.3, 89 % and 94 %.
@@ -67,7 +47,7 @@ class MoveNet:
         if (
             len(inputs) != 1
             or inputs[0]["dtype"] != np.uint8
-            or list(outputs[0]["shape"]) != [1, 1, len(JOINTS), 3]
+            or list(outputs[0]["shape"]) != [1, 1, len(COCO17), 3]
         ):
             raise InputError(f"{path} is not a MoveNet single-pose model with 8-bit input.")
         self._input, self._output = inputs[0]["index"], outputs[0]["index"]
@@ -115,10 +95,10 @@ def _openpose18(
     joints: Float[torch.Tensor, "17 2"], scores: Float[torch.Tensor, "17"], joint_score: float
 ) -> Detection:
     """Reorders COCO's joints and adds the neck: the mean of both shoulders, sure as the worse."""
-    shoulders = [JOINTS.index("right_shoulder"), JOINTS.index("left_shoulder")]
+    shoulders = [COCO17.index("right_shoulder"), COCO17.index("left_shoulder")]
     joints = torch.cat([joints, joints[shoulders].mean(dim=0, keepdim=True)])
     scores = torch.cat([scores, scores[shoulders].amin(dim=0, keepdim=True)])
-    order = [(*JOINTS, "neck").index(joint) for joint in OPENPOSE18.joints]
+    order = [(*COCO17, "neck").index(joint) for joint in OPENPOSE18.joints]
     joints, scores = joints[order], scores[order]
     return Detection(Pose(joints[None], (scores >= joint_score)[None]), scores)
 
