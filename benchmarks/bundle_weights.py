@@ -33,8 +33,8 @@ def main(run: Path, /, name: str, report: Path, terms: str = TERMS) -> None:
             "images": measured["protocol"]["images"],
             "pairs": measured["n"],
             **{
-                name: measured["systems"]["generated"][name]["value"]
-                for name in measured["systems"]["generated"]
+                metric: estimate["value"]
+                for metric, estimate in measured["systems"]["generated"].items()
             },
         },
     }

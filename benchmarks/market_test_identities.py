@@ -17,12 +17,12 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int64, UInt8
+from jaxtyping import Int64, UInt8
 from PIL import Image
 from torch import Tensor
 
 from deformgan.checkpoint import load_generator
-from deformgan.datasets.batches import to_float
+from deformgan.datasets.batches import to_bytes, to_float
 from deformgan.datasets.market1501 import Market1501
 from deformgan.datasets.pairs import sample_test_pairs
 from deformgan.errors import InputError
@@ -101,13 +101,6 @@ def generate(
         view = View(to_float(people.images[source]).to(device), people.poses[source].to(device))
         pictures.append(to_bytes(generator(view, people.poses[target].to(device)).cpu()))
     return torch.cat(pictures)
-
-
-def to_bytes(
-    images: Float[Tensor, "batch 3 height width"],
-) -> UInt8[Tensor, "batch 3 height width"]:
-    """Takes [-1, 1] to the nearest of 0..255."""
-    return ((images.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
 
 
 def score_pairs(

@@ -25,10 +25,8 @@ import market_test_identities  # noqa: E402
 import torch  # noqa: E402
 
 from deformgan.backbones.vgg19 import Vgg19Features  # noqa: E402
-from deformgan.datasets.batches import PairBatches  # noqa: E402
-from deformgan.datasets.market1501 import Market1501  # noqa: E402
 from deformgan.recipes import RECIPES  # noqa: E402
-from deformgan.skeletons import SKELETONS  # noqa: E402
+from deformgan.training.data import open_data  # noqa: E402
 from deformgan.training.loop import METRICS, RESULT, provenance, train  # noqa: E402
 
 LARGEST_KEPT = 16 * 2**20
@@ -72,29 +70,18 @@ def run(given: argparse.Namespace, folders: list[Path], scratch: Path) -> None:
     scratch.mkdir()
     device = torch.device(given.device)
     config = replace(RECIPES[given.recipe](), batch_size=given.batch_size, save_every=10**9)
-    datasets = [Market1501(folder) for folder in folders]
-    share = config.rendered_share if len(datasets) > 1 else 0.0
-    batches = PairBatches(
-        datasets,
-        config.batch_size,
-        proportions=[1 - share, share][: len(datasets)],
-        seed=config.seed,
-        flip=config.flip,
-        skeleton=SKELETONS[config.generator.skeleton],
-        device=device,
-    )
+    photos = open_data(config, folders, device)
     features = Vgg19Features(given.vgg, config.weights.vgg_layers).to(device)
-    shown = PairBatches(datasets[0], 8, seed=config.seed + 1, device=device)[0]
-    metadata = {**provenance(), "data": [f.name for f in folders], "size": list(datasets[0].size)}
+    metadata = {**provenance(), "data": [f.name for f in folders], "size": list(photos.size)}
 
     def go(steps: int, resume: bool) -> float:
         begun = time.monotonic()
         train(
             replace(config, steps=steps, log_every=min(200, TIMED_STEPS // 2)),
-            batches,
+            photos.batches,
             scratch,
             features=features,
-            samples=shown,
+            samples=photos.samples,
             device=device,
             metadata=metadata,
             resume=resume,

@@ -11,6 +11,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from deformgan.checkpoint import load_generator
+from deformgan.datasets.batches import to_bytes, to_float
 from deformgan.errors import InputError
 from deformgan.models.generator import Generator
 from deformgan.pair import View
@@ -268,10 +269,9 @@ def read_photo(path: str | Path) -> UInt8[np.ndarray, "height width 3"]:
 
 def to_image(photo: UInt8[np.ndarray, "height width 3"]) -> Float[Tensor, "1 3 height width"]:
     """Turns a photo of bytes into a batch of one image in [-1, 1]."""
-    return torch.from_numpy(photo).permute(2, 0, 1)[None] / 127.5 - 1
+    return to_float(torch.from_numpy(photo).permute(2, 0, 1)[None])
 
 
 def to_photo(image: Float[Tensor, "3 height width"]) -> UInt8[np.ndarray, "height width 3"]:
     """Turns an image in [-1, 1] into bytes, rounded to the nearest."""
-    levels = ((image + 1) * 127.5).round().clamp(0, 255).to("cpu", torch.uint8)
-    return levels.permute(1, 2, 0).numpy()
+    return to_bytes(image[None])[0].permute(1, 2, 0).cpu().numpy()

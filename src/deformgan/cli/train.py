@@ -7,8 +7,6 @@ from typing import Literal
 from deformgan.cli.outputs import output_dir
 from deformgan.errors import InputError
 
-_SHOWN = 8  # pairs in a sample grid
-
 
 def train(
     recipe: str,
@@ -52,9 +50,8 @@ def train(
 
     from deformgan.backbones.vgg19 import Vgg19Features
     from deformgan.cli.inputs import check_device
-    from deformgan.datasets.batches import PairBatches
-    from deformgan.datasets.market1501 import Market1501
     from deformgan.recipes import RECIPES
+    from deformgan.training.data import open_data
     from deformgan.training.loop import CHECKPOINT, provenance
     from deformgan.training.loop import train as run
 
@@ -82,40 +79,22 @@ def train(
     layers = config.weights.vgg_layers
     features = Vgg19Features(vgg, layers).to(place) if layers else None
 
-    datasets = [Market1501(data)]
-    if rendered is not None:
-        datasets.append(Market1501(rendered))
-    share = config.rendered_share if rendered is not None else 0.0
-    batches = PairBatches(
-        datasets,
-        config.batch_size,
-        proportions=[1 - share, share][: len(datasets)],
-        seed=config.seed,
-        flip=config.flip,
-        skeleton=_skeleton(config.generator.skeleton),
-        device=place,
-    )
-    shown = PairBatches(datasets[0], _SHOWN, seed=config.seed + 1, device=place)[0]
+    folders = [folder for folder in (data, rendered) if folder is not None]
+    photos = open_data(config, folders, place)
     output_dir(out)
     metadata = {
         **provenance(),
-        "data": [folder.resolve().name for folder in (data, rendered) if folder is not None],
-        "size": list(datasets[0].size),
+        "data": [folder.resolve().name for folder in folders],
+        "size": list(photos.size),
     }
     result = run(
         config,
-        batches,
+        photos.batches,
         out,
         features=features,
-        samples=shown,
+        samples=photos.samples,
         device=place,
         metadata=metadata,
         resume=resume,
     )
     print(result)
-
-
-def _skeleton(name: str):
-    from deformgan.skeletons import SKELETONS
-
-    return SKELETONS[name]

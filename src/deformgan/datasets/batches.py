@@ -170,6 +170,13 @@ def to_float(
     return images.float() / 127.5 - 1
 
 
+def to_bytes(
+    images: Float[Tensor, "batch 3 height width"],
+) -> UInt8[Tensor, "batch 3 height width"]:
+    """Takes [-1, 1] to the nearest of 0..255."""
+    return ((images.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+
+
 def flip_where(flipped: Bool[Tensor, "batch"], view: View, skeleton: Skeleton) -> View:
     """Mirrors the chosen items of a batch, image and pose together."""
     pose = view.pose.flip(view.image.shape[-1], skeleton)

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from deformgan.datasets.batches import to_bytes
 from deformgan.pose import Pose
 from deformgan.pose_formats import Annotations, write_annotation_csv
 from deformgan.rendering.identity import Identity, sample_identity
@@ -45,7 +46,7 @@ def sample_shot(identity: Identity, seed: int, view: int, attempt: int = 0) -> S
 
 def to_jpeg(image: torch.Tensor, path: Path, quality: int):
     """Writes one image (3, height, width) in [-1, 1]."""
-    pixels = ((image + 1) * 127.5).round().clamp(0, 255).byte().permute(1, 2, 0).numpy()
+    pixels = to_bytes(image[None])[0].permute(1, 2, 0).numpy()
     Image.fromarray(pixels).save(path, quality=quality)
 
 

@@ -17,7 +17,7 @@ from torch import Tensor
 import deformgan
 from deformgan.backbones.vgg19 import Vgg19Features
 from deformgan.checkpoint import save_generator
-from deformgan.datasets.batches import PairBatches
+from deformgan.datasets.batches import PairBatches, to_bytes
 from deformgan.errors import InputError
 from deformgan.models.generator import Generator
 from deformgan.pair import Pair
@@ -159,8 +159,8 @@ def _save_samples(out: Path, generator: Generator, samples: Pair, done: int) -> 
     generated = generator(samples.source, samples.target.pose)
     generator.train()
     rows = torch.stack([samples.source.image, samples.target.image, generated], dim=1)
-    picture = rows.permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1)  # (B*H, 3*W, 3)
-    picture = ((picture + 1) * 127.5).round().clamp(0, 255).byte().cpu().numpy()
+    rows = to_bytes(rows.flatten(0, 1)).unflatten(0, rows.shape[:2])
+    picture = rows.permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1).cpu().numpy()  # (B*H, 3*W, 3)
     (out / "samples").mkdir(exist_ok=True)
     Image.fromarray(picture).save(out / "samples" / f"{done:07d}.png")
 

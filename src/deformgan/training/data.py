@@ -1,0 +1,53 @@
+"""open_data: the photos of a run, as its recipe mixes them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from deformgan.datasets.batches import PairBatches
+from deformgan.datasets.market1501 import Market1501
+from deformgan.pair import Pair
+from deformgan.skeletons import SKELETONS
+from deformgan.training.config import TrainConfig
+
+NUM_SAMPLES = 8  # pairs in a sample grid
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a run learns from.
+
+    Attributes:
+        batches: The batch of every step.
+        samples: Pairs of the first data set, to show progress on.
+        size: Height and width of the images.
+    """
+
+    batches: PairBatches
+    samples: Pair
+    size: tuple[int, int]
+
+
+def open_data(config: TrainConfig, folders: Sequence[Path], device: torch.device) -> TrainingData:
+    """Reads the data sets of a run.
+
+    Args:
+        config: The run; says how large the share of the second data set is.
+        folders: One data set in Market-1501's layout, or two, the second of rendered people.
+        device: Where batches are made.
+    """
+    datasets = [Market1501(folder) for folder in folders]
+    share = config.rendered_share if len(datasets) > 1 else 0.0
+    batches = PairBatches(
+        datasets,
+        config.batch_size,
+        proportions=[1 - share, share][: len(datasets)],
+        seed=config.seed,
+        flip=config.flip,
+        skeleton=SKELETONS[config.generator.skeleton],
+        device=device,
+    )
+    samples = PairBatches(datasets[0], NUM_SAMPLES, seed=config.seed + 1, device=device)[0]
+    return TrainingData(batches, samples, datasets[0].size)
