@@ -11,26 +11,30 @@ from deformgan.parts import inside_polygon
 from deformgan.pose import Pose, Skeleton
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
-# In drawing order: a later bone paints over an earlier one.
+# The bones that the field's drawings and masks share. In drawing order: a later one paints over an
+# earlier one.
+FIELD_BONES = (
+    ("neck", "right_shoulder"),
+    ("neck", "left_shoulder"),
+    ("right_shoulder", "right_elbow"),
+    ("right_elbow", "right_wrist"),
+    ("left_shoulder", "left_elbow"),
+    ("left_elbow", "left_wrist"),
+    ("neck", "right_hip"),
+    ("right_hip", "right_knee"),
+    ("right_knee", "right_ankle"),
+    ("neck", "left_hip"),
+    ("left_hip", "left_knee"),
+    ("left_knee", "left_ankle"),
+    ("neck", "nose"),
+    ("nose", "right_eye"),
+    ("right_eye", "right_ear"),
+    ("nose", "left_eye"),
+    ("left_eye", "left_ear"),
+)
 _BONES = {
     OPENPOSE18.name: (
-        ("neck", "right_shoulder"),
-        ("neck", "left_shoulder"),
-        ("right_shoulder", "right_elbow"),
-        ("right_elbow", "right_wrist"),
-        ("left_shoulder", "left_elbow"),
-        ("left_elbow", "left_wrist"),
-        ("neck", "right_hip"),
-        ("right_hip", "right_knee"),
-        ("right_knee", "right_ankle"),
-        ("neck", "left_hip"),
-        ("left_hip", "left_knee"),
-        ("left_knee", "left_ankle"),
-        ("neck", "nose"),
-        ("nose", "right_eye"),
-        ("right_eye", "right_ear"),
-        ("nose", "left_eye"),
-        ("left_eye", "left_ear"),
+        *FIELD_BONES,
         ("right_shoulder", "right_ear"),
         ("left_shoulder", "left_ear"),
     )

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool
 from torch import Tensor
 
-from deformgan.evaluation.drawing import bar_corners, fill_disc, fill_polygon
+from deformgan.evaluation.drawing import FIELD_BONES, bar_corners, fill_disc, fill_polygon
 from deformgan.pose import Pose, Skeleton
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
@@ -13,23 +13,7 @@ RADIUS = 4.0
 _CLOSING = 5
 LINKS = {
     OPENPOSE18.name: (
-        ("neck", "right_shoulder"),
-        ("neck", "left_shoulder"),
-        ("right_shoulder", "right_elbow"),
-        ("right_elbow", "right_wrist"),
-        ("left_shoulder", "left_elbow"),
-        ("left_elbow", "left_wrist"),
-        ("neck", "right_hip"),
-        ("right_hip", "right_knee"),
-        ("right_knee", "right_ankle"),
-        ("neck", "left_hip"),
-        ("left_hip", "left_knee"),
-        ("left_knee", "left_ankle"),
-        ("neck", "nose"),
-        ("nose", "right_eye"),
-        ("right_eye", "right_ear"),
-        ("nose", "left_eye"),
-        ("left_eye", "left_ear"),
+        *FIELD_BONES,
         ("neck", "right_ear"),
         ("neck", "left_ear"),
         ("right_hip", "left_hip"),
