@@ -11,7 +11,7 @@ from deformgan.datasets.market1501 import Market1501, MarketName
 from deformgan.datasets.pairs import sample_test_pairs
 from deformgan.errors import InputError
 from deformgan.pose import Pose
-from deformgan.pose_formats import Annotations, write_annotation_csv
+from deformgan.pose_formats import Annotations, read_annotation_csv, write_annotation_csv
 
 NAMES = [
     "0007_c1s1_000001_01.png",
@@ -22,11 +22,12 @@ NAMES = [
     "0002_c10s2_000006_02.png",
     "0009_c1s1_000007_01.png",
 ]
+TEST_NAMES = ["0011_c1s1_000008_01.png", "-1_c1s1_000009_01.png", "0000_c1s1_000010_01.png"]
 
 
 def color(name):
     """The one color of a test image."""
-    return [(37 * NAMES.index(name) + channel) % 256 for channel in (0, 80, 160)]
+    return [(37 * (NAMES + TEST_NAMES).index(name) + channel) % 256 for channel in (0, 80, 160)]
 
 
 def write_images(folder, names=NAMES, size=(16, 8)):
@@ -53,9 +54,9 @@ def flat(tmp_path):
 @pytest.fixture
 def official(tmp_path):
     write_images(tmp_path / "bounding_box_train")
-    write_images(tmp_path / "bounding_box_test", NAMES[1:2])
+    write_images(tmp_path / "bounding_box_test", TEST_NAMES)
     write_table(tmp_path / "market-annotation-train.csv")
-    write_table(tmp_path / "market-annotation-test.csv")
+    write_table(tmp_path / "market-annotation-test.csv", TEST_NAMES)
     return tmp_path
 
 
@@ -66,6 +67,9 @@ def official(tmp_path):
         ("-1_c6s3_083367_00.jpg", ("-1", 6, 3, 83367, 0)),
         ("0000_c2s2_028025_01.jpg.jpg", ("0000", 2, 2, 28025, 1)),
         ("1501_c15s12_0028025_10g4.PNG", ("1501", 15, 12, 28025, 10)),
+        ("0001_c2_f0046182.jpg", ("0001", 2, 1, 46182, 0)),
+        ("0003_c1_21.png", ("0003", 1, 1, 21, 0)),
+        ("0003_c10_0021_2.jpg", ("0003", 10, 1, 21, 2)),
     ],
 )
 def test_a_name_says_who_where_and_when(name, fields):
@@ -104,7 +108,7 @@ def test_pairs_are_of_usable_images_of_one_person(flat):
 
 def test_the_official_folders_are_the_split(official):
     assert Market1501(official, "train").identities == ["0007", "0002", "0007", "0002", "0009"]
-    assert Market1501(official, "test").names == NAMES[1:2]
+    assert Market1501(official, "test").names == TEST_NAMES[:1]
     assert Market1501(official, "all").names == Market1501(official, "train").names
 
 
@@ -143,6 +147,32 @@ def test_an_identity_on_both_sides_of_the_split_is_refused(official):
     (official / "identity-split.json").write_text(json.dumps(split))
     with pytest.raises(InputError, match="has 0002 in both train and test"):
         Market1501(official)
+
+
+def test_an_identity_in_both_folders_is_refused_but_nobody_is(official):
+    assert len(Market1501(official)) == 5
+    write_images(official / "bounding_box_test", NAMES[5:6])
+    for split in ("train", "test"):
+        with pytest.raises(InputError, match="has 0002 in both train and test"):
+            Market1501(official, split)
+
+
+def test_the_number_0000_may_be_somebody(flat):
+    assert "0000" in Market1501(flat, nobody=["-1"]).identities
+
+
+def test_images_of_several_sizes_come_to_one_with_their_joints(flat):
+    write_images(flat, NAMES[3:4], size=(32, 8))
+    plain = read_annotation_csv(flat / "annotation.csv")[NAMES[3]]
+    data = Market1501(flat, size=(16, 8), fit="stretch")
+    row = data.names.index(NAMES[3])
+    assert data.size == (16, 8)
+    assert data.images[row, :, 3, 5].tolist() == color(NAMES[3])
+    # Half as many rows, as many columns.
+    expected = (plain.joints[0] + 0.5) * torch.tensor([1.0, 0.5]) - 0.5
+    torch.testing.assert_close(data.poses.joints[row], expected)
+    # The others already had the size.
+    assert data.poses.joints[0, 0].tolist() == [0, 1]
 
 
 def test_what_is_missing_is_named(flat, tmp_path):

@@ -1,12 +1,21 @@
 """The pair rule, the test sample and the pair table."""
 
 import json
+from dataclasses import dataclass
 
 import pytest
 import torch
+from torch import Tensor
 
 from deformgan.datasets.market1501 import NOBODY
-from deformgan.datasets.pairs import ordered_pairs, read_pairs, sample_test_pairs, write_pairs
+from deformgan.datasets.pairs import (
+    build_pairs,
+    ordered_pairs,
+    pair_rows,
+    read_pairs,
+    sample_test_pairs,
+    write_pairs,
+)
 from deformgan.errors import InputError
 from deformgan.pose_formats import read_annotation_csv
 from deformgan.skeletons.openpose18 import OPENPOSE18
@@ -43,6 +52,30 @@ def test_the_authors_test_sample_is_drawn(table, count):
     names, _, pairs, folder = table
     sampled = sample_test_pairs(pairs, count)
     assert named(names, sampled) == read_pairs(folder / f"pairs_test_n{count}.csv")
+
+
+@dataclass
+class Named:
+    """A data set whose images have names, as `NamedPairs` asks."""
+
+    names: list[str]
+    pairs: Tensor
+
+
+def test_pair_lists_of_a_data_set_are_the_authors(table):
+    names, _, pairs, folder = table
+    data = Named(names, pairs)
+    assert build_pairs(data) == read_pairs(folder / "pairs_all.csv")
+    assert build_pairs(data, 25) == read_pairs(folder / "pairs_test_n25.csv")
+    assert build_pairs(data, 25, seed=1) != build_pairs(data, 25)
+    assert torch.equal(pair_rows(names, build_pairs(data)), pairs)
+
+
+def test_names_that_are_no_images_are_refused():
+    assert pair_rows(["a", "b"], [("b", "a"), ("a", "a")]).tolist() == [[1, 0], [0, 0]]
+    assert pair_rows(["a"], []).shape == (0, 2)
+    with pytest.raises(InputError, match="names 'c', which is none of the 2 images"):
+        pair_rows(["a", "b"], [("a", "c")])
 
 
 def test_the_rule_by_hand():

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 
+from deformgan.datasets.image_store import Storage, open_store
 from deformgan.errors import InputError
 from deformgan.pair import Pair, View
 from deformgan.pose import Pose, Skeleton
@@ -43,7 +44,8 @@ class PairBatches:
     """Training batches of one data set, or of several mixed in fixed proportions.
 
     `batches[step]` depends on nothing but the constructor's arguments and `step`, so a resumed run
-    goes on where it stopped without replaying anything. Images are kept as uint8 on the device.
+    goes on where it stopped without replaying anything. Images are uint8 until they are on the
+    device; all else is done there.
     """
 
     def __init__(
@@ -56,8 +58,9 @@ class PairBatches:
         flip: bool = False,
         skeleton: Skeleton = OPENPOSE18,
         device: str | torch.device = "cpu",
+        storage: Storage = "auto",
     ):
-        """Moves the data to the device.
+        """Moves the data to the device, the poses always and the images where they have room.
 
         Args:
             datasets: Data sets with images of one size.
@@ -68,6 +71,7 @@ class PairBatches:
             flip: Whether to mirror both views of a pair, in every second case on average.
             skeleton: Of the poses; tells which joints change places in a flip.
             device: Where batches are made.
+            storage: Where images stay, see `open_store`; batches are the same.
         """
         datasets = list(datasets) if isinstance(datasets, Sequence) else [datasets]
         sizes = {tuple(dataset.images.shape[2:]) for dataset in datasets}
@@ -84,17 +88,29 @@ class PairBatches:
         self.flip = flip
         self.skeleton = skeleton
         self.device = torch.device(device)
-        self.images = [dataset.images.to(self.device) for dataset in datasets]
+        self.images = open_store([dataset.images for dataset in datasets], self.device, storage)
         self.poses = [dataset.poses.to(self.device) for dataset in datasets]
-        self.pairs = [dataset.pairs.to(self.device) for dataset in datasets]
+        self.pairs = [dataset.pairs for dataset in datasets]
 
     def __getitem__(self, step: int) -> Pair:
         """Makes the batch of one step, counted from 0; there is no last one."""
-        chosen = []
-        for part, (num_pairs, count) in enumerate(zip(self.num_pairs, self.counts, strict=True)):
-            order = batch_indices(num_pairs, count, self.seed, step, stream=_ORDER + part)
-            chosen.append(self.pairs[part][order.to(self.device)])
-        source, target = (self._view([pairs[:, side] for pairs in chosen]) for side in (0, 1))
+        chosen = self._pairs(step)
+        # Both views at once: of every data set first the sources, then the targets.
+        images = self.images.gather(step, [_both(pairs) for pairs in chosen])
+        self.images.prepare(step + 1, [_both(pairs) for pairs in self._pairs(step + 1)])
+        parts = images.split([2 * count for count in self.counts])
+        source, target = (
+            View(
+                to_float(torch.cat([part.chunk(2)[side] for part in parts])),
+                Pose.cat(
+                    [
+                        poses[pairs[:, side].to(self.device)]
+                        for poses, pairs in zip(self.poses, chosen, strict=True)
+                    ]
+                ),
+            )
+            for side in (0, 1)
+        )
         if not self.flip:
             return Pair(source, target)
         random = np.random.default_rng((self.seed, _FLIP, step))
@@ -104,10 +120,18 @@ class PairBatches:
             flip_where(flipped, target, self.skeleton),
         )
 
-    def _view(self, rows: list[Tensor]) -> View:
-        image = torch.cat([images[row] for images, row in zip(self.images, rows, strict=True)])
-        pose = Pose.cat([poses[row] for poses, row in zip(self.poses, rows, strict=True)])
-        return View(to_float(image), pose)
+    def _pairs(self, step: int) -> list[Int64[Tensor, "_ 2"]]:
+        """Draws the pairs of one step from every data set."""
+        sets = enumerate(zip(self.num_pairs, self.counts, strict=True))
+        return [
+            self.pairs[part][batch_indices(num_pairs, count, self.seed, step, _ORDER + part)]
+            for part, (num_pairs, count) in sets
+        ]
+
+
+def _both(pairs: Int64[Tensor, "pairs 2"]) -> Int64[Tensor, "images"]:
+    """Lists the sources, then the targets."""
+    return pairs.T.reshape(-1)
 
 
 def batch_counts(batch_size: int, proportions: Sequence[float]) -> list[int]:

@@ -1,12 +1,14 @@
-"""bundled_people, bundled_walk: the rendered people and the movement that come with the package."""
+"""The rendered people and the movement that come with the package."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from jaxtyping import UInt8
 from PIL import Image
 
+from deformgan.datasets.photo_set import PhotoSet, fit_photos
 from deformgan.pose import Pose
 from deformgan.pose_formats.annotation_csv import read_annotation_csv
 
@@ -36,6 +38,30 @@ def bundled_people() -> list[list[Photo]]:
             photo = np.array(image.convert("RGB"))
         people.setdefault(person, []).append(Photo(photo, table[name]))
     return list(people.values())
+
+
+def bundled_photo_set(repeats: int = 1, cache: Path | None = None) -> PhotoSet:
+    """Gives the people as a data set.
+
+    Args:
+        repeats: How often each photo is in it; for measurements, which want more than there are.
+        cache: See `PhotoSet`.
+    """
+    table = read_annotation_csv(FOLDER / "annotation.csv")
+    names = sorted(table.names)
+    poses = Pose.cat([table.select(names).pose] * repeats)
+    paths = [FOLDER / name for name in names] * repeats
+    size, framings, poses = fit_photos(paths, poses, None, "exact")
+    return PhotoSet(
+        names=names * repeats,
+        identities=[name.rpartition("_")[0] for name in names] * repeats,
+        cameras=torch.zeros(len(paths), dtype=torch.int64),
+        paths=paths,
+        poses=poses,
+        size=size,
+        framings=framings,
+        cache=cache,
+    )
 
 
 def bundled_walk() -> Pose:

@@ -1,19 +1,162 @@
-"""DeepFashion In-shop in the field's flat naming, and its variant at 128x64."""
+"""DeepFashion In-shop: models in a shop's clothes, several views of each garment."""
 
-from pathlib import PurePosixPath
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path, PurePosixPath
+from typing import Literal
 
 import torch
-from jaxtyping import UInt8
 from torch import Tensor
-from torchvision.transforms.v2 import functional as tv
 
+from deformgan.datasets.photo_set import Fit, PhotoSet, fit_photos
+from deformgan.datasets.splits import Split, refuse_shared_identities
 from deformgan.errors import InputError
+from deformgan.framing import Framing
 from deformgan.pose import Pose
+from deformgan.pose_formats.annotation_csv import read_annotation_csv
+from deformgan.pose_formats.annotations import Annotations
 
-# The middle 176 of 256 columns hold the person.
-_SIZE, _MARGIN, _SMALL = 256, 40, (128, 64)
-_SCALE_X = _SMALL[1] / (_SIZE - 2 * _MARGIN)
-_SCALE_Y = _SMALL[0] / _SIZE
+SIZE, SMALL = (256, 256), (128, 64)
+# The middle 176 of 256 columns hold the person; at 128x64 they are all that is shown.
+_MARGIN = 40
+_MIDDLE = Framing(
+    left=_MARGIN - 0.5,
+    top=-0.5,
+    scale=SMALL[0] / SIZE[0],
+    size=SMALL,
+    stretch=SMALL[1] / (SIZE[1] - 2 * _MARGIN) / (SMALL[0] / SIZE[0]),
+)
+
+_LOOKED_AT = 10_000  # files, to tell what a folder is
+_SUFFIXES = {".jpg", ".jpeg", ".png"}
+_PREFIX = re.compile(r"^(?:fashion|fasion)?(?=(?:WO)?MEN)")
+_FLAT = re.compile(r"(?:fashion|fasion)?(?:WO)?MEN.*id\d+_")
+_VIEW = re.compile(r"_(\d+)[^_]*$")
+_TABLES = (
+    "fasion-annotation-{}.csv",
+    "fashion-annotation-{}.csv",
+    "fasion-resize-annotation-{}.csv",
+    "fashion-resize-annotation-{}.csv",
+    "annotation-{}.csv",
+)
+
+Edition = Literal["old", "new"]
+
+
+@dataclass(frozen=True)
+class EditionCounts:
+    """What the test half of one of the field's two splits holds.
+
+    Attributes:
+        images: Lines of the annotation table.
+        usable: Those with shoulders and hips.
+        garments: Garments among the usable ones.
+        pairs: All ordered pairs.
+    """
+
+    images: int
+    usable: int
+    garments: int
+    pairs: int
+
+
+# The old split is random by garment; the paper prints its number of test pairs. The new one is that
+# of Ma et al., on which the paper's tables are; 12,000 of its pairs are drawn.
+EDITIONS: dict[Edition, EditionCounts] = {
+    "old": EditionCounts(images=4061, usable=3278, garments=998, pairs=8670),
+    "new": EditionCounts(images=8146, usable=7480, garments=2058, pairs=20_676),
+}
+
+
+class DeepFashion(PhotoSet):
+    """Models and their poses; an identity is a garment in one color.
+
+    Images may lie anywhere below the folder, under their original paths
+    (`WOMEN/Dresses/id_00005537/05_4_full.jpg`) or the field's flat names, with either spelling of
+    the prefix (`fasion`, `fashion`), with or without underscores in the category, and as JPEG or
+    PNG: names of the tables are matched to files by `photo_key`.
+
+    The split is what the annotation tables say: `fasion-annotation-train.csv` and `-test.csv` (or
+    `fashion-...`, `fasion-resize-...`, plain `annotation-...`). Where the folder has both the
+    field's old and new split, their tables lie in subfolders `old` and `new`. A single
+    `annotation.csv` is read for every split.
+
+    Images come as 256x256, or at 128x64 the authors' way: 40 columns less on either side, then
+    shrunk. Joints are never rounded.
+
+    Attributes:
+        edition: Which of the two splits the tables are, where the number of lines of the test table
+            tells.
+    """
+
+    def __init__(
+        self,
+        root: str | Path,
+        split: Split = "train",
+        annotations: str | Path | None = None,
+        *,
+        size: tuple[int, int] | None = None,
+        fit: Fit = "pad",
+        cache: str | Path | None = None,
+        edition: Edition | None = None,
+        joints_in: Literal["frame", "file"] = "frame",
+    ):
+        """Reads the images of one split.
+
+        Args:
+            root: The data set's folder.
+            split: "all" joins train and test, in this order.
+            annotations: An annotation table; by default the split's in `root`.
+            size: (256, 256), the default, or (128, 64).
+            fit: How images of other sizes come to 256x256: the In-shop images themselves are
+                padded.
+            cache: See `PhotoSet`.
+            edition: Old or new split; by default the one that is there.
+            joints_in: Whether the table counts pixels of the 256x256 images (as the published ones
+                do, even where the files at hand are the larger originals) or of the files.
+        """
+        root = Path(root)
+        if not root.is_dir():
+            raise InputError(f"The data set folder {root} does not exist.")
+        size = size or SIZE
+        if size not in (SIZE, SMALL):
+            raise InputError(f"DeepFashion comes at {SIZE} or {SMALL} (height, width), not {size}.")
+        table, self.edition = _read_tables(root, split, annotations, edition)
+        files = _files(root)
+        rows = [row for row, name in enumerate(table.names) if photo_key(name) in files]
+        if not rows:
+            raise InputError(f"No image below {root} is named by {table.source}.")
+        names = [table.names[row] for row in rows]
+        paths = [files[photo_key(name)] for name in names]
+        poses = table.pose[rows]
+        if fit == "person" and joints_in == "frame":
+            raise InputError("'person' looks for joints in the photos: it needs joints_in='file'.")
+        _, framings, framed = fit_photos(paths, poses, SIZE, fit)
+        if joints_in == "file":
+            poses = framed
+        if size == SMALL:
+            poses = _MIDDLE.frame_pose(poses)
+            framings = [framing.then(_MIDDLE) for framing in framings or [_WHOLE] * len(paths)]
+        super().__init__(
+            names=names,
+            identities=[identity_of(name) for name in names],
+            cameras=_views(names),
+            paths=paths,
+            poses=poses,
+            size=size,
+            framings=framings,
+            cache=cache,
+        )
+
+    @staticmethod
+    def matches(root: Path) -> bool:
+        """Tells whether a folder looks like this data set."""
+        named = [name.format(split) for name in _TABLES[:-1] for split in ("train", "test")]
+        if any((root / below / name).is_file() for below in ("", *EDITIONS) for name in named):
+            return True
+        return any(_is_photo(path) for path in islice(_walk(root), _LOOKED_AT))
 
 
 def flat_name(path: str | PurePosixPath) -> str:
@@ -41,26 +184,34 @@ def flat_name(path: str | PurePosixPath) -> str:
 def identity_of(name: str) -> str:
     """Gives whom or what an image shows: all before the view, that is item and colour.
 
-    The last underscore is the one to part at: some lists keep those within a category's name.
+    The last underscore is the one to part at: some lists keep those within a category's name. The
+    prefix and those underscores are left out, so that names of different lists agree.
     """
-    identity, underscore, _ = name.rpartition("_")
+    identity, underscore, _ = _flat(name).rpartition("_")
     if not underscore:
         raise InputError(
             f"{name!r} is not a DeepFashion name like 'fasion...id0000012301_1front.jpg'."
         )
-    return identity
+    return _PREFIX.sub("", identity).replace("_", "")
 
 
-def images_128x64(
-    images: UInt8[Tensor, "batch 3 256 256"],
-) -> UInt8[Tensor, "batch 3 128 64"]:
-    """Cuts 40 columns off either side and shrinks the rest, with antialiasing."""
-    middle = images[..., _MARGIN : _SIZE - _MARGIN]
-    return tv.resize(middle, list(_SMALL), antialias=True)
+def photo_key(name: str | PurePosixPath) -> str:
+    """Gives what all names of one image have in common.
+
+    Args:
+        name: A flat name of any spelling, or an original path.
+    """
+    return _PREFIX.sub("", PurePosixPath(_flat(name)).stem).replace("_", "")
+
+
+def _flat(name: str | PurePosixPath) -> str:
+    """Gives the last part of a path, of an original one the flat name."""
+    path = PurePosixPath(name)
+    return flat_name(path) if path.parent.name.startswith("id_") else path.name
 
 
 def poses_128x64(poses: Pose, *, truncate: bool = False) -> Pose:
-    """Takes poses from 256x256 images to what `images_128x64` makes of them.
+    """Takes poses from 256x256 images to 128x64 ones.
 
     Args:
         poses: In pixels of the large images.
@@ -68,12 +219,100 @@ def poses_128x64(poses: Pose, *, truncate: bool = False) -> Pose:
             pixel (up to half a pixel off) and truncated towards 0; a joint that comes to lie at -1
             is thereby lost.
     """
-    x, y = poses.joints.unbind(dim=-1)
     if not truncate:
-        # Pixel centres are half a pixel inside the edges, which are what a resize keeps in place.
-        x = (x - _MARGIN + 0.5) * _SCALE_X - 0.5
-        y = (y + 0.5) * _SCALE_Y - 0.5
-        return Pose(torch.stack([x, y], dim=-1), poses.visible)
-    small = torch.stack([(x - _MARGIN) * _SCALE_X, y * _SCALE_Y], dim=-1).trunc()
+        return _MIDDLE.frame_pose(poses)
+    x, y = poses.joints.unbind(dim=-1)
+    small = torch.stack([(x - _MARGIN) * _MIDDLE.scale_x, y * _MIDDLE.scale], dim=-1).trunc()
     lost = (small == -1).any(dim=-1)
     return Pose(small, poses.visible & ~lost)
+
+
+_WHOLE = Framing.padded(SIZE, SIZE)
+
+
+def _read_tables(
+    root: Path, split: Split, given: str | Path | None, edition: Edition | None
+) -> tuple[Annotations, Edition | None]:
+    if given is not None:
+        return read_annotation_csv(given), edition
+    folder = root
+    if edition is not None and (root / edition).is_dir():
+        folder = root / edition
+    elif edition is None:
+        with_tables = [name for name in EDITIONS if _table(root / name, "train", "test")]
+        if not _table(root, "train", "test") and with_tables:
+            if len(with_tables) > 1:
+                raise InputError(f"{root} has the old and the new split: say which edition.")
+            folder = root / with_tables[0]
+    train, test = _table(folder, "train"), _table(folder, "test")
+    if train is None and test is None:
+        if not (folder / "annotation.csv").is_file():
+            raise InputError(
+                f"{folder} has no annotation table: fasion-annotation-train.csv and "
+                "fasion-annotation-test.csv, or annotation.csv."
+            )
+        return read_annotation_csv(folder / "annotation.csv"), edition
+    tables = {
+        part: read_annotation_csv(path)
+        for part, path in (("train", train), ("test", test))
+        if path is not None
+    }
+    if len(tables) == 2:
+        train_people, test_people = (
+            [identity_of(name) for name in tables[part].names] for part in ("train", "test")
+        )
+        refuse_shared_identities(train_people, test_people, str(folder))
+    found = _edition_of(tables["test"]) if "test" in tables else None
+    if edition is not None and found not in (None, edition):
+        raise InputError(
+            f"{tables['test'].source} has {EDITIONS[found].images} lines: it is the {found} "
+            f"split's, the {edition} one was asked for."
+        )
+    if split == "all":
+        joined = list(tables.values())
+        names = [name for table in joined for name in table.names]
+        pose = Pose.cat([table.pose for table in joined])
+        return Annotations(names, pose, source=str(folder)), edition or found
+    if split not in tables:
+        raise InputError(f"{folder} has no annotation table of the split {split!r}.")
+    return tables[split], edition or found
+
+
+def _table(folder: Path, *splits: str) -> Path | None:
+    """Finds the annotation table of one of several splits."""
+    names = [name.format(split) for name in _TABLES for split in splits]
+    return next((folder / name for name in names if (folder / name).is_file()), None)
+
+
+def _edition_of(test: Annotations) -> Edition | None:
+    return next((name for name in EDITIONS if EDITIONS[name].images == len(test)), None)
+
+
+def _files(root: Path) -> dict[str, Path]:
+    """Finds the images below a folder; of several versions of one, the first by path."""
+    files: dict[str, Path] = {}
+    for path in sorted(_walk(root)):
+        if _is_photo(path):
+            files.setdefault(photo_key(path.as_posix()), path)
+    return files
+
+
+def _walk(folder: Path, depth: int = 8) -> Iterator[Path]:
+    for path in folder.iterdir():
+        if path.is_dir() and depth > 1:
+            yield from _walk(path, depth - 1)
+        elif path.suffix.lower() in _SUFFIXES:
+            yield path
+
+
+def _is_photo(path: Path) -> bool:
+    """Tells an image of the data set from its name, or its name and place."""
+    if path.parent.name.startswith("id_"):
+        return len(path.parts) >= 4 and "_" in path.name
+    return _FLAT.match(path.name) is not None
+
+
+def _views(names: list[str]) -> Tensor:
+    """Reads the number of the view (1 front, 2 side, 3 back, 4 full, 7 additional)."""
+    found = [_VIEW.search(PurePosixPath(_flat(name)).stem) for name in names]
+    return torch.tensor([int(match[1]) if match else 0 for match in found])

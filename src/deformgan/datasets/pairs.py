@@ -5,6 +5,7 @@ import os
 from collections.abc import Sequence
 from itertools import permutations
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -14,6 +15,54 @@ from torch import Tensor
 from deformgan.errors import InputError
 
 HEADER = ["from", "to"]
+TEST_PAIRS = 12_000  # of the field's published lists
+
+
+@runtime_checkable
+class NamedPairs(Protocol):
+    """A data set whose images have names.
+
+    Attributes:
+        names: One per image.
+    """
+
+    names: list[str]
+
+    @property
+    def pairs(self) -> Int64[Tensor, "pairs 2"]:
+        """Positions of source and target."""
+        ...
+
+
+def build_pairs(
+    dataset: NamedPairs, count: int | None = None, seed: int = 0
+) -> list[tuple[str, str]]:
+    """Makes the pair list of a data set as (source, target) names.
+
+    Args:
+        dataset: One split: all of its pairs are what the field trains on.
+        count: How many to draw instead, see `sample_test_pairs`; the field tests on 12,000.
+        seed: Of the draw.
+    """
+    pairs = dataset.pairs if count is None else sample_test_pairs(dataset.pairs, count, seed)
+    return [(dataset.names[source], dataset.names[target]) for source, target in pairs.tolist()]
+
+
+def pair_rows(names: Sequence[str], pairs: Sequence[tuple[str, str]]) -> Int64[Tensor, "pairs 2"]:
+    """Finds the positions of named pairs.
+
+    Args:
+        names: Of the images.
+        pairs: (source, target) names, such as `read_pairs` gives.
+    """
+    rows = {name: row for row, name in enumerate(names)}
+    unknown = next((name for pair in pairs for name in pair if name not in rows), None)
+    if unknown is not None:
+        raise InputError(
+            f"The pair list names {unknown!r}, which is none of the {len(rows)} images."
+        )
+    found = [(rows[source], rows[target]) for source, target in pairs]
+    return torch.tensor(found, dtype=torch.int64).reshape(-1, 2)
 
 
 def ordered_pairs(
@@ -42,7 +91,7 @@ def ordered_pairs(
 
 
 def sample_test_pairs(
-    pairs: Int64[Tensor, "pairs 2"], count: int = 12_000, seed: int = 0
+    pairs: Int64[Tensor, "pairs 2"], count: int = TEST_PAIRS, seed: int = 0
 ) -> Int64[Tensor, "sampled 2"]:
     """Draws test pairs without replacement, the same ones as the field's published lists.
 

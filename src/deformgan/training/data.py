@@ -6,8 +6,8 @@ from pathlib import Path
 
 import torch
 
+from deformgan.datasets import open_dataset
 from deformgan.datasets.batches import PairBatches
-from deformgan.datasets.market1501 import Market1501
 from deformgan.pair import Pair
 from deformgan.skeletons import SKELETONS
 from deformgan.training.config import TrainConfig
@@ -35,10 +35,11 @@ def open_data(config: TrainConfig, folders: Sequence[Path], device: torch.device
 
     Args:
         config: The run; says how large the share of the second data set is.
-        folders: One data set in Market-1501's layout, or two, the second of rendered people.
+        folders: One data set of any kind that `open_dataset` knows, or two, the second of rendered
+            people.
         device: Where batches are made.
     """
-    datasets = [Market1501(folder) for folder in folders]
+    datasets = [open_dataset(folder) for folder in folders]
     share = config.rendered_share if len(datasets) > 1 else 0.0
     batches = PairBatches(
         datasets,
@@ -49,5 +50,8 @@ def open_data(config: TrainConfig, folders: Sequence[Path], device: torch.device
         skeleton=SKELETONS[config.generator.skeleton],
         device=device,
     )
-    samples = PairBatches(datasets[0], NUM_SAMPLES, seed=config.seed + 1, device=device)[0]
+    # Once is no reason to have the images on the device a second time.
+    samples = PairBatches(
+        datasets[0], NUM_SAMPLES, seed=config.seed + 1, device=device, storage="host"
+    )[0]
     return TrainingData(batches, samples, datasets[0].size)

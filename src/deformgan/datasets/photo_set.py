@@ -1,0 +1,150 @@
+"""PhotoSet: photos of people with their poses, which is what every reader of a data set gives."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from jaxtyping import Bool, Int64, UInt8
+from PIL import Image
+from torch import Tensor
+
+from deformgan.datasets.image_cache import THREADS, load_images
+from deformgan.datasets.pairs import ordered_pairs
+from deformgan.errors import InputError
+from deformgan.framing import Framing, find_framing
+from deformgan.pose import Pose
+from deformgan.skeletons.openpose18 import OPENPOSE18
+
+# How a photo comes to the size of the images: "exact", it has it; "stretch", its proportions
+# change; "pad", it stays whole and in proportion, and its border goes on beyond its edges;
+# "person", the person is cut out as `find_framing` does it (photos of the size are taken whole,
+# those without a usable pose are padded).
+Fit = Literal["exact", "stretch", "pad", "person"]
+
+_ORIENTATION = 0x0112  # EXIF tag; from 5 the photo lies on its side
+
+
+class PhotoSet:
+    """Photos of people; decoded once, at first use, and held in memory or in a mapped file.
+
+    A reader is a subclass: made from `(root, split, annotations, *, size, fit, cache)`, it finds
+    the files and the poses that a folder has, and brings photos to one size; its `matches(root)`
+    tells whether a folder looks like its own. `PairBatches` needs no more of it than `images`,
+    `poses` and `pairs`.
+
+    Attributes:
+        names: What the data set calls the images, in the order of its annotation table.
+        identities: Who is in each image.
+        cameras: Which camera took it (or which view it is), from 1; 0 where nothing tells.
+        paths: Where the images are.
+        poses: Poses of `openpose18` in pixels of `images`.
+        size: (height, width) of every image.
+    """
+
+    def __init__(
+        self,
+        *,
+        names: Sequence[str],
+        identities: Sequence[str],
+        cameras: Int64[Tensor, "images"],
+        paths: Sequence[Path],
+        poses: Pose,
+        size: tuple[int, int],
+        framings: Sequence[Framing] | None = None,
+        cache: str | Path | None = None,
+    ):
+        """Takes what a reader has found.
+
+        Args:
+            names: See the attributes, like all that is not listed here.
+            identities: One per name.
+            cameras: One per name.
+            paths: One per name.
+            poses: One per name.
+            size: Of the images, whatever the photos have.
+            framings: What to show of each photo; None if all photos are of that size.
+            cache: A folder for a file of the decoded images, see `load_images`; None for memory.
+        """
+        self.names = list(names)
+        self.identities = list(identities)
+        self.cameras = cameras
+        self.paths = list(paths)
+        self.poses = poses
+        self.size = size
+        self.framings = framings
+        self.cache = None if cache is None else Path(cache)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @cached_property
+    def images(self) -> UInt8[Tensor, "images 3 height width"]:
+        """All images, RGB."""
+        return load_images(self.paths, self.size, self.framings, self.cache)
+
+    @cached_property
+    def usable(self) -> Bool[Tensor, "images"]:
+        """Whether both hips and both shoulders were found."""
+        return self.poses.usable(OPENPOSE18)
+
+    @cached_property
+    def pairs(self) -> Int64[Tensor, "pairs 2"]:
+        """All ordered pairs of distinct usable images of one person."""
+        return ordered_pairs(self.identities, self.usable)
+
+
+def fit_photos(
+    paths: Sequence[Path], poses: Pose, size: tuple[int, int] | None, fit: Fit
+) -> tuple[tuple[int, int], list[Framing] | None, Pose]:
+    """Decides what the images show of the photos, without decoding any.
+
+    Args:
+        paths: The photos, at least one.
+        poses: One per photo, in its pixels.
+        size: (height, width) of the images; None for that of the first photo.
+        fit: How photos of other sizes come to it.
+
+    Returns:
+        The size; the framings, None where none is needed; and the poses in pixels of the images.
+    """
+    if fit == "exact":
+        return size or photo_size(paths[0]), None, poses
+    with ThreadPoolExecutor(THREADS) as threads:
+        photo_sizes = list(threads.map(photo_size, paths))
+    size = size or photo_sizes[0]
+    if all(found == size for found in photo_sizes):
+        return size, None, poses
+    framings = [frame_one(photo, poses[[row]], size, fit) for row, photo in enumerate(photo_sizes)]
+    framed = [framing.frame_pose(poses[[row]]) for row, framing in enumerate(framings)]
+    return size, framings, Pose.cat(framed)
+
+
+def frame_one(photo: tuple[int, int], pose: Pose, size: tuple[int, int], fit: Fit) -> Framing:
+    """Decides what to show of one photo.
+
+    Args:
+        photo: Its (height, width).
+        pose: One pose, in its pixels.
+        size: (height, width) of the image.
+        fit: How.
+    """
+    if fit == "stretch":
+        return Framing.stretched(photo, size)
+    if fit == "person" and pose.usable(OPENPOSE18).all():
+        return find_framing(pose, photo, size, OPENPOSE18)
+    return Framing.padded(photo, size)
+
+
+def photo_size(path: Path) -> tuple[int, int]:
+    """Reads (height, width) of a photo that stands upright, from the beginning of its file."""
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+            lies = image.getexif().get(_ORIENTATION, 1) >= 5
+    except FileNotFoundError:
+        raise InputError(f"The image {path} does not exist.") from None
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        raise InputError(f"{path} cannot be read as an image.") from None
+    return (width, height) if lies else (height, width)
