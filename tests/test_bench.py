@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,8 +10,12 @@ import torch
 from deformgan import bench
 from deformgan.bench import Comparison
 from deformgan.cli.bench import bench as command
+from deformgan.datasets.bundled_people import FOLDER
 from deformgan.deformable_skip import warp_parts
 from deformgan.losses.nearest_neighbour import nearest_neighbour_loss
+from deformgan.models.discriminator import DiscriminatorConfig
+from deformgan.models.generator import GeneratorConfig
+from deformgan.recipes.pedestrian import pedestrian_small
 
 
 def both(first, second, features):
@@ -67,11 +72,43 @@ def test_a_ratio_is_ours_over_the_other():
     assert found.repetitions >= 2
 
 
+def tiny_recipe():
+    """A step that a test can afford."""
+    return replace(
+        pedestrian_small(),
+        generator=GeneratorConfig(encoder_widths=(4, 6, 8), decoder_widths=(8, 6), warped_levels=2),
+        discriminator=DiscriminatorConfig(widths=(4, 6)),
+        batch_size=3,
+    )
+
+
+def test_the_loader_is_timed_in_pairs_per_second_of_several_batches(monkeypatch):
+    # A clock that only the functions under test move on: a step takes 6 s, a batch 0.1 s.
+    now = [0.0]
+    monkeypatch.setattr(bench.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(bench, "pedestrian_small", tiny_recipe)
+    monkeypatch.setattr(bench, "LOADER_REPEATS", 1)
+    monkeypatch.setattr(bench, "train_step", lambda *_: now.__setitem__(0, now[0] + 6.0))
+    real = bench.PairBatches.__getitem__
+
+    def load(batches, step):
+        now[0] += 0.1
+        return real(batches, step)
+
+    monkeypatch.setattr(bench.PairBatches, "__getitem__", load)
+    found = bench.loader_speed("cpu", 1.0)
+    assert found.step == pytest.approx(3 / 6)
+    assert found.memory == pytest.approx(3 / 0.1)
+    assert found.file_surplus == pytest.approx(60)
+
+
 def test_the_command_writes_ratios_times_and_machine(monkeypatch, tmp_path, capsys):
     # The real comparisons, at a size that a test can afford.
     monkeypatch.setattr(bench, "SETTINGS", {"": ((64, 32), 3, 2), "_256": ((32, 32), 5, 1)})
     monkeypatch.setattr(bench, "CHANNELS", 4)
     monkeypatch.setattr(bench, "QUICK_SECONDS", 0.1)
+    monkeypatch.setattr(bench, "LOADER_REPEATS", 1)
+    monkeypatch.setattr(bench, "pedestrian_small", tiny_recipe)
     command(quick=True, json=tmp_path / "bench.json")
     printed = capsys.readouterr().out
     report = json.loads((tmp_path / "bench.json").read_text())
@@ -87,4 +124,11 @@ def test_the_command_writes_ratios_times_and_machine(monkeypatch, tmp_path, caps
         assert ratio > 0
         assert report["times"][name]["ours_peak"] > 0
         assert name in printed
+    loader = report["loader"]
+    assert loader["batch_size"] == 3
+    assert loader["images"] == len(list(FOLDER.glob("person_*.jpg")))
+    for place in ("memory", "file"):
+        assert loader[f"{place}_surplus"] == pytest.approx(loader[place] / loader["step"])
+        assert loader[f"{place}_surplus"] > 1
+        assert f"images in {place}" in printed
     assert report["machine"]["threads"] == torch.get_num_threads()

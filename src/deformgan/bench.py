@@ -1,15 +1,19 @@
 """Speed and memory of the method's two costly parts, beside the simplest code that does the same.
 
 A ratio compares two functions that take turns in one run, forward and backward, so that it means
-the same on a slow, busy or throttled machine; times do not.
+the same on a slow, busy or throttled machine; times do not. The loader takes turns with the step
+of training that uses up what it gives.
 """
 
 import gc
 import os
 import platform
+import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from copy import copy
+from dataclasses import asdict, dataclass, replace
+from itertools import count
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -21,6 +25,10 @@ from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
 from deformgan.affine import normalize, part_transforms
+from deformgan.backbones.vgg19 import Vgg19Features
+from deformgan.datasets import PhotoSet, open_dataset
+from deformgan.datasets.batches import PairBatches
+from deformgan.datasets.bundled_people import bundled_photo_set
 from deformgan.deformable_skip import warp_parts
 from deformgan.losses.nearest_neighbour import nearest_neighbour_loss
 from deformgan.models.generator import Generator, GeneratorConfig
@@ -28,14 +36,20 @@ from deformgan.pair import View
 from deformgan.parts import part_masks
 from deformgan.pose import Pose
 from deformgan.pose_formats import read_annotations
+from deformgan.recipes.pedestrian import pedestrian_small
 from deformgan.skeletons.openpose18 import OPENPOSE18
 from deformgan.training.loop import provenance
+from deformgan.training.step import Players, train_step
 
 PEOPLE = Path(__file__).with_name("people") / "annotation.csv"
 PEOPLE_SIZE = (128, 64)
 CHANNELS = 64  # of VGG-19's conv1_2 and of the generator's first level
 QUICK_SECONDS, FULL_SECONDS = 2.5, 20.0  # for the repetitions of one comparison
 _VIEWS = 3  # photos of each bundled person, in a row
+
+LOADER_REPEATS = 56  # of each bundled photo: about 2,000, some 50 MB, more than caches hold
+LOADER_BATCHES = 16  # in a row, as a loader is timed
+CUDA_BATCH, CUDA_STEPS = 64, 8  # what keeps a GPU busy
 
 # Image size, window and batch of the paper's two data sets.
 SETTINGS = {"": ((128, 64), 3, 4), "_256": ((256, 256), 5, 2)}
@@ -77,16 +91,43 @@ class Measurement:
     repetitions: int
 
 
-def run_bench(device: str = "cpu", quick: bool = False) -> dict[str, Any]:
+@dataclass(frozen=True)
+class LoaderSpeed:
+    """How fast pairs with their poses are ready on the device, and how fast training needs them.
+
+    Attributes:
+        batch_size: Pairs per batch, of loader and step.
+        images: How many the data set has.
+        step: Pairs per second that the training step of `pedestrian-small` uses up.
+        memory: Pairs per second from images held on the device.
+        file: Pairs per second from a mapped file (which the system has in memory too), by way of
+            page-locked memory to a GPU.
+        memory_surplus: `memory` over `step`.
+        file_surplus: `file` over `step`.
+    """
+
+    batch_size: int
+    images: int
+    step: float
+    memory: float
+    file: float
+    memory_surplus: float
+    file_surplus: float
+
+
+def run_bench(device: str = "cpu", quick: bool = False, data: Path | None = None) -> dict[str, Any]:
     """Measures everything.
 
     Args:
         device: Where the tensors are.
-        quick: Fewer repetitions, and no networks: under a minute on two cores.
+        quick: Fewer repetitions, and no networks but the training step's: under a minute on two
+            cores.
+        data: What the loader loads; by default the bundled people, over and over.
 
     Returns:
         `ratios` by name; `times`, the measurements behind them (seconds and bytes), and without
-        `quick` the generator's seconds per image; `machine`, what it was measured on.
+        `quick` the generator's seconds per image; `loader`, a `LoaderSpeed`; `machine`, what it
+        was measured on.
     """
     seconds = QUICK_SECONDS if quick else FULL_SECONDS
     torch.manual_seed(0)
@@ -99,6 +140,7 @@ def run_bench(device: str = "cpu", quick: bool = False) -> dict[str, Any]:
     return {
         "ratios": {name: found.ratio for name, found in measured.items()},
         "times": times,
+        "loader": asdict(loader_speed(device, seconds, data)),
         "machine": describe_machine(device),
     }
 
@@ -166,6 +208,78 @@ def measure(comparison: Comparison, device: str, seconds: float) -> Measurement:
     return Measurement(
         median(ratios), median(ours), median(other), ours_peak, other_peak, len(ratios)
     )
+
+
+def loader_speed(device: str, seconds: float, data: Path | None = None) -> LoaderSpeed:
+    """Lets the loader and the training step take turns.
+
+    Args:
+        device: Where batches are made and used.
+        seconds: Time to spend on repetitions; at least two are made.
+        data: What to load, see `run_bench`.
+    """
+    cuda = torch.device(device).type == "cuda"
+    config = pedestrian_small()
+    if cuda:
+        config = replace(config, batch_size=CUDA_BATCH)
+    with tempfile.TemporaryDirectory() as folder:
+        mapped = _loader_data(data, Path(folder))
+        held = copy(mapped)
+        held.images = mapped.images.clone()
+        loaders = [
+            PairBatches(dataset, config.batch_size, flip=config.flip, device=device, storage=place)
+            for dataset, place in ((held, "device"), (mapped, "host"))
+        ]
+        players = Players.create(config, torch.device(device))
+        features = _random_vgg19(config.weights.vgg_layers).to(device)
+        pair = loaders[0][0]
+
+        def learn() -> None:
+            for _ in range(CUDA_STEPS if cuda else 1):
+                train_step(players, pair, features, config)
+
+        runs = [learn, *(_loading(loader) for loader in loaders)]
+        batches = [CUDA_STEPS if cuda else 1, LOADER_BATCHES, LOADER_BATCHES]
+        for run in runs:
+            run()
+        times: list[list[float]] = [[] for _ in runs]
+        end = time.perf_counter() + seconds
+        while len(times[0]) < 2 or time.perf_counter() < end:
+            for run, of_run in zip(runs, times, strict=True):
+                of_run.append(_seconds(run, device))
+        step, memory, file = (
+            number * config.batch_size / median(of_run)
+            for number, of_run in zip(batches, times, strict=True)
+        )
+        return LoaderSpeed(
+            config.batch_size, len(held), step, memory, file, memory / step, file / step
+        )
+
+
+def _loader_data(data: Path | None, cache: Path) -> PhotoSet:
+    if data is None:
+        return bundled_photo_set(LOADER_REPEATS, cache)
+    return open_dataset(data, cache=cache)
+
+
+def _loading(loader: PairBatches) -> Callable[[], None]:
+    steps: Iterator[int] = count()
+
+    def run() -> None:
+        for _ in range(LOADER_BATCHES):
+            loader[next(steps)]
+
+    return run
+
+
+def _random_vgg19(layers: tuple[str, ...]) -> Vgg19Features:
+    """Makes a network that costs what VGG-19 does; what it sees does not matter here."""
+    arrays = {
+        f"{name}.{kind}": torch.randn(shape) * 0.05
+        for name, outputs, inputs in (("conv1_1", 64, 3), ("conv1_2", 64, 64))
+        for kind, shape in (("weight", (outputs, inputs, 3, 3)), ("bias", (outputs,)))
+    }
+    return Vgg19Features.from_arrays(arrays, layers)
 
 
 def peak_memory(run: Callable[[], None], device: str) -> int:
