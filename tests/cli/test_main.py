@@ -52,6 +52,33 @@ def register(monkeypatch) -> Callable[[FunctionType], None]:
 
 
 @pytest.fixture
+def group(monkeypatch) -> list[str]:
+    """Registers the commands `tree climb` and `tree fell`, and notes which ones were called."""
+    calls: list[str] = []
+
+    def climb(height: int, /) -> int:
+        """Climbs.
+
+        Args:
+            height: In metres.
+        """
+        calls.append(f"climb {height}")
+        return 1
+
+    def fell() -> None:
+        """Fells."""
+        calls.append("fell")
+
+    for function in (climb, fell):
+        module = ModuleType(f"deformgan.cli.tree.{function.__name__}")
+        setattr(module, function.__name__, function)
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+        monkeypatch.setitem(shell.COMMANDS, f"tree {function.__name__}", function.__doc__)
+    monkeypatch.setitem(sys.modules, "deformgan.cli.tree", ModuleType("deformgan.cli.tree"))
+    return calls
+
+
+@pytest.fixture
 def fetched(register) -> list[dict]:
     """Registers a command `fetch` that notes what it was called with."""
     calls: list[dict] = []
@@ -116,13 +143,14 @@ def test_help_names_every_command_at_once_and_without_torch():
 
 @pytest.mark.parametrize("name", shell.COMMANDS)
 def test_help_of_every_command_is_quick_without_torch_and_complete(name):
-    answer = ask_for_help(name, "--help")
+    answer = ask_for_help(*name.split(), "--help")
     assert answer["code"] == 0
     assert f"usage: deformgan {name} " in answer["help"]
     assert not answer["torch"]
     assert answer["cpu_seconds"] < 1.5
     # A parameter without a line under `Args` would have a flag that explains nothing.
-    command = getattr(import_module(f"deformgan.cli.{name}"), name)
+    module = import_module(f"deformgan.cli.{name.replace(' ', '.')}")
+    command = getattr(module, name.split()[-1])
     undocumented = [
         parameter
         for parameter in inspect.signature(command).parameters
@@ -202,6 +230,50 @@ def test_an_unknown_or_missing_command_lists_the_known_ones(capsys, fetched, arg
     complaint = complaint_of(capsys, *arguments)
     assert "choose one of" in complaint
     assert ", ".join(shell.COMMANDS) in complaint
+
+
+def test_two_words_reach_their_command(group):
+    assert shell.main(["tree", "climb", "12"]) == 1
+    assert shell.main(["tree", "fell"]) == 0
+    assert group == ["climb 12", "fell"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "start"),
+    [
+        (["tree"], "'tree' needs a second word"),
+        (["tree", "paint"], "Unknown command 'tree paint'"),
+        (["tree", ""], "Unknown command 'tree '"),
+        (["tree", "--seed", "1"], "Unknown command 'tree --seed'"),
+    ],
+)
+def test_a_missing_or_unknown_second_word_lists_those_allowed(capsys, group, arguments, start):
+    complaint = complaint_of(capsys, *arguments)
+    assert complaint == f"deformgan: {start}; choose one of tree climb, tree fell.\n"
+    assert group == []
+
+
+def test_a_wrong_flag_after_two_words_points_to_their_help(capsys, group):
+    complaint = complaint_of(capsys, "tree", "climb", "high")
+    assert "'high'" in complaint
+    assert complaint.endswith("; see deformgan tree climb --help.\n")
+
+
+def test_two_words_in_one_argument_are_no_command(capsys, group):
+    assert "Unknown command 'tree fell'" in complaint_of(capsys, "tree fell")
+    assert group == []
+
+
+def test_help_of_a_first_word_lists_its_second_ones_at_once_and_without_torch(capsys, group):
+    assert shell.main(["tree", "--help"]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("usage: deformgan tree COMMAND ...\n")
+    assert "  tree climb  Climbs.\n" in printed
+    assert "  train" not in printed
+    answer = ask_for_help("data", "--help")
+    assert answer["code"] == 0
+    assert "  data check " in answer["help"]
+    assert not answer["torch"]
 
 
 def test_what_the_user_can_fix_is_one_line_and_no_traceback(capsys, register):

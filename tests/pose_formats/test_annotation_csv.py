@@ -7,6 +7,7 @@ from deformgan.errors import InputError
 from deformgan.pose import Pose
 from deformgan.pose_formats.annotation_csv import (
     HEADER,
+    parse_row,
     read_annotation_csv,
     write_annotation_csv,
 )
@@ -69,6 +70,10 @@ def test_an_empty_table_has_no_poses(tmp_path):
         (f"a.jpg: {Y}: {X}".replace("31", "true"), "line 3: the x coordinates"),
         (f"a.jpg: {Y}: {X}".replace("31", '"31"'), "line 3: the x coordinates"),
         (f"a.jpg: 7: {X}", "line 3: the y coordinates"),
+        (f"a.jpg: {[10**400, *Y[1:]]}: {X}", "line 3: the y coordinates"),
+        (f"a.jpg: {[1e39, *Y[1:]]}: {X}", "line 3: the y coordinates"),
+        (f"a.jpg: {'9' * 5000}: {X}", "line 3: the y coordinates"),
+        (f"a.jpg: {'[' * 100_000}: {X}", "line 3: the y coordinates"),
     ],
 )
 def test_a_malformed_row_is_refused_with_file_and_line(tmp_path, line, complaint):
@@ -76,6 +81,12 @@ def test_a_malformed_row_is_refused_with_file_and_line(tmp_path, line, complaint
     with pytest.raises(InputError, match=complaint) as error:
         read_annotation_csv(path)
     assert str(path) in str(error.value)
+
+
+def test_one_row_is_read_by_itself_or_refused_in_one_sentence():
+    assert parse_row(f" a b.jpg : {Y}:{X}\n") == ("a b.jpg", Y, X)
+    with pytest.raises(InputError, match=r"^2 fields; a line is"):
+        parse_row("a.jpg: []")
 
 
 def test_a_wrong_header_a_missing_file_and_a_photo_are_refused(tmp_path):

@@ -53,6 +53,18 @@ def test_an_animation_survives_a_round_trip(tmp_path, size):
     assert [file.name for file in tmp_path.iterdir()] == ["walk.json"]
 
 
+@pytest.mark.parametrize("flags", [{}, {"a": {"nose": "time", "left_ear": "twin"}}])
+def test_repaired_joints_are_listed_beside_the_poses_which_read_as_ever(tmp_path, flags):
+    pose = Pose(torch.rand(1, 18, 2), torch.ones(1, 18, dtype=torch.bool))
+    plain, flagged = tmp_path / "plain.json", tmp_path / "flagged.json"
+    write_deformgan_json(plain, Annotations(["a"], pose))
+    write_deformgan_json(flagged, Annotations(["a"], pose), repaired=flags)
+    content = json.loads(flagged.read_text())
+    assert content.pop("repaired") == flags
+    assert content == json.loads(plain.read_text())
+    assert torch.equal(read_annotations(flagged).pose.joints, read_annotations(plain).pose.joints)
+
+
 def test_a_file_without_poses_survives_too(tmp_path):
     empty = Annotations([], Pose(torch.zeros(0, 18, 2), torch.zeros(0, 18, dtype=torch.bool)))
     write_deformgan_json(tmp_path / "none.json", empty)

@@ -1,8 +1,9 @@
 """The console script `deformgan`: finds the command, reads its flags, turns errors into one line.
 
-A command `NAME` is the function `NAME` in `cli/NAME.py`. Its signature is its interface: parameters
-before `/` are positional arguments, those after `*` are flags, a flag without a default is
-required, and the docstring's `Args` are the help. It returns its exit code, or None for 0.
+A command `NAME` is the function `NAME` in `cli/NAME.py`; one of two words, `GROUP NAME`, is the
+function `NAME` in `cli/GROUP/NAME.py`. Its signature is its interface: parameters before `/` are
+positional arguments, those after `*` are flags, a flag without a default is required, and the
+docstring's `Args` are the help. It returns its exit code, or None for 0.
 Whatever is slow to import is imported inside the function, so that `--help` answers at once.
 """
 
@@ -22,6 +23,10 @@ COMMANDS: dict[str, str] = {
     "demo": "Shows it all on bundled people.",
     "generate": "Puts the person of a photo into another pose.",
     "animate": "Moves the person of a photo through a sequence of poses.",
+    "pose": "Finds the poses in photos or a video, and says what is wrong with them.",
+    "data check": "Says what is wrong with a data set, file by file and line by line.",
+    "data pairs": "Writes the field's pair lists, with their seeds.",
+    "data synthesize": "Renders people who do not exist, with exact joints.",
     "train": "Trains a generator by a named recipe.",
     "verify": "Checks the code against the numbers of the authors' own.",
     "bench": "Measures speed, as ratios to named rivals in the same run.",
@@ -38,7 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: What follows the program's name; by default what the process was started with.
 
     Returns:
-        Exit code: 0 done, 1 a check failed (`verify`), 2 the user can fix it, 130 interrupted.
+        Exit code: 0 done, 1 a check found a fault (`verify`, `data check`), 2 the user can fix it,
+        130 interrupted.
     """
     try:
         return _dispatch(sys.argv[1:] if arguments is None else list(arguments))
@@ -60,20 +66,37 @@ def _dispatch(arguments: list[str]) -> int:
     if name == "--version":
         print(f"deformgan {__version__}")
         return 0
-    if name not in COMMANDS:
+    if members := _members(name):
+        if not rest:
+            raise InputError(f"'{name}' needs a second word; choose one of {', '.join(members)}.")
+        if rest[0] in ("-h", "--help"):
+            print(_overview(members, prog=f"deformgan {name}"))
+            return 0
+        if f"{name} {rest[0]}" not in members:
+            raise InputError(
+                f"Unknown command '{name} {rest[0]}'; choose one of {', '.join(members)}."
+            )
+        name, rest = f"{name} {rest[0]}", rest[1:]
+    elif name not in COMMANDS or " " in name:
         raise InputError(f"Unknown command {name!r}; choose one of {', '.join(COMMANDS)}.")
-    module = import_module(f"deformgan.cli.{name}")
-    command = _parse(getattr(module, name), prog=f"deformgan {name}", arguments=rest)
+    module = import_module(f"deformgan.cli.{name.replace(' ', '.')}")
+    function = getattr(module, name.rpartition(" ")[2])
+    command = _parse(function, prog=f"deformgan {name}", arguments=rest)
     return 0 if command is None else command() or 0
 
 
-def _overview() -> str:
-    width = max(map(len, COMMANDS), default=0)
-    commands = "\n".join(f"  {name:{width}}  {summary}" for name, summary in COMMANDS.items())
+def _members(group: str) -> dict[str, str]:
+    """Finds the commands of two words that begin with one."""
+    return {name: summary for name, summary in COMMANDS.items() if name.startswith(f"{group} ")}
+
+
+def _overview(commands: dict[str, str] = COMMANDS, prog: str = "deformgan") -> str:
+    width = max(map(len, commands), default=0)
+    listed = "\n".join(f"  {name:{width}}  {summary}" for name, summary in commands.items())
     return (
-        "usage: deformgan COMMAND ...\n\n"
+        f"usage: {prog} COMMAND ...\n\n"
         "A photo of a person and a pose in, the photo of that person in that pose out.\n\n"
-        f"{commands}\n\n"
+        f"{listed}\n\n"
         "`deformgan COMMAND --help` explains one command; `deformgan --version` names the version."
     )
 

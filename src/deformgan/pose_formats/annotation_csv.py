@@ -37,25 +37,38 @@ def read_annotation_csv(path: str | Path) -> Annotations:
     rows: list[list[list[float]]] = []
     seen: dict[str, int] = {}
     for number, line in _lines(path):
-        fields = line.split(":")
-        where = f"{path}, line {number}"
-        if len(fields) != 3:
-            raise InputError(
-                f"{where}: {len(fields)} fields; a line is 'name: [18 y]: [18 x]', parted by ':'."
-            )
-        name = fields[0].strip()
-        if not name:
-            raise InputError(f"{where}: the name is empty.")
+        try:
+            name, y, x = parse_row(line)
+        except InputError as error:
+            raise InputError(f"{path}, line {number}: {error}") from None
         if name in seen:
-            raise InputError(f"{where}: {name!r} is already on line {seen[name]}.")
+            raise InputError(f"{path}, line {number}: {name!r} is already on line {seen[name]}.")
         seen[name] = number
         names.append(name)
-        rows.append([_numbers(fields[2], "x", where), _numbers(fields[1], "y", where)])
+        rows.append([x, y])
     values = torch.tensor(rows, dtype=torch.float32).reshape(len(names), 2, NUM_JOINTS)
     joints = values.transpose(1, 2)
     visible = (joints != MISSING).all(dim=-1)
     joints = joints.masked_fill(~visible[..., None], 0.0).contiguous()
     return Annotations(names, Pose(joints, visible), source=str(path))
+
+
+def parse_row(line: str) -> tuple[str, list[float], list[float]]:
+    """Reads one line of an annotation table.
+
+    Args:
+        line: Below the header, not empty.
+
+    Returns:
+        Name, y of every joint, x of every joint, as they are written.
+    """
+    fields = line.split(":")
+    if len(fields) != 3:
+        raise InputError(f"{len(fields)} fields; a line is 'name: [18 y]: [18 x]', parted by ':'.")
+    name = fields[0].strip()
+    if not name:
+        raise InputError("the name is empty.")
+    return name, _numbers(fields[1], "y"), _numbers(fields[2], "x")
 
 
 def write_annotation_csv(path: str | Path, annotations: Annotations) -> None:
@@ -98,15 +111,14 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
             yield number, line
 
 
-def _numbers(text: str, axis: str, where: str) -> list[float]:
+def _numbers(text: str, axis: str) -> list[float]:
     try:
         numbers = json.loads(text)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         numbers = None
     if not are_numbers(numbers, NUM_JOINTS):
         raise InputError(
-            f"{where}: the {axis} coordinates are not a list of {NUM_JOINTS} numbers: "
-            f"{text.strip()[:60]!r}."
+            f"the {axis} coordinates are not a list of {NUM_JOINTS} numbers: {text.strip()[:60]!r}."
         )
     return [float(number) for number in numbers]
 

@@ -1,6 +1,5 @@
 """Annotations: poses by the name of the image they belong to."""
 
-import math
 import os
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +11,8 @@ from torch import Tensor
 
 from deformgan.errors import InputError
 from deformgan.pose import Pose
+
+_LARGEST = torch.finfo(torch.float32).max  # NaN and infinity are not below it either
 
 
 @dataclass(frozen=True)
@@ -82,11 +83,11 @@ def box_area(pose: Pose) -> Tensor:
 
 
 def are_numbers(values: object, count: int) -> TypeGuard[list[float]]:
-    """Tells whether something read from a file is a list of that many finite numbers."""
+    """Tells whether something read from a file is a list of that many numbers a pose can hold."""
     return (
         isinstance(values, list)
         and len(values) == count
-        and all(type(value) in (int, float) and math.isfinite(value) for value in values)
+        and all(type(value) in (int, float) and abs(value) <= _LARGEST for value in values)
     )
 
 

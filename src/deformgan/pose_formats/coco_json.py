@@ -39,20 +39,22 @@ COCO17 = (
     "right_ankle",
 )
 
+# Positions in COCO17 of the shoulders, and in COCO17 with the neck behind it of every joint of
+# openpose18.
+SHOULDERS = [COCO17.index("right_shoulder"), COCO17.index("left_shoulder")]
+OPENPOSE18_FROM_COCO17 = [(*COCO17, "neck").index(joint) for joint in OPENPOSE18.joints]
+
 
 def openpose18_from_coco17(pose: Pose) -> Pose:
     """Reorders COCO's 17 joints and adds the neck.
 
     The neck is the middle of the shoulders, and visible only if both are.
     """
-    shoulders = [COCO17.index("right_shoulder"), COCO17.index("left_shoulder")]
-    seen = pose.visible[:, shoulders].all(dim=1, keepdim=True)
-    neck = pose.joints[:, shoulders].mean(dim=1, keepdim=True).masked_fill(~seen[..., None], 0.0)
-    names = (*COCO17, "neck")
-    order = [names.index(joint) for joint in OPENPOSE18.joints]
+    seen = pose.visible[:, SHOULDERS].all(dim=1, keepdim=True)
+    neck = pose.joints[:, SHOULDERS].mean(dim=1, keepdim=True).masked_fill(~seen[..., None], 0.0)
     return Pose(
-        torch.cat([pose.joints, neck], dim=1)[:, order],
-        torch.cat([pose.visible, seen], dim=1)[:, order],
+        torch.cat([pose.joints, neck], dim=1)[:, OPENPOSE18_FROM_COCO17],
+        torch.cat([pose.visible, seen], dim=1)[:, OPENPOSE18_FROM_COCO17],
     )
 
 

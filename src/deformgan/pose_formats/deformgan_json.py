@@ -11,6 +11,11 @@
 
 `size` is (height, width) of the images the poses belong to, and may be left out. A joint that was
 not seen is left out (or null). The order of the poses is the order of the frames.
+
+Joints that were not seen but filled by `deformgan pose --repair` are among the others and named
+once more, with how they came about (see `detectors/repair.py`); readers need not look at it:
+
+      "repaired": {"walk_01": {"nose": "time", "left_wrist": "twin"}}
 """
 
 import json
@@ -73,7 +78,10 @@ def annotations_from_deformgan(content: dict, path: Path) -> Annotations:
 
 
 def write_deformgan_json(
-    path: str | Path, annotations: Annotations, skeleton: Skeleton = OPENPOSE18
+    path: str | Path,
+    annotations: Annotations,
+    skeleton: Skeleton = OPENPOSE18,
+    repaired: Mapping[str, Mapping[str, str]] | None = None,
 ) -> None:
     """Writes a pose file, whole or not at all.
 
@@ -81,6 +89,8 @@ def write_deformgan_json(
         path: The file to write; its folder exists.
         annotations: One pose per name, coordinates kept to a thousandth of a pixel.
         skeleton: Of the poses.
+        repaired: How filled joints came about, by pose and joint. None if nothing was repaired;
+            empty if nothing needed it.
     """
     if len(set(annotations.names)) != len(annotations.names):
         raise ValueError("a pose file holds one pose per name, but a name occurs twice.")
@@ -94,7 +104,11 @@ def write_deformgan_json(
     if annotations.size is not None:
         head.append(f'  "size": {json.dumps(list(annotations.size))}')
     poses = '  "poses": {\n' + ",\n".join(lines) + "\n  }"
-    write_whole(Path(path), "{\n" + ",\n".join([*head, poses]) + "\n}\n")
+    entries = [*head, poses]
+    if repaired is not None:
+        flags = [f"    {json.dumps(name)}: {json.dumps(how)}" for name, how in repaired.items()]
+        entries.append('  "repaired": {\n' + ",\n".join(flags) + "\n  }")
+    write_whole(Path(path), "{\n" + ",\n".join(entries) + "\n}\n")
 
 
 def _named(

@@ -1,0 +1,93 @@
+"""The command `deformgan data check`."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from deformgan.datasets.doctor import Examination, Severity
+
+_FOUND = 1
+_MOST_EXAMPLES = 10
+_SEVERITIES: dict["Severity", str] = {
+    "error": "errors",
+    "warning": "warnings",
+    "info": "information",
+}
+
+
+def check(folder: Path, /, *, json: Path | None = None) -> int:
+    """Say what is wrong with a data set, file by file and line by line.
+
+    Decodes every image and reads every line of every table; nothing is changed. Knows the layouts
+    of Market-1501 and DeepFashion, rendered people, and a folder of photos for each person.
+
+    Exits with 1 if there are errors or warnings, with 0 if not.
+
+    Args:
+        folder: The data set.
+        json: Where to write all findings; what is printed shows ten of a kind.
+    """
+    from functools import partial
+
+    from deformgan.cli.outputs import output_file, write_json
+    from deformgan.cli.progress import progress
+    from deformgan.datasets.doctor import examine
+
+    if json is not None:
+        output_file(json)
+    result = examine(folder, partial(progress, what="images"))
+    _print(_report(folder, result))
+    numbers = {severity: _number(result, severity) for severity in _SEVERITIES}
+    if json is not None:
+        findings = [{"severity": f.severity, **asdict(f)} for f in result.findings]
+        write_json(
+            json,
+            {
+                "folder": str(folder),
+                "layout": result.layout,
+                "counts": result.counts,
+                "numbers": numbers,
+                "findings": findings,
+            },
+        )
+    return _FOUND if numbers["error"] or numbers["warning"] else 0
+
+
+def _report(folder: Path, result: "Examination") -> str:
+    """Lists counts, then findings by severity and kind, the worst first."""
+    from deformgan.datasets.doctor import KINDS
+
+    lines = [f"{folder}: layout of {result.layout}"]
+    for counts in result.counts.values():
+        for file, numbers in counts.items():
+            text = ", ".join(
+                f"{number:,} {what.replace('_', ' ')}" for what, number in numbers.items()
+            )
+            lines.append(f"  {file or '.'}: {text}")
+    for severity, title in _SEVERITIES.items():
+        kinds = result.of(severity)
+        if kinds:
+            lines += ["", title.upper()]
+        for kind, findings in kinds.items():
+            lines.append(f"  {KINDS[kind].title}: {len(findings):,}")
+            lines += [f"    {finding}" for finding in findings[:_MOST_EXAMPLES]]
+            if len(findings) > _MOST_EXAMPLES:
+                lines.append(f"    and {len(findings) - _MOST_EXAMPLES:,} more")
+            if KINDS[kind].advice:
+                lines.append(f"    -> {KINDS[kind].advice}")
+    errors, warnings = (_number(result, severity) for severity in ("error", "warning"))
+    summary = f"{errors:,} error{'s' * (errors != 1)}, {warnings:,} warning{'s' * (warnings != 1)}"
+    return "\n".join([*lines, "", summary])
+
+
+def _number(result: "Examination", severity: "Severity") -> int:
+    return sum(len(findings) for findings in result.of(severity).values())
+
+
+def _print(text: str) -> None:
+    """Prints what may hold characters that the terminal does not know."""
+    import sys
+
+    encoding = sys.stdout.encoding or "utf-8"
+    print(text.encode(encoding, "backslashreplace").decode(encoding))

@@ -1,0 +1,233 @@
+"""Contents: what lies where in a data set's folder; no file is opened."""
+
+import os
+import stat
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from deformgan.datasets.deepfashion import identity_of, photo_key
+from deformgan.datasets.doctor.finding import Finding
+from deformgan.datasets.folder import POSE_FILES
+from deformgan.datasets.market1501 import QUERY, TEST, TRAIN, MarketName
+from deformgan.datasets.splits import SPLIT_FILE
+from deformgan.datasets.synthetic import BACKGROUNDS, MASKS
+from deformgan.errors import InputError
+
+Layout = Literal["market1501", "synthetic", "deepfashion", "folder"]
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
+OWN = ""  # the part that images directly in the folder, or in folders of no name, belong to
+_MARKET_PARTS = (TRAIN, TEST, QUERY)
+_DEEPFASHION_PART = "img"
+_BESIDE = (MASKS, BACKGROUNDS)
+_DEPTH = 8  # folders below folders
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What lies in a data set's folder.
+
+    Attributes:
+        root: The folder.
+        layout: Whose layout it has, in the words of `datasets.DATASETS`.
+        images: Paths in the folder, with the part of the data set that each belongs to.
+        tables: Paths of `.csv` files and of JSON pose files.
+        beside: Paths in `masks` and `backgrounds`.
+        findings: What could not be looked at.
+    """
+
+    root: Path
+    layout: Layout
+    images: dict[str, str]
+    tables: list[str]
+    beside: list[str] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+    def identity(self, image: str) -> str | None:
+        """Gives who is in an image, None if its name or place does not tell."""
+        return _identity(self.layout, image)
+
+    def key(self, name: str) -> str:
+        """Gives what an image's path and its name in tables have in common."""
+        return _key(self.layout, name)
+
+    @cached_property
+    def by_key(self) -> dict[str, list[str]]:
+        """Images that a name in a table may mean."""
+        found: dict[str, list[str]] = {}
+        for image in self.images:
+            found.setdefault(self.key(image), []).append(image)
+            if self.layout == "folder":  # by its file name alone, if nobody else has it
+                found.setdefault(PurePosixPath(image).name, []).append(image)
+        return {key: list(dict.fromkeys(images)) for key, images in found.items()}
+
+    def find(self, name: str) -> str | None:
+        """Finds the image that a table's name means; the training folder's first."""
+        return next(iter(self.by_key.get(self.key(name), [])), None)
+
+    @property
+    def split_file(self) -> Path | None:
+        """The file that says who is to train and who to test on, if there is one."""
+        path = self.root / SPLIT_FILE
+        return path if path.is_file() else None
+
+
+@lru_cache(maxsize=1 << 20)
+def _identity(layout: Layout, image: str) -> str | None:
+    path = PurePosixPath(image)
+    try:
+        if layout == "folder":
+            return path.parent.name or None
+        if layout == "deepfashion":
+            return identity_of(image)
+        return MarketName.parse(path.name).identity
+    except InputError:
+        return None
+
+
+@lru_cache(maxsize=1 << 20)
+def _key(layout: Layout, name: str) -> str:
+    path = PurePosixPath(name)
+    if layout == "folder":
+        return "/".join(path.parts[-2:])
+    if layout == "deepfashion":
+        try:
+            return photo_key(name)
+        except InputError:
+            return name
+    return path.name
+
+
+def look_into(root: Path) -> Contents:
+    """Lists a data set's folder and recognizes its layout.
+
+    Args:
+        root: The folder.
+    """
+    if not root.is_dir():
+        what = "is not a folder" if root.exists() else "does not exist"
+        raise InputError(f"The data set folder {printable_path(root)} {what}.")
+    try:
+        os.scandir(root).close()
+    except OSError as error:
+        raise InputError(f"{printable_path(root)} cannot be listed: {error.strerror}.") from error
+    findings: list[Finding] = []
+    files = list(_walk(root, "", set(), findings, _DEPTH))
+    images = [file for file in files if PurePosixPath(file).suffix.lower() in SUFFIXES]
+    layout = _recognize(root, images)
+    parts = _parts(root, layout, images)
+    # Photos of people lie one folder deep; where most images lie deeper, it is something else.
+    if not parts or (layout == "folder" and 2 * len(parts) < len(images)):
+        blocked = f" ({findings[0]})" if findings else ""
+        raise InputError(
+            f"{printable_path(root)} holds no image of a data set{blocked}; known are "
+            "Market-1501's layout (bounding_box_train/0002_c1s1_000451_03.jpg), DeepFashion's (its "
+            "original paths or the field's flat names), and a folder of photos for each person."
+        )
+    tables = [file for file in files if _is_table(file, layout)]
+    beside = [file for file in files if file.split("/", 1)[0] in _BESIDE and "/" in file]
+    looked_at = {*parts, *tables, *beside, SPLIT_FILE}
+    # Whole folders where none of their files counts, else (Thumbs.db) the files.
+    folders = Counter(file.split("/", 1)[0] for file in looked_at)
+    ignored = {
+        file if folders[file.split("/", 1)[0]] else file.split("/", 1)[0]
+        for file in files
+        if file not in looked_at
+    }
+    findings += [Finding("not-looked-at", "", name) for name in sorted(ignored)]
+    return Contents(root, layout, parts, tables, beside, findings)
+
+
+def printable_path(path: Path) -> str:
+    """Gives a path as text that can be printed."""
+    return Finding("not-looked-at", str(path)).what
+
+
+def _walk(
+    root: Path, folder: str, above: set[tuple[int, int]], findings: list[Finding], depth: int
+) -> Iterator[str]:
+    """Yields the paths of plain files below a folder in order; follows links, not in circles."""
+    try:
+        about = os.stat(root / folder)
+        with os.scandir(root / folder) as entries:
+            names = sorted(entry.name for entry in entries)
+    except OSError as error:
+        findings.append(Finding("unlistable-folder", str(error.strerror), folder))
+        return
+    here = (about.st_dev, about.st_ino)
+    if here in above:
+        return
+    for name in names:
+        if name.startswith("."):
+            continue
+        path = f"{folder}/{name}" if folder else name
+        named_image = PurePosixPath(name).suffix.lower() in SUFFIXES
+        try:
+            mode = os.stat(root / path).st_mode
+        except OSError as error:
+            if named_image:
+                what = "a link to nowhere: " if os.path.islink(root / path) else ""
+                findings.append(Finding("no-file", f"{what}{error.strerror}", path))
+            continue
+        if stat.S_ISREG(mode):
+            yield path
+        elif named_image:
+            what = "a folder" if stat.S_ISDIR(mode) else "neither file nor folder"
+            findings.append(Finding("no-file", what, path))
+        elif stat.S_ISDIR(mode) and depth > 1:
+            yield from _walk(root, path, above | {here}, findings, depth - 1)
+
+
+def _recognize(root: Path, images: list[str]) -> Layout:
+    """Tells the layout as `datasets.recognize` does, but by most images and not by any one."""
+    if any((root / part).is_dir() for part in (TRAIN, TEST)) or _most(
+        [image for image in images if "/" not in image], _is_market
+    ):
+        return "synthetic" if any((root / name).is_dir() for name in _BESIDE) else "market1501"
+    inner = [image for image in images if image.split("/", 1)[0] not in _BESIDE]
+    return "deepfashion" if _most(inner, _is_deepfashion) else "folder"
+
+
+def _most(images: list[str], matches: Callable[[str], bool]) -> bool:
+    return 2 * sum(matches(image) for image in images) > len(images)
+
+
+def _is_market(image: str) -> bool:
+    try:
+        MarketName.parse(PurePosixPath(image).name)
+    except InputError:
+        return False
+    return True
+
+
+def _is_deepfashion(image: str) -> bool:
+    path = PurePosixPath(image)
+    return path.parent.name.startswith("id_") or (
+        path.name.startswith(("fashion", "fasion", "MEN", "WOMEN")) and "id" in path.name
+    )
+
+
+def _parts(root: Path, layout: Layout, images: list[str]) -> dict[str, str]:
+    """Gives the images that belong to the data set, with the part that each belongs to."""
+    if layout in ("market1501", "synthetic"):
+        parts = [part for part in _MARKET_PARTS if (root / part).is_dir()] or [OWN]
+        return {image: folder for image in images if (folder := image.rpartition("/")[0]) in parts}
+    if layout == "deepfashion":
+        inner = [image for image in images if image.startswith(f"{_DEEPFASHION_PART}/")]
+        return dict.fromkeys(inner or images, OWN)
+    return {image: OWN for image in images if image.count("/") <= 1}
+
+
+def _is_table(file: str, layout: Layout) -> bool:
+    if file in POSE_FILES:
+        return True
+    folder, slash, name = file.rpartition("/")
+    if layout == "folder" and "pairs" not in name:
+        return False
+    if slash and not (layout == "deepfashion" and folder in ("old", "new")):
+        return False
+    return PurePosixPath(name).suffix.lower() == ".csv"

@@ -1,0 +1,179 @@
+"""Counts: how much there is, and how much there should be by what was published."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from deformgan.datasets.deepfashion import EDITIONS
+from deformgan.datasets.doctor.contents import Contents
+from deformgan.datasets.doctor.finding import Finding
+from deformgan.datasets.doctor.joints import usable
+from deformgan.datasets.doctor.tables import Tables
+from deformgan.datasets.market1501 import NOBODY, QUERY, TEST, TRAIN, MarketName
+
+_JUNK, _DISTRACTOR = NOBODY
+
+
+@dataclass(frozen=True)
+class Official:
+    """What a part of a published data set holds.
+
+    Attributes:
+        images: All of them.
+        identities: People in them, nobody left out.
+        junk: Images of identity -1.
+    """
+
+    images: int
+    identities: int
+    junk: int = 0
+
+
+# Zheng et al., ICCV 2015, and logs of the field's loaders: of the 19,732 images of the test folder
+# 15,913 are left as gallery when the junk is removed.
+MARKET = {
+    TRAIN: Official(12_936, 751),
+    TEST: Official(19_732, 750, junk=3819),
+    QUERY: Official(3368, 750),
+}
+MARKET_TABLES = {"market-annotation-train.csv": (12_936, 12_116)}  # lines, usable poses
+_MARKET_SOURCE = (
+    "Zheng et al., 'Scalable Person Re-identification: A Benchmark', ICCV 2015 (from its authors, "
+    "for academic research)"
+)
+_FIRST_IMAGE = "0002_c1s1_000451_03.jpg"  # of the training folder: who has it, has Market-1501
+
+# Liu et al., CVPR 2016.
+DEEPFASHION_IMAGES = 52_712
+_DEEPFASHION_SOURCE = (
+    "Liu et al., 'DeepFashion: Powering Robust Clothes Recognition and Retrieval with Rich "
+    "Annotations', CVPR 2016, benchmark 'In-shop Clothes Retrieval' (from its authors, under an "
+    "agreement)"
+)
+
+# Lengths of the field's pair tables.
+PAIR_TABLES = {
+    "market1501": {
+        263_632: "all training pairs, as published (the paper prints 263,631)",
+        12_000: "as many as the published test pairs",
+    },
+    "deepfashion": {
+        101_268: "as many as the old split's training pairs, which the paper prints",
+        8670: "as many as the old split's test pairs, which the paper prints",
+        86_089: "as many as the new split's training pairs",
+        20_676: "as many as all of the new split's test pairs",
+        12_000: "as many as the new split's test pairs that are drawn",
+        101_966: "as many as PATN's training pairs",
+        8570: "as many as PATN's test pairs",
+    },
+}
+
+
+def count(contents: Contents, tables: Tables) -> dict[str, dict[str, dict[str, int]]]:
+    """Counts images by part, lines by table and pairs by pair table."""
+    parts: dict[str, list[str]] = {}
+    for image, part in contents.images.items():
+        parts.setdefault(part, []).append(image)
+    return {
+        "images": {part: _count_images(contents, images) for part, images in parts.items()},
+        "annotations": {
+            file: {
+                "lines": len(rows),
+                "without_joints": sum(not row.visible.any() for row in rows),
+                "usable": sum(usable(row) for row in rows),
+            }
+            for file, rows in tables.rows.items()
+        },
+        "pairs": {file: {"lines": len(pairs)} for file, pairs in tables.pairs.items()},
+    }
+
+
+def compare(contents: Contents, counts: dict[str, dict[str, dict[str, int]]]) -> list[Finding]:
+    """Compares with the published numbers, where it is a published data set."""
+    findings = [
+        Finding("known-split", f"{number['lines']:,} pairs: {known}", file)
+        for file, number in counts["pairs"].items()
+        if (known := PAIR_TABLES.get(contents.layout, {}).get(number["lines"])) is not None
+    ]
+    if contents.layout == "market1501" and _is_market(contents):
+        return findings + _compare_market(contents, counts)
+    if contents.layout == "deepfashion":
+        return findings + _compare_deepfashion(counts)
+    return findings
+
+
+def _count_images(contents: Contents, images: list[str]) -> dict[str, int]:
+    identities = [contents.identity(image) for image in images]
+    people = Counter(who for who in identities if who is not None and who not in NOBODY)
+    numbers = {"images": len(images), "identities": len(people)}
+    if contents.layout in ("market1501", "synthetic"):
+        names = [
+            MarketName.parse(image.rpartition("/")[2])
+            for image, who in zip(images, identities, strict=True)
+            if who is not None
+        ]
+        numbers |= {
+            "cameras": len({name.camera for name in names}),
+            "junk": identities.count(_JUNK),
+            "distractors": identities.count(_DISTRACTOR),
+        }
+    return numbers
+
+
+def _is_market(contents: Contents) -> bool:
+    """Tells Market-1501 from data sets that only share its layout."""
+    return (
+        contents.find(_FIRST_IMAGE) is not None
+        or any(file.startswith("market-") for file in contents.tables)
+        or "market" in contents.root.resolve().name.lower()
+    )
+
+
+def _compare_market(
+    contents: Contents, counts: dict[str, dict[str, dict[str, int]]]
+) -> list[Finding]:
+    findings = []
+    for part, official in MARKET.items():
+        here = counts["images"].get(part, counts["images"].get("") if part == TRAIN else None)
+        if here is None:
+            split = contents.split_file is not None and part != TRAIN
+            what = (
+                f"{official.images:,} images of {official.identities} people: part of Market-1501, "
+                + _MARKET_SOURCE
+            )
+            findings.append(Finding("absent" if split else "missing-part", what, part))
+            continue
+        findings += [
+            _compared(part, what, here[what], wanted)
+            for what, wanted in (
+                ("images", official.images),
+                ("identities", official.identities),
+                ("junk", official.junk),
+            )
+            if what != "junk" or wanted
+        ]
+    for file, (lines, wanted) in MARKET_TABLES.items():
+        if file in counts["annotations"]:
+            here = counts["annotations"][file]
+            findings.append(_compared(file, "lines", here["lines"], lines))
+            findings.append(_compared(file, "usable poses", here["usable"], wanted))
+    return findings
+
+
+def _compare_deepfashion(counts: dict[str, dict[str, dict[str, int]]]) -> list[Finding]:
+    images = sum(part["images"] for part in counts["images"].values())
+    finding = _compared(None, "images", images, DEEPFASHION_IMAGES)
+    if images < DEEPFASHION_IMAGES:
+        finding = Finding("other-count", f"{finding.what}; the rest: {_DEEPFASHION_SOURCE}")
+    findings = [finding]
+    for file, here in counts["annotations"].items():
+        for name, edition in EDITIONS.items():
+            if here["lines"] == edition.images:
+                findings.append(Finding("known-split", f"the {name} split's test table", file))
+                findings.append(_compared(file, "usable poses", here["usable"], edition.usable))
+    return findings
+
+
+def _compared(file: str | None, what: str, here: int, official: int) -> Finding:
+    if here == official:
+        return Finding("official", f"{here:,} {what}", file)
+    return Finding("other-count", f"{here:,} {what}, officially {official:,}", file)

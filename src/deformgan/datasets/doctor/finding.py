@@ -1,0 +1,161 @@
+"""Finding: one thing that the data doctor has to say, and the list of all that it can say."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+_LONGEST = 400  # characters, of names that may be megabytes
+
+Severity = Literal["error", "warning", "info"]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What findings of one kind have in common.
+
+    Attributes:
+        severity: An "error" makes readers stop or numbers wrong, a "warning" costs data or is
+            probably not meant, an "info" is as it should be or as everybody has it.
+        title: What they are, in the plural.
+        advice: What to do about it; empty where there is nothing to do.
+    """
+
+    severity: Severity
+    title: str
+    advice: str = ""
+
+
+# In the order of the report.
+KINDS: dict[str, Kind] = {
+    # Errors.
+    "unlistable-folder": Kind("error", "folders that cannot be listed", "Look at permissions."),
+    "no-file": Kind(
+        "error", "image names that are no files", "Remove folders and broken links of such names."
+    ),
+    "unreadable-image": Kind(
+        "error", "images that cannot be decoded", "Copy them again from where they came from."
+    ),
+    "unreadable-table": Kind("error", "tables that cannot be read"),
+    "bad-header": Kind("error", "tables without their header", "Make it the first line."),
+    "bad-row": Kind("error", "lines that cannot be read", "Correct or delete the lines."),
+    "repeated-name": Kind(
+        "error",
+        "names that occur twice in a table",
+        "Delete all lines of a name but the right one.",
+    ),
+    "ambiguous-name": Kind(
+        "error", "names that several images have", "Write the person's folder before the name."
+    ),
+    "no-table": Kind("error", "images without an annotation table"),
+    "all-missing": Kind(
+        "error",
+        "tables in which every joint is -1",
+        "The 2018 script that computes coordinates does this under Python 3, where its division is "
+        "no longer one of whole numbers (pose-gan, issue 31); `deformgan pose` makes a new table.",
+    ),
+    "swapped-axes": Kind(
+        "error", "x and y that look exchanged", "The first list is y, the second x: exchange them."
+    ),
+    "shares-of-size": Kind(
+        "error",
+        "coordinates that look like shares of the image's size",
+        "They are pixels: multiply x by the width and y by the height.",
+    ),
+    "no-person-folder": Kind(
+        "error", "photos outside of a person's folder", "Move each to <person>/<photo>."
+    ),
+    "bad-split": Kind("error", "identity splits that cannot be read"),
+    "leak": Kind(
+        "error",
+        "identities both to train on and to test on",
+        "Results on such people are worth nothing: take them out of one of the two.",
+    ),
+    "two-people-one-image": Kind(
+        "error", "equal images of different people", "Find out who it is, delete the others."
+    ),
+    "unknown-in-pair": Kind("error", "pairs of images that are not there", "Delete the lines."),
+    # Warnings.
+    "missing-part": Kind("warning", "parts of the data set that are not there"),
+    "other-count": Kind("warning", "counts other than the official ones"),
+    "odd-size": Kind("warning", "images of another size than most"),
+    "no-joints": Kind(
+        "warning",
+        "images without a readable line in an annotation table",
+        "They are never used; `deformgan pose` finds joints.",
+    ),
+    "no-image": Kind("warning", "lines without an image", "They are never used."),
+    "joints-outside": Kind("warning", "poses with joints outside of the image"),
+    "equal-images": Kind("warning", "images that are there twice", "Keep one of them."),
+    "odd-name": Kind(
+        "warning", "image names that tell no identity", "Such images are left out or stop a reader."
+    ),
+    "pair-of-two": Kind("warning", "pairs of two different people"),
+    "pair-of-one": Kind("warning", "pairs of an image with itself"),
+    "repeated-pair": Kind("warning", "pairs that occur twice"),
+    "unusable-in-pair": Kind(
+        "warning",
+        "pairs with an image without torso or without joints",
+        "Readers that need both hips and both shoulders fail on them.",
+    ),
+    "incomplete-render": Kind("warning", "images without a mask or background", "Render it again."),
+    "absent-identity": Kind("warning", "identities of the split without an image"),
+    "unsplit-identity": Kind(
+        "warning", "people whom the split does not name", "They are never used."
+    ),
+    # Information.
+    "official": Kind("info", "official numbers"),
+    "known-split": Kind("info", "splits recognized"),
+    "absent": Kind("info", "not here, and not needed with an identity split of its own"),
+    "nobody-found": Kind("info", "lines in which every joint is missing"),
+    "no-torso": Kind("info", "unusable poses: a hip or shoulder is missing"),
+    "junk": Kind("info", "junk boxes (identity -1), which readers leave out"),
+    "distractor": Kind("info", "distractors (identity 0000): nobody; Re-ID galleries keep them"),
+    "shared-item": Kind(
+        "info", "garments with one color to train on and another to test on (the old split's way)"
+    ),
+    "not-looked-at": Kind("info", "not looked at"),
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing to say.
+
+    Attributes:
+        kind: Of `KINDS`.
+        what: In words.
+        file: Path in the data set, printable whatever bytes the name has; None for the whole set.
+        line: In that file, from 1.
+    """
+
+    kind: str
+    what: str
+    file: str | None = None
+    line: int | None = None
+
+    def __post_init__(self):
+        what = printable(self.what)
+        short = what if len(what) <= _LONGEST else what[: _LONGEST - 3] + "..."
+        object.__setattr__(self, "what", short)
+        if self.file is not None:
+            object.__setattr__(self, "file", printable(self.file))
+
+    @property
+    def severity(self) -> Severity:
+        """How bad it is."""
+        return KINDS[self.kind].severity
+
+    def __str__(self) -> str:
+        place = "" if self.file is None else self.file
+        if self.line is not None:
+            place += f", line {self.line}"
+        return ": ".join(part for part in (place, self.what) if part)
+
+
+def printable(text: str) -> str:
+    """Escapes what no terminal should get: control characters, and bytes that are no text."""
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
+        for char in text
+    )

@@ -1,0 +1,132 @@
+"""look_at_images: every image decoded to its last row; sizes, and images that are the same."""
+
+import hashlib
+import io
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, ImageOps
+
+from deformgan.datasets.doctor.contents import Contents
+from deformgan.datasets.doctor.finding import Finding
+
+_ORIENTATION = 0x0112  # EXIF tag
+_MOST_PIXELS = 100_000_000  # more than any photo, less than what fills the memory
+_MOST_BYTES = 4 * _MOST_PIXELS
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What is kept of an image.
+
+    Attributes:
+        size: (height, width) as it stands upright.
+        content: Hash of the file's bytes.
+        pixels: Hash of size and pixels, RGB.
+    """
+
+    size: tuple[int, int]
+    content: bytes
+    pixels: bytes
+
+
+def look_at_images(
+    contents: Contents, progress: Callable[[Iterable[str]], Iterable[str]]
+) -> tuple[dict[str, Decoded], list[Finding]]:
+    """Decodes every image of a data set.
+
+    Args:
+        contents: The data set.
+        progress: Passes the images on, and may count them.
+
+    Returns:
+        What is known of the images that can be decoded, and the others.
+    """
+    decoded, findings = {}, []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow's, on odd metadata
+        for image in progress(list(contents.images)):
+            result = decode(contents.root / image)
+            if isinstance(result, Decoded):
+                decoded[image] = result
+            else:
+                findings.append(Finding("unreadable-image", result, image))
+    return decoded, findings
+
+
+def decode(path: Path) -> Decoded | str:
+    """Decodes an image, all of it.
+
+    Damage that leaves a JPEG decodable cannot be seen: its format has no checksum.
+
+    Returns:
+        What is kept of it, or why that cannot be done.
+    """
+    try:
+        length = path.stat().st_size
+        if not length:
+            return "the file is empty"
+        if length > _MOST_BYTES:
+            return f"a file of {length:,} bytes is not read"
+        data = path.read_bytes()
+        with Image.open(io.BytesIO(data)) as image:
+            width, height = image.size
+            if width * height > _MOST_PIXELS:
+                return f"{width}x{height} pixels (width x height) are not read"
+            # Only where it turns anything, because it copies.
+            turned = image.getexif().get(_ORIENTATION, 1) != 1
+            upright = (ImageOps.exif_transpose(image) if turned else image).convert("RGB")
+    except Exception as error:  # broken files make Pillow raise errors of any kind
+        return _reason(error)
+    size = (upright.height, upright.width)
+    return Decoded(size, _hash(data), _hash(str(size).encode() + upright.tobytes()))
+
+
+def odd_sizes(decoded: dict[str, Decoded]) -> list[Finding]:
+    """Finds images of another size than most have."""
+    sizes = Counter(image.size for image in decoded.values())
+    if len(sizes) < 2:
+        return []
+    (usual, count), *_ = sizes.most_common(1)
+    return [
+        Finding("odd-size", f"{_text(image.size)}; {count:,} images are {_text(usual)}", name)
+        for name, image in decoded.items()
+        if image.size != usual
+    ]
+
+
+def equal_images(contents: Contents, decoded: dict[str, Decoded]) -> list[Finding]:
+    """Finds images that occur several times, first as files, then as pixels alone."""
+    findings = []
+    by_pixels: dict[bytes, list[str]] = {}
+    for name, image in decoded.items():
+        by_pixels.setdefault(image.pixels, []).append(name)
+    for names in by_pixels.values():
+        first, *others = names
+        for name in others:
+            same = decoded[name].content == decoded[first].content
+            people = {contents.identity(first), contents.identity(name)} - {None}
+            kind = "equal-images" if len(people) < 2 else "two-people-one-image"
+            findings.append(
+                Finding(kind, f"the same {'file' if same else 'pixels'} as {first}", name)
+            )
+    return findings
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, Image.UnidentifiedImageError):
+        return "no image by its content"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) or type(error).__name__
+
+
+def _hash(data: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=16).digest()
+
+
+def _text(size: tuple[int, int]) -> str:
+    return f"{size[1]}x{size[0]}"

@@ -1,0 +1,176 @@
+"""read_tables: the tables of a data set, all lines that can be read and all that cannot."""
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from deformgan.datasets.doctor.contents import Contents
+from deformgan.datasets.doctor.finding import Finding
+from deformgan.datasets.pairs import HEADER as PAIR_HEADER
+from deformgan.errors import InputError
+from deformgan.pose_formats import read_annotations
+from deformgan.pose_formats.annotation_csv import HEADER, MISSING, NUM_JOINTS, parse_row
+
+_PAIR_HEADER = ",".join(PAIR_HEADER)
+_MOST_BYTES = 1 << 28  # the field's largest table has 16 million
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of an annotation table.
+
+    Attributes:
+        file: The table.
+        line: From 1; None for a pose file that is no table.
+        name: Of the image.
+        joints: (18, 2): x and y in pixels as they are written.
+        visible: (18,): both coordinates were there.
+    """
+
+    file: str
+    line: int | None
+    name: str
+    joints: np.ndarray
+    visible: np.ndarray
+
+
+@dataclass
+class Tables:
+    """The tables of a data set.
+
+    Attributes:
+        rows: Of every annotation table, in order.
+        pairs: Of every pair table: line, source and target.
+        findings: What could not be read.
+    """
+
+    rows: dict[str, list[Row]] = field(default_factory=dict)
+    pairs: dict[str, list[tuple[int, str, str]]] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+
+
+def read_tables(contents: Contents) -> Tables:
+    """Reads every table, past every line that is wrong."""
+    tables = Tables()
+    for file in contents.tables:
+        if file.lower().endswith(".csv"):
+            _read_csv(contents.root, file, tables)
+        else:
+            _read_json(contents.root, file, tables)
+    return tables
+
+
+def _read_json(root: Path, file: str, tables: Tables) -> None:
+    try:
+        annotations = read_annotations(root / file)
+        if annotations.pose.joints.shape[1] != NUM_JOINTS:
+            raise InputError(f"poses of another skeleton, not the {NUM_JOINTS} joints of photos")
+    except InputError as error:
+        reason = str(error)
+    except Exception:  # JSON of another make, deep in which something else lies than is looked for
+        reason = "no pose file by its content"
+    else:
+        joints, visible = annotations.pose.joints.numpy(), annotations.pose.visible.numpy()
+        tables.rows[file] = [
+            Row(file, None, name, *pose)
+            for name, *pose in zip(annotations.names, joints, visible, strict=True)
+        ]
+        return
+    tables.findings.append(Finding("unreadable-table", reason, file))
+
+
+def _read_csv(root: Path, file: str, tables: Tables) -> None:
+    try:
+        if (root / file).stat().st_size > _MOST_BYTES:
+            raise OSError(None, "too large for a table")
+        data = (root / file).read_bytes()
+    except OSError as error:
+        tables.findings.append(Finding("unreadable-table", str(error.strerror), file))
+        return
+    # Bytes that are no text stay in the text as surrogates, and only their lines are wrong.
+    lines = data.decode("utf-8-sig", errors="surrogateescape").splitlines()
+    header = lines[0].strip() if lines else ""
+    if b"\0" in data[:4096] or not _is_text(header):
+        tables.findings.append(Finding("unreadable-table", "not a text file", file))
+    elif header == HEADER:
+        tables.rows[file] = list(_annotation_rows(file, lines, 1, tables.findings))
+    elif header == _PAIR_HEADER:
+        tables.pairs[file] = list(_pair_rows(file, lines, 1, tables.findings))
+    elif _is_annotation_row(header) or "annotation" in file.lower():
+        tables.findings.append(_bad_header(file, header, HEADER))
+        tables.rows[file] = list(_annotation_rows(file, lines, 0, tables.findings, header))
+    elif "pairs" in file.lower():
+        tables.findings.append(_bad_header(file, header, _PAIR_HEADER))
+        tables.pairs[file] = list(_pair_rows(file, lines, 1, tables.findings))
+    else:
+        tables.findings.append(Finding("not-looked-at", "", file))
+
+
+def _bad_header(file: str, header: str, wanted: str) -> Finding:
+    return Finding("bad-header", f"{header[:60]!r} instead of '{wanted}'", file, 1)
+
+
+def _annotation_rows(
+    file: str, lines: list[str], skip: int, findings: list[Finding], header: str | None = None
+) -> Iterator[Row]:
+    """Reads lines, and notes the bad ones.
+
+    Args:
+        file: What they are from.
+        lines: All of the file.
+        skip: How many to leave out at the beginning.
+        findings: Where to note.
+        header: The first line, where it may be a row or a wrong header that was already noted.
+    """
+    seen: dict[str, int] = {}
+    for number, line in enumerate(lines[skip:], start=skip + 1):
+        if not line.strip() or (
+            number == 1 and header is not None and not _is_annotation_row(line)
+        ):
+            continue
+        try:
+            if not _is_text(line):
+                raise InputError("bytes that are not UTF-8")
+            name, y, x = parse_row(line)
+        except InputError as error:
+            findings.append(Finding("bad-row", str(error).rstrip("."), file, number))
+            continue
+        if name in seen:
+            what = f"{name} is already on line {seen[name]}"
+            findings.append(Finding("repeated-name", what, file, number))
+            continue
+        seen[name] = number
+        joints = np.array([x, y], dtype=np.float32).T
+        yield Row(file, number, name, joints, (joints != MISSING).all(axis=1))
+
+
+def _pair_rows(
+    file: str, lines: list[str], skip: int, findings: list[Finding]
+) -> Iterator[tuple[int, str, str]]:
+    for number, line in enumerate(lines[skip:], start=skip + 1):
+        if not line.strip():
+            continue
+        try:
+            fields = next(csv.reader([line]))
+        except csv.Error:
+            fields = []
+        if len(fields) != 2 or not all(fields) or not _is_text(line):
+            what = f"{line.strip()[:60]!r}; a line is two names, 'from,to'"
+            findings.append(Finding("bad-row", what, file, number))
+            continue
+        yield number, fields[0], fields[1]
+
+
+def _is_annotation_row(line: str) -> bool:
+    try:
+        parse_row(line)
+    except InputError:
+        return False
+    return True
+
+
+def _is_text(line: str) -> bool:
+    return line.isascii() or not any("\udc80" <= char <= "\udcff" for char in line)
