@@ -21,8 +21,14 @@ _log = logging.getLogger(__name__)
 
 
 def bundled_weights() -> list[str]:
-    """Names the weights that come with the package."""
-    return sorted(path.stem for path in BUNDLED.glob("*.safetensors"))
+    """Names the generators that come with the package."""
+    return sorted(path.stem for path in BUNDLED.glob("*.safetensors") if _is_generator(path))
+
+
+def _is_generator(path: Path) -> bool:
+    # Other networks of ours say what they are.
+    with safe_open(path, framework="pt") as file:
+        return "kind" not in (file.metadata() or {})
 
 
 def save_generator(
@@ -77,7 +83,7 @@ def load_generator(
             state = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise InputError(f"{path} is not a safetensors file ({error}).") from None
-    if "config" not in described:
+    if "config" not in described or "kind" in described:
         raise InputError(f"{path} holds no deformgan generator: its metadata lack a configuration.")
     generator = Generator(_config(path, json.loads(described["config"])))
     try:

@@ -3,30 +3,57 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from deformgan.detectors.blazepose import BlazePose
+from deformgan.detectors.keypoint_rcnn import KeypointRCNN
 from deformgan.detectors.movenet import MoveNet
-from deformgan.detectors.person import Detection, PoseDetector, find_person
+from deformgan.detectors.people import find_people, find_person
+from deformgan.detectors.person import Detection, PeopleDetector, PoseDetector
+from deformgan.detectors.pose18 import Pose18
+from deformgan.detectors.simcc import SimCC
+from deformgan.detectors.vitpose import ViTPose
 from deformgan.errors import InputError
 
-DETECTORS: dict[str, Callable[[Path], PoseDetector]] = {"movenet": MoveNet}
+DETECTORS: dict[str, Callable[[Path | None], PoseDetector]] = {
+    "pose18": Pose18,
+    "movenet": MoveNet,
+    "blazepose": BlazePose,
+    "simcc": SimCC,
+    "vitpose": ViTPose,
+    "keypoint_rcnn": KeypointRCNN,
+}
+WITHOUT_PATH = ("pose18", "keypoint_rcnn")  # bundled; torchvision's own download
 
-__all__ = ["DETECTORS", "Detection", "PoseDetector", "find_person", "load_detector"]
+__all__ = [
+    "DETECTORS",
+    "Detection",
+    "PeopleDetector",
+    "PoseDetector",
+    "check_detector",
+    "find_people",
+    "find_person",
+    "load_detector",
+]
 
 
 def load_detector(name_and_path: str) -> PoseDetector:
     """Loads a pose detector.
 
     Args:
-        name_and_path: "NAME:PATH", the detector's name and its model file.
+        name_and_path: "NAME", or "NAME:PATH" with the detector's model file.
     """
-    name, colon, path = name_and_path.partition(":")
+    name = check_detector(name_and_path)
+    path = name_and_path.removeprefix(name).removeprefix(":")
+    return DETECTORS[name](Path(path) if path else None)
+
+
+def check_detector(name_and_path: str) -> str:
+    """Gives the name of a detector, which must be known, and loads nothing.
+
+    Args:
+        name_and_path: See `load_detector`.
+    """
+    name = name_and_path.partition(":")[0]
     if name not in DETECTORS:
-        raise InputError(f"Unknown detector {name!r}; choose one of {_forms()}.")
-    if not colon or not path:
-        raise InputError(f"The detector {name!r} needs its model file: {_forms()}.")
-    if not Path(path).is_file():
-        raise InputError(f"The detector's model file {path} does not exist.")
-    return DETECTORS[name](Path(path))
-
-
-def _forms() -> str:
-    return ", ".join(f"{name}:PATH" for name in DETECTORS)
+        forms = [known if known in WITHOUT_PATH else f"{known}:PATH" for known in DETECTORS]
+        raise InputError(f"Unknown detector {name!r}; choose one of {', '.join(forms)}.")
+    return name

@@ -1,0 +1,86 @@
+"""cut_box: a box of a photo as a picture of a network's input size, and the way back."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from PIL import Image
+from torch import Tensor
+
+from deformgan.detectors.person import Box
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A part of a photo, scaled.
+
+    Attributes:
+        pixels: RGB.
+        left: Left edge of the part in pixels of the photo.
+        top: Top edge of the part in pixels of the photo.
+        width: Width of the part in pixels of the photo.
+        height: Height of the part in pixels of the photo.
+    """
+
+    pixels: UInt8[np.ndarray, "height width 3"]
+    left: float
+    top: float
+    width: float
+    height: float
+
+    def in_photo(self, shares: Float[Tensor, "points 2"]) -> Float[Tensor, "points 2"]:
+        """Gives places of the crop in pixels of the photo.
+
+        Args:
+            shares: (x, y) as shares of the crop, from 0 at its left or top edge to 1 at its right
+                or bottom edge. The centre of pixel i of n is (i + 0.5) / n.
+        """
+        extent = torch.tensor([self.width, self.height])
+        return shares * extent + torch.tensor([self.left, self.top])
+
+
+def whole(image: UInt8[np.ndarray, "height width 3"]) -> Box:
+    """Gives the box from edge to edge of an image."""
+    height, width = image.shape[:2]
+    return -0.5, -0.5, width - 0.5, height - 0.5
+
+
+def cut_box(
+    image: UInt8[np.ndarray, "height width 3"],
+    box: Box | None,
+    size: tuple[int, int],
+    margin: float = 1.0,
+    beyond: Literal["black", "edge"] = "black",
+) -> Crop:
+    """Cuts the smallest part with the shape of `size` out of a photo that holds a box.
+
+    Args:
+        image: RGB.
+        box: Left, top, right and bottom in pixels; it may reach beyond the image. By default the
+            whole image.
+        size: Height and width of the result in pixels.
+        margin: The part is enlarged by this factor around the box's centre.
+        beyond: What is beyond the photo: "black", or the colour of the nearest "edge".
+    """
+    left, top, right, bottom = box or whole(image)
+    aspect = size[1] / size[0]
+    # At least a pixel, for a box around a single joint.
+    height = max(bottom - top, (right - left) / aspect, 1.0) * margin
+    width = height * aspect
+    left, top = (left + right - width) / 2, (top + bottom - height) / 2
+    # Whole pixels first, so that a small part of a large photo costs little.
+    first_x, first_y = int(np.floor(left + 0.5)), int(np.floor(top + 0.5))
+    last_x, last_y = (int(np.ceil(edge + 0.5)) for edge in (left + width, top + height))
+    if beyond == "black":
+        cut = Image.fromarray(image).crop((first_x, first_y, last_x, last_y))
+    else:
+        rows = np.arange(first_y, last_y).clip(0, image.shape[0] - 1)
+        columns = np.arange(first_x, last_x).clip(0, image.shape[1] - 1)
+        cut = Image.fromarray(image[rows[:, None], columns])
+    x, y = left + 0.5 - first_x, top + 0.5 - first_y
+    scaled = cut.resize(
+        (size[1], size[0]), Image.Resampling.BILINEAR, box=(x, y, x + width, y + height)
+    )
+    return Crop(np.array(scaled), left, top, width, height)

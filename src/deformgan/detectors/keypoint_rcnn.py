@@ -1,0 +1,129 @@
+"""Keypoint R-CNN, by torchvision: everybody in a photo, with a box and 17 COCO joints each."""
+
+from pathlib import Path
+from urllib.error import URLError
+
+import numpy as np
+import safetensors.torch
+import torch
+from jaxtyping import UInt8
+
+from deformgan.detectors.coco17 import detection_from_coco17
+from deformgan.detectors.crop import Crop, cut_box, whole
+from deformgan.detectors.outside_model import needed_file, quiet
+from deformgan.detectors.person import Box, Detection
+from deformgan.errors import InputError
+from deformgan.pose_formats.coco_json import COCO17
+
+# How sure the network must be that a box holds a person.
+PERSON_SCORE = 0.7
+
+# The network says how strongly a joint's map responds, without a bound. Detectron, which it comes
+# from, draws joints from 2 on: such a joint gets one half.
+EVEN_RESPONSE = 2.0
+JOINT_SCORE = 0.5
+
+
+class KeypointRCNN:
+    """torchvision's keypointrcnn_resnet50_fpn, on the CPU.
+
+    It is slow, seconds per photo, because it enlarges every photo to 800 pixels or more.
+
+    Args:
+        path: Its weights: torchvision's own file or another state dict of the same network, also as
+            safetensors. By default torchvision downloads its own (226 MB).
+        joint_score: A joint with a lower score is not visible, in [0, 1].
+        person_score: Boxes with a lower score hold nobody, in [0, 1].
+
+    Source:
+        He et al., "Mask R-CNN", ICCV 2017. A joint's score is the logistic function of its map's
+        largest response, moved by `EVEN_RESPONSE`, times the person's score.
+    """
+
+    def __init__(
+        self,
+        path: Path | None,
+        joint_score: float = JOINT_SCORE,
+        person_score: float = PERSON_SCORE,
+    ):
+        self._network = (_downloaded() if path is None else _from_file(path)).eval()
+        self._joint_score, self._person_score = joint_score, person_score
+
+    def __call__(
+        self, image: UInt8[np.ndarray, "height width 3"], box: Box | None = None
+    ) -> Detection:
+        """Finds the joints of the surest person in the box; see `PoseDetector`.
+
+        Where there is nobody, every score is 0.
+        """
+        left, top, right, bottom = box or whole(image)
+        size = (max(1, round(bottom - top)), max(1, round(right - left)))
+        found = self._look(cut_box(image, box, size))
+        if not found:
+            nobody = torch.zeros(len(COCO17))
+            return detection_from_coco17(torch.zeros(len(COCO17), 2), nobody, self._joint_score)
+        return max(found, key=lambda one: one[1])[2]
+
+    def find_people(self, photo: UInt8[np.ndarray, "height width 3"]) -> list[Detection]:
+        """Finds everybody, the largest first.
+
+        Args:
+            photo: RGB.
+        """
+        found = self._look(cut_box(photo, None, photo.shape[:2]))
+        return [one[2] for one in sorted(found, key=lambda one: one[0], reverse=True)]
+
+    @torch.no_grad()
+    def _look(self, crop: Crop) -> list[tuple[float, float, Detection]]:
+        """Gives everybody in a crop: area of the box, score of the person, joints in the photo."""
+        picture = torch.from_numpy(crop.pixels).permute(2, 0, 1).float() / 255
+        seen = self._network([picture])[0]
+        height, width = crop.pixels.shape[:2]
+        people = []
+        for box, score, keypoints, responses in zip(
+            seen["boxes"], seen["scores"], seen["keypoints"], seen["keypoints_scores"], strict=True
+        ):
+            if score < self._person_score:
+                continue
+            joints = crop.in_photo(keypoints[:, :2] / torch.tensor([width, height]))
+            scores = (responses - EVEN_RESPONSE).sigmoid() * score
+            detection = detection_from_coco17(joints, scores, self._joint_score)
+            area = (box[2] - box[0]) * (box[3] - box[1])
+            people.append((area.item(), score.item(), detection))
+        return people
+
+
+def _downloaded() -> torch.nn.Module:
+    from torchvision.models import detection
+
+    weights = detection.KeypointRCNN_ResNet50_FPN_Weights.DEFAULT
+    with quiet():
+        try:
+            return detection.keypointrcnn_resnet50_fpn(weights=weights, progress=False)
+        except (URLError, OSError, RuntimeError):
+            raise InputError(
+                "torchvision's weights of keypoint R-CNN could not be downloaded; give "
+                f"keypoint_rcnn:PATH with the file of {weights.url}."
+            ) from None
+
+
+def _from_file(path: Path) -> torch.nn.Module:
+    from torchvision.models import detection
+
+    file = needed_file("keypoint_rcnn", path)
+    network = detection.keypointrcnn_resnet50_fpn(weights=None, weights_backbone=None)
+    try:
+        if file.suffix == ".safetensors":
+            state = safetensors.torch.load_file(file)
+        else:
+            state = torch.load(file, map_location="cpu", weights_only=True)
+        network.load_state_dict(state)
+    except Exception:  # whatever a file of another kind does to a reader
+        raise InputError(
+            f"{file} is not a state dict of torchvision's keypointrcnn_resnet50_fpn."
+        ) from None
+    # torchvision's weights were trained so, and torchvision sets it when it downloads them.
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.eps = 0.0
+    return network

@@ -1,0 +1,124 @@
+"""Pose18Network: a small heat-map network for the 18 joints of `openpose18` and for people."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from deformgan.skeletons.openpose18 import OPENPOSE18
+
+STRIDE = 4  # pixels of the image per cell of a heat map
+
+
+@dataclass(frozen=True)
+class Pose18Config:
+    """The size of the network.
+
+    Attributes:
+        widths: Channels at strides 2, 4, 8, 16 and 32.
+        blocks: Residual blocks at strides 4, 8, 16 and 32.
+        neck: Channels of the maps that come back up from stride 32 to stride 4.
+    """
+
+    widths: tuple[int, ...] = (16, 32, 64, 112, 160)
+    blocks: tuple[int, ...] = (1, 1, 2, 2)
+    neck: int = 40
+
+
+class Pose18Network(nn.Module):
+    """Asks every cell of an image which joint is in it, and whether a person's middle is.
+
+    A fully convolutional pyramid: down to stride 32, where a person is three cells high, and back
+    up by addition. So it takes crops, for their joints, and whole photos, for the people in them.
+
+    Source:
+        The layout is Lin et al., "Feature Pyramid Networks for Object Detection", CVPR 2017, with
+        the heads of Xiao et al., "Simple Baselines for Human Pose Estimation", ECCV 2018.
+    """
+
+    def __init__(self, config: Pose18Config):
+        super().__init__()
+        self.config = config
+        stem, *widths = config.widths
+        self.stem = _conv(3, stem, stride=2)
+        before = [stem, *widths]
+        self.stages = nn.ModuleList(
+            nn.Sequential(
+                _conv(inputs, outputs, stride=2), *(Residual(outputs) for _ in range(count))
+            )
+            for inputs, outputs, count in zip(before, widths, config.blocks, strict=False)
+        )
+        self.laterals = nn.ModuleList(nn.Conv2d(width, config.neck, 1) for width in widths)
+        self.smooth = nn.Sequential(
+            _conv(config.neck, config.neck), _conv(config.neck, config.neck)
+        )
+        self.head = nn.Conv2d(config.neck, len(OPENPOSE18.joints) + 1, 1)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+        nn.init.normal_(self.head.weight, std=0.01)
+        assert self.head.bias is not None
+        nn.init.constant_(self.head.bias, -4.0)  # joints are rare: most cells hold none
+
+    def forward(
+        self, images: Float[Tensor, "batch 3 height width"]
+    ) -> Float[Tensor, "batch maps height//4 width//4"]:
+        """Gives logits: one map per joint of `openpose18`, then one of the middle of torsos.
+
+        Args:
+            images: RGB in [-1, 1]; height and width are multiples of 32.
+        """
+        features = self.stem(images)
+        levels = []
+        for stage in self.stages:
+            features = stage(features)
+            levels.append(features)
+        top = None
+        for level, lateral in zip(reversed(levels), reversed(self.laterals), strict=True):
+            side = lateral(level)
+            top = side if top is None else side + F.interpolate(top, scale_factor=2.0)
+        assert top is not None
+        return self.head(self.smooth(top))
+
+
+class Residual(nn.Module):
+    """Two 3x3 convolutions beside the identity."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.first = _conv(channels, channels)
+        self.second = nn.Sequential(
+            nn.Conv2d(channels, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels)
+        )
+
+    def forward(
+        self, features: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch channels height width"]:
+        """Gives features of the same shape."""
+        return F.relu(features + self.second(self.first(features)))
+
+
+def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
+    )
+
+
+def fold_norms(network: Pose18Network) -> Pose18Network:
+    """Merges every batch norm into the convolution before it: the same numbers, in fewer steps.
+
+    Args:
+        network: In evaluation mode; changed in place.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Sequential):
+            for index in range(len(module) - 1):
+                conv, norm = module[index], module[index + 1]
+                if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                    module[index] = torch.nn.utils.fuse_conv_bn_eval(conv, norm)
+                    module[index + 1] = nn.Identity()
+    return network

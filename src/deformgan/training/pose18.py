@@ -1,0 +1,365 @@
+"""train_pose18, export_pose18: how the bundled pose detector is made.
+
+`python -m deformgan.training.pose18 train --help` and `... export --help` say what from.
+"""
+
+import json
+import math
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from deformgan.datasets.market1501 import Market1501
+from deformgan.datasets.synthetic import Synthetic
+from deformgan.detectors.pose18 import KIND, decode
+from deformgan.detectors.pose18_network import STRIDE, Pose18Config, Pose18Network
+from deformgan.framing import read_photo
+from deformgan.pose import Pose
+from deformgan.training.pose18_crops import SIZE, TORSO, CropBatches, Crops, People
+
+SIGMA = 1.25  # of a joint's Gaussian, in cells
+PERSON_SIGMA = 1.75
+WARM_UP = 300  # steps in which the learning rate rises
+LOG_EVERY = 50
+NUM_HELD_OUT = 50  # identities that choose between runs and calibrate; never trained on
+TERMS = (
+    "trained on Market-1501 (Zheng et al., ICCV 2015; academic research only) and rendered people"
+)
+GRID = (SIZE[0] // STRIDE, SIZE[1] // STRIDE)
+
+
+@dataclass(frozen=True)
+class Pose18Training:
+    """A run.
+
+    Attributes:
+        steps: How many.
+        market, rendered, wide, empty: How many crops of each kind make up a batch.
+        learning_rate: At its highest; it falls to 0 along a half cosine.
+        weight_decay: Of AdamW.
+        ema: Decay of the averaged weights.
+        gentle_from: From this share of the steps on crops are spoilt half as much.
+        seed: Of everything.
+    """
+
+    steps: int = 13_000
+    market: int = 15
+    rendered: int = 3
+    wide: int = 9
+    empty: int = 5
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.02
+    ema: float = 0.999
+    gentle_from: float = 0.6
+    seed: int = 0
+
+
+def heatmap_targets(
+    pose: Pose, sigma: float, scale: float = STRIDE
+) -> Float[Tensor, "batch joints rows columns"]:
+    """Draws a Gaussian round every visible joint, in cells; see `heatmap` for the method's own."""
+    places = (pose.joints + 0.5) / scale - 0.5
+    column, row = torch.arange(GRID[1]), torch.arange(GRID[0])
+    across = torch.exp(-0.5 * ((column - places[..., :1]) / sigma) ** 2)
+    down = torch.exp(-0.5 * ((row - places[..., 1:]) / sigma) ** 2)
+    return down[..., :, None] * across[..., None, :] * pose.visible[..., None, None]
+
+
+def pose18_loss(logits: Float[Tensor, "batch maps rows columns"], crops: Crops) -> Tensor:
+    """Asks for the joints' Gaussians cell by cell, and for their places among all cells.
+
+    The first term makes a peak's height say whether the joint is there, the second sharpens where.
+    """
+    joints, people = logits[:, :-1], logits[:, -1]
+    target = heatmap_targets(crops.pose, SIGMA)
+    each = F.binary_cross_entropy_with_logits(joints, target, reduction="none").sum(dim=(2, 3))
+    counted = crops.pose.visible | crops.known
+    presence = (each * counted).sum(dim=1).mean() / each.shape[1]
+    where = target.flatten(2) / target.flatten(2).sum(dim=2, keepdim=True).clamp(min=1e-6)
+    place = -(where * joints.flatten(2).log_softmax(dim=2)).sum(dim=2)
+    shown = crops.pose.visible
+    place = (place * shown).sum() / shown.sum().clamp(min=1)
+
+    middles = [_middle(pose) for pose in (crops.pose, crops.other)]
+    wanted = torch.stack([heatmap_targets(middle, PERSON_SIGMA)[:, 0] for middle in middles])
+    person = F.binary_cross_entropy_with_logits(people, wanted.amax(dim=0), reduction="none")
+    # A person without a torso in view is neither somebody nor nobody.
+    told = crops.pose.visible.sum(dim=1) == 0
+    told |= middles[0].visible[:, 0]
+    person = (person.sum(dim=(1, 2)) * told).mean()
+    return presence + 0.5 * place + 0.5 * person
+
+
+def _middle(pose: Pose) -> Pose:
+    torso = pose.joints[:, TORSO].mean(dim=1, keepdim=True)
+    return Pose(torso, pose.visible[:, TORSO].all(dim=1, keepdim=True))
+
+
+@torch.inference_mode()
+def score(network: nn.Module, images: Tensor, pose: Pose) -> dict[str, float]:
+    """Measures on whole pedestrian photos of 128x64 how many joints are found within 8 px."""
+    network.eval()
+    places, peaks = [], []
+    for batch in images.split(64):
+        padded = F.pad(batch.float() / 127.5 - 1, (16, 16, 0, 0))
+        found, peak = decode(network(padded)[:, :-1])
+        places.append(found - torch.tensor([16.0, 0.0]))
+        peaks.append(peak)
+    network.train()
+    away = (torch.cat(places) - pose.joints).norm(dim=2)
+    near = (away <= 8)[pose.visible].float().mean().item()
+    very = (away <= 4)[pose.visible].float().mean().item()
+    said = torch.cat(peaks) > 0
+    agree = (said == pose.visible).float().mean().item()
+    return {"pck8": near, "pck4": very, "visibility": agree}
+
+
+def calibrate(
+    network: Pose18Network, people: People, empties: Tensor, seed: int, num_batches: int = 40
+) -> tuple[list[float], list[float], dict[str, float]]:
+    """Finds out how often a joint is there, given the height of its peak.
+
+    Args:
+        network: Trained, in evaluation mode.
+        people: Held out.
+        empties: As in training.
+        seed: Of the crops.
+        num_batches: Of 32 crops, a tenth of which show nobody.
+
+    Returns:
+        Slope and offset of a logistic curve per joint (Platt's scaling), and what came of it on
+        other crops of the same people: expected calibration error before and after, in ten bins.
+    """
+    batches = CropBatches([people], [29], empties, 3, seed)
+    peaks, there = [], []
+    with torch.inference_mode():
+        for step in range(2 * num_batches):
+            crops = batches[step]
+            heat = network(crops.images)[:, :-1]
+            peaks.append(decode(heat)[1].masked_fill(~crops.known, torch.nan))
+            there.append(crops.pose.visible)
+    logits, labels = torch.cat(peaks), torch.cat(there).float()
+    half = len(logits) // 2
+    slope = torch.ones(logits.shape[1], requires_grad=True)
+    offset = torch.zeros(logits.shape[1], requires_grad=True)
+    fit = torch.optim.LBFGS([slope, offset], max_iter=200, line_search_fn="strong_wolfe")
+    known = ~logits.isnan()
+    filled = logits.nan_to_num()
+
+    def loss() -> Tensor:
+        fit.zero_grad()
+        each = F.binary_cross_entropy_with_logits(
+            (slope * filled + offset)[:half], labels[:half], reduction="none"
+        )
+        total = each[known[:half]].mean()
+        total.backward()
+        return total
+
+    fit.step(loss)
+    slope, offset = slope.detach(), offset.detach()
+    check = known.clone()
+    check[:half] = False
+    before = _calibration_error(filled[check].sigmoid(), labels[check])
+    scores = (slope * filled + offset).sigmoid()
+    after = _calibration_error(scores[check], labels[check])
+    agree = ((scores >= 0.5) == labels.bool())[check].float().mean().item()
+    return slope.tolist(), offset.tolist(), {"before": before, "after": after, "agree": agree}
+
+
+def _calibration_error(scores: Tensor, labels: Tensor) -> float:
+    bins = (scores * 10).long().clamp(max=9)
+    total = 0.0
+    for number in range(10):
+        inside = bins == number
+        if inside.any():
+            gap = (scores[inside].mean() - labels[inside].mean()).abs()
+            total += (gap * inside.float().mean()).item()
+    return total
+
+
+def export_pose18(run: Path, out: Path, market: Path, empty: Path, seed: int = 0) -> None:
+    """Writes the averaged weights of a run, calibrated, as the file that the package brings.
+
+    Args:
+        run: Its folder.
+        out: A .safetensors file.
+        market: As in training.
+        empty: As in training.
+        seed: Of the run.
+    """
+    saved = torch.load(run / "checkpoint.pt", weights_only=True)
+    network = Pose18Network(Pose18Config())
+    state = {
+        name.removeprefix("module."): value
+        for name, value in saved["average"].items()
+        if name.startswith("module.")
+    }
+    network.load_state_dict(state)
+    network.eval()
+    real = Market1501(market)
+    _, check = split_held_out(real)
+    held_out = People(real.images[check], real.poses[check])
+    slope, offset, errors = calibrate(network, held_out, read_empty(empty), seed + 1)
+    measured = score(network, held_out.images, held_out.pose) | {
+        f"calibration_{name}": value for name, value in errors.items()
+    }
+    metadata = {
+        "calibration": [slope, offset],
+        "step": saved["step"],
+        "held_out": measured,
+        "terms": TERMS,
+    }
+    print(json.dumps(measured))
+    weights = {
+        name: value.half().contiguous() if value.is_floating_point() else value
+        for name, value in state.items()
+    }
+    described = {
+        "kind": KIND,
+        "config": json.dumps(asdict(network.config)),
+        "metadata": json.dumps(metadata),
+    }
+    save_file(weights, out, described)
+    out.chmod(0o644)
+
+
+def split_held_out(real: Market1501) -> tuple[Tensor, Tensor]:
+    """Gives the images to learn from and those of `NUM_HELD_OUT` identities, (N,) positions."""
+    identities = sorted(set(real.identities))
+    held_out = set(identities[:: len(identities) // NUM_HELD_OUT])
+    enough = real.poses.visible.sum(dim=1) >= 4
+    kept = torch.tensor([who in held_out for who in real.identities])
+    return (enough & ~kept).nonzero()[:, 0], (enough & kept).nonzero()[:, 0]
+
+
+def train_pose18(
+    market: Path,
+    rendered: Path,
+    wide: Path,
+    empty: Path,
+    out: Path,
+    config: Pose18Training = Pose18Training(),
+    save_every: int = 250,
+    threads: int = 1,
+) -> None:
+    """Trains the network, going on where `out` was left.
+
+    Every batch follows from seed and step, so that a run that was broken off ends like an unbroken
+    one. What is learnt is printed, not chosen: the last averaged weights are the result.
+
+    Args:
+        market: Market-1501 with the field's annotation; only its training identities are read.
+        rendered: People rendered by `deformgan data synthesize`.
+        wide: The same with `--framing wide --size 160x128`.
+        empty: A folder of photos of one size without people.
+        out: The run's folder; created.
+        config: The run.
+        save_every: Steps between checkpoints.
+        threads: Of torch; the next crops are made by one more.
+    """
+    torch.set_num_threads(threads)
+    out.mkdir(parents=True, exist_ok=True)
+    real = Market1501(market)
+    learn, check = split_held_out(real)
+    check = check[::2]
+    batches = open_crops(real, learn, rendered, wide, empty, config)
+    torch.manual_seed(config.seed)
+    network = Pose18Network(Pose18Config()).to(memory_format=torch.channels_last)
+    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(0.0), use_buffers=True)
+    optimizer = torch.optim.AdamW(
+        network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
+    )
+    first, path = 0, out / "checkpoint.pt"
+    if path.is_file():
+        saved = torch.load(path, weights_only=True)
+        network.load_state_dict(saved["network"])
+        average.load_state_dict(saved["average"])
+        optimizer.load_state_dict(saved["optimizer"])
+        first = saved["step"]
+    started, total = time.perf_counter(), 0.0
+    helper = ThreadPoolExecutor(1)  # makes the next crops while the network learns
+    upcoming = helper.submit(batches.__getitem__, first)
+    for step in range(first, config.steps):
+        rate = 0.5 * (1 + math.cos(math.pi * step / config.steps)) * min(1, (step + 1) / WARM_UP)
+        for group in optimizer.param_groups:
+            group["lr"] = config.learning_rate * rate
+        crops = upcoming.result()
+        upcoming = helper.submit(batches.__getitem__, step + 1)
+        images = crops.images.contiguous(memory_format=torch.channels_last)
+        loss = pose18_loss(network(images), crops)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        # Short at first, so that the random start is soon forgotten.
+        average.multi_avg_fn = get_ema_multi_avg_fn(min(config.ema, (1 + step) / (10 + step)))
+        average.update_parameters(network)
+        total += loss.item()
+        done = step + 1
+        if done % LOG_EVERY == 0:
+            speed = (done - first) * len(crops.images) / (time.perf_counter() - started)
+            print(f"{done} loss {total / LOG_EVERY:.4f} {speed:.1f}/s", flush=True)
+            total = 0.0
+        if done % save_every == 0 or done == config.steps:
+            print(done, score(average.module, real.images[check], real.poses[check]), flush=True)
+            state = {
+                "network": network.state_dict(),
+                "average": average.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "step": done,
+            }
+            torch.save(state, out / "checkpoint.pt.part")
+            (out / "checkpoint.pt.part").replace(path)
+    helper.shutdown()
+
+
+def open_crops(
+    real: Market1501, learn: Tensor, rendered: Path, wide: Path, empty: Path, config: Pose18Training
+) -> CropBatches:
+    """Reads what a run learns from.
+
+    Args:
+        real: Market-1501.
+        learn: Positions of the images to learn from.
+        rendered: See `train_pose18`, like all that follows.
+        wide: With masks, so that people can be put in front of something else.
+        empty: Without people.
+        config: How many of each make up a batch.
+    """
+    drawn, cut = Synthetic(rendered), Synthetic(wide)
+    torso = cut.poses.visible[:, TORSO].sum(dim=1) >= 2
+    people = [
+        People(real.images[learn], real.poses[learn]),
+        People(drawn.images, drawn.poses),
+        People(
+            cut.images[torso], cut.poses[torso], None if cut.masks is None else cut.masks[torso]
+        ),
+    ]
+    return CropBatches(
+        people,
+        [config.market, config.rendered, config.wide],
+        read_empty(empty),
+        config.empty,
+        config.seed,
+        gentle_from=round(config.gentle_from * config.steps),
+    )
+
+
+def read_empty(folder: Path) -> Tensor:
+    """Reads photos without people, all of one size, as uint8 (N, 3, height, width)."""
+    photos = [read_photo(path) for path in sorted(folder.iterdir())]
+    return torch.from_numpy(np.stack(photos)).permute(0, 3, 1, 2).contiguous()
+
+
+if __name__ == "__main__":
+    import tyro
+
+    tyro.extras.subcommand_cli_from_dict({"train": train_pose18, "export": export_pose18})
