@@ -9,7 +9,7 @@ from PIL import Image
 from scipy.signal import savgol_filter
 
 from deformgan.cli.frames import follow, read_frames, smooth, steady
-from deformgan.detectors import Detection
+from deformgan.detectors import DETECTORS, Detection
 from deformgan.errors import InputError
 from deformgan.pose import Pose
 from deformgan.skeletons.openpose18 import OPENPOSE18
@@ -98,6 +98,12 @@ class _WhiteSpot:
         return Detection(Pose(spot.expand(1, 18, 2), walk(1).visible), torch.ones(18))
 
 
+@pytest.fixture(autouse=True)
+def white_spot(monkeypatch):
+    """Makes the detector above known."""
+    monkeypatch.setitem(DETECTORS, "white_spot", lambda path: _WhiteSpot())
+
+
 def write_photo(path, column, size=(20, 30)):
     photo = np.zeros((*size, 3), np.uint8)
     if column is not None:
@@ -109,7 +115,7 @@ def test_photos_are_frames_in_the_order_of_their_numbers(tmp_path):
     for number in (9, 10, 2):
         write_photo(tmp_path / f"frame{number}.png", column=number)
     write_photo(tmp_path / "frame11.png", column=None)
-    seen = read_frames(tmp_path, _WhiteSpot())
+    seen = read_frames(tmp_path, "white_spot")
     assert seen.size == (20, 30)
     assert seen.pose.joints[:3, 0, 0].tolist() == [2, 9, 10]
     assert seen.pose.visible.all(dim=1).tolist() == [True, True, True, False]
@@ -120,7 +126,7 @@ def test_a_folder_of_openpose_files_is_one_frame_per_file(tmp_path):
         person = {"pose_keypoints_2d": [number, 1.0, 0.9] * 18}
         name = tmp_path / f"film_{number}_keypoints.json"
         name.write_text(json.dumps({"people": [person] * people}))
-    seen = read_frames(tmp_path, None)
+    seen = read_frames(tmp_path, "pose18")
     assert seen.size is None
     assert seen.pose.joints[:2, 0, 0].tolist() == [2, 10]
     assert seen.pose.visible.all(dim=1).tolist() == [True, True, False]
@@ -130,14 +136,14 @@ def test_frames_of_two_sizes_are_refused(tmp_path):
     write_photo(tmp_path / "a.png", column=1)
     write_photo(tmp_path / "b.png", column=1, size=(20, 31))
     with pytest.raises(InputError, match=r"b\.png is 31x20"):
-        read_frames(tmp_path, _WhiteSpot())
+        read_frames(tmp_path, "white_spot")
 
 
 def test_what_is_no_frames_is_refused_with_what_is_allowed(tmp_path):
     with pytest.raises(InputError, match="do not exist"):
-        read_frames(tmp_path / "nowhere", None)
+        read_frames(tmp_path / "nowhere", "pose18")
     with pytest.raises(InputError, match="neither photos"):
-        read_frames(tmp_path, None)
+        read_frames(tmp_path, "pose18")
     write_photo(tmp_path / "a.png", column=1)
-    with pytest.raises(InputError, match="--detector NAME:PATH"):
-        read_frames(tmp_path, None)
+    with pytest.raises(InputError, match="movenet:PATH"):
+        read_frames(tmp_path, "movenet")

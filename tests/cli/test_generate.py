@@ -75,7 +75,7 @@ def test_a_detected_pose_photo_gives_what_its_joints_give(weights, tmp_path, out
     ("pose", "flags", "said"),
     [
         (f"{TABLE}:nobody.jpg", [], "nobody.jpg"),
-        (FOLDER / "person_01_0.jpg", [], "--detector NAME:PATH"),
+        (FOLDER / "person_01_0.jpg", ["--detector", "movenet"], "movenet:PATH"),
         ("nowhere.json", [], "nowhere.json"),
         (ROW, ["--weights", "nosuch"], "nosuch"),
         (ROW, ["--device", "nosuch"], "nosuch"),
@@ -101,10 +101,48 @@ def test_a_file_that_is_no_photo_is_refused(weights, tmp_path, capsys):
     assert "cannot be read as an image" in capsys.readouterr().err
 
 
-def test_a_source_without_pose_or_detector_is_refused_with_the_remedy(weights, tmp_path, capsys):
-    out = str(tmp_path / "o.png")
-    assert main(["generate", str(SOURCE), ROW, "--out", out, "--weights", weights]) == 2
-    assert "--source-pose" in capsys.readouterr().err
+def test_poses_are_found_in_photos_without_any_flag(weights, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    pose, report = FOLDER / "person_03_1.jpg", tmp_path / "report.json"
+    arguments = ["generate", str(SOURCE), str(pose), "--out", "out.png", "--weights", weights]
+    assert main([*arguments, "--json", str(report)]) == 0
+    joints = json.loads(report.read_text())["target_joints"]
+    exact = bundled_people()[3][1].pose
+    near = [
+        np.hypot(*(np.array(joints[joint]) - exact.joints[0, row].numpy())) <= 8
+        for row, joint in enumerate(OPENPOSE18.joints)
+        if exact.visible[0, row] and joint in joints
+    ]
+    assert np.mean(near) > 0.8
+    assert len(near) >= 10
+
+
+def test_another_person_than_there_are_is_refused(weights, tmp_path, capsys):
+    arguments = ["generate", str(SOURCE), ROW, "--out", str(tmp_path / "out.png"), "--person", "3"]
+    assert main([*arguments, "--weights", weights]) == 2
+    assert "no person 3" in capsys.readouterr().err
+    assert not (tmp_path / "out.png").exists()
+
+
+def test_a_photo_of_nobody_is_refused(weights, tmp_path, capsys):
+    nobody = tmp_path / "nobody.png"
+    Image.fromarray(np.full((200, 300, 3), (90, 120, 100), np.uint8)).save(nobody)
+    assert main(["generate", str(nobody), ROW, "--out", str(tmp_path / "o.png")]) == 2
+    assert capsys.readouterr().err == f"deformgan: No person found in {nobody}.\n"
+
+
+def test_animate_reads_and_writes_videos(weights, tmp_path):
+    pytest.importorskip("av", reason="needs the extra video")
+    from deformgan.cli.video import Video, write_video
+
+    film = tmp_path / "film.mp4"
+    write_video(film, [view.photo for view in bundled_people()[0]], 5.0)
+    out = tmp_path / "out.mp4"
+    arguments = ["animate", str(SOURCE), str(film), "--out", str(out), "--weights", weights]
+    assert main(arguments) == 0
+    frames = [frame.picture() for frame in Video(out)]
+    assert len(frames) == len(bundled_people()[0])
+    assert frames[0].shape == (128, 64, 3)
 
 
 @pytest.mark.parametrize("suffix", [".gif", ".webp"])
@@ -147,10 +185,11 @@ def test_demo_results_are_what_generate_gives(weights, tmp_path):
     with Image.open(out / "walk.gif") as moving:
         assert len(list(ImageSequence.Iterator(moving))) >= 12
     assert Image.open(out / "demo.png").width > 640
-    target = f"{TABLE}:person_00_1.jpg"
     assert np.array_equal(
         np.array(Image.open(out / "target_00.png")),
         np.array(Image.open(FOLDER / "person_00_1.jpg").convert("RGB")),
     )
-    assert generate(weights, tmp_path / "same.png", target) == 0
+    pair = [str(out / "source_00.png"), str(out / "target_00.png")]
+    same = str(tmp_path / "same.png")
+    assert main(["generate", *pair, "--out", same, "--weights", weights]) == 0
     assert (tmp_path / "same.png").read_bytes() == (out / "result_00.png").read_bytes()

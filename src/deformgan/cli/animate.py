@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-MOVING_SUFFIXES = (".gif", ".webp")
+MOVING_SUFFIXES = (".gif", ".webp", ".mp4")
 
 
 def animate(
@@ -13,7 +13,8 @@ def animate(
     out: Path,
     fps: float = 12.0,
     weights: str = "pedestrian",
-    detector: str | None = None,
+    detector: str = "pose18",
+    person: int = 0,
     source_pose: str | None = None,
     noise: bool = False,
     seed: int = 0,
@@ -27,13 +28,17 @@ def animate(
 
     Args:
         source: Photo of the person, of any size.
-        frames: The movement: a folder of photos (needs --detector) or of pose files, one per frame
-            in the order of their names, or a pose file with several poses.
-        out: The animation to write, .gif or .webp; its folder must exist.
+        frames: The movement: a video (needs the extra `video`), a folder of photos or of pose
+            files, one per frame in the order of their names, or a pose file with several poses.
+        out: The animation to write, .gif, .webp or .mp4 (needs the extra `video`); its folder must
+            exist.
         fps: Frames per second.
         weights: Name of bundled weights or a .safetensors file.
-        detector: What finds poses in photos, as NAME:PATH; there is movenet:PATH, a MoveNet
-            single-pose model in TensorFlow Lite's format.
+        detector: What finds people and their poses in photos: pose18, which comes with the package,
+            or another one, mostly as NAME:PATH (movenet, blazepose, simcc, vitpose,
+            keypoint_rcnn).
+        person: Which of several people in the source photo, by size: 0 is the largest. Of frames
+            it is always the largest.
         source_pose: Pose of the source person, as a pose file or FILE:NAME; otherwise it is
             detected.
         noise: Leave the generator's dropout on.
@@ -44,22 +49,27 @@ def animate(
     import time
 
     from deformgan.cli.frames import follow, read_frames, steady
-    from deformgan.cli.inputs import check_device, open_detector, read_source
+    from deformgan.cli.inputs import check_device, read_source
     from deformgan.cli.outputs import output_file, write_json
     from deformgan.cli.pictures import check_suffix, write_animation
     from deformgan.cli.progress import progress
+    from deformgan.cli.video import video_library
+    from deformgan.detectors import check_detector
     from deformgan.errors import InputError
-    from deformgan.predict import PoseTransfer, is_framed
+    from deformgan.framing import is_framed
+    from deformgan.predict import PoseTransfer
 
     started = time.perf_counter()
     check_suffix(output_file(out), MOVING_SUFFIXES)
+    if out.suffix.lower() == ".mp4":
+        video_library()
     if json is not None:
         output_file(json)
     if not 0 < fps <= 50:
         raise InputError(f"--fps is {fps:g}; it must be above 0 and at most 50.")
-    finder = open_detector(detector)
-    photo, person = read_source(source, source_pose, finder)
-    seen = read_frames(frames, finder)
+    check_detector(detector)
+    photo, source_joints = read_source(source, source_pose, detector, person)
+    seen = read_frames(frames, detector)
     transfer = PoseTransfer.load(weights, check_device(device))
     skeleton = transfer.generator.skeleton
     poses = steady(seen.pose, skeleton)
@@ -68,7 +78,7 @@ def animate(
         raise InputError(f"None of the {dropped} frames of {frames} shows a person with a torso.")
     if not is_framed(poses, seen.size, transfer.size):
         poses = follow(poses, skeleton)
-    painted = transfer.animate(photo, person, poses, seen.size, seed if noise else None)
+    painted = transfer.animate(photo, source_joints, poses, seen.size, seed if noise else None)
     pictures = list(progress(painted, "frames", len(poses)))
     write_animation(out, pictures, fps)
     seconds = time.perf_counter() - started

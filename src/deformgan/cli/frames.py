@@ -3,7 +3,6 @@
 This imports torch, so commands import it inside their functions.
 """
 
-import re
 from pathlib import Path
 
 import torch
@@ -11,29 +10,32 @@ from jaxtyping import Float
 from torch import Tensor
 
 from deformgan.cli.inputs import PHOTO_SUFFIXES, Posed
+from deformgan.cli.photos import Photos, natural_order
 from deformgan.cli.progress import progress
-from deformgan.detectors import PoseDetector, find_person
+from deformgan.cli.video import VIDEO_SUFFIXES
+from deformgan.detectors import find_person, load_detector
 from deformgan.errors import InputError
 from deformgan.pose import Pose, Skeleton
 from deformgan.pose_formats import read_annotations, read_single
-from deformgan.predict import read_photo
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
 SMOOTHING = 5  # frames that a joint's place is fitted over
 FOLLOWING = 25  # frames that the person's path is fitted over
 
 
-def read_frames(frames: Path, detector: PoseDetector | None) -> Posed:
+def read_frames(frames: Path, detector: str) -> Posed:
     """Finds the poses of an animation, as they were seen.
 
     Args:
-        frames: A pose file, or a folder of photos or of pose files, one per frame, taken in the
-            order of their names (numbers in them count as numbers).
-        detector: For photos.
+        frames: A video, a pose file, or a folder of photos or of pose files, one per frame, taken
+            in the order of their names (numbers in them count as numbers).
+        detector: What `--detector` names; loaded for photos and videos.
 
     Returns:
         One pose per frame; where nobody was found, no joint is visible.
     """
+    if frames.suffix.lower() in VIDEO_SUFFIXES and frames.is_file():
+        return _detect_frames(Photos(frames), detector)
     if frames.is_file():
         annotations = read_annotations(frames)
         if not annotations.names:
@@ -41,11 +43,12 @@ def read_frames(frames: Path, detector: PoseDetector | None) -> Posed:
         poses = [annotations[name] for name in annotations.rows]
         return Posed(Pose.cat(poses), annotations.size)
     if not frames.is_dir():
-        raise InputError(f"The frames {frames} do not exist; give a folder or a pose file.")
-    files = sorted((file for file in frames.iterdir() if file.is_file()), key=_natural)
-    photos = [file for file in files if file.suffix.lower() in PHOTO_SUFFIXES]
-    if photos:
-        return _detect_frames(photos, frames, detector)
+        raise InputError(
+            f"The frames {frames} do not exist; give a folder, a video or a pose file."
+        )
+    files = sorted((file for file in frames.iterdir() if file.is_file()), key=natural_order)
+    if any(file.suffix.lower() in PHOTO_SUFFIXES for file in files):
+        return _detect_frames(Photos(frames), detector)
     pose_files = [file for file in files if file.suffix.lower() == ".json"]
     if not pose_files:
         raise InputError(
@@ -63,22 +66,18 @@ def _read_frame(file: Path) -> Posed:
     return Posed(read_single(file).pose, annotations.size)
 
 
-def _detect_frames(photos: list[Path], folder: Path, detector: PoseDetector | None) -> Posed:
-    if detector is None:
-        raise InputError(
-            f"{folder} holds photos: give --detector NAME:PATH to find the poses in them, or a "
-            "pose file."
-        )
+def _detect_frames(photos: Photos, detector: str) -> Posed:
+    finder = load_detector(detector)
     poses, size = [], None
-    for file in progress(photos, "poses"):
-        photo = read_photo(file)
-        size = size or photo.shape[:2]
+    for frame in progress(photos, "poses", len(photos)):
+        photo = frame.read()
+        size = size or (photo.shape[0], photo.shape[1])
         if photo.shape[:2] != size:
             raise InputError(
-                f"{file} is {photo.shape[1]}x{photo.shape[0]} pixels and the frames before it are "
-                f"{size[1]}x{size[0]}; all frames must have one size."
+                f"{frame.name} is {photo.shape[1]}x{photo.shape[0]} pixels and the frames before "
+                f"it are {size[1]}x{size[0]}; all frames must have one size."
             )
-        found = find_person(detector, photo)
+        found = find_person(finder, photo)
         poses.append(_nobody() if found is None else found.pose)
     return Posed(Pose.cat(poses), size)
 
@@ -149,9 +148,3 @@ def smooth(
     weights = (frames - first).double()[:, None] ** powers @ fit  # (frames, window)
     windows = values.double()[first[:, None] + torch.arange(window)]  # (frames, window, joints, 2)
     return torch.einsum("fw,fwjc->fjc", weights, windows).to(values.dtype)
-
-
-def _natural(path: Path) -> list[tuple[int, str]]:
-    """Sorts frame 10 after frame 9."""
-    parts = re.split(r"(\d+)", path.name)
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]

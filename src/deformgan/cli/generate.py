@@ -12,7 +12,9 @@ def generate(
     *,
     out: Path,
     weights: str = "pedestrian",
-    detector: str | None = None,
+    detector: str = "pose18",
+    person: int = 0,
+    pose_person: int = 0,
     source_pose: str | None = None,
     noise: bool = False,
     seed: int = 0,
@@ -27,12 +29,15 @@ def generate(
 
     Args:
         source: Photo of the person, of any size.
-        pose: The pose to take: a photo (needs --detector), a pose file with one pose (annotation
-            CSV, our JSON, OpenPose or COCO JSON), or FILE:NAME for one of several in it.
+        pose: The pose to take: a photo of any size, a pose file with one pose (annotation CSV, our
+            JSON, OpenPose or COCO JSON), or FILE:NAME for one of several in it.
         out: The picture to write; its folder must exist.
         weights: Name of bundled weights or a .safetensors file.
-        detector: What finds poses in photos, as NAME:PATH; there is movenet:PATH, a MoveNet
-            single-pose model in TensorFlow Lite's format.
+        detector: What finds people and their poses in photos: pose18, which comes with the package,
+            or another one, mostly as NAME:PATH (movenet, blazepose, simcc, vitpose,
+            keypoint_rcnn).
+        person: Which of several people in the source photo, by size: 0 is the largest.
+        pose_person: The same for the pose.
         source_pose: Pose of the source person, as a pose file or FILE:NAME; otherwise it is
             detected.
         noise: Leave the generator's dropout on.
@@ -45,23 +50,23 @@ def generate(
     from deformgan.cli.inputs import (
         check_device,
         describe_pose,
-        open_detector,
         read_source,
         read_target,
     )
     from deformgan.cli.outputs import output_file, write_json
     from deformgan.cli.pictures import check_suffix, write_picture
+    from deformgan.detectors import check_detector
     from deformgan.predict import PoseTransfer
 
     started = time.perf_counter()
     check_suffix(output_file(out), PICTURE_SUFFIXES)
     if json is not None:
         output_file(json)
-    finder = open_detector(detector)
-    photo, person = read_source(source, source_pose, finder)
-    target = read_target(pose, finder)
+    check_detector(detector)
+    photo, source_joints = read_source(source, source_pose, detector, person)
+    target = read_target(pose, detector, pose_person)
     transfer = PoseTransfer.load(weights, check_device(device))
-    picture = transfer(photo, person, target.pose, target.size, seed if noise else None)
+    picture = transfer(photo, source_joints, target.pose, target.size, seed if noise else None)
     write_picture(out, picture)
     seconds = time.perf_counter() - started
     print(f"{out} ({picture.shape[1]}x{picture.shape[0]}, {seconds:.1f} s)")
@@ -73,7 +78,7 @@ def generate(
             "weights": weights,
             "noise_seed": seed if noise else None,
             "size": list(transfer.size),
-            "source_joints": describe_pose(person),
+            "source_joints": describe_pose(source_joints),
             "target_joints": describe_pose(target.pose),
             "seconds": seconds,
         }

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from jaxtyping import UInt8
 
-from deformgan.detectors import PoseDetector, find_person, load_detector
+from deformgan.detectors import PeopleDetector, PoseDetector, find_people, load_detector
 from deformgan.errors import InputError
+from deformgan.framing import read_photo
 from deformgan.pose import Pose
 from deformgan.pose_formats import read_pose, read_single
-from deformgan.predict import read_photo
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
@@ -44,65 +44,64 @@ def check_device(device: str) -> str:
     return device
 
 
-def open_detector(name_and_path: str | None) -> PoseDetector | None:
-    """Loads the detector that `--detector` names, if it is given."""
-    return None if name_and_path is None else load_detector(name_and_path)
-
-
 def read_source(
-    source: Path, pose: str | None, detector: PoseDetector | None
+    source: Path, pose: str | None, detector: str, person: int = 0
 ) -> tuple[UInt8[np.ndarray, "height width 3"], Pose]:
     """Reads the source photo and finds its person's joints.
 
     Args:
         source: The photo.
         pose: What `--source-pose` names, if it is given.
-        detector: Asked where no pose is given.
+        detector: What `--detector` names; loaded where no pose is given.
+        person: Which of several people, from 0, the largest.
     """
     photo = read_photo(source)
     if pose is not None:
         return photo, read_pose(pose)
-    if detector is None:
-        raise InputError(
-            f"The pose of the person in {source} is not known; give --source-pose FILE, or "
-            "--detector NAME:PATH to find it."
-        )
-    return photo, detect(photo, source, detector)
+    return photo, detect(photo, source, load_detector(detector), person)
 
 
-def read_target(spec: str, detector: PoseDetector | None) -> Posed:
+def read_target(spec: str, detector: str, person: int = 0) -> Posed:
     """Finds the pose that is asked for.
 
     Args:
         spec: A photo, a pose file with one pose, or FILE:NAME for one of several.
-        detector: For a photo.
+        detector: What `--detector` names; loaded for a photo.
+        person: Which of several people, from 0, the largest.
     """
     path = Path(spec)
     file, colon, _ = spec.rpartition(":")
     named = bool(colon) and Path(file).is_file()  # the name of a pose may look like a photo's
     if path.suffix.lower() not in PHOTO_SUFFIXES or (named and not path.is_file()):
-        annotation = read_single(spec)
+        annotation = read_single(spec, person=person if person else None)
         return Posed(annotation.pose, annotation.size)
     photo = read_photo(path)
-    if detector is None:
-        raise InputError(
-            f"{spec} is a photo: give --detector NAME:PATH to find the pose in it, or a pose file."
-        )
-    return Posed(detect(photo, path, detector), photo.shape[:2])
+    return Posed(detect(photo, path, load_detector(detector), person), photo.shape[:2])
 
 
-def detect(photo: UInt8[np.ndarray, "height width 3"], path: Path, detector: PoseDetector) -> Pose:
-    """Finds the person in a photo, who must be there.
+def detect(
+    photo: UInt8[np.ndarray, "height width 3"],
+    path: Path,
+    detector: PoseDetector | PeopleDetector,
+    person: int = 0,
+) -> Pose:
+    """Finds a person in a photo, who must be there.
 
     Args:
         photo: RGB.
         path: Its file.
         detector: Any.
+        person: Which of several people, from 0, the largest.
     """
-    found = find_person(detector, photo)
-    if found is None:
+    people = find_people(detector, photo)
+    if not people:
         raise InputError(f"No person found in {path}.")
-    return found.pose
+    if not 0 <= person < len(people):
+        raise InputError(
+            f"There is no person {person} in {path}: {len(people)} found, counted from 0, the "
+            "largest."
+        )
+    return people[person].pose
 
 
 def describe_pose(pose: Pose) -> dict[str, list[float]]:

@@ -12,6 +12,7 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from deformgan.cli.outputs import written_beside
+from deformgan.cli.video import write_video
 from deformgan.errors import InputError
 
 Picture = UInt8[np.ndarray, "height width 3"]
@@ -38,13 +39,16 @@ def write_picture(path: Path, picture: Picture) -> None:
 
 
 def write_animation(path: Path, pictures: Sequence[Picture], fps: float) -> None:
-    """Writes pictures that follow each other in an endless loop, as GIF or WebP.
+    """Writes pictures that follow each other: as GIF or WebP, in an endless loop, or as a video.
 
     Args:
-        path: Ends in .gif or .webp.
+        path: Ends in .gif, .webp or .mp4.
         pictures: All of one size.
         fps: Frames per second; a GIF counts in hundredths of a second.
     """
+    if path.suffix.lower() == ".mp4":
+        write_video(path, pictures, fps)
+        return
     images = [Image.fromarray(picture) for picture in pictures]
     options: dict[str, Any] = {"quality": WEBP_QUALITY}
     if path.suffix.lower() == ".gif":

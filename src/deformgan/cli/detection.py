@@ -1,0 +1,138 @@
+"""find_poses: the pose in every photo, by a run that may be broken off and goes on where it was.
+
+This imports torch, so commands import it inside their functions.
+"""
+
+import json
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import IO
+
+import torch
+
+from deformgan.cli.photos import Photo, Photos
+from deformgan.cli.progress import progress
+from deformgan.detectors import PeopleDetector, PoseDetector, find_people
+from deformgan.detectors.diagnosis import count_rivals
+from deformgan.errors import InputError
+from deformgan.pose import Pose
+from deformgan.skeletons.openpose18 import OPENPOSE18
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was found in one photo.
+
+    Attributes:
+        size: Height and width of the photo.
+        num_people: How many people are in it.
+        num_rivals: How many of the others are at least half as large as the one taken.
+        joints: (x, y) of every joint in pixels.
+        visible: Whether it was seen. Where nobody was found, none was.
+    """
+
+    size: tuple[int, int]
+    num_people: int
+    num_rivals: int
+    joints: list[list[float]]
+    visible: list[bool]
+
+    @property
+    def pose(self) -> Pose:
+        """The same as a batch of one pose."""
+        return Pose(torch.tensor([self.joints]), torch.tensor([self.visible]))
+
+
+@dataclass
+class Findings:
+    """What was found in all photos.
+
+    Attributes:
+        found: By the photo's name, in the photos' order.
+        unreadable: Names of photos that cannot be read, and why.
+        num_kept: How many of `found` an earlier run left behind.
+    """
+
+    found: dict[str, Found] = field(default_factory=dict)
+    unreadable: dict[str, str] = field(default_factory=dict)
+    num_kept: int = 0
+
+
+def find_poses(
+    photos: Photos,
+    detector: PoseDetector | PeopleDetector,
+    person: int,
+    journal: Path,
+    settings: dict[str, object],
+) -> Findings:
+    """Finds a person in every photo.
+
+    Args:
+        photos: Where to look.
+        detector: Any.
+        person: Which of several people, from 0, the largest.
+        journal: Notes every photo's finding at once, so that a run that was broken off goes on
+            there. The caller removes it when the results are safe.
+        settings: What else the findings depend on. A journal with other settings is begun anew, and
+            a photo that changed since is looked at again.
+    """
+    findings = Findings()
+    with _open_journal(journal, settings) as (notes, kept):
+        for photo in progress(photos, "photos", len(photos)):
+            found = kept.get((photo.name, photo.stamp))
+            if found is not None:
+                findings.num_kept += 1
+            else:
+                try:
+                    found = _look(photo, detector, person)
+                except InputError as error:
+                    findings.unreadable[photo.name] = str(error)
+                    continue
+                note = {"name": photo.name, "stamp": photo.stamp, "found": asdict(found)}
+                notes.write(json.dumps(note) + "\n")
+                notes.flush()
+            findings.found[photo.name] = found
+    return findings
+
+
+def _look(photo: Photo, detector: PoseDetector | PeopleDetector, person: int) -> Found:
+    picture = photo.read()
+    people = find_people(detector, picture)
+    size = (picture.shape[0], picture.shape[1])
+    if person < len(people):
+        everybody = Pose.cat([detection.pose for detection in people])
+        pose, rivals = everybody[[person]], count_rivals(everybody, person)
+        # What is not visible carries no meaning, so it is not noted.
+        joints = pose.joints[0].masked_fill(~pose.visible[0, :, None], 0.0)
+        return Found(size, len(people), rivals, joints.tolist(), pose.visible[0].tolist())
+    count = len(OPENPOSE18.joints)
+    return Found(size, len(people), 0, [[0.0, 0.0]] * count, [False] * count)
+
+
+@contextmanager
+def _open_journal(
+    path: Path, settings: dict[str, object]
+) -> Generator[tuple[IO[str], dict[tuple[str, tuple[int, int]], Found]]]:
+    """Opens the notes of a run: a line of settings, then a line per photo.
+
+    Yields:
+        The file to append to; and what it held already, by name and stamp.
+    """
+    head = json.dumps(settings).encode() + b"\n"
+    written = path.read_bytes() if path.is_file() else b""
+    if not written.startswith(head):
+        path.write_bytes(head)
+        written = head
+    # A line that the end of the run cut off is no line.
+    whole = written[: written.rfind(b"\n") + 1]
+    os.truncate(path, len(whole))
+    kept = {}
+    for line in whole[len(head) :].splitlines():
+        note = json.loads(line)
+        size = tuple(note["found"].pop("size"))
+        kept[note["name"], tuple(note["stamp"])] = Found(size=size, **note["found"])
+    with path.open("a") as notes:
+        yield notes, kept
