@@ -12,6 +12,8 @@ from torch import Tensor
 from deformgan.errors import InputError
 from deformgan.pose import Pose, Skeleton
 
+PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+
 # How photos of pedestrians are cut, as shares of the picture's height or width: medians over the
 # 5,602 images (64x128, identities to train on) of Market-1501 in whose annotation the torso, both
 # ankles and some joint of the head are seen. The highest joint is in row 10, the lowest in row

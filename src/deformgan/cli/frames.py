@@ -9,12 +9,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from deformgan.cli.inputs import PHOTO_SUFFIXES, Posed
+from deformgan.cli.inputs import Posed
 from deformgan.cli.photos import Photos, natural_order
 from deformgan.cli.progress import progress
 from deformgan.cli.video import VIDEO_SUFFIXES
 from deformgan.detectors import find_person, load_detector
 from deformgan.errors import InputError
+from deformgan.framing import PHOTO_SUFFIXES
 from deformgan.pose import Pose, Skeleton
 from deformgan.pose_formats import read_annotations, read_single
 from deformgan.skeletons.openpose18 import OPENPOSE18

@@ -12,12 +12,10 @@ from jaxtyping import UInt8
 
 from deformgan.detectors import PeopleDetector, PoseDetector, find_people, load_detector
 from deformgan.errors import InputError
-from deformgan.framing import read_photo
+from deformgan.framing import PHOTO_SUFFIXES, read_photo
 from deformgan.pose import Pose
 from deformgan.pose_formats import read_pose, read_single
 from deformgan.skeletons.openpose18 import OPENPOSE18
-
-PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 
 
 @dataclass(frozen=True)

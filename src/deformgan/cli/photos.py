@@ -13,10 +13,9 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from deformgan.cli.inputs import PHOTO_SUFFIXES
 from deformgan.cli.video import VIDEO_SUFFIXES, Video
 from deformgan.errors import InputError
-from deformgan.framing import read_photo
+from deformgan.framing import PHOTO_SUFFIXES, read_photo
 
 # Fewer photos than this are no film, however they are numbered.
 MIN_SEQUENCE = 3

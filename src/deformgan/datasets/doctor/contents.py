@@ -16,10 +16,10 @@ from deformgan.datasets.market1501 import QUERY, TEST, TRAIN, MarketName
 from deformgan.datasets.splits import SPLIT_FILE
 from deformgan.datasets.synthetic import BACKGROUNDS, MASKS
 from deformgan.errors import InputError
+from deformgan.framing import PHOTO_SUFFIXES
 
 Layout = Literal["market1501", "synthetic", "deepfashion", "folder"]
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 OWN = ""  # the part that images directly in the folder, or in folders of no name, belong to
 _MARKET_PARTS = (TRAIN, TEST, QUERY)
 _DEEPFASHION_PART = "img"
@@ -117,7 +117,7 @@ def look_into(root: Path) -> Contents:
         raise InputError(f"{printable_path(root)} cannot be listed: {error.strerror}.") from error
     findings: list[Finding] = []
     files = list(_walk(root, "", set(), findings, _DEPTH))
-    images = [file for file in files if PurePosixPath(file).suffix.lower() in SUFFIXES]
+    images = [file for file in files if PurePosixPath(file).suffix.lower() in PHOTO_SUFFIXES]
     layout = _recognize(root, images)
     parts = _parts(root, layout, images)
     # Photos of people lie one folder deep; where most images lie deeper, it is something else.
@@ -165,7 +165,7 @@ def _walk(
         if name.startswith("."):
             continue
         path = f"{folder}/{name}" if folder else name
-        named_image = PurePosixPath(name).suffix.lower() in SUFFIXES
+        named_image = PurePosixPath(name).suffix.lower() in PHOTO_SUFFIXES
         try:
             mode = os.stat(root / path).st_mode
         except OSError as error:
