@@ -42,7 +42,7 @@ _RIGHT_SHOULDER, _LEFT_SHOULDER, _NECK = 2, 5, 1
 SURFACES = ("body", "tights", "skirt")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class BodyModel:
     """What all bodies share.
 
@@ -89,7 +89,7 @@ class BodyModel:
         return Body(self, vertices, heads)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Body:
     """One person's body at rest.
 

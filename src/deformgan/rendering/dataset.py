@@ -1,28 +1,81 @@
-"""write_dataset: rendered people in the layout of Market-1501, with exact joints."""
+"""render_dataset: rendered people in the layout of Market-1501, with all that is known of them."""
 
-import sys
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
-from functools import partial
+import json
+import multiprocessing
+import os
+import platform
+import signal
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from PIL import Image
+from torch import Tensor
 
 from deformgan.datasets.batches import to_bytes
+from deformgan.errors import InputError
 from deformgan.pose import Pose
-from deformgan.pose_formats import Annotations, write_annotation_csv
+from deformgan.pose_formats.annotation_csv import read_annotation_csv, write_annotation_csv
+from deformgan.pose_formats.annotations import Annotations, write_whole
+from deformgan.rendering.body import load_body_model
+from deformgan.rendering.crowd import sample_passersby
+from deformgan.rendering.framing import Framing, widen
 from deformgan.rendering.identity import Identity, sample_identity
 from deformgan.rendering.people import RenderedPeople, Shot, render_people
 from deformgan.rendering.posture import sample_posture
 from deformgan.rendering.scene import sample_camera, sample_light, sample_place
+from deformgan.rendering.things import Kind, Thing, sample_thing
 from deformgan.skeletons import OPENPOSE18
 
+IMAGES, MASKS, BACKGROUNDS = "bounding_box_train", "masks", "backgrounds"
+TABLE, MANIFEST = "annotation.csv", "manifest.json"
+MOST_PEOPLE = 99_999  # of one seed: another one's people have other numbers
+JPEG_QUALITY = 92
+
+_UNFINISHED = ".unfinished"  # a table for every person whose pictures are written
 _PLACES = 600
+_ATTEMPTS = 100
+_BEFORE: dict[Kind, float] = {"bicycle": 0.36, "post": 0.2, "bin": 0.12, "pram": 0.14, "rail": 0.18}
+# One thread: how a matrix product is parted among threads decides how it is rounded.
+_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
-def sample_shot(identity: Identity, seed: int, view: int, attempt: int = 0) -> Shot:
+@dataclass(frozen=True)
+class Plan:
+    """What to render; a picture depends on `seed`, `size`, `framing`, its person and its view only.
+
+    Attributes:
+        people: How many, from number 1.
+        per_person: Pictures of each, by as many cameras.
+        size: (height, width) in pixels.
+        seed: Of everything; another seed has other people.
+        framing: How much of the person the crop shows.
+    """
+
+    people: int
+    per_person: int
+    size: tuple[int, int] = (128, 64)
+    seed: int = 0
+    framing: Framing = "pedestrian"
+
+    def identity(self, number: int) -> Identity:
+        """Gives the person of a number."""
+        return sample_identity(self.seed * (MOST_PEOPLE + 1) + number)
+
+    def name(self, number: int, view: int) -> str:
+        """Names a picture as Market-1501 does: person, camera, sequence, frame, box."""
+        return f"{number:04d}_c{view + 1}s1_{number:06d}_00.jpg"
+
+
+def sample_shot(
+    identity: Identity, seed: int, view: int, attempt: int = 0, framing: Framing = "pedestrian"
+) -> Shot:
     """Draws what one person does, where, and how it is seen.
 
     Args:
@@ -30,91 +83,247 @@ def sample_shot(identity: Identity, seed: int, view: int, attempt: int = 0) -> S
         seed: Of the whole data set.
         view: Which picture of this person.
         attempt: Another attempt is another picture.
+        framing: How much of the person the crop shows.
     """
     random = np.random.default_rng([identity.seed, seed, view, attempt])
     place = sample_place(int(random.integers(_PLACES)))
     x, y = random.normal(0, 3, 2)
-    return Shot(
+    shot = Shot(
         identity=identity,
         posture=sample_posture(random),
         camera=sample_camera(random),
         light=sample_light(random),
         place=replace(place, offset=(float(x), float(y))),
+        others=sample_passersby(random),
+        before=_sample_before(random),
         seed=int(random.integers(1 << 30)),
     )
+    return widen(shot, random) if framing == "wide" else shot
 
 
-def to_jpeg(image: torch.Tensor, path: Path, quality: int):
-    """Writes one image (3, height, width) in [-1, 1]."""
-    pixels = to_bytes(image[None])[0].permute(1, 2, 0).numpy()
-    Image.fromarray(pixels).save(path, quality=quality)
+def _sample_before(random: np.random.Generator) -> tuple[Thing, ...]:
+    if random.random() > 0.08:
+        return ()
+    x = float(random.choice([-1, 1]) * random.uniform(0.1, 0.75))
+    return (sample_thing(random, _BEFORE, x, float(random.uniform(-1.5, -0.5))),)
 
 
-def write_poses(path: Path, names: list[str], poses: Sequence[Pose]):
-    """Writes an annotation table in whole pixels, as the field's detectors give them."""
-    pose = Pose.cat(poses)
-    write_annotation_csv(path, Annotations(names, Pose(pose.joints.round(), pose.visible)))
-
-
-def render_usable(shots: Sequence[Callable[[int], Shot]], size: tuple[int, int]) -> RenderedPeople:
-    """Takes pictures with all mandatory joints in view.
+def render_usable(
+    shots: Sequence[Callable[[int], Shot]], size: tuple[int, int]
+) -> list[RenderedPeople]:
+    """Takes pictures with all mandatory joints in view, one of each shot.
 
     Args:
         shots: Each gives the picture to take at the nth attempt, counted from 0: one that nobody
-            could train on (a hip out of the frame) is taken again, differently.
+            could train on (a hip out of the frame or behind a bicycle) is taken again, differently.
         size: (height, width) in pixels.
     """
-    attempts = [0] * len(shots)
-    for _ in range(100):
-        taken = [shot(attempt) for shot, attempt in zip(shots, attempts, strict=True)]
-        rendered = render_people(taken, size)
-        usable = rendered.pose.usable(OPENPOSE18)
-        if usable.all():
-            return rendered
-        attempts = [n + (not good) for n, good in zip(attempts, usable.tolist(), strict=True)]
-    raise AssertionError("no usable picture in 100 attempts")
+    taken: dict[int, RenderedPeople] = {}
+    for attempt in range(_ATTEMPTS):
+        missing = [row for row in range(len(shots)) if row not in taken]
+        if not missing:
+            return [taken[row] for row in range(len(shots))]
+        rendered = render_people([shots[row](attempt) for row in missing], size)
+        usable = rendered.pose.usable(OPENPOSE18).tolist()
+        taken |= {
+            row: rendered[n]
+            for n, (row, use) in enumerate(zip(missing, usable, strict=True))
+            if use
+        }
+    raise AssertionError(f"no usable picture in {_ATTEMPTS} attempts")
 
 
-def _progress(numbers: Sequence[int], unit: str) -> Iterable[int]:
-    for done, number in enumerate(numbers):
-        print(f"\r{unit} {done}/{len(numbers)}", end="", file=sys.stderr, flush=True)
-        yield number
-    print(f"\r{unit} {len(numbers)}/{len(numbers)}", file=sys.stderr)
+def save_jpeg(image: Float[Tensor, "3 height width"], path: Path, quality: int = JPEG_QUALITY):
+    """Writes an image in [-1, 1], whole or not at all."""
+    pixels = to_bytes(image[None])[0].permute(1, 2, 0).numpy()
+    _save(Image.fromarray(pixels), path, quality=quality)
 
 
-def write_dataset(
-    out: Path,
-    identities: int = 400,
-    views: int = 6,
-    first_identity: int = 2001,
-    seed: int = 0,
-    size: tuple[int, int] = (128, 64),
-):
-    """Renders a training set: `out/bounding_box_train/*.jpg` and `out/annotation.csv`.
+def _save(image: Image.Image, path: Path, **options: int):
+    beside = path.with_name(f".{path.name}.part")
+    image.save(beside, format="PNG" if path.suffix == ".png" else "JPEG", **options)
+    os.replace(beside, path)
+
+
+def render_dataset(
+    out: Path, plan: Plan, workers: int = 1, say: Callable[[str], None] = lambda line: None
+) -> Generator[tuple[str, bool]]:
+    """Renders a data set, in processes of its own; finished pictures that are there are kept.
+
+    Writes, below `out`, `bounding_box_train/NAME.jpg`, `masks/NAME.png` (how much of every pixel
+    the person covers), `backgrounds/NAME.jpg` (the same view without the person), `manifest.json`
+    (the plan and the versions of the libraries) and last `annotation.csv`: the joints in hundredths
+    of a pixel. What a visible joint is stands at `RenderedPeople`. Framed as "pedestrian", every
+    picture shows both shoulders and both hips.
+
+    All files are the same to the byte however many processes worked and however often they were
+    interrupted, on one machine.
 
     Args:
-        out: A new or existing folder.
-        identities: How many people.
-        views: Pictures of each, by as many cameras.
-        first_identity: Number of the first person; the number decides who it is.
-        seed: Of everything but the people.
-        size: (height, width) in pixels.
+        out: An existing folder: empty, or with a part of the same data set. It may have been
+            planned with fewer people or fewer pictures of each.
+        plan: What to render.
+        workers: How many processes.
+        say: Is told, in one line, why nothing happens for two minutes.
+
+    Yields:
+        The name of each picture that is there, and whether it was there before. The annotation is
+        written after the last one.
     """
-    folder = out / "bounding_box_train"
-    folder.mkdir(parents=True, exist_ok=True)
-    names, poses = [], []
-    for number in _progress(range(first_identity, first_identity + identities), "people"):
-        identity = sample_identity(number)
-        shots = [partial(sample_shot, identity, seed, view) for view in range(views)]
-        rendered = render_usable(shots, size)
-        poses.append(rendered.pose)
-        for view, image in enumerate(rendered.image):
-            names.append(f"{number:04d}_c{view + 1}s1_{view + 1:06d}_00.jpg")
-            to_jpeg(image, folder / names[-1], quality=92)
-    write_poses(out / "annotation.csv", names, poses)
+    _claim(out, plan)
+    for folder in (IMAGES, MASKS, BACKGROUNDS, _UNFINISHED):
+        (out / folder).mkdir(exist_ok=True)
+    poses = _finished(out)
+    missing: dict[int, list[int]] = {}
+    for number in range(1, plan.people + 1):
+        for view in range(plan.per_person):
+            name = plan.name(number, view)
+            if name in poses and all(path.is_file() for path in _files(out, name)):
+                yield name, True
+            else:
+                missing.setdefault(number, []).append(view)
+    if missing:
+        with _pool(min(workers, len(missing))) as pool:
+            if not body_is_cached():
+                say(
+                    "The body model starts for the first time on this machine: about two minutes, "
+                    "later ten seconds."
+                )
+                pool.submit(load_body_model_once).result()
+            tasks = [pool.submit(_render_person, out, plan, *item) for item in missing.items()]
+            for task in as_completed(tasks):
+                rendered = task.result()
+                poses |= rendered
+                yield from ((name, False) for name in rendered)
+    names = [
+        plan.name(number, view)
+        for number in range(1, plan.people + 1)
+        for view in range(plan.per_person)
+    ]
+    table = Annotations(names, Pose.cat([poses[name] for name in names]))
+    write_annotation_csv(out / TABLE, table)
+    for path in (out / _UNFINISHED).iterdir():
+        path.unlink()
+    (out / _UNFINISHED).rmdir()
 
 
-if __name__ == "__main__":
-    import tyro
+def _files(out: Path, name: str) -> list[Path]:
+    return [
+        out / IMAGES / name,
+        (out / MASKS / name).with_suffix(".png"),
+        out / BACKGROUNDS / name,
+    ]
 
-    tyro.cli(write_dataset)
+
+def _render_person(out: Path, plan: Plan, number: int, views: list[int]) -> dict[str, Pose]:
+    # The work of a process: some pictures of one person, then their table.
+    identity = plan.identity(number)
+
+    def shot(view: int) -> Callable[[int], Shot]:
+        return lambda attempt: sample_shot(identity, plan.seed, view, attempt, plan.framing)
+
+    if plan.framing == "pedestrian":
+        taken = render_usable([shot(view) for view in views], plan.size)
+    else:
+        together = render_people([shot(view)(0) for view in views], plan.size)
+        taken = [together[row] for row in range(len(views))]
+    poses = {}
+    for view, rendered in zip(views, taken, strict=True):
+        name = plan.name(number, view)
+        image, mask, background = _files(out, name)
+        save_jpeg(rendered.image[0], image)
+        save_jpeg(rendered.background[0], background)
+        covered = (rendered.mask[0] * 255).round().to(torch.uint8).numpy()
+        _save(Image.fromarray(covered), mask, optimize=1)
+        poses[name] = rendered.pose
+    known = out / _UNFINISHED / f"{number:04d}.csv"
+    kept = _read_poses(known) if known.is_file() else {}
+    together = kept | poses
+    write_annotation_csv(known, Annotations(list(together), Pose.cat(list(together.values()))))
+    return _read_poses(known)  # rounded as a later run will find them
+
+
+def _finished(out: Path) -> dict[str, Pose]:
+    tables = [out / TABLE] if (out / TABLE).is_file() else []
+    tables += sorted((out / _UNFINISHED).glob("*.csv"))
+    return {name: pose for table in tables for name, pose in _read_poses(table).items()}
+
+
+def _read_poses(path: Path) -> dict[str, Pose]:
+    table = read_annotation_csv(path)
+    return {name: table[name] for name in table.names}
+
+
+def _claim(out: Path, plan: Plan):
+    # A folder holds one data set: what is there was made by the same plan, or by a smaller one.
+    path = out / MANIFEST
+    manifest = {
+        "made_by": "deformgan data synthesize",
+        "parameters": asdict(plan) | {"size": list(plan.size)},
+        "jpeg_quality": JPEG_QUALITY,
+        "versions": {"python": platform.python_version()}
+        | {name: version(name) for name in ("deformgan", "anny", "numba", "numpy", "pillow")},
+    }
+    if path.is_file():
+        try:
+            there = json.loads(path.read_text(encoding="utf-8"))
+            before = there["parameters"]
+            grows = all(before[key] <= getattr(plan, key) for key in ("people", "per_person"))
+            same = there | {"parameters": before | _sizes(plan)} == manifest
+        except (ValueError, KeyError, TypeError):
+            raise InputError(f"{path} is not a manifest of rendered people.") from None
+        if not same:
+            raise InputError(
+                f"{out} holds people rendered with other parameters or versions (see {path}); "
+                "give another folder."
+            )
+        if not grows:
+            raise InputError(
+                f"{out} holds {before['people']} people with {before['per_person']} pictures each; "
+                "give at least as many, or another folder."
+            )
+    elif any(out.iterdir()):
+        raise InputError(f"{out} is not empty and holds no {MANIFEST}; give another folder.")
+    write_whole(path, json.dumps(manifest, indent=2) + "\n")
+
+
+def _sizes(plan: Plan) -> dict[str, int]:
+    return {"people": plan.people, "per_person": plan.per_person}
+
+
+def body_is_cached() -> bool:
+    """Tells whether the body model has been started on this machine before, without loading it."""
+    from os import environ
+
+    folder = Path(environ.get("ANNY_CACHE_DIR", str(Path.home() / ".cache" / "anny")))
+    return any(folder.glob("v*/build_model_data_*"))
+
+
+def load_body_model_once() -> None:
+    """Loads the body model in this process."""
+    load_body_model()
+
+
+@contextmanager
+def _pool(workers: int) -> Generator[ProcessPoolExecutor]:
+    # New processes rather than copies of this one, which may have threads; they start with one.
+    before = {name: os.environ.get(name) for name in _ONE_THREAD}
+    os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
+    pool = ProcessPoolExecutor(
+        workers, multiprocessing.get_context("spawn"), initializer=_start_worker
+    )
+    try:
+        yield pool
+    finally:
+        # After Ctrl-C, people that are being rendered are finished and kept.
+        pool.shutdown(cancel_futures=True)
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _start_worker():
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(1)

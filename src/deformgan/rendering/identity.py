@@ -8,6 +8,8 @@ import numpy as np
 Color = tuple[float, float, float]  # sRGB, each in [0, 1]
 Style = Literal["short", "long", "ponytail", "bun"]
 Pattern = Literal["plain", "stripes", "pinstripes", "checks", "floral", "camouflage", "panel"]
+Print = Literal["picture", "letters", "badge", "band"]
+Luggage = Literal["handbag", "plastic", "case"]
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Top:
         hem: How far it reaches below the hip joints, in metres.
         loose: How far it stands off the body at the hem, in metres.
         neckline: How deep the neck is cut in front, in metres.
-        print: Whether there is a picture on the chest.
+        print: What is printed on the chest, or None: a picture, letters, a small badge, a band.
         opened: Half width of the gap of an open jacket, in metres; 0 where it is closed.
         inner: The colour of the shirt under an open jacket, and of the print.
     """
@@ -47,7 +49,7 @@ class Top:
     hem: float
     loose: float
     neckline: float
-    print: bool
+    print: Print | None
     opened: float
     inner: Color
 
@@ -104,6 +106,8 @@ class Identity:
         shoe_height: How far the shoes reach above the ankle joints, in metres.
         backpack: Its colour, or None.
         bag: Colour of a bag with a strap across the chest, or None.
+        luggage: What hangs from the right hand, or None.
+        luggage_color: Its colour.
         glasses: Whether the person wears some.
     """
 
@@ -118,6 +122,8 @@ class Identity:
     shoe_height: float
     backpack: Color | None
     bag: Color | None
+    luggage: Luggage | None
+    luggage_color: Color
     glasses: bool
 
 
@@ -128,19 +134,25 @@ def _rgb(code: str) -> Color:
 
 # Everyday colours, the frequent ones listed several times.
 _TOPS = """
-1d1d20 232327 2e3035 1b2236 222b45 e4e4e0 e9e9e6 dcdcd6 d5d7d8 8e9094 6f7277 b3b4b5 f0efea f0f0ee
-c9bda6 d9cdb7 5a5f45 7a2730 a23b3a 8a3f3f 3f5a7d 5b7da3 8fb0cc a9c3d8 2f5f63 4d7f72 c98d93 d9aeb0
-b08e3c d0b24a 6a4f7c 58412f 7d6650 3d4a3f 9aa57f c2572f 2b6fb0 e7c6c0
+1d1d20 232327 2e3035 1b2236 222b45 e4e4e0 e9e9e6 dcdcd6 d5d7d8 8e9094 6f7277 b3b4b5 f0efea
+f0f0ee c9bda6 d9cdb7 5a5f45 7a2730 a23b3a 8a3f3f 3f5a7d 5b7da3 8fb0cc a9c3d8 2f5f63 4d7f72 c98d93
+d9aeb0 b08e3c d0b24a 6a4f7c 58412f 7d6650 3d4a3f 9aa57f c2572f 2b6fb0 e7c6c0 f2f2f2 ececea 2a2c31
+141416 f2f2f2 e8e8e6 1b1b1e 26262a 8a8c90 b9babb 3a3d44 d0d0cc 4a4c50 a4a6a8 c8202e d8402f e3c21e
+5b2f9c d0488c e58aa8 2440b0 2f8f4e 45b5a8 e07a2a 8ec6e0 b8c94a 9a1f3a f0b8b8
 """
 _BOTTOMS = """
-1b1c20 202126 26282d 2c2d33 1f2740 253154 2f3f63 3c5078 4f6891 6d86aa 33363c 55585e 7d7f82 8b7f6a
-a89a80 b9ab8f 5a5140 4a4d3a 3a2f28 d9d6cd e6e4de 24364d 41547a
+1b1c20 202126 26282d 2c2d33 1c2130 232b40 2c3850 3a4966 505f7a 6f7f96 33363c 55585e 7d7f82 8b7f6a
+a89a80 b9ab8f 5a5140 4a4d3a 3a2f28 d9d6cd e6e4de 24303f 3f4a62 17181a 1d1d20 2b2b2e 9a948a c4bfb4
 """
-_SHOES = "1a1a1c 222226 2b2522 4a3527 6b4a33 e6e6e4 dededb f0f0ee 8a8c90 2c3a5c 7c2f33 39424a"
+_SHOES = """
+1a1a1c 222226 2b2522 4a3527 6b4a33 e6e6e4 dededb f0f0ee 8a8c90 2c3448 7c2f33 39424a 1f1f22 303034
+d8d8d6 9a8f84
+"""
 _HAIRS = (
-    "0f0d0d 14110f 1a1512 1e1814 2a1f18 3a2a1e 33261b 4f3825 14110f 1e1814 6a4b2f 7d6040 5f5d5b"
+    "1c1918 211d1b 26211e 2a2420 33291f 45352a 3d3026 5a4430 211d1b 2a2420 6a4e36 8a6e4e 6a6866"
 )
 _SKINS = "f1cdb4 e8bd9f e0b08f d6a380 cc9a78 c38e6a b07c58 9a6a48 7e5338 5f3d29"
+_PLASTIC = "e6e6e2 dfe3e6 d8d2c4 c83a36 d9c34a 7fa9c9"
 _BAGS = "17181b 202227 2b2d33 27344f 5b3a29 7a5236 8c2f34 3f4b3c 6c6f74 b59a72"
 
 
@@ -204,17 +216,22 @@ def _sample_top(random: np.random.Generator, woman: bool) -> Top:
         hem=float(random.uniform(0.0, 0.10) - (0.02 if woman else 0.0)),
         loose=float(random.uniform(0.004, 0.022) * (0.6 if woman else 1.0)),
         neckline=float(random.uniform(0.0, 0.02) + (random.uniform(0, 0.07) if woman else 0)),
-        print=bool(kind == "tee" and cloth.pattern == "plain" and random.random() < 0.35),
+        print=_sample_print(random) if kind == "tee" and cloth.pattern == "plain" else None,
         opened=float(random.uniform(0.025, 0.07)) if opens() else 0.0,
         inner=_pick(random, _TOPS),
     )  # fmt: skip
+
+
+def _sample_print(random: np.random.Generator) -> Print | None:
+    kinds: tuple[Print | None, ...] = (None, "picture", "letters", "badge", "band")
+    return kinds[random.choice(5, p=[0.4, 0.2, 0.2, 0.14, 0.06])]
 
 
 def _sample_bottom(random: np.random.Generator, woman: bool, top: Top) -> Bottom:
     cloth = _sample_cloth(
         random,
         _BOTTOMS,
-        {"plain": 0.93, "checks": 0.03, "stripes": 0.0, "camouflage": 0.02, "floral": 0.02},
+        {"plain": 0.955, "checks": 0.02, "pinstripes": 0.0, "camouflage": 0.015, "floral": 0.01},
     )
     if woman and random.random() < 0.33:
         dress = random.random() < 0.45
@@ -254,9 +271,9 @@ def sample_identity(seed: int) -> Identity:
     build = {
         "gender": around(0.93, 0.04) if woman else around(0.06, 0.04),
         "age": float(np.clip(random.normal(0.69, 0.07), 0.56, 0.9)),
-        "muscle": around(0.45 if woman else 0.52, 0.1),
-        "weight": around(0.46 if woman else 0.5, 0.12),
-        "height": around(0.42, 0.14),
+        "muscle": around(0.42 if woman else 0.48, 0.1),
+        "weight": around(0.34 if woman else 0.4, 0.14),
+        "height": around(0.36, 0.13),
         "proportions": around(0.6, 0.12),
         "cupsize": around(0.45, 0.12),
         "firmness": around(0.6, 0.1),
@@ -267,6 +284,12 @@ def sample_identity(seed: int) -> Identity:
     top = _sample_top(random, woman)
     bottom = _sample_bottom(random, woman, top)
     baggage = random.random()
+    luggages: tuple[Luggage, ...] = ("handbag", "plastic", "case")
+    luggage = None
+    if random.random() < 0.2:
+        likely = [0.55, 0.4, 0.05] if woman else [0.15, 0.5, 0.35]
+        luggage = luggages[random.choice(3, p=likely)]
+    flat = random.random() < (0.35 if woman else 0.08)
     return Identity(
         seed=seed,
         build=build,
@@ -276,8 +299,10 @@ def sample_identity(seed: int) -> Identity:
         bottom=bottom,
         shoe=_pick(random, _SHOES),
         sole=_rgb(str(random.choice(["e8e7e3", "2a2a2c", "b9a68a"]))),
-        shoe_height=float(random.choice([-0.015, 0.02, 0.05], p=[0.6, 0.3, 0.1])),
+        shoe_height=-0.02 if flat else float(random.choice([0.0, 0.02, 0.045], p=[0.5, 0.4, 0.1])),
         backpack=_pick(random, _BAGS) if baggage < 0.17 else None,
         bag=_pick(random, _BAGS) if baggage > 0.86 else None,
+        luggage=luggage,
+        luggage_color=_pick(random, _PLASTIC if luggage == "plastic" else _BAGS),
         glasses=bool(random.random() < 0.15),
     )

@@ -75,6 +75,31 @@ def _weave(cloth: Cloth, at: Surface, seed: int) -> np.ndarray:
     return color
 
 
+def _ink(person: Identity, x: np.ndarray, below: np.ndarray) -> np.ndarray:
+    # Where on the chest something is printed; `below` is the height over the neck, negative.
+    match person.top.print:
+        case "picture":
+            u, v = x / 0.085, (below + 0.22) / 0.08
+            blobs = value_noise(np.stack([u * 2.3, v * 2.3, 0 * u + 5], 1), person.seed + 3, 2)
+            return (u**2 + v**2 < 1) & (blobs > 0.46)
+        case "letters":
+            # Upright strokes with gaps, in one line or two, are letters from afar.
+            lines = 1 + person.seed % 2
+            row = (-(below + 0.15)) / 0.055
+            letter = np.floor(x / 0.026 + 50)
+            places = np.stack([letter * 3.7, np.floor(row) * 5.1, 0 * x], 1)
+            stroke = value_noise(np.stack([x / 0.009, below / 0.016, letter], 1), person.seed + 3)
+            written = (stroke > 0.42) & (value_noise(places, person.seed + 7) > 0.12)
+            inside = (np.abs(x) < 0.1) & (row > 0) & (row < lines) & (row % 1 < 0.72)
+            return inside & written & ((x / 0.026) % 1 < 0.82)
+        case "badge":
+            return np.hypot(x - 0.075, below + 0.16) < 0.026
+        case "band":
+            return np.abs(below + 0.24) < 0.045
+        case _:
+            return np.zeros(len(x), dtype=bool)
+
+
 def _paint_top(person: Identity, at: Surface, neck: np.ndarray) -> np.ndarray:
     top = person.top
     color = _weave(top.cloth, at, person.seed)
@@ -84,12 +109,8 @@ def _paint_top(person: Identity, at: Surface, neck: np.ndarray) -> np.ndarray:
     if top.opened > 0:
         gap = top.opened * (1 + 1.2 * (neck[2] - z))
         color = _mix(color, top.inner, (front & (np.abs(x) < gap)) * 1.0)
-    if top.print:
-        size = 0.075
-        u, v = x / size, (z - (neck[2] - 0.21)) / (size * 0.9)
-        inside = front & (u**2 + v**2 < 1)
-        ink = value_noise(np.stack([u * 2.3, v * 2.3, 0 * u + 5], 1), person.seed + 3, 2) > 0.46
-        color = _mix(color, top.inner, inside & ink)
+    if top.print is not None:
+        color = _mix(color, top.inner, front & _ink(person, x, z - neck[2]))
     shoulder = np.abs(np.abs(x) - 0.105)
     if person.backpack is not None:
         strap = trunk & (shoulder < 0.021) & (z > neck[2] - 0.36) & (y < neck[1] + 0.09)
@@ -110,15 +131,15 @@ def _paint_skin(dressed: Dressed, person: Identity, at: Surface) -> np.ndarray:
     color *= (0.94 + 0.12 * value_noise(at.rest / 0.04, person.seed))[:, None]
     face = y < eye[1] + 0.03
     flush = np.exp(-(((np.abs(x) - 0.035) / 0.02) ** 2) - ((z - eye[2] + 0.035) / 0.02) ** 2)
-    color = _mix(color, np.array(person.skin) * [1.0, 0.8, 0.78], 0.35 * face * flush)
+    color = _mix(color, np.array(person.skin) * [1.0, 0.82, 0.8], 0.22 * face * flush)
 
     def spot(center_x: float, center_z: float, half_x: float, half_z: float) -> np.ndarray:
         distance = ((np.abs(x) - center_x) / half_x) ** 2 + ((z - center_z) / half_z) ** 2
         return face * np.exp(-(distance**2))
 
     lips = np.array(person.skin) * [0.82, 0.5, 0.5]
-    color = _mix(color, lips, 0.8 * spot(0.0, mouth[2], 0.024, 0.009))
-    color = _mix(color, (0.1, 0.08, 0.08), 0.85 * spot(eye[0], eye[2], 0.015, 0.008))
+    color = _mix(color, lips, 0.6 * spot(0.0, mouth[2], 0.024, 0.009))
+    color = _mix(color, (0.12, 0.09, 0.08), 0.7 * spot(eye[0], eye[2], 0.015, 0.008))
     color = _mix(color, person.hair.color, 0.75 * spot(eye[0], eye[2] + 0.02, 0.02, 0.006))
     if person.glasses:
         radius = np.hypot(np.abs(x) - eye[0], z - eye[2])
@@ -131,7 +152,7 @@ def paint(dressed: Dressed, person: Identity, at: Surface) -> np.ndarray:
     neck = dressed.body.head("neck01")
     color = np.zeros((len(at.layer), 3))
     plain = {"cap": person.hair.cap, "backpack": person.backpack, "bag": person.bag,
-             "phone": (0.08, 0.08, 0.09)}  # fmt: skip
+             "phone": (0.08, 0.08, 0.09), "luggage": person.luggage_color}  # fmt: skip
     for number, layer in enumerate(LAYERS):
         chosen = at.layer == number
         if not chosen.any():
@@ -154,7 +175,7 @@ def paint(dressed: Dressed, person: Identity, at: Surface) -> np.ndarray:
         elif layer == "hair":
             painted = np.tile(linear(person.hair.color), (len(here.rest), 1))
             strands = value_noise(here.rest * [110, 110, 14], person.seed + 31)
-            painted *= (0.5 + 1.1 * strands)[:, None]
+            painted *= (0.4 + 1.3 * strands)[:, None]
         else:
             painted = np.tile(linear(plain[layer]), (len(here.rest), 1))
             painted *= (0.8 + 0.4 * value_noise(here.rest / 0.06, person.seed + 5))[:, None]

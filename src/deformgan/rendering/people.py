@@ -9,12 +9,15 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from deformgan.pose import Pose
-from deformgan.rendering.body import load_body_model, skin
+from deformgan.rendering.body import load_body_model
+from deformgan.rendering.compiled import compiled
+from deformgan.rendering.crowd import Passerby, look_at
 from deformgan.rendering.identity import Identity
 from deformgan.rendering.materials import Surface, linear, paint
 from deformgan.rendering.posture import Posture, bone_rotations
 from deformgan.rendering.rasterizer import Fragments, rasterize
 from deformgan.rendering.scene import Camera, Light, Place
+from deformgan.rendering.things import Thing
 from deformgan.rendering.wardrobe import Dressed, dress, normals
 from deformgan.skeletons import OPENPOSE18
 
@@ -22,6 +25,7 @@ SUPERSAMPLING = 4
 _RIGHT_HIP, _LEFT_HIP = OPENPOSE18.indices(["right_hip", "left_hip"])
 _BACKGROUND_SAMPLING = 2  # the background is blurred anyway
 _SHADOW_SIZE = 256
+_AROUND_JOINT = 0.04  # metres; what covers most of this square hides the joint
 
 # How far, in metres, a joint may lie behind the nearest surface and still be annotated. Detectors
 # point at a knee behind the other one, and at hips and shoulders from every side, but neither at an
@@ -45,6 +49,8 @@ class Shot:
         camera: Which sees them.
         light: Sun, sky and the camera's picture.
         place: What is behind them.
+        others: Who else is in the picture.
+        before: What stands between them and the camera.
         seed: Of the picture's noise.
     """
 
@@ -53,6 +59,8 @@ class Shot:
     camera: Camera
     light: Light
     place: Place
+    others: tuple[Passerby, ...] = ()
+    before: tuple[Thing, ...] = ()
     seed: int = 0
 
 
@@ -64,15 +72,27 @@ class RenderedPeople:
         image: RGB in [-1, 1].
         pose: The joints of `openpose18` in pixels of `image`. A joint is visible where it lies in
             the frame and a detector would point at it: shoulders, hips and neck from every side,
-            others where nothing hides them but a little (a leg behind the other one).
-        mask: Share of every pixel that the person covers, in [0, 1].
+            others where nothing hides them but a little (a leg behind the other one). Whatever the
+            joint, it is not visible where somebody or something before the person covers more than
+            half of the 8 cm around it.
+        mask: Share of every pixel in which the person is seen, in [0, 1].
+        background: The same picture without the person and their shadow: same light, same blur,
+            same noise, same things before them. RGB in [-1, 1].
         unhidden: The joints in the frame that no surface hides at all.
     """
 
     image: Float[Tensor, "batch 3 height width"]
     pose: Pose
     mask: Float[Tensor, "batch height width"]
+    background: Float[Tensor, "batch 3 height width"]
     unhidden: Bool[Tensor, "batch joints"]
+
+    def __getitem__(self, row: int) -> "RenderedPeople":
+        rows = slice(row, row + 1)
+        pose = Pose(self.pose.joints[rows], self.pose.visible[rows])
+        return RenderedPeople(
+            self.image[rows], pose, self.mask[rows], self.background[rows], self.unhidden[rows]
+        )
 
 
 @dataclass(frozen=True)
@@ -127,21 +147,26 @@ def render_people(
         _take(shot, person, _fit(shot.camera, box, size), size)
         for shot, person, box in zip(shots, posed, boxes, strict=True)
     ]
-    images, masks, joints, visible, unhidden = (
+    images, backgrounds, masks, joints, visible, unhidden = (
         np.stack(parts) for parts in zip(*taken, strict=True)
     )
     return RenderedPeople(
-        image=torch.from_numpy(images).permute(0, 3, 1, 2).float() * 2 - 1,
+        image=_tensor(images),
+        background=_tensor(backgrounds),
         pose=Pose(torch.from_numpy(joints).float(), torch.from_numpy(visible)),
         mask=torch.from_numpy(masks).float(),
         unhidden=torch.from_numpy(unhidden),
     )
 
 
+def _tensor(images: np.ndarray) -> Tensor:
+    return torch.from_numpy(images).permute(0, 3, 1, 2).float() * 2 - 1
+
+
 def _pose(shot: Shot, dressed: Dressed) -> _Posed:
     body = dressed.body
     motions = body.move(bone_rotations(body, shot.posture))
-    world = skin(dressed.vertices, dressed.weights, motions)
+    world = dressed.move(motions)
     joints = body.joints(motions)
     # Feet on the ground, the hips above the origin.
     lift = np.array([0, 0, -world[dressed.keep > 0, 2].min()])
@@ -150,8 +175,9 @@ def _pose(shot: Shot, dressed: Dressed) -> _Posed:
 
 
 def _box(shot: Shot, person: _Posed) -> np.ndarray:
-    # The person's box in tangents: low and high corner, (2, 2).
-    tangents, _ = shot.camera.look(person.world[person.dressed.keep > 0])
+    # The box in tangents of the person without their luggage: low and high corner, (2, 2).
+    dressed = person.dressed
+    tangents, _ = shot.camera.look(person.world[(dressed.keep > 0) & ~dressed.hangs])
     return np.stack([tangents.min(axis=0), tangents.max(axis=0)])
 
 
@@ -162,13 +188,16 @@ def _fit(camera: Camera, box: np.ndarray, size: tuple[int, int]) -> _Frame:
     low, high = box
     top, bottom = camera.margin
     scale_y = height * (1 - top - bottom) / (high[1] - low[1])
-    widest = (width * 0.98) / (high[0] - low[0])
-    scale_x = min(scale_y * camera.widen * (2 * width / height), widest)
-    scale_y = min(scale_y, scale_x * 1.25 / (2 * width / height))
+    scale_x = scale_y * camera.widen
+    if camera.whole:
+        scale_x = min(scale_x, (width * 0.98) / (high[0] - low[0]))
+        scale_y = min(scale_y, scale_x * 1.25)
     scale = np.array([scale_x, scale_y])
     middle = (low + high) / 2
-    room = (width - scale_x * (high[0] - low[0])) / 2
-    shift = np.clip(camera.shift * width, -room, room)
+    shift = camera.shift * width
+    if camera.whole:
+        room = (width - scale_x * (high[0] - low[0])) / 2
+        shift = np.clip(shift, -room, room)
     center_y = height * (1 + top - bottom) / 2 - 0.5
     return _Frame(scale, np.array([width / 2 - 0.5 + shift, center_y]) - scale * middle)
 
@@ -183,19 +212,86 @@ def _take(shot: Shot, person: _Posed, frame: _Frame, size: tuple[int, int]):
     )
     color = _person_color(shot, dressed, world, fragments)
     alpha = (fragments.triangle >= 0).astype(np.float64)
+    before, nearest = _before(shot, fine, fine_size)
+    free = nearest == 0
+    step = np.rint(np.array(shot.light.motion) * fine_size[0] / 128).astype(int)
+    color, alpha = (_moved(layer, step) * _like(free, layer) for layer in (color, alpha))
     mask = _shrink(alpha, SUPERSAMPLING)
+    covered = mask + _shrink((~free).astype(np.float64), SUPERSAMPLING)
 
-    behind = _background(shot, dressed, world, frame, size)
-    image = _shrink(color, SUPERSAMPLING) + behind * (1 - mask[..., None])
-    image = _develop(image, shot, size)
+    behind, empty = _background(shot, dressed, world, frame, size)
+    before = _shrink(before, SUPERSAMPLING)
+    image = _shrink(color, SUPERSAMPLING) + before + behind * (1 - covered[..., None])
+    background = before + empty * (1 - (covered - mask)[..., None])
+    image, background = (_develop(picture, shot, size) for picture in (image, background))
 
     joint_tangents, joint_depth = shot.camera.look(person.joints)
     places = frame.pixels(joint_tangents)
     inside = ((places > -0.5) & (places < np.array(size[::-1]) - 0.5)).all(axis=1)
-    hidden = _hidden_by(fine.pixels(joint_tangents), joint_depth, fragments)
+    spots = fine.pixels(joint_tangents)
+    inside &= ~_covered_by(spots, _AROUND_JOINT * fine.scale / joint_depth[:, None], nearest)
+    hidden = _hidden_by(spots, joint_depth, fragments)
     visible = inside & (hidden < _ANNOTATED_DEPTH)
     unhidden = inside & (hidden < _SEEN_DEPTH)
-    return image, mask, places, visible, unhidden
+    return image, background, mask, places, visible, unhidden
+
+
+def _like(flat: np.ndarray, layer: np.ndarray) -> np.ndarray:
+    return flat[..., None] if layer.ndim > flat.ndim else flat
+
+
+def _before(shot: Shot, fine: _Frame, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    # Light and inverse depth of everything between the person and the camera, zero elsewhere.
+    color, nearest = np.zeros((*size, 3)), np.zeros(size)
+    if shot.before:
+        origin, rays = _rays(shot.camera, fine, size)
+        lit = shot.light.sky * 0.85 + shot.light.sun * 0.6
+        flat, reach = color.reshape(-1, 3), np.full(len(rays), np.inf)
+        for thing in sorted(shot.before, key=lambda thing: -thing.distance):
+            reach = np.minimum(reach, thing.paint(origin, rays, flat))
+        color, nearest = flat.reshape(color.shape) * lit, 1 / reach.reshape(size)
+    for passerby in shot.others:
+        if passerby.y < 0:
+            seen = look_at(passerby, shot.camera, shot.light, fine.pixels, size)
+            nearer = seen.inverse_depth > nearest
+            color[nearer], nearest[nearer] = seen.color[nearer], seen.inverse_depth[nearer]
+    return color, nearest
+
+
+def _rays(camera: Camera, frame: _Frame, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    # Where the camera is, and the direction in which it sees every pixel, row by row.
+    rows, columns = np.mgrid[0 : size[0], 0 : size[1]]
+    pixels = np.stack([columns.ravel(), rows.ravel()], axis=1).astype(np.float64)
+    return np.array([0, -camera.distance, camera.height]), camera.rays(frame.tangents(pixels))
+
+
+def _moved(layer: np.ndarray, step: np.ndarray) -> np.ndarray:
+    # The mean of a layer on its way by (x, y) pixels, half of it before and half after.
+    count = int(np.abs(step).max())
+    if count == 0:
+        return layer
+    shifts = np.rint(np.linspace(-0.5, 0.5, count + 1)[:, None] * step).astype(int)
+    reach = int(np.abs(shifts).max())
+    padding = [(reach, reach)] * 2 + [(0, 0)] * (layer.ndim - 2)
+    padded = np.pad(layer, padding)
+    height, width = layer.shape[:2]
+    total = np.zeros_like(layer)
+    for x, y in shifts.tolist():
+        total += padded[reach - y :, reach - x :][:height, :width]
+    return total / len(shifts)
+
+
+def _covered_by(pixels: np.ndarray, half: np.ndarray, nearest: np.ndarray) -> np.ndarray:
+    # Whether more than half of the box round each pixel is covered.
+    height, width = nearest.shape
+    low = np.rint(pixels - half).astype(int).clip(0, [width - 1, height - 1])
+    high = np.rint(pixels + half).astype(int).clip(0, [width - 1, height - 1])
+    return np.array(
+        [
+            (nearest[top : bottom + 1, left : right + 1] > 0).mean() > 0.5
+            for (left, top), (right, bottom) in zip(low, high, strict=True)
+        ]
+    )
 
 
 def _hidden_by(pixels: np.ndarray, depth: np.ndarray, fragments: Fragments) -> np.ndarray:
@@ -244,19 +340,11 @@ def _person_color(
 def _light_on(
     shot: Shot, normal: np.ndarray, places: np.ndarray, dressed: Dressed, world: np.ndarray
 ) -> np.ndarray:
-    light = shot.light
-    sun = np.array(light.direction)
-    # Sky from above, a little light back from the ground; feet get less of it than the head.
-    sky = light.sky * (0.66 + 0.34 * normal[:, 2]) * (0.8 + 0.12 * places[:, 2].clip(0, 1.7))
-    # Some side light even under clouds gives bodies their roundness.
-    side = np.array([sun[0], sun[1], 0.35])
-    side = side / np.linalg.norm(side)
-    sky = sky * (0.85 + 0.3 * (normal @ side))
-    lit = (normal @ sun).clip(0) * light.sun * 1.5
-    if light.sun > 0.1:
-        lit = lit * (1 - _in_shadow(sun, places + 0.012 * normal, dressed, world))
-    warm = np.array([1 + light.warmth, 1.0, 1 - light.warmth])
-    return sky[:, None] + lit[:, None] * warm
+    shadow = 0.0
+    if shot.light.sun > 0.1:
+        sun = np.array(shot.light.direction)
+        shadow = _in_shadow(sun, places + 0.012 * normal, dressed, world)
+    return shot.light.on(normal, places, shadow)
 
 
 def _in_shadow(
@@ -288,15 +376,17 @@ def _in_shadow(
 
 def _background(
     shot: Shot, dressed: Dressed, world: np.ndarray, frame: _Frame, size: tuple[int, int]
-) -> np.ndarray:
+) -> tuple[np.ndarray, np.ndarray]:
+    # What is behind the person, with their shadow and without.
     factor = _BACKGROUND_SAMPLING
     grid = frame.times(factor)
     height, width = size[0] * factor, size[1] * factor
-    rows, columns = np.mgrid[0:height, 0:width]
-    tangents = grid.tangents(np.stack([columns.ravel(), rows.ravel()], axis=1).astype(np.float64))
-    origin = np.array([0, -shot.camera.distance, shot.camera.height])
+    origin, rays = _rays(shot.camera, grid, (height, width))
     light, sun = shot.light, np.array(shot.light.direction)
-    color = shot.place.seen(origin, shot.camera.rays(tangents)).reshape(height, width, 3)
+    color, reach = shot.place.seen(origin, rays)
+    reach = reach.reshape(height, width)
+    color = color.reshape(height, width, 3)
+    unit = height / 128
 
     # The person's shadow on the ground, and the dark spot under the feet on any day.
     flat = world - world[:, 2:] * sun / sun[2]
@@ -305,7 +395,6 @@ def _background(
     cast = rasterize(
         grid.pixels(falls), 1 / depth, dressed.triangles, (height, width), dressed.keep
     )
-    unit = height / 128
     sunless = _blur((cast.triangle >= 0).astype(np.float64), 0.8 * unit)
     low = world[(world[:, 2] < 0.12) & (dressed.keep > 0)] * [1, 1, 0]
     spots, _ = shot.camera.look(low)
@@ -314,11 +403,51 @@ def _background(
     places = places[((places >= 0) & (places < [width, height])).all(axis=1)]
     soles[places[:, 1], places[:, 0]] = 1
     soles = (_blur(soles, 2.2 * unit) * 3).clip(0, 1)
-    brightness = light.sky * 0.85 + light.sun * 1.5 * sun[2] * (1 - sunless)
-    warm = 1 + np.outer(light.sun * light.warmth * (1 - sunless.ravel()), [1, 0, -1])
-    lit = color * brightness[..., None] * warm.reshape(height, width, 3)
-    lit = lit * (1 - 0.55 * soles[..., None])
-    return _shrink(_blur(lit, 0.45 * unit), factor)
+    others = _others(shot, grid, (height, width), reach, origin, rays)
+
+    def lit(sunless: np.ndarray, soles: np.ndarray) -> np.ndarray:
+        direct = light.sun * (1 - sunless)[..., None]
+        bright = light.sky * 0.85 + direct * 1.5 * sun[2]
+        warm = 1 + direct * light.warmth * np.array([1, 0, -1])
+        floor = color * bright * warm * (1 - 0.55 * soles[..., None]) * others.shade[..., None]
+        seen = np.where(others.covered[..., None], others.color, floor)
+        return _shrink(_blur(seen, 0.45 * unit), factor)
+
+    nothing = np.zeros((height, width))
+    return lit(sunless, soles), lit(nothing, nothing)
+
+
+@dataclass(frozen=True)
+class _Others:
+    # Passers-by behind the person: their light, where they are, what they leave of the ground's.
+    color: np.ndarray
+    covered: np.ndarray
+    shade: np.ndarray
+
+
+def _others(
+    shot: Shot,
+    grid: _Frame,
+    size: tuple[int, int],
+    reach: np.ndarray,
+    origin: np.ndarray,
+    rays: np.ndarray,
+) -> _Others:
+    color, nearest = np.zeros((*size, 3)), 1 / reach
+    covered, shade = np.zeros(size, dtype=bool), np.ones(size)
+    for passerby in shot.others:
+        away = np.hypot(
+            origin[0] + reach * rays[:, 0].reshape(size) - passerby.x,
+            origin[1] + reach * rays[:, 1].reshape(size) - passerby.y,
+        )
+        ground = origin[2] + reach * rays[:, 2].reshape(size) < 0.01
+        shade *= 1 - 0.5 * np.exp(-((away / 0.35) ** 2)) * ground
+        if passerby.y >= 0:
+            seen = look_at(passerby, shot.camera, shot.light, grid.pixels, size)
+            nearer = seen.inverse_depth > nearest
+            color[nearer], nearest[nearer] = seen.color[nearer], seen.inverse_depth[nearer]
+            covered |= nearer
+    return _Others(color, covered, shade)
 
 
 def _develop(image: np.ndarray, shot: Shot, size: tuple[int, int]) -> np.ndarray:
@@ -330,8 +459,12 @@ def _develop(image: np.ndarray, shot: Shot, size: tuple[int, int]) -> np.ndarray
     image = image * (1 - light.haze) + linear((0.7, 0.72, 0.74)) * light.haze
     bright = (image * 1.05).clip(0) ** (1 / 2.2)
     bright = 0.5 + (bright - 0.5) * light.contrast
+    # Cameras lift the shadows: real pictures hardly ever have black in them.
+    bright = np.where(bright < 0.15, 0.15 * np.exp((bright - 0.15) / 0.22), bright)
     grey = bright @ np.array([0.299, 0.587, 0.114])
     bright = grey[..., None] + (bright - grey[..., None]) * light.saturation
+    if light.edges > 0:
+        bright = bright + light.edges * (bright - _blur(bright, 1.1 * size[0] / 128))
     # A soft shoulder instead of hard white.
     bright = np.where(bright > 0.8, 0.8 + 0.2 * np.tanh((bright - 0.8) / 0.2), bright)
     grain = random.normal(0, light.noise, (*size, 1)) + random.normal(
@@ -341,19 +474,48 @@ def _develop(image: np.ndarray, shot: Shot, size: tuple[int, int]) -> np.ndarray
 
 
 def _shrink(image: np.ndarray, factor: int) -> np.ndarray:
+    channels = np.ascontiguousarray(image.reshape(*image.shape[:2], -1), dtype=np.float64)
+    shrunk = _means(channels, factor)
+    return shrunk.reshape(*shrunk.shape[:2], *image.shape[2:])
+
+
+@compiled
+def _means(image, factor):
     height, width = image.shape[0] // factor, image.shape[1] // factor
-    return image.reshape(height, factor, width, factor, *image.shape[2:]).mean(axis=(1, 3))
+    out = np.zeros((height, width, image.shape[2]))
+    for row in range(height * factor):
+        for column in range(width * factor):
+            for channel in range(image.shape[2]):
+                out[row // factor, column // factor, channel] += image[row, column, channel]
+    return out / factor**2
 
 
 def _blur(image: np.ndarray, sigma: float) -> np.ndarray:
     radius = max(1, int(np.ceil(3 * sigma)))
     kernel = np.exp(-0.5 * (np.arange(-radius, radius + 1) / max(sigma, 1e-3)) ** 2)
     kernel /= kernel.sum()
-    for axis in (0, 1):
-        padding = [(radius, radius) if n == axis else (0, 0) for n in range(image.ndim)]
-        padded = np.pad(image, padding, mode="edge")
-        count = image.shape[axis]
-        image = sum(
-            weight * padded.take(range(n, n + count), axis=axis) for n, weight in enumerate(kernel)
-        )
-    return image
+    channels = image.reshape(*image.shape[:2], -1)
+    return _convolved(np.ascontiguousarray(channels), kernel).reshape(image.shape)
+
+
+@compiled
+def _convolved(image, kernel):
+    # Along the rows and along the columns; beyond the edges the image goes on as it ends.
+    height, width, channels = image.shape
+    radius = len(kernel) // 2
+    middle, out = np.zeros_like(image), np.zeros_like(image)
+    for row in range(height):
+        for n in range(-radius, radius + 1):
+            weight = kernel[n + radius]
+            there = min(max(row + n, 0), height - 1)
+            for column in range(width):
+                for channel in range(channels):
+                    middle[row, column, channel] += weight * image[there, column, channel]
+    for row in range(height):
+        for n in range(-radius, radius + 1):
+            weight = kernel[n + radius]
+            for column in range(width):
+                there = min(max(column + n, 0), width - 1)
+                for channel in range(channels):
+                    out[row, column, channel] += weight * middle[row, there, channel]
+    return out

@@ -1,6 +1,7 @@
 """Posture: how a person stands or walks, as angles; separate from who the person is."""
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -11,6 +12,12 @@ from deformgan.rendering.body import Body
 _THIGH = (28.0, 22.0, 12.0, 2.0, -8.0, -14.0, -4.0, 14.0, 27.0, 31.0)
 _KNEE = (6.0, 16.0, 16.0, 9.0, 6.0, 15.0, 42.0, 62.0, 46.0, 12.0)
 _TOES = (18.0, 0.0, 0.0, 0.0, -6.0, -32.0, -52.0, -30.0, -4.0, 14.0)
+
+# Bent fingers in degrees, knuckle, middle and tip: hands that hang are half open.
+_RELAXED = (24.0, 34.0, 22.0)
+_GRIP = (48.0, 62.0, 40.0)
+# How far the fingers, spread at rest, close towards the middle one, and the thumb towards the hand.
+_CLOSED, _THUMB_CLOSED = 0.75, 0.45
 
 
 @dataclass(frozen=True)
@@ -191,9 +198,17 @@ def sample_posture(random: np.random.Generator) -> Posture:
         sway=spread(0.0, 2.0),
         head_turn=spread(0.0, 14.0 if random.random() < 0.8 else 32.0),
         head_down=head_down,
-        heading=float(random.uniform(-180, 180)),
+        heading=_sample_heading(random),
         holds_phone=phone,
     )
+
+
+def _sample_heading(random: np.random.Generator) -> float:
+    # Cameras look along the ways that people walk: towards them and away is more frequent.
+    if random.random() < 0.5:
+        return float(random.uniform(-180, 180))
+    heading = random.choice([0.0, 180.0]) + np.clip(random.normal(0, 28), -80, 80)
+    return float((heading + 180) % 360 - 180)
 
 
 def _rotation(axis: int, degrees: float) -> np.ndarray:
@@ -203,6 +218,14 @@ def _rotation(axis: int, degrees: float) -> np.ndarray:
     matrix = np.eye(3)
     matrix[i, i], matrix[j, j], matrix[i, j], matrix[j, i] = cos, cos, -sin, sin
     return matrix
+
+
+def _about(axis: np.ndarray, degrees: float) -> np.ndarray:
+    # The rotation about a unit vector.
+    x, y, z = axis
+    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    angle = np.radians(degrees)
+    return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
 
 
 def _between(start: np.ndarray, end: np.ndarray) -> np.ndarray:
@@ -258,6 +281,8 @@ def bone_rotations(body: Body, posture: Posture) -> np.ndarray:
             _rotation(2, -sign * arm.inward) @ forearm,
             f"wrist.{side}",
         )
+        holds = side == "R" and posture.holds_phone
+        local |= _bent_fingers(body, side, _GRIP if holds else _RELAXED)
     rotations = np.empty((len(model.bones), 3, 3))
     for bone, (name, parent) in enumerate(zip(model.bones, model.parents, strict=True)):
         carried = root if parent < 0 else rotations[parent]
@@ -269,6 +294,57 @@ def bone_rotations(body: Body, posture: Posture) -> np.ndarray:
                 direction = rotations[model.bone("spine01")] @ direction
             rest = carried @ (body.head(towards) - body.head(name))
             rotations[bone] = _between(rest, direction) @ carried
+        elif name.startswith(("lowerarm02", "wrist")):
+            side = name[-1]
+            chest = rotations[model.bone("spine01")]
+            angle = _turn_of_palm(body, side, chest, carried, side == "R" and posture.holds_phone)
+            # The forearm turns the hand: half of the turn is in it, the rest at the wrist.
+            share = 0.5 if name.startswith("lowerarm02") else 1.0
+            rotations[bone] = _about(carried @ _hand(body, side)[0], share * angle) @ carried
         else:
             rotations[bone] = carried @ local[name] if name in local else carried
     return rotations
+
+
+def _hand(body: Body, side: str) -> tuple[np.ndarray, np.ndarray]:
+    # At rest: along the hand, and out of its palm (unit vectors).
+    knuckles = [body.head(f"finger{n}-1.{side}") for n in (2, 3, 5)]
+    along = knuckles[1] - body.head(f"wrist.{side}")
+    across = (knuckles[0] - knuckles[2]) * (1 if side == "R" else -1)
+    palm = np.cross(across, along)
+    return along / np.linalg.norm(along), palm / np.linalg.norm(palm)
+
+
+def _turn_of_palm(
+    body: Body, side: str, chest: np.ndarray, carried: np.ndarray, holds: bool
+) -> float:
+    # The turn about the hand, in degrees, after which the palm faces the body's middle and a
+    # little backwards; with something in it, the face.
+    inward = -1.0 if side == "L" else 1.0
+    wanted = chest @ np.array([inward * 0.5, 0.6, 0.6] if holds else [inward, 0.45, 0.0])
+    along, palm = (carried @ v for v in _hand(body, side))
+    flat = wanted - (wanted @ along) * along
+    angle = np.degrees(np.arctan2(np.cross(palm, flat) @ along, palm @ flat))
+    return float(np.clip(angle, -110, 110))
+
+
+@lru_cache(maxsize=16)
+def _bent_fingers(body: Body, side: str, bend: tuple[float, ...]) -> dict[str, np.ndarray]:
+    # The rotation of every finger bone relative to the one before it.
+    along, palm = _hand(body, side)
+    axis = np.cross(along, palm)
+
+    def direction(finger: int) -> np.ndarray:
+        start, end = (body.head(f"finger{finger}-{n}.{side}") for n in (1, 3))
+        return (end - start) / np.linalg.norm(end - start)
+
+    local = {}
+    for finger in (1, 2, 3, 4, 5):
+        share = _THUMB_CLOSED if finger == 1 else _CLOSED
+        closed = (1 - share) * direction(finger) + share * direction(3)
+        strength = 0.4 if finger == 1 else 0.75 + 0.1 * finger
+        for n, angle in enumerate(bend, start=1):
+            local[f"finger{finger}-{n}.{side}"] = _about(axis, strength * angle)
+        first = f"finger{finger}-1.{side}"
+        local[first] = local[first] @ _between(direction(finger), closed)
+    return local

@@ -31,11 +31,21 @@ class Fragments:
             triangles: (triangles, 3) vertex indices, as given to `rasterize`.
         """
         covered = self.triangle >= 0
-        corners = values[triangles[self.triangle[covered]]]  # (N, 3) or (N, 3, C)
-        weights = self.barycentric[covered]
-        if corners.ndim == 2:
-            return (corners * weights).sum(axis=1)
-        return np.einsum("nkc,nk->nc", corners, weights)
+        columns = np.ascontiguousarray(values.reshape(len(values), -1), dtype=np.float64)
+        corners = triangles[self.triangle[covered]]
+        mixed = _mix_corners(columns, corners, self.barycentric[covered])
+        return mixed.reshape(len(mixed), *values.shape[1:])
+
+
+@compiled
+def _mix_corners(values, corners, weights):
+    out = np.zeros((corners.shape[0], values.shape[1]))
+    for n in range(corners.shape[0]):
+        for corner in range(3):
+            weight, vertex = weights[n, corner], corners[n, corner]
+            for channel in range(values.shape[1]):
+                out[n, channel] += weight * values[vertex, channel]
+    return out
 
 
 @compiled

@@ -8,6 +8,7 @@ import numpy as np
 from deformgan.rendering.identity import Color
 from deformgan.rendering.materials import linear
 from deformgan.rendering.noise import value_noise
+from deformgan.rendering.things import Kind, sample_thing
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class Camera:
         margin: Share of the crop's height above the head and below the feet, (top, bottom).
         shift: Of the person's middle from the crop's middle, as a share of the crop's width.
         widen: How much wider than high a square becomes; data sets squeeze boxes into one shape.
+        whole: Whether the crop keeps arms and legs inside its width, however far they reach.
     """
 
     height: float
@@ -27,6 +29,7 @@ class Camera:
     margin: tuple[float, float] = (0.05, 0.05)
     shift: float = 0.0
     widen: float = 1.0
+    whole: bool = True
 
     def look(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Projects points of the world.
@@ -72,6 +75,9 @@ class Light:
         haze: Share of the picture that is grey veil.
         blur: Standard deviation of the picture's blur, in pixels of an image 128 high.
         noise: Standard deviation of the picture's noise, in [0, 1].
+        edges: How much the camera overdraws edges after the blur, 0 not at all.
+        motion: (x, y) by which the person moves while the shutter is open, in pixels of an image
+            128 high.
     """
 
     direction: tuple[float, float, float]
@@ -85,6 +91,28 @@ class Light:
     haze: float
     blur: float
     noise: float
+    edges: float = 0.0
+    motion: tuple[float, float] = (0.0, 0.0)
+
+    def on(
+        self, normal: np.ndarray, places: np.ndarray, shadow: np.ndarray | float = 0.0
+    ) -> np.ndarray:
+        """Gives the light, (N, 3), that falls on points of people.
+
+        Args:
+            normal: (N, 3) unit length.
+            places: (N, 3) in metres.
+            shadow: (N,) share of the sun that something hides.
+        """
+        sun = np.array(self.direction)
+        # Sky from above, a little light back from the ground; feet get less of it than the head.
+        sky = self.sky * (0.66 + 0.34 * normal[:, 2]) * (0.8 + 0.12 * places[:, 2].clip(0, 1.7))
+        # Some side light even under clouds gives bodies their roundness.
+        side = np.array([sun[0], sun[1], 0.35])
+        side = side / np.linalg.norm(side)
+        sky = sky * (0.85 + 0.3 * (normal @ side))
+        lit = (normal @ sun).clip(0) * self.sun * 1.5 * (1 - shadow)
+        return sky[:, None] + lit[:, None] * np.array([1 + self.warmth, 1.0, 1 - self.warmth])
 
 
 Ground = Literal["paving", "bricks", "asphalt", "grass", "sand"]
@@ -120,13 +148,17 @@ class Place:
     turn: float
     offset: tuple[float, float] = (0.0, 0.0)
 
-    def seen(self, origin: np.ndarray, rays: np.ndarray) -> np.ndarray:
-        """Gives the colour, (N, 3) of reflected light, in every direction from a camera.
+    def seen(self, origin: np.ndarray, rays: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Gives what is in every direction from a camera.
 
         Args:
             origin: (3,) where the camera is.
             rays: (N, 3) directions.
+
+        Returns:
+            Reflected light (N, 3), and how many lengths of the ray (N,) it is away.
         """
+        depth = np.full(len(rays), np.inf)
         color = np.tile(linear((0.74, 0.78, 0.82)), (len(rays), 1))  # sky
         far = _hit_wall(origin, rays, 45.0)
         trees = far[:, 2] < 9 + 5 * value_noise(far * [0.25, 0, 0], self.seed + 2, 2)
@@ -137,14 +169,16 @@ class Place:
         reach = np.where(falling, -origin[2] / np.where(falling, rays[:, 2], -1), np.inf)
         floor = falling & (reach < 60)
         color[floor] = self._floor(origin[:2] + reach[floor, None] * rays[floor, :2])
+        depth[floor] = reach[floor]
         wall = _hit_wall(origin, rays, self.backdrop_distance)
         stands = (wall[:, 2] > 0) & (wall[:, 2] < self.backdrop_height) & (rays[:, 1] > 0)
         if self.backdrop != "open":
             solid, painted = self._wall(wall[stands])
             index = np.flatnonzero(stands)[solid]
             color[index] = painted[solid]
-        self._stand_things(origin, rays, color)
-        return color
+            depth[index] = (self.backdrop_distance - origin[1]) / rays[index, 1]
+        self._stand_things(origin, rays, color, depth)
+        return color, depth
 
     def _floor(self, places: np.ndarray) -> np.ndarray:
         angle = np.radians(self.turn)
@@ -209,21 +243,20 @@ class Place:
             color[z < 0.18] *= 0.6
         return solid, color
 
-    def _stand_things(self, origin: np.ndarray, rays: np.ndarray, color: np.ndarray):
+    def _stand_things(
+        self, origin: np.ndarray, rays: np.ndarray, color: np.ndarray, depth: np.ndarray
+    ):
         random = np.random.default_rng([self.seed, 77])
         things = []
         for _ in range(self.things):
-            kind = random.choice(list(_THINGS), p=[0.5, 0.16, 0.08, 0.12, 0.14])
             distance = float(random.uniform(1.5, max(2.0, min(self.backdrop_distance - 0.3, 9))))
             spread = 0.9 + 0.12 * distance
-            x = random.uniform(-1, 1) * spread - 0.35 * self.offset[0]
+            x = float(random.uniform(-1, 1)) * spread - 0.35 * self.offset[0]
             x = (x + 1.5 * spread) % (3 * spread) - 1.5 * spread
-            things.append((distance, float(x), kind, random.uniform(0, 1, 3), random.random(4)))
-        for distance, x, kind, hue, extra in sorted(things, key=lambda thing: -thing[0]):
-            hit = _hit_wall(origin, rays, distance)
-            u, z = hit[:, 0] - x, hit[:, 2]
-            paint = linear(0.1 + 0.55 * hue.mean() ** 1.5 + 0.09 * (hue - hue.mean()))
-            _THINGS[kind](u, z, paint, extra, color)
+            things.append(sample_thing(random, _THINGS, x, distance))
+        for thing in sorted(things, key=lambda thing: -thing.distance):
+            reach = thing.paint(origin, rays, color)
+            depth[:] = np.where(np.isfinite(reach), reach, depth)
 
 
 def _hit_wall(origin: np.ndarray, rays: np.ndarray, distance: float) -> np.ndarray:
@@ -232,78 +265,19 @@ def _hit_wall(origin: np.ndarray, rays: np.ndarray, distance: float) -> np.ndarr
     return origin + reach[:, None] * rays
 
 
-def _bicycle(u, z, paint, extra, color):
-    length = 0.5 * (0.35 + 0.65 * extra[0])  # foreshortened
-    metal = linear((0.12, 0.12, 0.13))
-    for wheel in (-length, length):
-        radius = np.hypot((u - wheel) / (0.35 + 0.65 * extra[0]), z - 0.34)
-        color[np.abs(radius - 0.32) < 0.022] = metal
-        color[(radius < 0.3) & (np.abs((u * 17 + z * 9) % 1) < 0.1)] *= 0.8
-
-    def bar(u0, z0, u1, z1, width):
-        along = np.array([u1 - u0, z1 - z0])
-        t = (((u - u0) * along[0] + (z - z0) * along[1]) / (along @ along)).clip(0, 1)
-        color[np.hypot(u - u0 - t * along[0], z - z0 - t * along[1]) < width] = paint
-
-    bar(-length, 0.34, -0.1 * length, 0.36, 0.02)
-    bar(-0.1 * length, 0.36, -0.35 * length, 0.82, 0.02)
-    bar(-0.1 * length, 0.36, 0.7 * length, 0.75, 0.022)
-    bar(-0.3 * length, 0.72, 0.72 * length, 0.78, 0.02)
-    bar(length, 0.34, 0.68 * length, 0.98, 0.02)
-    bar(-0.5 * length, 0.86, -0.2 * length, 0.86, 0.035)
-    if extra[1] < 0.5:
-        bar(0.75 * length, 0.75, 1.05 * length, 0.7, 0.09)
-
-
-def _post(u, z, paint, extra, color):
-    height, half = 0.8 + 3.5 * extra[0], 0.05 + 0.12 * extra[1] ** 2
-    inside = (np.abs(u) < half) & (z > 0) & (z < height)
-    color[inside] = (paint * (0.7 + 0.4 * (u / half + 1) / 2)[:, None])[inside]
-
-
-def _car(u, z, paint, extra, color):
-    half = 1.0 + 0.9 * extra[0]
-    body = (np.abs(u) < half) & (z > 0.25) & (z < 0.85)
-    roof = (np.abs(u + 0.1) < half * (0.75 - 0.4 * (z - 0.85))) & (z >= 0.85) & (z < 1.45)
-    color[body] = (paint * (0.8 + 0.3 * z)[:, None])[body]
-    color[roof] = linear((0.13, 0.15, 0.17))
-    color[roof & (z > 1.38)] = paint
-    color[(np.abs(u) < half) & (z > 0) & (z <= 0.25)] = linear((0.08, 0.08, 0.08))
-    for wheel in (-0.6 * half, 0.6 * half):
-        color[np.hypot(u - wheel, z - 0.3) < 0.3] = linear((0.07, 0.07, 0.07))
-
-
-def _person(u, z, paint, extra, color):
-    swing = 0.16 * (extra[0] - 0.3)
-    legs = (np.abs(np.abs(u) - 0.09 - swing * (0.85 - z).clip(0)) < 0.075) & (z > 0) & (z < 0.9)
-    trunk = (np.abs(u) < 0.2 + 0.04 * np.sin(3 * z)) & (z > 0.8) & (z < 1.42)
-    head = np.hypot(u, (z - 1.6) * 0.85) < 0.1
-    color[legs] = linear(0.1 + 0.35 * extra[1] * np.ones(3))
-    color[trunk] = paint * 1.2
-    color[(np.hypot(u, z - 1.47) < 0.07) | head] = linear((0.62, 0.46, 0.37))
-    color[head & (z > 1.62)] = linear((0.1, 0.08, 0.07))
-
-
-def _box(u, z, paint, extra, color):
-    half, height = 0.2 + 0.5 * extra[0], 0.3 + 0.9 * extra[1]
-    inside = (np.abs(u) < half) & (z > 0) & (z < height)
-    color[inside] = (paint * (0.75 + 0.35 * (z / height))[:, None])[inside]
-    color[inside & (np.abs(z - 0.85 * height) < 0.03)] *= 0.5
-
-
-_THINGS = {"bicycle": _bicycle, "post": _post, "car": _car, "person": _person, "box": _box}
+_THINGS: dict[Kind, float] = {"bicycle": 0.56, "post": 0.16, "car": 0.08, "bin": 0.14, "rail": 0.06}
 
 _GROUNDS: dict[Ground, str] = {
-    "paving": "8f8d88 a19c94 86837f 98908a",
-    "bricks": "8a7468 938a84 7d716b",
-    "asphalt": "77787a 66686b 85858a",
-    "grass": "5c6b42 6d7648",
+    "paving": "8f8d88 a19c94 86837f 98908e 8d8688",
+    "bricks": "8a7a74 938a88 7d7371 857c7c",
+    "asphalt": "77787a 66686b 85858a 808086",
+    "grass": "636e4e 6d7654",
     "sand": "a39a86",
 }
 _BACKDROPS: dict[Backdrop, str] = {
     "wall": "b3ada2 9c9a98 8d8578 c2bdb2 7d8588",
     "bricks": "8a5f50 9a7767 7d6a62",
-    "hedge": "5a6d3c 4d6038 66733f",
+    "hedge": "566548 4a583c 5f6a48",
     "fence": "3c3f42 6c6f70 5d4f45",
     "windows": "8f8f90 a59f96 6f7378",
     "dark": "6a655f 5d5a58",
@@ -321,8 +295,8 @@ def sample_place(seed: int) -> Place:
     """Draws a place; the same seed is the same place."""
     random = np.random.default_rng([seed, 2])
     grounds, backdrops = list(_GROUNDS), list(_BACKDROPS)
-    ground = grounds[random.choice(5, p=[0.36, 0.2, 0.26, 0.12, 0.06])]
-    backdrop = backdrops[random.choice(7, p=[0.16, 0.12, 0.2, 0.12, 0.16, 0.08, 0.16])]
+    ground = grounds[random.choice(5, p=[0.36, 0.22, 0.3, 0.07, 0.05])]
+    backdrop = backdrops[random.choice(7, p=[0.15, 0.1, 0.15, 0.12, 0.16, 0.14, 0.18])]
     return Place(
         seed=int(random.integers(1 << 30)),
         ground=ground,
@@ -333,7 +307,7 @@ def sample_place(seed: int) -> Place:
         backdrop_height=float(
             random.uniform(0.9, 2.4) if backdrop in ("hedge", "fence") else random.uniform(4, 9)
         ),
-        things=int(random.integers(0, 11)),
+        things=int(random.integers(0, 13)),
         turn=float(random.uniform(-60, 60)),
     )
 
@@ -344,10 +318,17 @@ def sample_camera(random: np.random.Generator) -> Camera:
     return Camera(
         height=float(random.uniform(1.9, 2.4) + distance * random.uniform(0.0, 0.2)),
         distance=distance,
-        margin=(float(random.uniform(0.015, 0.085)), float(random.uniform(0.015, 0.085))),
-        shift=float(np.clip(random.normal(0, 0.04), -0.1, 0.1)),
-        widen=float(random.uniform(0.95, 1.25)),
+        margin=(float(random.uniform(-0.005, 0.06)), _sample_bottom(random)),
+        shift=float(np.clip(random.normal(0, 0.05), -0.12, 0.12)),
+        widen=float(random.uniform(1.0, 1.4)),
     )
+
+
+def _sample_bottom(random: np.random.Generator) -> float:
+    # Detectors sometimes lose the feet.
+    if random.random() < 0.1:
+        return float(random.uniform(-0.14, 0.0))
+    return float(random.uniform(0.0, 0.075))
 
 
 def sample_light(random: np.random.Generator) -> Light:
@@ -365,10 +346,22 @@ def sample_light(random: np.random.Generator) -> Light:
         sky=float(1.15 - 0.55 * sun + random.uniform(-0.08, 0.08)),
         warmth=float(random.uniform(0, 0.16)),
         exposure=float(np.exp(random.normal(0, 0.16))),
-        cast=cast(tuple[float, float, float], tuple(np.exp(random.normal(0, 0.03, 3)).tolist())),
-        contrast=float(random.uniform(1.1, 1.4)),
-        saturation=float(random.uniform(0.58, 0.9)),
-        haze=float(random.uniform(0, 0.04)),
-        blur=float(random.uniform(0.2, 0.65)),
-        noise=float(random.uniform(0.003, 0.011)),
+        cast=cast(
+            tuple[float, float, float],
+            tuple((np.exp(random.normal(0, 0.03, 3)) * [1.025, 0.985, 1.0]).tolist()),
+        ),
+        contrast=float(random.uniform(1.2, 1.55)),
+        saturation=float(random.uniform(0.46, 0.78)),
+        haze=float(random.uniform(0.01, 0.06)),
+        blur=float(np.exp(random.normal(-0.75, 0.35)).clip(0.2, 1.1)),
+        noise=float(random.uniform(0.001, 0.006)),
+        edges=float(random.uniform(0.0, 0.9)),
+        motion=_sample_motion(random),
     )
+
+
+def _sample_motion(random: np.random.Generator) -> tuple[float, float]:
+    # Most pictures are taken fast enough.
+    if random.random() < 0.7:
+        return 0.0, 0.0
+    return float(random.normal(0, 1.2)), float(random.normal(0, 0.35))

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deformgan.rendering.body import Body
+from deformgan.rendering.body import Body, skin
+from deformgan.rendering.compiled import compiled
 from deformgan.rendering.identity import Identity
 from deformgan.rendering.noise import value_noise
 
@@ -19,8 +20,10 @@ LAYERS = (
     "backpack",
     "bag",
     "phone",
+    "luggage",
 )
 
+_WAIST = 0.09  # metres above the hip joints, where skirts begin
 _TUCK = 0.05  # metres of skin that still exist under the edge of a garment
 
 
@@ -38,6 +41,8 @@ class Dressed:
         along_arm: (N,) 0 shoulder, 1 elbow, 2 wrist; negative on the trunk.
         along_leg: (N,) 0 hip, 1 knee, 2 ankle.
         arm: (N,) how much of the vertex is arm, in [0, 1].
+        hangs: (N,) whether the vertex hangs upright from `grip`, whatever the hand does.
+        grip: (3,) the right hand's grip at rest.
     """
 
     body: Body
@@ -49,6 +54,18 @@ class Dressed:
     along_arm: np.ndarray
     along_leg: np.ndarray
     arm: np.ndarray
+    hangs: np.ndarray
+    grip: np.ndarray
+
+    def move(self, motions: np.ndarray) -> np.ndarray:
+        """Moves the vertices with the bones, (N, 3); `motions` as of `Body.move`."""
+        world = skin(self.vertices, self.weights, motions)
+        if self.hangs.any():
+            model = self.body.model
+            hand, root = (motions[model.bone(name)] for name in ("finger3-2.R", "root"))
+            hanging = self.vertices[self.hangs] - self.grip
+            world[self.hangs] = hanging @ root[:, :3].T + hand[:, :3] @ self.grip + hand[:, 3]
+        return world
 
 
 @dataclass(frozen=True)
@@ -102,24 +119,50 @@ def _is_arm(bone: str) -> bool:
 
 def normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
     """Gives the unit normal at every vertex, (N, 3), averaged over its triangles by area."""
-    a, b, c = (vertices[triangles[:, n]] for n in range(3))
-    face = np.cross(b - a, c - a)
-    total = np.zeros_like(vertices)
-    for corner in range(3):
-        for axis in range(3):
-            total[:, axis] += np.bincount(triangles[:, corner], face[:, axis], len(vertices))
+    total = _face_sums(np.ascontiguousarray(vertices), triangles)
     return total / np.linalg.norm(total, axis=1, keepdims=True).clip(1e-12)
+
+
+@compiled
+def _face_sums(vertices, triangles):
+    # For every vertex the sum over its triangles of the normal, as long as twice the area.
+    total = np.zeros_like(vertices)
+    for index in range(triangles.shape[0]):
+        a, b, c = triangles[index, 0], triangles[index, 1], triangles[index, 2]
+        for axis in range(3):
+            i, j = (axis + 1) % 3, (axis + 2) % 3
+            normal = (vertices[b, i] - vertices[a, i]) * (vertices[c, j] - vertices[a, j])
+            normal -= (vertices[b, j] - vertices[a, j]) * (vertices[c, i] - vertices[a, i])
+            for corner in range(3):
+                total[triangles[index, corner], axis] += normal
+    return total
+
+
+@compiled
+def _averaged(vertices, triangles, rounds):
+    for _ in range(rounds):
+        total = np.zeros_like(vertices)
+        count = np.zeros(len(vertices))
+        for index in range(triangles.shape[0]):
+            for corner in range(3):
+                here = triangles[index, corner]
+                for step in (1, 2):
+                    there = triangles[index, (corner + step) % 3]
+                    for axis in range(3):
+                        total[here, axis] += vertices[there, axis]
+                    count[here] += 1
+        smooth = np.zeros_like(vertices)
+        for here in range(len(vertices)):
+            for axis in range(3):
+                mean = total[here, axis] / max(count[here], 1.0)
+                smooth[here, axis] = 0.5 * vertices[here, axis] + 0.5 * mean
+        vertices = smooth
+    return vertices
 
 
 def _smooth(vertices: np.ndarray, triangles: np.ndarray, rounds: int) -> np.ndarray:
     # Cloth bridges hollows: average with the neighbours, but never go under the skin.
-    edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
-    start, end = np.concatenate([edges, edges[:, ::-1]]).T
-    count = np.bincount(start, minlength=len(vertices)).clip(1)
-    smooth = vertices
-    for _ in range(rounds):
-        means = [np.bincount(start, smooth[end, axis], len(vertices)) / count for axis in range(3)]
-        smooth = 0.5 * smooth + 0.5 * np.stack(means, axis=1)
+    smooth = _averaged(np.ascontiguousarray(vertices), triangles, rounds)
     outward = normals(vertices, triangles)
     sunk = ((vertices - smooth) * outward).sum(axis=1).clip(0)
     return smooth + sunk[:, None] * outward
@@ -165,7 +208,9 @@ def _rigid_sheet(
 def _top_keep(at: _Landmarks, person: Identity, vertices: np.ndarray, arm: np.ndarray):
     top = person.top
     x, y, z = vertices.T
-    hem = z - (at.hip[2] - top.hem) + 3 * arm
+    # With a skirt it is tucked in.
+    low = at.hip[2] + (_WAIST - 0.03 if person.bottom.skirt else -top.hem)
+    hem = z - low + 3 * arm
     # At rest the arms hang slantwise, so the trunk would be cut off below a short sleeve too.
     sleeve = (top.sleeve - at.along_arm(vertices)) * at.upper_arm + 2 * (0.45 - arm).clip(0)
     # The collar is a slanted plane, lower in front, that rises out of the way at the shoulders.
@@ -182,9 +227,10 @@ def _bottom_keep(at: _Landmarks, person: Identity, vertices: np.ndarray, arm: np
 
 
 def _shoe_keep(at: _Landmarks, person: Identity, vertices: np.ndarray):
-    # Low shoes dip towards the toes: their rim is a plane that falls from the heel forwards.
+    # Flat shoes dip towards the toes: their rim is a plane that falls from the heel forwards.
     forward = (at.ankle[1] - vertices[:, 1]).clip(0)
-    return at.ankle[2] + person.shoe_height - 0.10 * forward - vertices[:, 2]
+    dip = 0.10 if person.shoe_height < 0 else 0.0
+    return at.ankle[2] + person.shoe_height - dip * forward - vertices[:, 2]
 
 
 def _hair_keep(at: _Landmarks, vertices: np.ndarray, low: float):
@@ -258,6 +304,20 @@ def _hair_sheets(at: _Landmarks, person: Identity, skin: np.ndarray, out: np.nda
     return sheets
 
 
+# Half sizes in metres, how square the corners are, how far below the hand it hangs, and how much
+# narrower it is at the top.
+_LUGGAGE = {
+    "handbag": ((0.05, 0.14, 0.10), 6.0, 0.10, 0.25),
+    "plastic": ((0.05, 0.11, 0.14), 4.0, 0.07, 0.45),
+    "case": ((0.045, 0.19, 0.14), 9.0, 0.03, 0.0),
+}
+
+
+def _grip(body: Body) -> np.ndarray:
+    # Where the right hand holds a handle, at rest.
+    return (body.head("finger3-1.R") + body.head("finger3-3.R")) / 2
+
+
 def _prop_sheets(at: _Landmarks, person: Identity, holds_phone: bool):
     body, sheets = at.body, []
 
@@ -276,6 +336,17 @@ def _prop_sheets(at: _Landmarks, person: Identity, holds_phone: bool):
             (0.045, 0.13, 0.10),
             4.0,
         )
+    if person.luggage is not None:
+        half, power, strap, taper = _LUGGAGE[person.luggage]
+        center = _grip(body) - [0, 0, half[2] + strap]
+        bag, faces = _ellipsoid(center, half, power)
+        height = (bag[:, 2:] - center[2]) / half[2] * 0.5 + 0.5
+        bag[:, :2] = center[:2] + (bag[:, :2] - center[:2]) * (1 - taper * height)
+        sheets.append(_rigid_sheet(body, "luggage", "root", bag, faces))
+        for side in (-1, 1):  # the handles
+            middle = center + np.array([0, side * 0.25 * half[1], half[2] + strap / 2])
+            bar, faces = _ellipsoid(middle, (0.007, 0.012, strap / 2 + 0.03), 4.0, 6)
+            sheets.append(_rigid_sheet(body, "luggage", "root", bar, faces))
     if holds_phone:
         wrist, elbow = at.wrist * [-1, 1, 1], at.elbow * [-1, 1, 1]
         along = (wrist - elbow) / np.linalg.norm(wrist - elbow)
@@ -296,20 +367,24 @@ def dress(body: Body, person: Identity, holds_phone: bool = False) -> Dressed:
     arm = at.arm(model.weights)
     used = np.zeros(len(covered), dtype=bool)
     used[tights] = True
-    fitted = _smooth(covered, tights, 3)
-    loose = _smooth(covered, tights, 14 if person.top.loose > 0.008 else 5)
+    fitted = _smooth(covered, tights, 8)
+    # Two sweeps: the second one starts from cloth that already lies over every hollow.
+    loose = _smooth(covered, tights, 24)
+    loose = _smooth(loose, tights, 30 if person.top.loose > 0.008 else 10)
     outward = normals(fitted, tights)
 
     # Trunk and thighs are wider apart from the cloth the nearer it is to its hem.
     to_hem = ((at.neck[2] - 0.1 - covered[:, 2]) / (at.neck[2] - at.hip[2])).clip(0, 1)
     down_arm = at.along_arm(covered).clip(0, 2) / max(person.top.sleeve, 0.5)
-    slack = np.where(arm > 0.5, down_arm.clip(0, 1) * 0.7, to_hem**1.3) * person.top.loose
-    top = loose + outward * (0.013 + 0.006 * to_hem + slack)[:, None]
+    hangs = 0.2 if person.bottom.skirt else 1.0
+    slack = np.where(arm > 0.5, down_arm.clip(0, 1) * 0.7, hangs * to_hem**1.3) * person.top.loose
+    top = loose + outward * (0.008 + 0.006 * to_hem + slack)[:, None]
+    top = _hanging_back(at, top, arm)
     # Outlines are taken on the cloth itself: a plane through it is then a straight hem.
     top_keep = _top_keep(at, person, top, arm)
     down_leg = (at.along_leg(covered).clip(0, 2) / person.bottom.length).clip(0, 1)
     slack = down_leg * person.bottom.loose
-    bottom = fitted + outward * (0.006 + slack)[:, None]
+    bottom = fitted + outward * (0.004 + slack)[:, None]
     bottom_keep = _bottom_keep(at, person, bottom, arm)
     shoe_keep = _shoe_keep(at, person, covered)
     shoe = _smooth(covered, tights, 6) + outward * 0.009
@@ -324,6 +399,7 @@ def dress(body: Body, person: Identity, holds_phone: bool = False) -> Dressed:
         flare = 0.008 + 0.035 * at.along_leg(covered).clip(0, 2)
         cloth = covered + normals(covered, skirt) * flare[:, None]
         end = (person.bottom.length - at.along_leg(cloth)) * at.thigh
+        end = np.minimum(end, at.hip[2] + _WAIST - cloth[:, 2])
         sheets.append(_Sheet("skirt", cloth, _shared_legs(body), skirt, end))
         hidden = (person.bottom.length - at.along_leg(covered)) * at.thigh
         hidden = np.minimum(hidden, at.hip[2] + 0.1 - covered[:, 2]) - 0.5 * arm
@@ -339,6 +415,25 @@ def dress(body: Body, person: Identity, holds_phone: bool = False) -> Dressed:
     sheets += _hair_sheets(at, person, covered, out)
     sheets += _prop_sheets(at, person, holds_phone)
     return _join(at, sheets)
+
+
+def _hanging_back(at: _Landmarks, cloth: np.ndarray, arm: np.ndarray) -> np.ndarray:
+    # Over the seat a shirt spans from side to side and hangs from its furthest point.
+    x, y, z = cloth.T
+    seat = (arm < 0.2) & (z < at.hip[2] + 0.24) & (z > at.hip[2] - 0.2) & (y > at.hip[1])
+    seat &= np.abs(x) < 0.16
+    rows = np.rint((at.hip[2] + 0.24 - z[seat]) / 0.02).astype(int)
+    furthest = np.full(rows.max() + 1, y[seat].min())
+    np.maximum.at(furthest, rows, y[seat])
+    hangs = np.maximum(furthest, 0.85 * np.maximum.accumulate(furthest) + 0.15 * furthest)
+    share = (1 - (np.abs(x[seat]) / 0.16) ** 2) * ((at.hip[2] + 0.24 - z[seat]) / 0.12).clip(0, 1)
+    hung = cloth.copy()
+    hung[seat, 1] += (
+        0.9
+        * share
+        * (np.interp(at.hip[2] + 0.24 - z[seat], 0.02 * np.arange(len(hangs)), hangs) - y[seat])
+    )
+    return hung
 
 
 def _shared_legs(body: Body) -> np.ndarray:
@@ -373,14 +468,19 @@ def _join(at: _Landmarks, sheets: list[_Sheet]) -> Dressed:
         layers.append(np.full(len(seen), LAYERS.index(sheet.layer)))
         count += len(used)
     points, carried = np.concatenate(vertices), np.concatenate(weights)
+    layer, faces = np.concatenate(layers), np.concatenate(triangles)
+    hangs = np.zeros(len(points), dtype=bool)
+    hangs[faces[layer == LAYERS.index("luggage")]] = True
     return Dressed(
         body=at.body,
         vertices=points,
         weights=carried,
-        triangles=np.concatenate(triangles),
-        layer=np.concatenate(layers),
+        triangles=faces,
+        layer=layer,
         keep=np.concatenate(keep),
         along_arm=at.along_arm(points),
         along_leg=at.along_leg(points),
         arm=at.arm(carried),
+        hangs=hangs,
+        grip=_grip(at.body),
     )

@@ -1,0 +1,194 @@
+"""Rendered people beside real ones, as outside detectors and simple statistics see them.
+
+`python benchmarks/rendered_people.py --shared ../shared --out DIR` renders people (or takes those
+of `--rendered FOLDER`) and measures as many photos of the same number from Market-1501's training
+identities and the rendered ones:
+
+- FastestDet (needs onnxruntime): share of images in which it is surer than 0.5 that a person is
+  there, and how sure it is on average; images are padded to squares, as it was trained on scenes;
+- MoveNet, one look at the whole image: share with a torso score above `PERSON_SCORE`, and of the
+  visible joints those found within 8 px of 128, for rendered people against the exact joints, for
+  real ones against their annotation;
+- brightness, contrast, saturation, sharpness: medians, and 10th and 90th percentile.
+
+The detectors are judges here. They train nothing and choose nothing.
+"""
+
+import json
+import platform
+import time
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from deformgan.datasets.market1501 import Market1501
+from deformgan.datasets.photo_set import PhotoSet
+from deformgan.detectors import load_detector
+from deformgan.detectors.people import PERSON_SCORE
+from deformgan.skeletons.openpose18 import OPENPOSE18
+
+RADIUS = 8 / 128  # of the image's height
+SURE = 0.5
+VIEWS = 4
+GREY = 114  # of the padding
+SHOWN, COLUMNS = 48, 12
+
+
+class FastestDet:
+    """How sure the detector FastestDet is that an image shows a person."""
+
+    def __init__(self, path: Path):
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        self.network = onnxruntime.InferenceSession(
+            str(path), options, providers=["CPUExecutionProvider"]
+        )
+        self.name, self.side = (
+            self.network.get_inputs()[0].name,
+            self.network.get_inputs()[0].shape[2],
+        )
+
+    def __call__(self, image: np.ndarray) -> float:
+        """Gives the highest score of the class person in any cell."""
+        height, width = image.shape[:2]
+        side = max(height, width)
+        square = Image.new("RGB", (side, side), (GREY, GREY, GREY))
+        square.paste(Image.fromarray(image), ((side - width) // 2, (side - height) // 2))
+        square = square.resize((self.side, self.side), Image.Resampling.BILINEAR)
+        pixels = np.asarray(square, dtype=np.float32)[..., ::-1] / 255  # blue first
+        cells = self.network.run(None, {self.name: pixels.transpose(2, 0, 1)[None].copy()})[0][0]
+        # Channels: objectness, four of the box, then one per class of COCO, people first.
+        return float((cells[0] ** 0.6 * cells[5] ** 0.4).max())
+
+
+def render(folder: Path, images: int, seed: int) -> dict[str, float]:
+    """Renders pictures of 128x64 with one process and measures its speed."""
+    from deformgan.rendering.dataset import Plan, render_dataset
+
+    folder.mkdir(parents=True, exist_ok=True)
+    started = time.perf_counter()
+    kept = [
+        was_there
+        for _, was_there in render_dataset(folder, Plan(-(-images // VIEWS), VIEWS, seed=seed))
+    ]
+    seconds = time.perf_counter() - started
+    rendered = len(kept) - sum(kept)
+    return {"rendered": rendered, "seconds": seconds, "per_second": rendered / seconds}
+
+
+def look(data: PhotoSet, rows: list[int], shared: Path) -> dict[str, Any]:
+    """Runs the detectors and the statistics over some images of a data set."""
+    images = data.images[rows].permute(0, 2, 3, 1).numpy()
+    weights = shared / "weights"
+    movenet = load_detector(f"movenet:{weights / 'movenet_single_pose_lightning_ptq.tflite'}")
+    radius = RADIUS * data.size[0]
+    torso, near, asked = [], torch.zeros(18), torch.zeros(18)
+    for row, image in zip(rows, images, strict=True):
+        found = movenet(image)
+        torso.append(found.torso_score)
+        truth = data.poses[[row]]
+        off = (found.pose.joints - truth.joints)[0].norm(dim=1)
+        near += (off <= radius) & truth.visible[0]
+        asked += truth.visible[0]
+    result: dict[str, Any] = {
+        "images": len(rows),
+        "movenet": {
+            "person": float(np.mean(np.array(torso) > PERSON_SCORE)),
+            "mean_torso_score": float(np.mean(torso)),
+            "pck": float(near.sum() / asked.sum()),
+            "pck_by_joint": {
+                joint: round(float(share), 3)
+                for joint, share in zip(OPENPOSE18.joints, near / asked.clamp(min=1), strict=True)
+            },
+        },
+        "visible": round(float(asked.sum()) / (18 * len(rows)), 3),
+        "statistics": statistics(images),
+    }
+    try:
+        detector = FastestDet(weights / "FastestDet.onnx")
+    except ImportError:
+        print("FastestDet is left out: it needs onnxruntime", flush=True)
+        return result
+    scores = np.array([detector(image) for image in images])
+    result["fastestdet"] = {"person": float((scores > SURE).mean()), "mean": float(scores.mean())}
+    return result
+
+
+def statistics(images: np.ndarray) -> dict[str, list[float]]:
+    """Gives 10th, 50th and 90th percentile over images of what makes a camera's look."""
+    numbers: dict[str, list[float]] = {
+        name: [] for name in ("brightness", "contrast", "dark", "bright", "saturation", "sharpness")
+    }
+    for image in images / 255.0:
+        grey = image @ np.array([0.299, 0.587, 0.114])
+        high, low = image.max(axis=2), image.min(axis=2)
+        around = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:]
+        numbers["brightness"].append(grey.mean())
+        numbers["contrast"].append(grey.std())
+        numbers["dark"].append(np.percentile(grey, 2))
+        numbers["bright"].append(np.percentile(grey, 98))
+        numbers["saturation"].append(((high - low) / high.clip(1e-3)).mean())
+        numbers["sharpness"].append(np.abs(4 * grey[1:-1, 1:-1] - around).mean())
+    return {
+        name: np.percentile(values, [10, 50, 90]).round(3).tolist()
+        for name, values in numbers.items()
+    }
+
+
+def contact_sheet(images: np.ndarray) -> Image.Image:
+    """Lays images side by side, at twice their size."""
+    count, height, width = images.shape[:3]
+    rows = -(-count // COLUMNS)
+    paper = np.full((rows * (height + 2), COLUMNS * (width + 2), 3), 255, dtype=np.uint8)
+    for number, image in enumerate(images):
+        top, left = number // COLUMNS * (height + 2), number % COLUMNS * (width + 2)
+        paper[top : top + height, left : left + width] = image
+    sheet = Image.fromarray(paper)
+    return sheet.resize((sheet.width * 2, sheet.height * 2), Image.Resampling.LANCZOS)
+
+
+def main(
+    shared: Path = Path("../shared"),
+    out: Path = Path("runs/rendered_people"),
+    rendered: Path | None = None,
+    images: int = 1000,
+    seed: int = 11,
+) -> None:
+    """Runs the comparison and writes `report.json`, `rendered.png` and `real.png`.
+
+    Args:
+        shared: The folder with the shared data and weights.
+        out: Where to write; created.
+        rendered: People rendered by `deformgan data synthesize`; by default they are rendered here.
+        images: Of each kind.
+        seed: Of the people who are rendered, and of the choice of photos.
+    """
+    torch.set_num_threads(1)
+    out.mkdir(parents=True, exist_ok=True)
+    report: dict[str, Any] = {"date": date.today().isoformat(), "machine": platform.processor()}
+    if rendered is None:
+        rendered = out / "rendered"
+        report["speed"] = render(rendered, images, seed)
+        print(json.dumps(report["speed"]), flush=True)
+    kinds = {"rendered": Market1501(rendered), "real": Market1501(shared / "market1501")}
+    for kind, data in kinds.items():
+        random = np.random.default_rng(seed)
+        rows = random.permutation(len(data))[:images].tolist()
+        report[kind] = look(data, rows, shared)
+        contact_sheet(data.images[rows[:SHOWN]].permute(0, 2, 3, 1).numpy()).save(
+            out / f"{kind}.png"
+        )
+        print(kind, json.dumps(report[kind]), flush=True)
+    (out / "report.json").write_text(json.dumps(report, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    import tyro
+
+    tyro.cli(main)

@@ -1,0 +1,106 @@
+"""The command `deformgan data synthesize`."""
+
+import re
+from pathlib import Path
+from typing import Literal
+
+_SMALLEST, _LARGEST = 32, 2048  # pixels of a side
+
+
+def synthesize(
+    *,
+    people: int,
+    per_person: int,
+    out: Path,
+    size: str = "128x64",
+    seed: int = 0,
+    framing: Literal["pedestrian", "wide"] = "pedestrian",
+    workers: int | None = None,
+    json: Path | None = None,
+) -> None:
+    """Render people who do not exist, with exact joints.
+
+    Writes the layout of Market-1501: bounding_box_train/NNNN_cCs1_FFFFFF_00.jpg (person NNNN seen
+    by camera C), annotation.csv (18 joints in hundredths of a pixel), masks, backgrounds (the same
+    view without the person) and manifest.json. The result depends on size, seed and framing only,
+    to the byte. Started again, it keeps the pictures that are there; with more people, or more
+    pictures of each, it adds what is missing.
+
+    A joint counts as visible where it lies in the picture and a pose detector would point at it:
+    shoulders, hips and neck from every side, others unless the person's own body hides them by more
+    than a limb's thickness, and none behind somebody or something else.
+
+    Needs the extra `synth`.
+
+    Args:
+        people: How many people.
+        per_person: Pictures of each, by as many cameras.
+        out: Folder for the data set; created.
+        size: Height and width of the pictures in pixels, HxW.
+        seed: Of everything; another seed has other people.
+        framing: "pedestrian" fills the picture with the whole person; "wide" leaves room, and in
+            two of five pictures cuts off the feet, the legs or the head.
+        workers: How many processes work; by default one for each core.
+        json: Where to write what was done as JSON.
+    """
+    import os
+    import sys
+    import time
+
+    from deformgan.cli.outputs import output_dir, output_file, write_json
+    from deformgan.cli.progress import progress
+    from deformgan.errors import InputError
+
+    height_and_width = _read_size(size)
+    for flag, value in (("--people", people), ("--per-person", per_person), ("--workers", workers)):
+        if value is not None and value < 1:
+            raise InputError(f"{flag} is {value}; give 1 or more.")
+    if not 0 <= seed < 2**31:
+        raise InputError(f"--seed is {seed}; give 0 to {2**31 - 1}.")
+    if json is not None:
+        output_file(json)
+    from deformgan.rendering.dataset import MOST_PEOPLE, Plan, render_dataset
+
+    if people > MOST_PEOPLE:
+        raise InputError(f"--people is {people}; one seed has at most {MOST_PEOPLE}.")
+    plan = Plan(people, per_person, height_and_width, seed, framing)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    started = time.perf_counter()
+    pictures = render_dataset(
+        output_dir(out),
+        plan,
+        workers or cores or 1,
+        say=lambda line: print(f"deformgan: {line}", file=sys.stderr, flush=True),
+    )
+    total = people * per_person
+    kept = sum(was_there for _, was_there in progress(pictures, "pictures", total))
+    seconds = time.perf_counter() - started
+    print(
+        f"{out}: {total:,} pictures of {people:,} people, {total - kept:,} rendered in "
+        f"{seconds:.1f} s, {kept:,} kept"
+    )
+    if json is not None:
+        report = {
+            "out": str(out),
+            "people": people,
+            "per_person": per_person,
+            "size": list(height_and_width),
+            "seed": seed,
+            "framing": framing,
+            "pictures": total,
+            "kept": kept,
+            "seconds": seconds,
+        }
+        write_json(json, report)
+
+
+def _read_size(text: str) -> tuple[int, int]:
+    from deformgan.errors import InputError
+
+    match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text)
+    if match is None:
+        raise InputError(f"--size is {text!r}; give height and width in pixels, like 128x64.")
+    height, width = int(match[1]), int(match[2])
+    if not all(_SMALLEST <= side <= _LARGEST for side in (height, width)):
+        raise InputError(f"--size is {text}; sides are {_SMALLEST} to {_LARGEST} pixels.")
+    return height, width

@@ -1,0 +1,76 @@
+"""Framing: how much of a person the crop shows, and how much room is round them."""
+
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+
+from deformgan.rendering.people import Shot
+from deformgan.rendering.posture import Arm, Posture
+from deformgan.rendering.scene import Camera, Light
+
+# "pedestrian": the whole person fills the crop, as surveillance data sets cut it, and the torso is
+# always in view. "wide": with room round the person; in two of five pictures the feet, the legs or
+# the head are out of the frame; near cameras, indoor light and arms anywhere come in.
+Framing = Literal["pedestrian", "wide"]
+
+
+def widen(shot: Shot, random: np.random.Generator) -> Shot:
+    """Turns a shot framed as "pedestrian" into one framed as "wide"."""
+    return replace(
+        shot,
+        camera=_wide_camera(shot.camera, random),
+        posture=_any_arms(shot.posture, random),
+        light=_indoors(shot.light, random) if random.random() < 0.4 else shot.light,
+    )
+
+
+def _wide_camera(camera: Camera, random: np.random.Generator) -> Camera:
+    def between(low: float, high: float) -> float:
+        return float(random.uniform(low, high))
+
+    cut = random.random()
+    if cut < 0.6:  # whole, with room
+        margin = (between(0.02, 0.3), between(0.02, 0.3))
+    elif cut < 0.85:  # down to the shins, the knees or the thighs
+        margin = (between(0.0, 0.2), between(-0.9, -0.1))
+    elif cut < 0.95:  # a bust
+        margin = (between(0.0, 0.15), between(-1.3, -0.7))
+    else:  # without the head
+        margin = (between(-0.3, 0.0), between(-0.3, 0.1))
+    if random.random() < 0.4:  # somebody holds the camera
+        camera = replace(camera, distance=between(2.5, 6.0), height=between(1.0, 1.9))
+    return replace(
+        camera,
+        margin=margin,
+        widen=between(0.85, 1.18),
+        shift=float(np.clip(random.normal(0, 0.07), -0.2, 0.2)),
+        whole=False,
+    )
+
+
+def _any_arms(posture: Posture, random: np.random.Generator) -> Posture:
+    arms = {}
+    for side in ("right_arm", "left_arm"):
+        if random.random() < 0.25:
+            if random.random() < 0.4:  # a hand on the hip
+                low, high = (-25, 25, 60, 40), (5, 50, 100, 80)
+            else:  # anywhere
+                low, high = (-40, 0, 0, -20), (110, 80, 120, 60)
+            arms[side] = Arm(*random.uniform(low, high).tolist())
+    return replace(posture, **arms)
+
+
+def _indoors(light: Light, random: np.random.Generator) -> Light:
+    # Lamps at the ceiling and a sharp camera.
+    return replace(
+        light,
+        sun=0.15,
+        sky=1.05,
+        blur=float(random.uniform(0.1, 0.4)),
+        haze=0.0,
+        saturation=float(random.uniform(0.8, 1.1)),
+        contrast=float(random.uniform(1.0, 1.25)),
+        exposure=float(np.exp(random.normal(0.1, 0.15))),
+        motion=(0.0, 0.0),
+    )
