@@ -126,7 +126,7 @@ def test_the_command_writes_ratios_times_and_machine(monkeypatch, tmp_path, caps
         assert name in printed
     loader = report["loader"]
     assert loader["batch_size"] == 3
-    assert loader["images"] == len(list(FOLDER.glob("person_*.jpg")))
+    assert loader["images"] == len(list((FOLDER / "bounding_box_train").glob("*.jpg")))
     for place in ("memory", "file"):
         assert loader[f"{place}_surplus"] == pytest.approx(loader[place] / loader["step"])
         assert loader[f"{place}_surplus"] > 1

@@ -45,9 +45,9 @@ PEOPLE = Path(__file__).with_name("people") / "annotation.csv"
 PEOPLE_SIZE = (128, 64)
 CHANNELS = 64  # of VGG-19's conv1_2 and of the generator's first level
 QUICK_SECONDS, FULL_SECONDS = 2.5, 20.0  # for the repetitions of one comparison
-_VIEWS = 3  # photos of each bundled person, in a row
+_VIEWS = 4  # photos of each bundled person, in a row
 
-LOADER_REPEATS = 56  # of each bundled photo: about 2,000, some 50 MB, more than caches hold
+LOADER_REPEATS = 7  # of each bundled photo: about 2,000, some 50 MB, more than caches hold
 LOADER_BATCHES = 16  # in a row, as a loader is timed
 CUDA_BATCH, CUDA_STEPS = 64, 8  # what keeps a GPU busy
 

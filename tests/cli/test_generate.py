@@ -10,11 +10,14 @@ from PIL import Image, ImageSequence
 from deformgan.checkpoint import save_generator
 from deformgan.cli.main import main
 from deformgan.datasets.bundled_people import FOLDER, bundled_people, bundled_walk
+from deformgan.detectors import load_detector
+from deformgan.framing import read_photo
 from deformgan.models.generator import Generator, GeneratorConfig
 from deformgan.pose_formats import Annotations, write_annotations
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
-SOURCE, TABLE, WALK = FOLDER / "person_00_0.jpg", FOLDER / "annotation.csv", FOLDER / "walk.csv"
+PHOTOS = [[view.path for view in views] for views in bundled_people()]
+SOURCE, TABLE, WALK = PHOTOS[0][0], FOLDER / "annotation.csv", FOLDER / "walk.csv"
 ROW = f"{TABLE}:{SOURCE.name}"
 
 
@@ -29,7 +32,7 @@ def weights(tmp_path_factory):
     return str(path)
 
 
-def generate(weights, out, pose=f"{TABLE}:person_03_1.jpg", *flags):
+def generate(weights, out, pose=f"{TABLE}:{PHOTOS[3][1].name}", *flags):
     files = ["generate", str(SOURCE), str(pose), "--out", str(out), "--source-pose", ROW]
     return main([*files, "--weights", weights, *flags])
 
@@ -46,13 +49,13 @@ def test_nothing_of_the_pose_photo_but_its_joints_is_read(weights, tmp_path):
         folder = tmp_path / kind
         folder.mkdir()
         (folder / "annotation.csv").write_bytes(TABLE.read_bytes())
-        for photo in FOLDER.glob("person_03_*.jpg"):
+        for photo in PHOTOS[3]:
             if kind == "photos":
                 (folder / photo.name).write_bytes(photo.read_bytes())
             elif kind == "noise":
                 noise = np.random.default_rng(0).integers(0, 256, (128, 64, 3), dtype=np.uint8)
                 Image.fromarray(noise).save(folder / photo.name)
-        pose = f"{folder / 'annotation.csv'}:person_03_1.jpg"
+        pose = f"{folder / 'annotation.csv'}:{PHOTOS[3][1].name}"
         assert generate(weights, folder / "out.png", pose) == 0
         results.append((folder / "out.png").read_bytes())
     assert results[0] == results[1] == results[2]
@@ -61,7 +64,7 @@ def test_nothing_of_the_pose_photo_but_its_joints_is_read(weights, tmp_path):
 def test_a_detected_pose_photo_gives_what_its_joints_give(weights, tmp_path, outside_weights):
     pytest.importorskip("ai_edge_litert", reason="needs the extra pose")
     model = outside_weights / "movenet_single_pose_lightning_ptq.tflite"
-    photo, report = FOLDER / "person_03_0.jpg", tmp_path / "report.json"
+    photo, report = PHOTOS[3][0], tmp_path / "report.json"
     flags = ["--detector", f"movenet:{model}", "--json", str(report)]
     assert generate(weights, tmp_path / "a.png", photo, *flags) == 0
     joints = json.loads(report.read_text())["target_joints"]
@@ -75,7 +78,7 @@ def test_a_detected_pose_photo_gives_what_its_joints_give(weights, tmp_path, out
     ("pose", "flags", "said"),
     [
         (f"{TABLE}:nobody.jpg", [], "nobody.jpg"),
-        (FOLDER / "person_01_0.jpg", ["--detector", "movenet"], "movenet:PATH"),
+        (PHOTOS[1][0], ["--detector", "movenet"], "movenet:PATH"),
         ("nowhere.json", [], "nowhere.json"),
         (ROW, ["--weights", "nosuch"], "nosuch"),
         (ROW, ["--device", "nosuch"], "nosuch"),
@@ -103,7 +106,7 @@ def test_a_file_that_is_no_photo_is_refused(weights, tmp_path, capsys):
 
 def test_poses_are_found_in_photos_without_any_flag(weights, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    pose, report = FOLDER / "person_03_1.jpg", tmp_path / "report.json"
+    pose, report = PHOTOS[3][1], tmp_path / "report.json"
     arguments = ["generate", str(SOURCE), str(pose), "--out", "out.png", "--weights", weights]
     assert main([*arguments, "--json", str(report)]) == 0
     joints = json.loads(report.read_text())["target_joints"]
@@ -187,9 +190,32 @@ def test_demo_results_are_what_generate_gives(weights, tmp_path):
     assert Image.open(out / "demo.png").width > 640
     assert np.array_equal(
         np.array(Image.open(out / "target_00.png")),
-        np.array(Image.open(FOLDER / "person_00_1.jpg").convert("RGB")),
+        np.array(Image.open(PHOTOS[0][1]).convert("RGB")),
     )
     pair = [str(out / "source_00.png"), str(out / "target_00.png")]
     same = str(tmp_path / "same.png")
     assert main(["generate", *pair, "--out", same, "--weights", weights]) == 0
     assert (tmp_path / "same.png").read_bytes() == (out / "result_00.png").read_bytes()
+
+
+def test_the_generated_person_has_the_walkers_pose(tmp_path, shared, outside_weights, monkeypatch):
+    pytest.importorskip("ai_edge_litert", reason="needs the extra pose")
+    judge = load_detector(f"movenet:{outside_weights / 'movenet_single_pose_lightning_ptq.tflite'}")
+    monkeypatch.chdir(tmp_path)
+    near = []
+    for number in range(0, 60, 12):
+        frame = shared.resolve() / "walk" / "frames" / f"denis_walk{number:06d}.jpg"
+        source = shared.resolve() / "walk" / "source-image.jpg"
+        assert main(["generate", str(source), str(frame), "--out", "out.png"]) == 0
+        asked, given = (judge(read_photo(path)).pose for path in (frame, tmp_path / "out.png"))
+        away = (asked.joints - given.joints)[asked.visible].norm(dim=1)
+        near.append(away <= 8)
+    assert torch.cat(near).float().mean() >= 0.75
+
+
+def test_an_empty_street_is_refused(tmp_path, shared, capsys):
+    street = shared / "walk" / "bg-image.jpg"
+    out = tmp_path / "out.png"
+    assert main(["generate", str(street), ROW, "--out", str(out)]) == 2
+    assert capsys.readouterr().err == f"deformgan: No person found in {street}.\n"
+    assert not out.exists()

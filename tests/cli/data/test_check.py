@@ -21,7 +21,7 @@ def photos(tmp_path) -> Path:
     for index, line in enumerate(lines[1:25]):
         person = "ann" if index < 12 else "bob"
         (root / person).mkdir(parents=True, exist_ok=True)
-        shutil.copy(FOLDER / line.partition(":")[0], root / person)
+        shutil.copy(FOLDER / "bounding_box_train" / line.partition(":")[0], root / person)
         rows.append(f"{person}/{line}")
     (root / "annotation.csv").write_text("\n".join(rows) + "\n")
     return root
