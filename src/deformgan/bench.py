@@ -44,7 +44,7 @@ from deformgan.training.step import Players, train_step
 PEOPLE = Path(__file__).with_name("people") / "annotation.csv"
 PEOPLE_SIZE = (128, 64)
 CHANNELS = 64  # of VGG-19's conv1_2 and of the generator's first level
-QUICK_SECONDS, FULL_SECONDS = 2.5, 20.0  # for the repetitions of one comparison
+QUICK_SECONDS, FULL_SECONDS = 1.8, 20.0  # for the repetitions of one comparison
 _VIEWS = 4  # photos of each bundled person, in a row
 
 LOADER_REPEATS = 7  # of each bundled photo: about 2,000, some 50 MB, more than caches hold
