@@ -9,11 +9,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from deformgan.cli.inputs import Posed
+from deformgan.cli.inputs import Posed, open_detector
 from deformgan.cli.photos import Photos, natural_order
 from deformgan.cli.progress import progress
 from deformgan.cli.video import VIDEO_SUFFIXES
-from deformgan.detectors import find_person, load_detector
+from deformgan.detectors import find_person
 from deformgan.errors import InputError
 from deformgan.framing import PHOTO_SUFFIXES
 from deformgan.pose import Pose, Skeleton
@@ -68,7 +68,7 @@ def _read_frame(file: Path) -> Posed:
 
 
 def _detect_frames(photos: Photos, detector: str) -> Posed:
-    finder = load_detector(detector)
+    finder = open_detector(detector)
     poses, size = [], None
     for frame in progress(photos, "poses", len(photos)):
         photo = frame.read()

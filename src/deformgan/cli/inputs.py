@@ -4,6 +4,7 @@ This imports torch, so commands import it inside their functions.
 """
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,12 @@ def check_device(device: str) -> str:
     return device
 
 
+@cache
+def open_detector(name_and_path: str) -> PoseDetector:
+    """Loads the detector that `--detector` names, once for all that a command reads."""
+    return load_detector(name_and_path)
+
+
 def read_source(
     source: Path, pose: str | None, detector: str, person: int = 0
 ) -> tuple[UInt8[np.ndarray, "height width 3"], Pose]:
@@ -56,7 +63,7 @@ def read_source(
     photo = read_photo(source)
     if pose is not None:
         return photo, read_pose(pose)
-    return photo, detect(photo, source, load_detector(detector), person)
+    return photo, detect(photo, source, open_detector(detector), person)
 
 
 def read_target(spec: str, detector: str, person: int = 0) -> Posed:
@@ -74,7 +81,7 @@ def read_target(spec: str, detector: str, person: int = 0) -> Posed:
         annotation = read_single(spec, person=person if person else None)
         return Posed(annotation.pose, annotation.size)
     photo = read_photo(path)
-    return Posed(detect(photo, path, load_detector(detector), person), photo.shape[:2])
+    return Posed(detect(photo, path, open_detector(detector), person), photo.shape[:2])
 
 
 def detect(

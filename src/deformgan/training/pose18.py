@@ -23,6 +23,7 @@ from deformgan.datasets.synthetic import Synthetic
 from deformgan.detectors.pose18 import KIND, decode
 from deformgan.detectors.pose18_network import STRIDE, Pose18Config, Pose18Network
 from deformgan.framing import read_photo
+from deformgan.heatmap import render_heatmaps
 from deformgan.pose import Pose
 from deformgan.training.pose18_crops import SIZE, TORSO, CropBatches, Crops, People
 
@@ -63,15 +64,10 @@ class Pose18Training:
     seed: int = 0
 
 
-def heatmap_targets(
-    pose: Pose, sigma: float, scale: float = STRIDE
-) -> Float[Tensor, "batch joints rows columns"]:
-    """Draws a Gaussian round every visible joint, in cells; see `heatmap` for the method's own."""
-    places = (pose.joints + 0.5) / scale - 0.5
-    column, row = torch.arange(GRID[1]), torch.arange(GRID[0])
-    across = torch.exp(-0.5 * ((column - places[..., :1]) / sigma) ** 2)
-    down = torch.exp(-0.5 * ((row - places[..., 1:]) / sigma) ** 2)
-    return down[..., :, None] * across[..., None, :] * pose.visible[..., None, None]
+def heatmap_targets(pose: Pose, sigma: float) -> Float[Tensor, "batch joints rows columns"]:
+    """Draws a Gaussian round every visible joint of a crop, in cells of the network's maps."""
+    in_cells = Pose((pose.joints + 0.5) / STRIDE - 0.5, pose.visible)
+    return render_heatmaps(in_cells, GRID, sigma)
 
 
 def pose18_loss(logits: Float[Tensor, "batch maps rows columns"], crops: Crops) -> Tensor:
