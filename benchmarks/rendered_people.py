@@ -28,43 +28,15 @@ from PIL import Image
 from deformgan.datasets.market1501 import Market1501
 from deformgan.datasets.photo_set import PhotoSet
 from deformgan.detectors import load_detector
+from deformgan.detectors.fastestdet import FastestDet
 from deformgan.detectors.people import PERSON_SCORE
+from deformgan.evaluation.detection_score import detection_score
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
 RADIUS = 8 / 128  # of the image's height
 SURE = 0.5
 VIEWS = 4
-GREY = 114  # of the padding
 SHOWN, COLUMNS = 48, 12
-
-
-class FastestDet:
-    """How sure the detector FastestDet is that an image shows a person."""
-
-    def __init__(self, path: Path):
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        self.network = onnxruntime.InferenceSession(
-            str(path), options, providers=["CPUExecutionProvider"]
-        )
-        self.name, self.side = (
-            self.network.get_inputs()[0].name,
-            self.network.get_inputs()[0].shape[2],
-        )
-
-    def __call__(self, image: np.ndarray) -> float:
-        """Gives the highest score of the class person in any cell."""
-        height, width = image.shape[:2]
-        side = max(height, width)
-        square = Image.new("RGB", (side, side), (GREY, GREY, GREY))
-        square.paste(Image.fromarray(image), ((side - width) // 2, (side - height) // 2))
-        square = square.resize((self.side, self.side), Image.Resampling.BILINEAR)
-        pixels = np.asarray(square, dtype=np.float32)[..., ::-1] / 255  # blue first
-        cells = self.network.run(None, {self.name: pixels.transpose(2, 0, 1)[None].copy()})[0][0]
-        # Channels: objectness, four of the box, then one per class of COCO, people first.
-        return float((cells[0] ** 0.6 * cells[5] ** 0.4).max())
 
 
 def render(folder: Path, images: int, seed: int) -> dict[str, float]:
@@ -110,13 +82,9 @@ def look(data: PhotoSet, rows: list[int], shared: Path) -> dict[str, Any]:
         "visible": round(float(asked.sum()) / (18 * len(rows)), 3),
         "statistics": statistics(images),
     }
-    try:
-        detector = FastestDet(weights / "FastestDet.onnx")
-    except ImportError:
-        print("FastestDet is left out: it needs onnxruntime", flush=True)
-        return result
-    scores = np.array([detector(image) for image in images])
-    result["fastestdet"] = {"person": float((scores > SURE).mean()), "mean": float(scores.mean())}
+    scores = detection_score(data.images[rows], FastestDet(weights / "FastestDet.onnx"))
+    result["fastestdet"] = {"person": (scores > SURE).mean(dtype=torch.float64).item()}
+    result["fastestdet"]["mean"] = scores.mean().item()
     return result
 
 

@@ -1,11 +1,13 @@
 """Percentile bootstrap intervals."""
 
+import itertools
+
 import numpy as np
 import pytest
 import scipy.stats
 import torch
 
-from deformgan.evaluation.bootstrap import bootstrap_interval, paired_difference
+from deformgan.evaluation.bootstrap import bootstrap_interval, paired_difference, weighted_mean
 
 
 def test_agrees_with_scipy():
@@ -52,6 +54,45 @@ def test_a_small_steady_gain_shows_in_the_paired_difference_only():
     assert difference == pytest.approx((better - hard).mean().item())
     assert 0 < low < difference < high
     assert bootstrap_interval(better)[0] < bootstrap_interval(hard)[1]
+
+
+def test_people_are_drawn_with_all_of_their_images():
+    counts = [1, 2, 3, 2, 4]
+    clusters = [name for name, count in zip("abcde", counts, strict=True) for _ in range(count)]
+    values = torch.rand(sum(counts), dtype=torch.float64)
+    low, high = bootstrap_interval(values, clusters=clusters, resamples=20_000)
+    # By hand: every equally likely draw of five people out of five.
+    groups = [values[[c == name for c in clusters]].numpy() for name in "abcde"]
+    means = [
+        np.concatenate([groups[person] for person in draw]).mean()
+        for draw in itertools.product(range(5), repeat=5)
+    ]
+    assert low == pytest.approx(np.quantile(means, 0.025), abs=0.01)
+    assert high == pytest.approx(np.quantile(means, 0.975), abs=0.01)
+
+
+def test_images_that_are_all_of_one_person_say_nothing_more_than_that_person():
+    values = torch.rand(50)
+    mean = values.double().mean().item()
+    assert bootstrap_interval(values, resamples=50, clusters=[7] * 50) == pytest.approx((mean,) * 2)
+
+
+def test_copies_of_images_do_not_narrow_an_interval_over_people():
+    values = torch.rand(40, dtype=torch.float64)
+    once = bootstrap_interval(values, clusters=range(40))
+    assert once == pytest.approx(bootstrap_interval(values))
+    assert bootstrap_interval(values.repeat(5), clusters=[*range(40)] * 5) == pytest.approx(once)
+
+
+def test_whole_weights_are_as_good_as_copies():
+    values = torch.rand(12, dtype=torch.float64)
+    weights = torch.randint(1, 5, (12,))
+    copied = values.repeat_interleave(weights)
+    of = torch.arange(12).repeat_interleave(weights).tolist()
+    assert weighted_mean(values, weights) == pytest.approx(copied.mean().item())
+    assert bootstrap_interval(values, weights=weights) == pytest.approx(
+        bootstrap_interval(copied, clusters=of)
+    )
 
 
 def test_refuses_an_empty_list():

@@ -8,7 +8,8 @@ from jaxtyping import Float, UInt8
 
 from deformgan.detectors.coco17 import detection_from_coco17
 from deformgan.detectors.crop import cut_box
-from deformgan.detectors.outside_model import missing_extra, needed_file, quiet
+from deformgan.detectors.onnx import open_onnx
+from deformgan.detectors.outside_model import needed_file
 from deformgan.detectors.person import Box, Detection
 from deformgan.errors import InputError
 from deformgan.pose_formats.coco_json import COCO17
@@ -41,20 +42,7 @@ class SimCC:
 
     def __init__(self, path: Path | None, joint_score: float = JOINT_SCORE):
         file = needed_file("simcc", path)
-        with quiet():
-            try:
-                import onnxruntime
-            except ImportError:
-                raise missing_extra("simcc", "pose") from None
-            options = onnxruntime.SessionOptions()
-            options.log_severity_level = 4  # its warnings are not ours to pass on, even later
-            options.intra_op_num_threads = 1
-            try:
-                self._network = onnxruntime.InferenceSession(
-                    str(file), options, providers=["CPUExecutionProvider"]
-                )
-            except Exception:  # the library's errors have no class in common
-                raise InputError(f"{file} is not a model in ONNX's format.") from None
+        self._network = open_onnx("The detector simcc", file)
         inputs, outputs = self._network.get_inputs(), self._network.get_outputs()
         shape = inputs[0].shape
         if (

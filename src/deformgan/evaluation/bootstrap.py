@@ -1,7 +1,10 @@
 """How sure a mean is: percentile bootstrap intervals."""
 
+from collections.abc import Hashable, Sequence
+
 import numpy as np
-from jaxtyping import Float
+import torch
+from jaxtyping import Float, Num
 from torch import Tensor
 
 _CHUNK = 10_000_000
@@ -12,27 +15,40 @@ def bootstrap_interval(
     resamples: int = 10_000,
     seed: int = 0,
     confidence: float = 0.95,
+    weights: Num[Tensor, "images"] | None = None,
+    clusters: Sequence[Hashable] | None = None,
 ) -> tuple[float, float]:
     """Gives the interval in which the mean would fall for other draws of as many images.
+
+    Images of one person resemble each other. Where people were drawn, not images, people are drawn
+    again, each with all of their images: the interval of what other people would give.
 
     Args:
         values: One number per image.
         resamples: How many times the images are drawn again, with replacement.
         seed: Of the draws; the same images in the same order give the same interval.
         confidence: Share of the redrawn means that lie inside.
+        weights: Of the images in the mean, not negative: where a value is a share, how many things
+            it is a share of. None for equal ones.
+        clusters: Who is in each image; None to draw images one by one.
 
     Source:
         Efron, "Bootstrap Methods: Another Look at the Jackknife", 1979: the percentile interval.
     """
     if len(values) == 0:
         raise ValueError("an interval needs at least one value, got none.")
-    numbers = values.double().cpu().numpy()
+    counts = _weights(values, weights).cpu().numpy()
+    sums = values.double().cpu().numpy() * counts
+    if clusters is not None:
+        order: dict[Hashable, int] = {}
+        of_image = [order.setdefault(cluster, len(order)) for cluster in clusters]
+        sums, counts = np.bincount(of_image, sums), np.bincount(of_image, counts)
     random = np.random.default_rng(seed)
-    rows = max(1, _CHUNK // len(numbers))  # keeps memory bounded for tens of thousands of images
+    rows = max(1, _CHUNK // len(sums))  # keeps memory bounded for tens of thousands of images
     means = []
     for start in range(0, resamples, rows):
-        drawn = random.integers(len(numbers), size=(min(rows, resamples - start), len(numbers)))
-        means.append(numbers[drawn].mean(axis=1))
+        drawn = random.integers(len(sums), size=(min(rows, resamples - start), len(sums)))
+        means.append(sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1))
     tail = (1 - confidence) / 2
     low, high = np.quantile(np.concatenate(means), [tail, 1 - tail])
     return float(low), float(high)
@@ -44,6 +60,8 @@ def paired_difference(
     resamples: int = 10_000,
     seed: int = 0,
     confidence: float = 0.95,
+    weights: Num[Tensor, "images"] | None = None,
+    clusters: Sequence[Hashable] | None = None,
 ) -> tuple[float, float, float]:
     """Compares two systems image by image: the mean of first minus second, and its interval.
 
@@ -56,10 +74,24 @@ def paired_difference(
         resamples: As in `bootstrap_interval`.
         seed: As in `bootstrap_interval`.
         confidence: As in `bootstrap_interval`.
+        weights: As in `bootstrap_interval`; those of both systems are the same.
+        clusters: As in `bootstrap_interval`.
 
     Returns:
         The mean difference, the low and the high end.
     """
     difference = first.double() - second.double()
-    low, high = bootstrap_interval(difference, resamples, seed, confidence)
-    return difference.mean().item(), low, high
+    low, high = bootstrap_interval(difference, resamples, seed, confidence, weights, clusters)
+    return weighted_mean(difference, weights), low, high
+
+
+def weighted_mean(
+    values: Float[Tensor, "images"], weights: Num[Tensor, "images"] | None = None
+) -> float:
+    """Gives the mean of which `bootstrap_interval` gives the interval; arguments as there."""
+    numbers = _weights(values, weights)
+    return ((values.double() * numbers).sum() / numbers.sum()).item()
+
+
+def _weights(values: Tensor, weights: Tensor | None) -> Tensor:
+    return torch.ones_like(values, dtype=torch.float64) if weights is None else weights.double()
