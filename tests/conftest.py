@@ -1,8 +1,11 @@
 """Fixtures of the whole suite: the shared material, and a machine that is not oversubscribed."""
 
 import os
+import sys
 from collections.abc import Callable
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 # Before torch is imported, and inherited by every command that a test starts: with several threads
@@ -46,6 +49,18 @@ def market1501() -> Path:
 def outside_weights() -> Path:
     """Networks of other people: VGG-19's first layers, detectors, a Re-ID embedding."""
     return shared_path("weights")
+
+
+@pytest.fixture(scope="session")
+def keras_layout() -> ModuleType:
+    """Writes the authors' networks as Keras 2 does: see tests/keras_layout.py."""
+    pytest.importorskip("h5py", reason="needs the extra keras")
+    spec = spec_from_file_location("keras_layout", PROJECT / "tests" / "keras_layout.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[spec.name] = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 # (x, y) in a frame of 64x128 pixels, in the order of openpose18.

@@ -8,6 +8,7 @@ Whatever is slow to import is imported inside the function, so that `--help` ans
 """
 
 import functools
+import inspect
 import io
 import re
 import sys
@@ -29,8 +30,12 @@ COMMANDS: dict[str, str] = {
     "data synthesize": "Renders people who do not exist, with exact joints.",
     "train": "Trains a generator by a named recipe.",
     "verify": "Checks the code against the numbers of the authors' own.",
+    "convert": "Turns the authors' Keras weights into ours.",
     "bench": "Measures speed, as ratios to named rivals in the same run.",
 }
+
+# A command with this parameter is given there all flags that it does not name itself.
+_SETTINGS = "settings"
 
 _BAD_INPUT = 2
 _INTERRUPTED = 130  # what a shell reports for a process that Ctrl-C ended
@@ -120,19 +125,31 @@ def _parse(
     def bind(*args, **kwargs):
         return functools.partial(function, *args, **kwargs)
 
+    signature = inspect.signature(function)
+    open_ended = _SETTINGS in signature.parameters
+    if open_ended:
+        closed = [
+            parameter for name, parameter in signature.parameters.items() if name != _SETTINGS
+        ]
+        bind.__signature__ = signature.replace(parameters=closed)  # ty: ignore[missing-attribute]
+    parse = functools.partial(
+        tyro.cli,
+        bind,
+        prog=prog,
+        args=arguments,
+        config=(
+            tyro.conf.DisallowNone,
+            tyro.conf.FlagCreatePairsOff,
+            tyro.conf.PositionalMetavarFromFieldName,
+        ),
+    )
     complaint = io.StringIO()
     try:
         with redirect_stderr(complaint):
-            return tyro.cli(
-                bind,
-                prog=prog,
-                args=arguments,
-                config=(
-                    tyro.conf.DisallowNone,
-                    tyro.conf.FlagCreatePairsOff,
-                    tyro.conf.PositionalMetavarFromFieldName,
-                ),
-            )
+            if not open_ended:
+                return parse()
+            command, unknown = parse(return_unknown_args=True)
+            return functools.partial(command, **{_SETTINGS: unknown})
     except SystemExit as stop:
         if not stop.code:
             return None

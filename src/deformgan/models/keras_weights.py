@@ -1,5 +1,6 @@
-"""keras_parameters, load_keras_arrays: the names and layouts of the authors' Keras weights."""
+"""keras_parameters, load_keras_arrays, generator_config: the authors' Keras weights and ours."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,8 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from deformgan.models.discriminator import Discriminator
-from deformgan.models.generator import Generator
+from deformgan.models.discriminator import Discriminator, DiscriminatorConfig
+from deformgan.models.generator import Generator, GeneratorConfig
+
+WARPED_LEVELS = 4  # of the authors' generators
 
 
 def keras_parameters(network: Generator | Discriminator) -> dict[str, nn.Parameter]:
@@ -77,3 +80,29 @@ def from_keras(array: Tensor) -> Tensor:
 def to_keras(tensor: Tensor) -> Tensor:
     """Brings a weight or gradient into Keras' axis order."""
     return tensor.permute(2, 3, 1, 0) if tensor.ndim == 4 else tensor
+
+
+def generator_config(shapes: Mapping[str, tuple[int, ...]]) -> GeneratorConfig:
+    """Reads widths and streams off the shapes of Keras weights."""
+    stream = "enc" if "enc.0.kernel" in shapes else "enc_app"
+    levels = sum(bool(re.fullmatch(rf"{stream}\.\d+\.kernel", name)) for name in shapes)
+    return GeneratorConfig(
+        encoder_widths=tuple(shapes[f"{stream}.{level}.kernel"][3] for level in range(levels)),
+        decoder_widths=tuple(shapes[f"dec.{level}.kernel"][2] for level in range(levels - 1)),
+        streams=1 if stream == "enc" else 2,
+        warp="none" if stream == "enc" else "parts",
+        warped_levels=WARPED_LEVELS,
+        interpolation="nearest",
+        norm="joint",
+        heatmap_kind="terraced",
+        fit="total",
+        frame="strided",
+        convention="reference",
+    )
+
+
+def discriminator_config(shapes: Mapping[str, tuple[int, ...]]) -> DiscriminatorConfig:
+    """Reads the widths off the shapes of Keras weights."""
+    layers = sum(name.endswith(".kernel") for name in shapes)
+    widths = tuple(shapes[f"disc.{layer}.kernel"][3] for layer in range(layers - 1))
+    return DiscriminatorConfig(widths=widths, norm="joint", heatmap_kind="terraced")

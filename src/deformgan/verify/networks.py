@@ -1,6 +1,5 @@
 """Generator and discriminator layer by layer with the authors' weights, and what VGG sees."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -9,16 +8,20 @@ import torch
 
 from deformgan.affine import normalize
 from deformgan.backbones.vgg19 import CONVOLUTIONS, Vgg19Features
-from deformgan.models.discriminator import Discriminator, DiscriminatorConfig
-from deformgan.models.generator import Generator, GeneratorConfig, Guide
-from deformgan.models.keras_weights import load_keras_arrays
+from deformgan.models.discriminator import Discriminator
+from deformgan.models.generator import Generator, Guide
+from deformgan.models.keras_weights import (
+    WARPED_LEVELS,
+    discriminator_config,
+    generator_config,
+    load_keras_arrays,
+)
 from deformgan.verify.golden import Golden, key_of, size_of, unpack, variant_of
 from deformgan.verify.poses import heatmaps_of, pose_of
 from deformgan.verify.sheet import Finding, Ledger, Sheet
 from deformgan.verify.tolerances import LAYERS, OUTPUT, TRANSFORM, VGG
 from deformgan.verify.warp import transforms_of
 
-WARPED_LEVELS = 4
 _ZERO_CODE = 255  # a heat map's code for exactly 0; any other code c stands for exp(-c)
 WARP_OF_VARIANT = {"mask": "parts", "none": "none"}
 
@@ -76,37 +79,11 @@ def generator_of(weights: Mapping[str, np.ndarray], variant: str, **changes) -> 
     return generator.eval()
 
 
-def generator_config(shapes: Mapping[str, tuple[int, ...]]) -> GeneratorConfig:
-    """Reads widths and streams off the shapes of Keras weights."""
-    stream = "enc" if "enc.0.kernel" in shapes else "enc_app"
-    levels = sum(bool(re.fullmatch(rf"{stream}\.\d+\.kernel", name)) for name in shapes)
-    return GeneratorConfig(
-        encoder_widths=tuple(shapes[f"{stream}.{level}.kernel"][3] for level in range(levels)),
-        decoder_widths=tuple(shapes[f"dec.{level}.kernel"][2] for level in range(levels - 1)),
-        streams=1 if stream == "enc" else 2,
-        warp="none" if stream == "enc" else "parts",
-        warped_levels=WARPED_LEVELS,
-        interpolation="nearest",
-        norm="joint",
-        heatmap_kind="terraced",
-        fit="total",
-        frame="strided",
-        convention="reference",
-    )
-
-
 def discriminator_of(weights: Mapping[str, np.ndarray]) -> Discriminator:
     """Builds the reference's discriminator in the shape of its weights."""
     discriminator = Discriminator(discriminator_config({n: w.shape for n, w in weights.items()}))
     load_keras_arrays(discriminator, weights)
     return discriminator.eval()
-
-
-def discriminator_config(shapes: Mapping[str, tuple[int, ...]]) -> DiscriminatorConfig:
-    """Reads the widths off the shapes of Keras weights."""
-    layers = sum(name.endswith(".kernel") for name in shapes)
-    widths = tuple(shapes[f"disc.{layer}.kernel"][3] for layer in range(layers - 1))
-    return DiscriminatorConfig(widths=widths, norm="joint", heatmap_kind="terraced")
 
 
 def check_inputs(ledger: Ledger, file: str) -> None:

@@ -8,9 +8,13 @@ import torch
 
 from deformgan.models.discriminator import Discriminator
 from deformgan.models.generator import Generator, Guide
-from deformgan.models.keras_weights import keras_parameters, to_keras
+from deformgan.models.keras_weights import (
+    discriminator_config,
+    generator_config,
+    keras_parameters,
+    to_keras,
+)
 from deformgan.verify.golden import size_of
-from deformgan.verify.networks import discriminator_config, generator_config
 from deformgan.verify.sheet import Finding, Ledger, Sheet
 
 _JOINTS = 18
