@@ -12,6 +12,7 @@ from deformgan.checkpoint import load_generator
 from deformgan.datasets.batches import to_bytes, to_float
 from deformgan.errors import InputError
 from deformgan.framing import find_framing, read_photo
+from deformgan.models.blocks import Noise
 from deformgan.models.generator import Generator
 from deformgan.pair import View
 from deformgan.pose import Pose
@@ -124,7 +125,7 @@ class PoseTransfer:
         device = next(self.generator.parameters()).device
         noise = None
         if noise_seed is not None:
-            noise = torch.Generator(device).manual_seed(noise_seed)
+            noise = Noise(torch.Generator(device).manual_seed(noise_seed))
         count = len(targets)
         view = View(
             source.image.expand(count, -1, -1, -1).to(device),

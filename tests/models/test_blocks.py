@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from deformgan.models.blocks import Down, JointNorm, Up, init_weights, make_norm
+from deformgan.models.blocks import Down, JointNorm, Noise, Up, init_weights, make_norm
 
 
 def test_joint_norm_matches_the_definition_in_slow_loops():
@@ -105,11 +105,15 @@ def test_resizing_moves_evenly_with_its_input():
     )
 
 
+def noise(seed, place=0, places=1):
+    return Noise(torch.Generator().manual_seed(seed), place, places)
+
+
 def test_noise_drops_half_and_keeps_the_mean():
     block = Up(8, 64, "instance", noisy=True, upsampling="transposed").eval()
     features = torch.randn(2, 8, 8, 8)
     still = block(features)
-    noisy = block(features, torch.Generator().manual_seed(1))
+    noisy = block(features, noise(1))
     kept = noisy != 0
     assert abs(kept.float().mean().item() - 0.5) < 0.02
     torch.testing.assert_close(noisy[kept], 2 * still[kept])
@@ -118,16 +122,23 @@ def test_noise_drops_half_and_keeps_the_mean():
 def test_noise_is_repeatable_and_differs_with_its_seed():
     block = Up(8, 4, "instance", noisy=True, upsampling="resize").eval()
     features = torch.randn(2, 8, 4, 4)
-    one, again, other = (block(features, torch.Generator().manual_seed(s)) for s in (1, 1, 2))
+    one, again, other = (block(features, noise(s)) for s in (1, 1, 2))
     assert torch.equal(one, again)
     assert not torch.equal(one, other)
     assert torch.equal(block(features), block(features))
 
 
+def test_parts_of_a_batch_get_the_noise_that_they_have_in_the_whole():
+    block = Up(4, 4, "instance", noisy=True, upsampling="transposed").eval()
+    features = torch.randn(6, 4, 4, 4)
+    parts = [block(part, noise(3, i, 3)) for i, part in enumerate(features.chunk(3))]
+    torch.testing.assert_close(torch.cat(parts), block(features, noise(3)))
+
+
 def test_a_block_without_noise_has_none_in_training_either():
     block = Up(8, 4, "instance", noisy=False, upsampling="transposed").train()
     features = torch.randn(2, 8, 4, 4)
-    assert torch.equal(block(features), block(features, torch.Generator().manual_seed(1)))
+    assert torch.equal(block(features), block(features, noise(1)))
 
 
 def test_initial_weights_are_glorot_s_and_biases_zero():

@@ -6,6 +6,8 @@ import pytest
 import torch
 
 from deformgan.affine import part_transforms
+from deformgan.checkpoint import load_generator, save_generator
+from deformgan.models.blocks import Noise
 from deformgan.models.generator import Generator, GeneratorConfig
 from deformgan.pair import View
 from deformgan.pose import Pose
@@ -15,6 +17,7 @@ SMALL = GeneratorConfig(
     encoder_widths=(4, 6, 8, 8), decoder_widths=(8, 6, 4), warped_levels=3, heatmap_sigma=3.0
 )
 ONE_STREAM = {"streams": 1, "warp": "none"}
+REFINED = ("refined", "refined blend", "refined average", "refined reference")
 FORMS = {
     "parts": {},
     "global": {"warp": "global"},
@@ -24,6 +27,17 @@ FORMS = {
     "blend": {"blend": True},
     "global blend": {"blend": True, "warp": "global"},
     "average": {"aggregation": "average"},
+    "learned": {"warp": "learned"},
+    "learned blend": {"warp": "learned", "blend": True},
+    "refined": {"refine": True},
+    "refined blend": {"refine": True, "blend": True},
+    "refined average": {"refine": True, "aggregation": "average"},
+    "refined reference": {
+        "refine": True,
+        "fit": "total",
+        "frame": "strided",
+        "convention": "reference",
+    },
     "reference": {
         "norm": "joint",
         "interpolation": "nearest",
@@ -42,6 +56,14 @@ LARGE = {
 def make(**changes):
     torch.manual_seed(3)
     return Generator(replace(SMALL, **changes)).eval()
+
+
+def awake(generator):
+    """A generator whose learned transforms are no longer those that it starts with."""
+    for name in ("learned_affine", "refinement"):
+        if hasattr(generator, name):
+            torch.nn.init.normal_(getattr(generator, name).layers[-1].weight, std=0.05)
+    return generator
 
 
 def scene(people, batch=3, size=(48, 24), hidden=0.0):
@@ -70,9 +92,18 @@ def test_has_as_many_parameters_as_the_authors(changes, parameters):
     assert sum(parameter.numel() for parameter in generator.parameters()) == parameters
 
 
+@pytest.mark.parametrize(("changes", "parameters"), [({}, 61_136_885), (LARGE, 82_108_411)])
+def test_with_a_learned_transform_too_when_it_is_counted_at_every_warped_level(changes, parameters):
+    with torch.device("meta"):
+        generator = Generator(GeneratorConfig(norm="joint", warp="learned", **changes))
+    found = sum(parameter.numel() for parameter in generator.parameters())
+    shared = sum(parameter.numel() for parameter in generator.learned_affine.parameters())
+    assert found + (generator.config.warped_levels - 1) * shared == parameters
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_every_form_paints_and_reaches_all_its_parameters_with_finite_gradients(form, people):
-    generator = make(**FORMS[form]).train()
+    generator = awake(make(**FORMS[form])).train()
     source, target = scene(people, hidden=0.15)
     picture = generator(source, target)
     assert picture.shape == source.image.shape
@@ -87,7 +118,7 @@ def test_every_form_paints_and_reaches_all_its_parameters_with_finite_gradients(
 
 @pytest.mark.parametrize("form", FORMS)
 def test_poses_without_any_transform_give_a_finite_picture_and_gradient(form, people):
-    generator = make(**FORMS[form]).train()
+    generator = awake(make(**FORMS[form])).train()
     source, target = scene(people)
     hidden = torch.zeros_like(target.visible)
     nobody = View(source.image, Pose(source.pose.joints, hidden))
@@ -116,7 +147,7 @@ def test_one_bad_pose_leaves_the_rest_of_its_batch_alone(people):
 
 @pytest.mark.parametrize("form", FORMS)
 def test_batch_1_is_the_same_item_of_batch_8(form, people):
-    generator = make(**FORMS[form])
+    generator = awake(make(**FORMS[form]))
     source, target = scene(people, batch=8, hidden=0.1)
     with torch.no_grad():
         together = generator(source, target)
@@ -154,7 +185,8 @@ def test_noise_is_repeatable_differs_with_its_seed_and_is_off_without_it(people)
     source, target = scene(people)
     with torch.no_grad():
         one, again, other = (
-            generator(source, target, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2)
+            generator(source, target, Noise(torch.Generator().manual_seed(seed)))
+            for seed in (1, 1, 2)
         )
         still = generator(source, target)
         assert torch.equal(one, again)
@@ -187,8 +219,9 @@ def test_the_picture_depends_on_the_photo_and_on_both_poses(people):
     assert all((picture - other).abs().max() > 1e-3 for other in others)
 
 
-def test_where_a_missing_joint_is_said_to_be_does_not_matter(people):
-    generator = make(blend=True)
+@pytest.mark.parametrize("form", ["blend", "learned blend", "refined blend"])
+def test_where_a_missing_joint_is_said_to_be_does_not_matter(form, people):
+    generator = awake(make(**FORMS[form]))
     source, target = scene(people, hidden=0.3)
     moved = [
         Pose(pose.joints.where(pose.visible[..., None], 777.0), pose.visible)
@@ -200,8 +233,9 @@ def test_where_a_missing_joint_is_said_to_be_does_not_matter(people):
     assert torch.equal(again, picture)
 
 
-def test_a_bfloat16_run_moves_parts_with_full_precision(people):
-    generator = make()
+@pytest.mark.parametrize("form", ["parts", "learned", "refined"])
+def test_a_bfloat16_run_moves_parts_with_full_precision(form, people):
+    generator = awake(make(**FORMS[form]))
     source, target = scene(people, size=(128, 64))
     wanted = generator.guide(source.pose, target, (128, 64))
     with torch.autocast("cpu", torch.bfloat16):
@@ -234,6 +268,122 @@ def test_with_the_same_pose_twice_the_torso_s_skip_is_the_source_s_features(peop
         torch.testing.assert_close(moved, source_features, atol=1e-4, rtol=1e-4)
 
 
+def test_a_learned_transform_starts_with_unmoved_skips_and_serves_every_level(people):
+    generator = make(warp="learned", blend=True)
+    source, target = scene(people, hidden=0.2)
+    with torch.no_grad():
+        activations = generator.paint(source.image, generator.guide(source.pose, target, (48, 24)))
+        for level in range(3):
+            features = activations.source[level]
+            moved = activations.skips[level][:, : features.shape[1]]
+            torch.testing.assert_close(moved, features, atol=1e-4, rtol=1e-4)
+        guide = awake(generator).guide(source.pose, target, (48, 24))
+    first, *others = guide.transforms
+    assert torch.equal(first, generator.learned_affine(source.pose, target, (48, 24)))
+    assert first.shape == (3, 1, 2, 3)
+    assert not torch.allclose(first, torch.eye(2, 3))
+    assert len(others) == 2
+    assert all(torch.equal(other, first) for other in others)
+    assert all(mask.all() for mask in guide.masks)
+
+
+@pytest.mark.parametrize("form", REFINED)
+def test_a_refined_generator_starts_as_the_unrefined_one_to_the_bit(form, people):
+    plain, refined = make(**FORMS[form] | {"refine": False}), make(**FORMS[form])
+    weights = plain.state_dict()
+    for name, value in refined.state_dict().items():
+        assert name.startswith("refinement.") or torch.equal(value, weights[name]), name
+    source, target = scene(people, hidden=0.15)
+    pictures = [generator(source, target) for generator in (plain, refined)]
+    assert torch.equal(*pictures)
+    for picture in pictures:
+        picture.square().mean().backward()
+    gradients = dict(refined.named_parameters())
+    for name, parameter in plain.named_parameters():
+        assert torch.equal(parameter.grad, gradients[name].grad), name
+
+
+@pytest.mark.parametrize("form", REFINED)
+def test_refinement_moves_parts_that_have_a_transform_and_nothing_else(form, people):
+    generator = make(**FORMS[form])
+    source, target = scene(people, size=(64, 32), hidden=0.3)
+    before = generator.guide(source.pose, target, (64, 32))
+    after = awake(generator).guide(source.pose, target, (64, 32))
+    _, found = part_transforms(
+        source.pose.to(torch.float64),
+        target.to(torch.float64),
+        OPENPOSE18,
+        generator.config.fit,
+    )
+    assert found.any()
+    assert not found.all()
+    assert torch.equal(after.source_heatmaps, before.source_heatmaps)
+    assert torch.equal(after.target_heatmaps, before.target_heatmaps)
+    for moved, still in zip(after.transforms, before.transforms, strict=True):
+        assert torch.equal(moved[~found], still[~found])
+        assert (moved[found] - still[found]).abs().amax(dim=(1, 2)).min() > 1e-3
+    for mask, old in zip(after.masks, before.masks, strict=True):
+        assert torch.equal(mask, old)
+        assert not mask[~found].any()
+
+
+def test_a_refinement_s_move_is_the_same_in_the_image_at_every_level_of_the_strided_frame(people):
+    generator = awake(make(**FORMS["refined reference"]))
+    source, target = scene(people, size=(64, 32))
+    guide = generator.guide(source.pose, target, (64, 32))
+    torso = torch.stack([transforms[:, 0] for transforms in guide.transforms])
+    places = []
+    for level, transforms in enumerate(torso):
+        # The image's pixel (8, 16) is pixel (8, 16) / stride of a level, where it reads the source.
+        width, height = 32 >> level, 64 >> level
+        x, y = ((8 >> level) * 2 + 1) / width - 1, ((16 >> level) * 2 + 1) / height - 1
+        u, v = (transforms @ torch.tensor([x, y, 1.0]).double()).unbind(dim=1)
+        places.append(torch.stack([(u + 1) * width - 1, (v + 1) * height - 1]) / 2 * 2**level)
+    torch.testing.assert_close(places[1], places[0], atol=1e-4, rtol=0)
+    torch.testing.assert_close(places[2], places[0], atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("form", ["learned", "learned blend", *REFINED])
+def test_what_is_learned_of_transforms_gets_the_gradient_of_the_picture(form, people):
+    # Finite differences, in double precision.
+    generator = awake(make(**FORMS[form])).double()
+    source, target = scene(people, size=(16, 16), hidden=0.1)
+    source = View(source.image.double(), source.pose.to(torch.float64))
+    target = target.to(torch.float64)
+    direction = torch.randn_like(source.image)
+
+    def loss():
+        return (generator(source, target) * direction).mean()
+
+    loss().backward()
+    network = generator.learned_affine if "learned" in form else generator.refinement
+    step = 1e-7
+    for layer in (network.layers[0], network.layers[-1]):
+        for parameter in (layer.weight, layer.bias):
+            place = int(parameter.grad.abs().argmax())
+            entry = parameter.data.view(-1)[place : place + 1]
+            with torch.no_grad():
+                entry += step
+                above = loss()
+                entry -= 2 * step
+                below = loss()
+                entry += step
+            found = (above - below) / (2 * step)
+            assert found != 0
+            torch.testing.assert_close(found, parameter.grad.view(-1)[place], rtol=1e-3, atol=1e-9)
+
+
+@pytest.mark.parametrize("form", ["learned blend", "refined blend"])
+def test_a_learned_transform_survives_its_file(form, people, tmp_path):
+    generator = awake(make(**FORMS[form]))
+    save_generator(tmp_path / "a.safetensors", generator, {}, dtype=torch.float32)
+    loaded, _ = load_generator(tmp_path / "a.safetensors")
+    assert loaded.config == generator.config
+    source, target = scene(people)
+    with torch.no_grad():
+        assert torch.equal(loaded(source, target), generator(source, target))
+
+
 def test_skips_and_features_have_the_shapes_of_a_u_net(people):
     generator = make()
     source, target = scene(people)
@@ -259,7 +409,11 @@ def test_skips_and_features_have_the_shapes_of_a_u_net(people):
     [
         ({"decoder_widths": (8, 6)}, "4 encoder levels need 3 decoder blocks, got 2"),
         ({"streams": 1}, "its warp must be none"),
-        ({"blend": True, "warp": "none"}, "its warp must be parts or global"),
+        ({"blend": True, "warp": "none"}, "its warp must be parts, global or learned"),
+        ({"refine": True, "warp": "global"}, "its warp must be parts, not global"),
+        ({"refine": True, "warp": "learned"}, "its warp must be parts, not learned"),
+        ({"refine": True, "interpolation": "nearest"}, "needs bilinear"),
+        ({"warp": "learned", "interpolation": "nearest"}, "needs bilinear"),
     ],
 )
 def test_a_configuration_that_makes_no_sense_is_refused(changes, complaint):

@@ -1,10 +1,11 @@
 """The blocks that both networks are built of."""
 
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 Norm = Literal["instance", "joint"]
@@ -12,6 +13,31 @@ Upsampling = Literal["transposed", "resize"]
 
 LEAK = 0.2  # of every LeakyReLU
 DROPOUT = 0.5
+
+
+@dataclass(frozen=True)
+class Noise:
+    """What dropout draws from: the paper's z.
+
+    Attributes:
+        random: On the device of the features. A seeded one makes the result repeatable.
+        place: Which part of a batch that was cut into equal parts is at hand; each part gets the
+            noise that it would have in the whole.
+        places: Number of parts.
+    """
+
+    random: torch.Generator
+    place: int = 0
+    places: int = 1
+
+    def kept(
+        self, features: Float[Tensor, "batch channels height width"]
+    ) -> Bool[Tensor, "batch channels height width"]:
+        """Draws which of the features stay."""
+        batch, *rest = features.shape
+        shape = (batch * self.places, *rest)
+        drawn = torch.rand(shape, generator=self.random, device=features.device)
+        return drawn[self.place * batch : (self.place + 1) * batch] >= DROPOUT
 
 
 class JointNorm(nn.Module):
@@ -108,22 +134,21 @@ class Up(nn.Module):
     def forward(
         self,
         features: Float[Tensor, "batch inputs height width"],
-        noise: torch.Generator | None = None,
+        noise: Noise | None = None,
     ) -> Float[Tensor, "batch outputs height*2 width*2"]:
         """Gives features before the next activation.
 
         Args:
             features: From the level below, with its skip.
-            noise: Where dropout draws from. Without it dropout is on in training only, and draws
-                from torch's own random numbers.
+            noise: Turns dropout on, also outside training. Without it dropout is on in training
+                only, and draws from torch's own random numbers.
         """
         features = self.norm(self.conv(F.relu(features)))
         if not self.noisy:
             return features
         if noise is None:
             return F.dropout(features, DROPOUT, self.training)
-        kept = torch.rand(features.shape, generator=noise, device=features.device) >= DROPOUT
-        return features * kept / (1 - DROPOUT)
+        return features * noise.kept(features) / (1 - DROPOUT)
 
 
 def init_weights(network: nn.Module) -> None:

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from deformgan.heatmap import HeatmapKind, render_heatmaps
-from deformgan.models.blocks import Down, Norm, init_weights
+from deformgan.models.blocks import LEAK, Down, Norm, init_weights
 from deformgan.pair import View
 from deformgan.skeletons import SKELETONS
 
@@ -19,6 +20,8 @@ class DiscriminatorConfig:
 
     Attributes:
         widths: Channels of each layer but the last, which has one.
+        local_levels: Layers, counted from 0, whose features are judged too, each pixel of them as a
+            patch of its own (ours: small patches for texture beside the paper's large ones).
         norm: See `GeneratorConfig`.
         heatmap_sigma: In pixels.
         heatmap_kind: See `render_heatmaps`.
@@ -26,6 +29,7 @@ class DiscriminatorConfig:
     """
 
     widths: tuple[int, ...] = (64, 128, 256, 512)
+    local_levels: tuple[int, ...] = ()
     norm: Norm = "instance"
     heatmap_sigma: float = 6.0
     heatmap_kind: HeatmapKind = "gaussian"
@@ -50,9 +54,10 @@ class Discriminator(nn.Module):
             layers.append(Down(inputs, outputs, config.norm))
         layers.append(Down(widths[-1], 1, None))
         self.layers = nn.ModuleList(layers)
+        self.local = nn.ModuleList(nn.Conv2d(widths[level], 1, 1) for level in config.local_levels)
         init_weights(self)
 
-    def forward(self, source: View, candidate: View) -> Float[Tensor, "batch patches"]:
+    def forward(self, source: View, candidate: View) -> tuple[Float[Tensor, "batch _"], ...]:
         """Judges the candidate.
 
         Args:
@@ -60,10 +65,15 @@ class Discriminator(nn.Module):
             candidate: A real or generated photo with the pose it should show.
 
         Returns:
-            Logits, above 0 for "real", patches in row order.
+            Logits, above 0 for "real", patches in row order: of the paper's patches, then of those
+            of each local level.
         """
         heatmaps = [self.heatmaps(view) for view in (source, candidate)]
-        return self.judge(source.image, heatmaps[0], candidate.image, heatmaps[1])[-1].flatten(1)
+        features = self.judge(source.image, heatmaps[0], candidate.image, heatmaps[1])
+        logits = [features[-1]]
+        for level, head in zip(self.config.local_levels, self.local, strict=True):
+            logits.append(head(F.leaky_relu(features[level], LEAK)))
+        return tuple(logit.flatten(1) for logit in logits)
 
     @torch.no_grad()
     def heatmaps(self, view: View) -> Float[Tensor, "batch joints height width"]:

@@ -12,13 +12,14 @@ from torch import Tensor, nn
 from deformgan.affine import FitMethod, Frame, global_transform, normalize, part_transforms
 from deformgan.deformable_skip import Aggregation, Interpolation, overlay_parts, warp_parts
 from deformgan.heatmap import HeatmapKind, render_heatmaps
-from deformgan.models.blocks import Down, Norm, Up, Upsampling, init_weights
+from deformgan.models.blocks import Down, Noise, Norm, Up, Upsampling, init_weights
+from deformgan.models.learned_affine import AffineRefinement, LearnedAffine, warp_whole
 from deformgan.pair import View
 from deformgan.parts import Convention, part_masks
 from deformgan.pose import Pose, Skeleton
 from deformgan.skeletons import SKELETONS
 
-Warp = Literal["parts", "global", "none"]
+Warp = Literal["parts", "global", "learned", "none"]
 
 NOISY_BLOCKS = 3  # of the decoder, from the bottleneck up
 
@@ -34,7 +35,7 @@ class GeneratorConfig:
         streams: 2: source (image and its pose) and target pose apart. 1: the paper's baseline, one
             encoder over everything, with plain skips.
         warp: What moves the source stream's skips: ten "parts", one "global" transform without
-            masks, or "none".
+            masks, one "learned" from both poses (see `LearnedAffine`), or "none".
         warped_levels: How many levels, from full resolution, have warped skips.
         aggregation: How parts meet in a warped skip.
         interpolation: How warped features are read.
@@ -44,9 +45,10 @@ class GeneratorConfig:
         heatmap_sigma: In pixels.
         heatmap_kind: See `render_heatmaps`.
         fit: See `fit_affine`.
-        frame: See `normalize`.
+        frame: See `normalize`; a learned transform is always in the half-pixel frame.
         convention: See `part_masks`.
         skeleton: Name of the poses' skeleton.
+        refine: Lets a small network correct the parts' transforms (see `AffineRefinement`).
     """
 
     encoder_widths: tuple[int, ...] = (64, 128, 256, 512, 512, 512)
@@ -65,6 +67,7 @@ class GeneratorConfig:
     frame: Frame = "half_pixel"
     convention: Convention = "deformgan"
     skeleton: str = "openpose18"
+    refine: bool = False
 
     def __post_init__(self):
         if len(self.decoder_widths) != len(self.encoder_widths) - 1:
@@ -76,7 +79,16 @@ class GeneratorConfig:
             raise ValueError("one stream mixes both poses before any skip: its warp must be none.")
         if self.blend and self.warp == "none":
             raise ValueError(
-                "blend needs a photo that was moved: its warp must be parts or global."
+                "blend needs a photo that was moved: its warp must be parts, global or learned."
+            )
+        if self.refine and self.warp != "parts":
+            raise ValueError(
+                f"refine corrects the transforms of parts: its warp must be parts, not {self.warp}."
+            )
+        if (self.refine or self.warp == "learned") and self.interpolation == "nearest":
+            raise ValueError(
+                "nearest sampling teaches a transform nothing: a learned or refined one needs "
+                "bilinear."
             )
 
     @property
@@ -153,6 +165,11 @@ class Generator(nn.Module):
         else:
             self.head = nn.Conv2d(inputs, 3, 3, padding=1)
         init_weights(self)
+        # Last, so that from one seed the convolutions are the same with and without.
+        if config.warp == "learned":
+            self.learned_affine = LearnedAffine(joints)
+        if config.refine:
+            self.refinement = AffineRefinement(joints, len(self.skeleton.parts))
 
     @property
     def skeleton(self) -> Skeleton:
@@ -160,15 +177,14 @@ class Generator(nn.Module):
         return SKELETONS[self.config.skeleton]
 
     def forward(
-        self, source: View, target_pose: Pose, noise: torch.Generator | None = None
+        self, source: View, target_pose: Pose, noise: Noise | None = None
     ) -> Float[Tensor, "batch 3 height width"]:
         """Paints the person of `source` in the target pose.
 
         Args:
             source: Height and width must be multiples of `config.stride`.
             target_pose: In pixels of the image to be generated, which has the source's size.
-            noise: Where dropout draws from, to have it on outside training (the paper's z); a
-                seeded one makes the result repeatable.
+            noise: Turns dropout on, also outside training.
 
         Returns:
             RGB in [-1, 1].
@@ -181,7 +197,6 @@ class Generator(nn.Module):
         guide = self.guide(source.pose, target_pose, size)
         return self.paint(source.image, guide, noise).output
 
-    @torch.no_grad()
     def guide(self, source_pose: Pose, target_pose: Pose, size: tuple[int, int]) -> Guide:
         """Computes what the poses say: heat maps, transforms and masks.
 
@@ -190,32 +205,48 @@ class Generator(nn.Module):
             target_pose: In pixels.
             size: Height and width of both images.
         """
-        config, skeleton = self.config, self.skeleton
-        source_heatmaps, target_heatmaps = (
-            render_heatmaps(pose, size, config.heatmap_sigma, config.heatmap_kind)
-            for pose in (source_pose, target_pose)
-        )
-        transforms, masks = [], []
-        if config.warp != "none":
-            fit = part_transforms if config.warp == "parts" else global_transform
+        config = self.config
+        with torch.no_grad():
+            source_heatmaps, target_heatmaps = (
+                render_heatmaps(pose, size, config.heatmap_sigma, config.heatmap_kind)
+                for pose in (source_pose, target_pose)
+            )
+        if config.warp == "none":
+            return Guide(source_heatmaps, target_heatmaps, [], [])
+        transforms, found = self._transforms(source_pose, target_pose, size)
+        masks = []
+        for level in range(config.warped_levels):
+            stride = 2**level
+            if config.warp == "parts":
+                mask = part_masks(target_pose, self.skeleton, size, stride, config.convention)
+            else:
+                mask = torch.ones_like(target_heatmaps[:, :1, ::stride, ::stride]).bool()
+            masks.append(mask & found[:, :, None, None])
+        return Guide(source_heatmaps, target_heatmaps, transforms, masks)
+
+    def _transforms(
+        self, source_pose: Pose, target_pose: Pose, size: tuple[int, int]
+    ) -> tuple[list[Tensor], Tensor]:
+        """Gives the transforms of every warped level, and which parts have one."""
+        config, levels = self.config, range(self.config.warped_levels)
+        if config.warp == "learned":
+            learned = self.learned_affine(source_pose, target_pose, size)
+            return [learned for _ in levels], torch.ones_like(learned[..., 0, 0]).bool()
+        fit = part_transforms if config.warp == "parts" else global_transform
+        with torch.no_grad():
             # Fits are cheap, and nearest sampling decides at exact halves: double precision.
             poses = (source_pose.to(torch.float64), target_pose.to(torch.float64))
-            moves, found = fit(*poses, skeleton, config.fit)
-            for level in range(config.warped_levels):
-                stride = 2**level
-                transforms.append(normalize(moves, size, config.frame, stride))
-                if config.warp == "parts":
-                    mask = part_masks(target_pose, skeleton, size, stride, config.convention)
-                else:
-                    mask = torch.ones_like(target_heatmaps[:, :1, ::stride, ::stride]).bool()
-                masks.append(mask & found[:, :, None, None])
-        return Guide(source_heatmaps, target_heatmaps, transforms, masks)
+            moves, found = fit(*poses, self.skeleton, config.fit)
+        if config.refine:
+            correction = self.refinement(source_pose, target_pose, size)
+            moves = moves + correction.where(found[..., None, None], 0)
+        return [normalize(moves, size, config.frame, 2**level) for level in levels], found
 
     def paint(
         self,
         image: Float[Tensor, "batch 3 height width"],
         guide: Guide,
-        noise: torch.Generator | None = None,
+        noise: Noise | None = None,
     ) -> Activations:
         """Runs the network and keeps every feature map.
 
@@ -248,6 +279,8 @@ class Generator(nn.Module):
         return Activations(source, target, skips, decoder, output)
 
     def _warp(self, features: Tensor, guide: Guide, level: int) -> Tensor:
+        if self.config.warp == "learned":
+            return warp_whole(features, guide.transforms[level])
         return warp_parts(
             features,
             guide.transforms[level],
@@ -258,8 +291,7 @@ class Generator(nn.Module):
 
     def _blend(self, image: Tensor, guide: Guide, features: Tensor) -> Tensor:
         """Ours, not the paper's: `a * moved photo + (1 - a) * paint`, a learned."""
-        with torch.no_grad():
-            photo, known = overlay_parts(image, guide.transforms[0], guide.masks[0])
+        photo, known = overlay_parts(image, guide.transforms[0], guide.masks[0])
         features = torch.cat([F.relu(features), photo, known], dim=1)
         painted, opacity = self.head(F.relu(self.mix(features))).split([3, 1], dim=1)
         opacity = torch.sigmoid(opacity) * known
