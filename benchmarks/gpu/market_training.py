@@ -25,9 +25,12 @@ import market_test_identities  # noqa: E402
 import torch  # noqa: E402
 
 from deformgan.backbones.vgg19 import Vgg19Features  # noqa: E402
+from deformgan.provenance import provenance  # noqa: E402
 from deformgan.recipes import RECIPES  # noqa: E402
 from deformgan.training.data import open_data  # noqa: E402
-from deformgan.training.loop import METRICS, RESULT, provenance, train  # noqa: E402
+from deformgan.training.launch import open_fabric  # noqa: E402
+from deformgan.training.loop import RESULT, train  # noqa: E402
+from deformgan.training.records import METRICS  # noqa: E402
 
 LARGEST_KEPT = 16 * 2**20
 TIMED_STEPS = 60  # the first half warms up
@@ -70,7 +73,8 @@ def run(given: argparse.Namespace, folders: list[Path], scratch: Path) -> None:
     scratch.mkdir()
     device = torch.device(given.device)
     config = replace(RECIPES[given.recipe](), batch_size=given.batch_size, save_every=10**9)
-    photos = open_data(config, folders, device)
+    fabric = open_fabric(device)
+    photos = open_data(config, folders, fabric)
     features = Vgg19Features(given.vgg, config.weights.vgg_layers).to(device)
     metadata = {**provenance(), "data": [f.name for f in folders], "size": list(photos.size)}
 
@@ -82,7 +86,7 @@ def run(given: argparse.Namespace, folders: list[Path], scratch: Path) -> None:
             scratch,
             features=features,
             samples=photos.samples,
-            device=device,
+            fabric=fabric,
             metadata=metadata,
             resume=resume,
         )
@@ -94,7 +98,12 @@ def run(given: argparse.Namespace, folders: list[Path], scratch: Path) -> None:
     seconds = go(steps, resume=True)
     report, sheet = given.out / "test_identities.json", given.out / "sheet.png"
     market_test_identities.main(
-        folders[0], str(scratch / RESULT), given.pairs, report, sheet, given.device
+        folders[0],
+        (str(scratch / RESULT),),
+        pairs=given.pairs,
+        json=report,
+        sheet=sheet,
+        device=given.device,
     )
     result = {
         "recipe": given.recipe,

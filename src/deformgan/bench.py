@@ -36,10 +36,12 @@ from deformgan.pair import View
 from deformgan.parts import part_masks
 from deformgan.pose import Pose
 from deformgan.pose_formats import read_annotations
+from deformgan.provenance import provenance
 from deformgan.recipes.pedestrian import pedestrian_small
 from deformgan.skeletons.openpose18 import OPENPOSE18
-from deformgan.training.loop import provenance
-from deformgan.training.step import Players, train_step
+from deformgan.training.launch import open_fabric
+from deformgan.training.players import Players
+from deformgan.training.step import train_step
 
 PEOPLE = Path(__file__).with_name("people") / "annotation.csv"
 PEOPLE_SIZE = (128, 64)
@@ -230,13 +232,14 @@ def loader_speed(device: str, seconds: float, data: Path | None = None) -> Loade
             PairBatches(dataset, config.batch_size, flip=config.flip, device=device, storage=place)
             for dataset, place in ((held, "device"), (mapped, "host"))
         ]
-        players = Players.create(config, torch.device(device))
+        fabric = open_fabric(torch.device(device))
+        players = Players.create(config, fabric)
         features = _random_vgg19(config.weights.vgg_layers).to(device)
         pair = loaders[0][0]
 
         def learn() -> None:
-            for _ in range(CUDA_STEPS if cuda else 1):
-                train_step(players, pair, features, config)
+            for step in range(CUDA_STEPS if cuda else 1):
+                train_step(fabric, players, [pair], features, config, step)
 
         runs = [learn, *(_loading(loader) for loader in loaders)]
         batches = [CUDA_STEPS if cuda else 1, LOADER_BATCHES, LOADER_BATCHES]

@@ -1,7 +1,9 @@
 """View, Pair: one person, seen twice."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -19,6 +21,13 @@ class View:
 
     image: Float[Tensor, "batch 3 height width"]
     pose: Pose
+
+    @staticmethod
+    def cat(views: Sequence["View"]) -> "View":
+        """Joins batches of one image size into one."""
+        return View(
+            torch.cat([view.image for view in views]), Pose.cat([view.pose for view in views])
+        )
 
 
 @dataclass(frozen=True)

@@ -230,6 +230,45 @@ def part_masks(
     return masks
 
 
+def person_region(
+    pose: Pose, skeleton: Skeleton, size: tuple[int, int]
+) -> Bool[Tensor, "batch height width"]:
+    """Draws the whole person: all parts together, a part without a shape as a body of its joints.
+
+    The torso, whose mask is the whole image, is here the polygon of its joints with bars along the
+    edges as wide as limbs, so that one seen edge-on has a width.
+
+    Args:
+        pose: In pixels.
+        skeleton: Its parts.
+        size: Height and width.
+    """
+    region = torch.zeros((len(pose), *size), dtype=torch.bool, device=pose.joints.device)
+    masks = part_masks(pose, skeleton, size)
+    columns, rows = (
+        torch.arange(length, dtype=pose.joints.dtype, device=pose.joints.device)
+        for length in (size[1], size[0])
+    )
+    width = unit_length(pose, skeleton) * (skeleton.limb_width / 2)
+    for place, part in enumerate(skeleton.parts):
+        if part.region != "image":
+            region |= masks[:, place]
+            continue
+        joints = skeleton.indices(part.joints)
+        corners = pose.joints[:, joints]
+        bars = limb_corners(
+            corners,
+            corners.roll(-1, dims=1),
+            width[:, None].expand(-1, len(joints)),
+            corners.new_zeros(len(pose), len(joints)),
+            0.0,
+        )
+        body = inside_polygon(corners, columns, rows)
+        body |= inside_polygon(bars, columns, rows).any(dim=1)
+        region |= body & pose.visible[:, joints].all(dim=1)[:, None, None]
+    return region
+
+
 def _pixel_centres(length: int, stride: int, like: Tensor, convention: Convention) -> Tensor:
     first = 0.0 if convention == "reference" else (stride - 1) / 2
     count = torch.arange(length // stride, dtype=like.dtype, device=like.device)

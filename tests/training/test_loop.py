@@ -1,6 +1,7 @@
 """A run: what it writes, and going on as if it had never stopped."""
 
 import json
+import shutil
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,12 +16,14 @@ from deformgan.errors import InputError
 from deformgan.models.discriminator import DiscriminatorConfig
 from deformgan.models.generator import GeneratorConfig
 from deformgan.pose import Pose
-from deformgan.training import loop
 from deformgan.training.config import LossWeights, TrainConfig
-from deformgan.training.loop import provenance, result_of, train
-from deformgan.training.step import Players
+from deformgan.training.checkpoints import checkpoints
+from deformgan.training.launch import open_fabric
+from deformgan.training.loop import DivergedError, train
+from deformgan.training.players import Players
 
 CPU = torch.device("cpu")
+OPTIONS = {"samples", "start", "report", "on_step"}
 SIZE = (32, 16)
 CONFIG = TrainConfig(
     recipe="test",
@@ -46,6 +49,7 @@ class Images:
     images: Tensor
     poses: Pose
     pairs: Tensor
+    names: tuple[str, ...] = ("a", "b", "c", "d", "e")
 
 
 @pytest.fixture
@@ -61,19 +65,19 @@ def batches(people) -> PairBatches:
 def run(batches, tmp_path):
     """Gives a function that trains into a folder."""
 
-    def start(folder="run", resume=False, config=CONFIG, samples=None, **changes):
+    def start(folder="run", resume=False, config=CONFIG, batches=batches, **given):
         out = tmp_path / folder
         out.mkdir(exist_ok=True)
+        options = {name: given.pop(name) for name in list(given) if name in OPTIONS}
         train(
-            replace(config, **changes),
+            replace(config, **given),
             batches,
             out,
+            fabric=open_fabric(CPU),
             features=None,
-            samples=samples,
-            device=CPU,
             metadata={"data": ["noise"]},
             resume=resume,
-            report=lambda line: None,
+            **{"samples": None, "report": lambda progress: None, **options},
         )
         return out
 
@@ -85,7 +89,7 @@ def records(out):
 
 
 def checkpoint(out):
-    return torch.load(out / "checkpoint.pt", weights_only=True)
+    return torch.load(checkpoints(out)[-1], weights_only=True)
 
 
 def assert_same(one, other):
@@ -136,8 +140,7 @@ def test_metrics_are_one_line_of_means_per_log_interval(run):
 def test_steps_that_a_resumed_run_makes_again_are_recorded_once(run):
     # Killed after step 5: the checkpoint is of step 3, and a line was being written.
     out = run("killed", steps=5, log_every=1, save_every=3)
-    old = checkpoint(run("three", steps=3))
-    torch.save(old, out / "checkpoint.pt")
+    (out / "checkpoints" / "0000005.pt").unlink()
     with (out / "metrics.jsonl").open("a") as file:
         file.write('{"step": 6, "samp')
     run("killed", resume=True, log_every=1)
@@ -148,7 +151,7 @@ def test_steps_that_a_resumed_run_makes_again_are_recorded_once(run):
 
 def test_a_new_run_in_a_folder_without_a_checkpoint_starts_its_records_anew(run):
     out = run("again", log_every=1)
-    (out / "checkpoint.pt").unlink()
+    shutil.rmtree(out / "checkpoints")
     run("again", log_every=1)
     assert [record["step"] for record in records(out)] == [1, 2, 3, 4, 5, 6]
 
@@ -217,9 +220,9 @@ def test_samples_show_source_target_and_generated_side_by_side(run, batches):
     picture = np.asarray(Image.open(out / "samples" / "0000006.png"))
     assert picture.shape == (2 * SIZE[0], 3 * SIZE[1], 3)
     shown = batches[0]
-    players = Players.create(CONFIG, CPU)
-    players.average.load_state_dict(checkpoint(out)["average"])
-    generator = result_of(players, CONFIG).eval()
+    players = Players.create(CONFIG, open_fabric(CPU))
+    players.load_state(checkpoint(out))
+    generator = players.result(CONFIG).eval()
     with torch.no_grad():
         generated = generator(shown.source, shown.target.pose)
     for item in range(2):
@@ -235,17 +238,89 @@ def test_samples_show_source_target_and_generated_side_by_side(run, batches):
 def test_no_unfinished_file_is_left(run):
     out = run()
     assert sorted(path.name for path in out.iterdir()) == [
-        "checkpoint.pt",
+        "checkpoints",
         "generator.safetensors",
         "metrics.jsonl",
     ]
 
 
-def test_a_run_on_a_machine_without_git_has_an_unknown_commit(monkeypatch):
-    assert provenance().keys() == {"version", "commit", "date"}
+def test_the_last_checkpoints_are_kept(run):
+    out = run(steps=6, save_every=1, keep=3)
+    assert [path.name for path in sorted((out / "checkpoints").iterdir())] == [
+        "0000004.pt",
+        "0000005.pt",
+        "0000006.pt",
+    ]
+    run(resume=True, steps=7, save_every=1, keep=1)
+    assert [path.name for path in (out / "checkpoints").iterdir()] == ["0000007.pt"]
 
-    def missing(*arguments, **options):
-        raise FileNotFoundError("git")
 
-    monkeypatch.setattr(loop.subprocess, "run", missing)
-    assert provenance()["commit"] == "unknown"
+def test_a_run_is_not_resumed_on_other_photos(run, batches, people):
+    run(steps=1)
+    fewer = Images(torch.zeros(5, 3, *SIZE, dtype=torch.uint8), people(5, SIZE), batches.pairs[0])
+    moved = replace(fewer, poses=people(5, SIZE, seed=9))
+    renamed = replace(fewer, names=("a", "b", "c", "d", "f"))
+    for other in (moved, renamed, replace(fewer, pairs=batches.pairs[0][:-1])):
+        with pytest.raises(InputError, match="other photos"):
+            run(resume=True, batches=PairBatches(other, 2, flip=True))
+    run(resume=True, batches=PairBatches(fewer, 2, flip=True))
+
+
+@pytest.mark.parametrize("damage", [b"", b"nonsense", None])
+def test_a_damaged_checkpoint_is_named(run, damage):
+    out = run(steps=1)
+    path = checkpoints(out)[-1]
+    path.write_bytes(path.read_bytes()[:-2000] if damage is None else damage)
+    with pytest.raises(InputError, match=r"0000001.pt cannot be read .*; remove it"):
+        run(resume=True)
+
+
+def test_a_loss_that_is_no_number_names_term_step_and_photos_and_spoils_no_checkpoint(
+    run, batches, monkeypatch
+):
+    out = run(steps=3)
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    real = PairBatches.__getitem__
+
+    def spoilt(self, step):
+        pair = real(self, step)
+        if step == 4:
+            pair.target.image[1, 0, 3, 3] = float("nan")
+        return pair
+
+    monkeypatch.setattr(PairBatches, "__getitem__", spoilt)
+    with pytest.raises(DivergedError) as caught:
+        run(resume=True, steps=9, save_every=1)
+    said = str(caught.value)
+    assert said.startswith("Step 5: ")
+    assert batches.describe(4) in said
+    assert " -> " in batches.describe(4)
+    assert "checkpoint is of step 4" in said
+    assert checkpoint(out)["step"] == 4
+    for value in checkpoint(out)["generator"].values():
+        assert value.isfinite().all()
+    assert before.keys() <= set(out.rglob("*"))
+
+
+def test_a_run_starts_from_given_weights_and_a_resumed_one_from_its_own(run):
+    first, _ = load_generator(run("first") / "generator.safetensors")
+    first.train()
+    still = run("second", start=first, steps=1, learning_rate=1e-9)
+    for name, value in checkpoint(still)["generator"].items():
+        torch.testing.assert_close(value, first.state_dict()[name], atol=1e-6, rtol=0)
+    own = checkpoint(run("third", steps=3))
+    again = run("third", resume=True, steps=3, start=first)
+    assert_same(checkpoint(again)["generator"], own["generator"])
+
+
+def test_progress_tells_speed_time_left_memory_and_means(run):
+    told, steps = [], []
+    run(steps=4, log_every=2, report=told.append, on_step=steps.append)
+    assert steps == [1, 2, 3, 4]
+    assert [progress.step for progress in told] == [2, 4]
+    assert told[0].seconds_left > 0 == told[1].seconds_left
+    for progress in told:
+        assert progress.steps == 4
+        assert progress.samples_per_second > 0
+        assert 10**7 < progress.memory < 10**11
+        assert set(progress.terms) == {"adversarial", "l1", "discriminator"}

@@ -35,6 +35,7 @@ CONVOLUTIONS = {
 POOLED_BEFORE = {"conv2_1", "conv3_1"}
 
 Pixels = Literal["oxford", "torchvision", "reference"]
+ChannelOrder = Literal["correct", "reference"]
 
 # Mean and deviation per channel, red first, in units of a 0..1 image.
 _PIXELS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
@@ -78,7 +79,7 @@ class Vgg19Features(nn.Module):
         self,
         weights: Path | None = None,
         layers: Sequence[str] = ("conv1_2",),
-        channel_order: Literal["correct", "reference"] = "correct",
+        channel_order: ChannelOrder = "correct",
     ):
         """Loads the weights.
 

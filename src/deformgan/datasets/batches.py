@@ -1,8 +1,9 @@
 """PairBatches: the batch of every training step, found from (seed, step) alone."""
 
+import hashlib
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -59,6 +60,8 @@ class PairBatches:
         skeleton: Skeleton = OPENPOSE18,
         device: str | torch.device = "cpu",
         storage: Storage = "auto",
+        place: int = 0,
+        places: int = 1,
     ):
         """Moves the data to the device, the poses always and the images where they have room.
 
@@ -72,7 +75,13 @@ class PairBatches:
             skeleton: Of the poses; tells which joints change places in a flip.
             device: Where batches are made.
             storage: Where images stay, see `open_store`; batches are the same.
+            place: Which of the equal parts of every batch is given.
+            places: How many parts every batch is cut into, one for each process of a run.
         """
+        if batch_size % places:
+            raise InputError(
+                f"A batch of {batch_size} cannot be shared equally by {places} processes."
+            )
         datasets = list(datasets) if isinstance(datasets, Sequence) else [datasets]
         sizes = {tuple(dataset.images.shape[2:]) for dataset in datasets}
         if len(sizes) > 1:
@@ -86,11 +95,16 @@ class PairBatches:
                 raise InputError(f"A data set has {pairs} pairs, fewer than the {count} a batch.")
         self.seed = seed
         self.flip = flip
+        share = batch_size // places
+        self.part = slice(place * share, (place + 1) * share)
         self.skeleton = skeleton
         self.device = torch.device(device)
         self.images = open_store([dataset.images for dataset in datasets], self.device, storage)
         self.poses = [dataset.poses.to(self.device) for dataset in datasets]
         self.pairs = [dataset.pairs for dataset in datasets]
+        self.names: list[Sequence[str] | None] = [
+            getattr(dataset, "names", None) for dataset in datasets
+        ]
 
     def __getitem__(self, step: int) -> Pair:
         """Makes the batch of one step, counted from 0; there is no last one."""
@@ -98,7 +112,7 @@ class PairBatches:
         # Both views at once: of every data set first the sources, then the targets.
         images = self.images.gather(step, [_both(pairs) for pairs in chosen])
         self.images.prepare(step + 1, [_both(pairs) for pairs in self._pairs(step + 1)])
-        parts = images.split([2 * count for count in self.counts])
+        parts = images.split([2 * len(pairs) for pairs in chosen])
         source, target = (
             View(
                 to_float(torch.cat([part.chunk(2)[side] for part in parts])),
@@ -113,20 +127,49 @@ class PairBatches:
         )
         if not self.flip:
             return Pair(source, target)
-        random = np.random.default_rng((self.seed, _FLIP, step))
-        flipped = torch.from_numpy(random.random(len(source.pose)) < 0.5).to(self.device)
+        random = np.random.default_rng((self.seed, _FLIP, step)).random(sum(self.counts))
+        flipped = torch.from_numpy(random[self.part] < 0.5).to(self.device)
         return Pair(
             flip_where(flipped, source, self.skeleton),
             flip_where(flipped, target, self.skeleton),
         )
 
+    def fingerprint(self) -> list[dict[str, Any]]:
+        """Tells apart what runs learn from, set by set: number of pairs and a hash over them.
+
+        The hash is over the names of the photos in every pair and over their poses, not over the
+        photos themselves.
+        """
+        found = []
+        for names, pairs, poses in zip(self.names, self.pairs, self.poses, strict=True):
+            digest = hashlib.sha256("\n".join(names or ()).encode())
+            for tensor in (pairs, poses.joints, poses.visible):
+                digest.update(tensor.cpu().contiguous().numpy().tobytes())
+            found.append({"pairs": len(pairs), "sha256": digest.hexdigest()})
+        return found
+
+    def describe(self, step: int) -> str:
+        """Names the photos of one step's batch, source and target of every pair."""
+        named = []
+        for names, pairs in zip(self.names, self._pairs(step), strict=True):
+            for source, target in pairs.tolist():
+                known = (names[source], names[target]) if names else (source, target)
+                named.append("{} -> {}".format(*known))
+        return ", ".join(named)
+
     def _pairs(self, step: int) -> list[Int64[Tensor, "_ 2"]]:
-        """Draws the pairs of one step from every data set."""
-        sets = enumerate(zip(self.num_pairs, self.counts, strict=True))
-        return [
-            self.pairs[part][batch_indices(num_pairs, count, self.seed, step, _ORDER + part)]
-            for part, (num_pairs, count) in sets
-        ]
+        """Draws the pairs of one step from every data set, as far as they are in our part."""
+        chosen, first = [], 0
+        for stream, (num_pairs, count) in enumerate(
+            zip(self.num_pairs, self.counts, strict=True), start=_ORDER
+        ):
+            start, stop = (
+                min(max(end - first, 0), count) for end in (self.part.start, self.part.stop)
+            )
+            order = batch_indices(num_pairs, count, self.seed, step, stream)
+            chosen.append(self.pairs[stream - _ORDER][order[start:stop]])
+            first += count
+        return chosen
 
 
 def _both(pairs: Int64[Tensor, "pairs 2"]) -> Int64[Tensor, "images"]:

@@ -1,8 +1,62 @@
-"""Runs by name; each is a function that returns its configuration."""
+"""Runs by name; each is a function that returns its configuration.
+
+A recipe's docstring says what it is expected to score and what it was measured to score.
+"""
 
 from collections.abc import Callable
 
-from deformgan.recipes.pedestrian import pedestrian_small
+from deformgan.recipes.fashion import fashion
+from deformgan.recipes.paper_fashion import (
+    paper_fashion_baseline,
+    paper_fashion_dsc,
+    paper_fashion_full,
+    paper_fashion_percloss,
+)
+from deformgan.recipes.paper_market import (
+    paper_market_baseline,
+    paper_market_dsc,
+    paper_market_full,
+    paper_market_percloss,
+)
+from deformgan.recipes.pedestrian import pedestrian, pedestrian_small
+from deformgan.recipes.quickstart import quickstart
+from deformgan.recipes.reference import (
+    reference_fashion_baseline,
+    reference_fashion_dsc,
+    reference_fashion_full,
+    reference_fashion_percloss,
+    reference_market_baseline,
+    reference_market_dsc,
+    reference_market_full,
+    reference_market_percloss,
+)
+from deformgan.recipes.synthetic import synthetic
 from deformgan.training.config import TrainConfig
 
-RECIPES: dict[str, Callable[[], TrainConfig]] = {"pedestrian-small": pedestrian_small}
+_ALL: tuple[Callable[[], TrainConfig], ...] = (
+    quickstart,
+    pedestrian_small,
+    pedestrian,
+    synthetic,
+    fashion,
+    paper_market_baseline,
+    paper_market_dsc,
+    paper_market_percloss,
+    paper_market_full,
+    paper_fashion_baseline,
+    paper_fashion_dsc,
+    paper_fashion_percloss,
+    paper_fashion_full,
+    reference_market_baseline,
+    reference_market_dsc,
+    reference_market_percloss,
+    reference_market_full,
+    reference_fashion_baseline,
+    reference_fashion_dsc,
+    reference_fashion_percloss,
+    reference_fashion_full,
+)
+
+RECIPES: dict[str, Callable[[], TrainConfig]] = {
+    recipe.__name__.replace("_", "-"): recipe for recipe in _ALL
+}

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from deformgan.backbones.vgg19 import ChannelOrder
 from deformgan.models.discriminator import DiscriminatorConfig
 from deformgan.models.generator import GeneratorConfig
 
@@ -17,16 +18,23 @@ class LossWeights:
         adversarial: Of the discriminator's judgement.
         nearest_neighbour: On VGG-19 conv1_2 (the paper's lambda, for the original Oxford weights;
             converted for others).
+        nearest_neighbour_pixels: On colours of 0 to 255; needs no outside weights.
         l1: On pixels.
         l2: On pixels.
         perceptual: On VGG-19 conv2_1.
+        ssim: Of 1 - SSIM (ours).
+        person: How often a pixel of the person counts in the nearest-neighbour terms, beside 1 for
+            one of the background (ours: the target's background is not to be known).
     """
 
     adversarial: float = 1.0
     nearest_neighbour: float = 0.0
+    nearest_neighbour_pixels: float = 0.0
     l1: float = 0.0
     l2: float = 0.0
     perceptual: float = 0.0
+    ssim: float = 0.0
+    person: float = 1.0
 
     @property
     def vgg_layers(self) -> tuple[str, ...]:
@@ -45,19 +53,28 @@ class TrainConfig:
         discriminator: Shape of the discriminator.
         weights: Of the loss terms.
         nearest_neighbour_window: n of the n x n neighbourhood.
-        batch_size: Pairs per step.
+        vgg_channel_order: "reference" swaps VGG-19's means of red and blue as the authors' code
+            does, see `Vgg19Features`.
+        adversarial_epsilon: Added to probabilities before their logarithm; the authors have 1e-7.
+        draws: Batches per step: 1 for all, or the authors' 3, one each for the real photos that the
+            discriminator sees, for the generated ones, and for the generator's own move.
+        batch_size: Pairs per step, over all processes.
         steps: Discriminator steps, and as many generator steps.
         learning_rate: Of Adam, for both players.
         betas: Of Adam.
         ema_decay: Of the running average of the generator's weights that is kept as the result; 0
             keeps the last weights.
+        gradient_clip: Largest norm of a player's gradient, which is scaled down to it; 0 leaves
+            gradients as they are.
         flip: Whether to mirror every second pair.
         rendered_share: Share of rendered people in every batch, where such a set is given.
         precision: Of convolutions; weights, losses and warps stay in float32. "auto" takes bfloat16
             where the device computes in it (emulated it is some fifty times slower).
+        compile: Whether to let torch.compile rewrite both players, which needs a compiler.
         seed: Of weights, order of pairs, flips and dropout.
         log_every: Steps between lines of `metrics.jsonl`.
         save_every: Steps between checkpoints and sample grids.
+        keep: How many of the last checkpoints stay.
     """
 
     recipe: str
@@ -65,14 +82,34 @@ class TrainConfig:
     discriminator: DiscriminatorConfig
     weights: LossWeights
     nearest_neighbour_window: int = 3
+    vgg_channel_order: ChannelOrder = "correct"
+    adversarial_epsilon: float = 0.0
+    draws: Literal[1, 3] = 1
     batch_size: int = 4
     steps: int = 90_000
     learning_rate: float = 2e-4
     betas: tuple[float, float] = (0.5, 0.999)
     ema_decay: float = 0.0
+    gradient_clip: float = 0.0
     flip: bool = False
     rendered_share: float = 0.0
     precision: Precision = "float32"
+    compile: bool = False
     seed: int = 0
     log_every: int = 50
     save_every: int = 500
+    keep: int = 2
+
+    def __post_init__(self):
+        for name in ("batch_size", "steps", "learning_rate", "log_every", "save_every", "keep"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} must be positive")
+        for name in ("gradient_clip", "seed"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must not be negative")
+        if not 0 <= self.ema_decay < 1:
+            raise ValueError("ema_decay must be at least 0 and below 1")
+        if not 0 <= self.rendered_share < 1:
+            raise ValueError("rendered_share must be at least 0 and below 1")
+        if self.nearest_neighbour_window < 1 or self.nearest_neighbour_window % 2 == 0:
+            raise ValueError("nearest_neighbour_window must be odd and positive")

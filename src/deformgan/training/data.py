@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
+from lightning_fabric import Fabric
 
 from deformgan.datasets import open_dataset
 from deformgan.datasets.batches import PairBatches
@@ -30,14 +30,14 @@ class TrainingData:
     size: tuple[int, int]
 
 
-def open_data(config: TrainConfig, folders: Sequence[Path], device: torch.device) -> TrainingData:
+def open_data(config: TrainConfig, folders: Sequence[Path], fabric: Fabric) -> TrainingData:
     """Reads the data sets of a run.
 
     Args:
         config: The run; says how large the share of the second data set is.
         folders: One data set of any kind that `open_dataset` knows, or two, the second of rendered
             people.
-        device: Where batches are made.
+        fabric: Where batches are made; of several processes each gets its part of them.
     """
     datasets = [open_dataset(folder) for folder in folders]
     share = config.rendered_share if len(datasets) > 1 else 0.0
@@ -48,10 +48,12 @@ def open_data(config: TrainConfig, folders: Sequence[Path], device: torch.device
         seed=config.seed,
         flip=config.flip,
         skeleton=SKELETONS[config.generator.skeleton],
-        device=device,
+        device=fabric.device,
+        place=fabric.global_rank,
+        places=fabric.world_size,
     )
     # Once is no reason to have the images on the device a second time.
     samples = PairBatches(
-        datasets[0], NUM_SAMPLES, seed=config.seed + 1, device=device, storage="host"
+        datasets[0], NUM_SAMPLES, seed=config.seed + 1, device=fabric.device, storage="host"
     )[0]
     return TrainingData(batches, samples, datasets[0].size)

@@ -1,30 +1,61 @@
 """train: steps, records, checkpoints; and going on where a run stopped."""
 
-import json
-import subprocess
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from jaxtyping import Float
-from PIL import Image
+from lightning_fabric import Fabric
 from torch import Tensor
 
-import deformgan
 from deformgan.backbones.vgg19 import Vgg19Features
 from deformgan.checkpoint import save_generator
-from deformgan.datasets.batches import PairBatches, to_bytes
-from deformgan.errors import InputError
+from deformgan.datasets.batches import PairBatches
 from deformgan.models.generator import Generator
 from deformgan.pair import Pair
+from deformgan.training.checkpoints import (
+    checkpoints,
+    load_checkpoint,
+    save_checkpoint,
+    steps_saved,
+)
 from deformgan.training.config import TrainConfig
-from deformgan.training.step import Players, train_step
+from deformgan.training.memory import memory_in_use
+from deformgan.training.players import Players
+from deformgan.training.records import Records
+from deformgan.training.step import train_step
 
-CHECKPOINT, METRICS, RESULT = "checkpoint.pt", "metrics.jsonl", "generator.safetensors"
+RESULT = "generator.safetensors"
+
+Terms = dict[str, Float[Tensor, ""]]
+
+
+class DivergedError(Exception):
+    """A loss is no number any more: one sentence that names the term, the step and the photos."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is.
+
+    Attributes:
+        step: Steps done.
+        steps: Steps to do in all.
+        samples_per_second: Since the last report, over all processes.
+        seconds_left: At the mean speed so far.
+        memory: Bytes in use at the peak.
+        terms: Means of the loss terms since the last report.
+    """
+
+    step: int
+    steps: int
+    samples_per_second: float
+    seconds_left: float
+    memory: int
+    terms: dict[str, float]
 
 
 def train(
@@ -32,117 +63,95 @@ def train(
     batches: PairBatches,
     out: Path,
     *,
+    fabric: Fabric,
     features: Vgg19Features | None,
     samples: Pair | None,
-    device: torch.device,
     metadata: Mapping[str, Any],
     resume: bool = False,
-    report: Callable[[str], None] = print,
+    start: Generator | None = None,
+    tensorboard: bool = False,
+    report: Callable[[Progress], None] = print,
+    on_step: Callable[[int], None] = lambda done: None,
 ) -> Path:
     """Runs a recipe to its last step.
 
     In `out` it keeps `metrics.jsonl` (one line per `log_every` steps), `samples/` (source, target
-    and generated, side by side), `checkpoint.pt` (everything that resuming needs) and
+    and generated, side by side), `checkpoints/` (everything that resuming needs) and
     `generator.safetensors` (the averaged generator). Files are written beside and renamed, so a run
-    that is killed leaves the last complete ones.
+    that is killed leaves the last complete ones. What a step does depends on its number and the
+    seed alone, so a resumed run equals an unbroken one, on a CPU to the bit.
 
     Args:
         config: The run.
-        batches: Where the pairs of each step come from.
+        batches: Where the pairs of each step come from; of several processes each has its part.
         out: An existing folder.
+        fabric: Device, precision and processes.
         features: VGG-19 for the loss terms; None if none needs it.
         samples: Pairs to show; None for no pictures.
-        device: Where to train.
         metadata: Goes into the weights file, with the steps and samples that were trained.
-        resume: Whether to go on from the folder's checkpoint, if it has one.
-        report: Is told each line of progress.
+        resume: Whether to go on from the folder's last checkpoint, if it has one.
+        start: Weights to begin with, of the configuration's shape; by default drawn from the seed.
+            A resumed run has its own.
+        tensorboard: Whether to write events for TensorBoard.
+        report: Is told of the progress at every line of the metrics, in the leading process.
+        on_step: Is told after every step how many are done.
 
     Returns:
         Path of the trained generator.
+
+    Raises:
+        DivergedError: If a loss term is not finite. No checkpoint is written after that step.
     """
-    players = Players.create(config, device)
-    checkpoint = out / CHECKPOINT
-    start = load_checkpoint(checkpoint, players, config) if resume and checkpoint.exists() else 0
-    _drop_after(out / METRICS, start)
-    begun, last = time.monotonic(), time.monotonic()
-    seen: list[dict[str, Float[Tensor, ""]]] = []
-    for step in range(start, config.steps):
-        # Dropout draws from torch's own generator: seeding it by step makes resuming exact.
-        torch.manual_seed(config.seed * 1_000_003 + step)
-        seen.append(train_step(players, batches[step], features, config))
+    players = Players.create(config, fabric)
+    if start is not None:
+        players.start_from(start)
+    data = batches.fingerprint()
+    saved = checkpoints(out) if resume else []
+    first = load_checkpoint(saved[-1], players, config, data) if saved else 0
+    fabric.barrier()
+    leads = fabric.is_global_zero
+    records = Records(out, first, tensorboard) if leads else None
+    begun = last = time.monotonic()
+    seen: list[Terms] = []
+    for step in range(first, config.steps):
+        draws = [batches[step * config.draws + draw] for draw in range(config.draws)]
+        seen.append(train_step(fabric, players, draws, features, config, step))
         done = step + 1
-        if done % config.log_every == 0 or done == config.steps:
-            terms = {name: _mean([terms[name] for terms in seen]) for name in seen[0]}
+        logs = done % config.log_every == 0 or done == config.steps
+        saves = done % config.save_every == 0 or done == config.steps
+        # Looking at a number makes a GPU wait, so there it is done where the run waits anyway.
+        if logs or saves or fabric.device.type == "cpu":
+            _check_finite(seen, done, config, batches, out)
+        on_step(done)
+        if logs:
+            terms = _means(fabric, seen)
             now = time.monotonic()
-            speed = len(seen) * config.batch_size / (now - last)
-            seen, last = [], now
-            _append(out / METRICS, {"step": done, "samples_per_second": speed, **terms})
-            left = (now - begun) / (done - start) * (config.steps - done)
-            summary = "  ".join(f"{name} {value:.3f}" for name, value in terms.items())
-            report(
-                f"{done}/{config.steps}  {speed:.1f} samples/s  {left / 60:.0f} min left  {summary}"
+            progress = Progress(
+                done,
+                config.steps,
+                len(seen) * config.batch_size / (now - last),
+                (now - begun) / (done - first) * (config.steps - done),
+                memory_in_use(fabric.device),
+                terms,
             )
-        if done % config.save_every == 0 or done == config.steps:
-            _save(out, players, config, done, metadata)
+            seen, last = [], now
+            if records is not None:
+                speed = {"samples_per_second": progress.samples_per_second}
+                records.write(done, {**speed, **terms})
+                report(progress)
+        if saves and records is not None:
+            _save_result(out, players, config, done, metadata)
             if samples is not None:
-                _save_samples(out, result_of(players, config), samples, done)
+                records.show(done, players.result(config), samples)
+            # Last, so that what a killed run lacks is made again.
+            save_checkpoint(out, players, config, done, data)
+    fabric.barrier()
     return out / RESULT
 
 
-def result_of(players: Players, config: TrainConfig) -> Generator:
-    """Gives the generator that a run keeps: the average, or the last weights without one."""
-    module = players.average.module if config.ema_decay else players.generator
-    assert isinstance(module, Generator)
-    return module
-
-
-def load_checkpoint(path: Path, players: Players, config: TrainConfig) -> int:
-    """Takes players back to where a run stopped.
-
-    Args:
-        path: `checkpoint.pt` of a run.
-        players: Changed in place.
-        config: Must be the run's own, but for its number of steps and its records.
-
-    Returns:
-        The number of steps done.
-    """
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    mine, theirs = _identity(config), state["config"]
-    changed = [name for name in mine if mine[name] != theirs.get(name)]
-    if changed:
-        raise InputError(
-            f"{path} belongs to a run with other settings ({', '.join(changed)}); resume with the "
-            "same, or choose another folder."
-        )
-    for name, player in _parts(players).items():
-        player.load_state_dict(state[name])
-    return state["step"]
-
-
-def _parts(players: Players) -> dict[str, Any]:
-    return {
-        "generator": players.generator,
-        "discriminator": players.discriminator,
-        "generator_optimizer": players.generator_optimizer,
-        "discriminator_optimizer": players.discriminator_optimizer,
-        "average": players.average,
-    }
-
-
-def _identity(config: TrainConfig) -> dict[str, Any]:
-    """What must be equal for a run to be resumed, in types that need no unpickling of classes."""
-    free = {"steps", "log_every", "save_every"}
-    return {name: json.dumps(v) for name, v in asdict(config).items() if name not in free}
-
-
-def _save(
+def _save_result(
     out: Path, players: Players, config: TrainConfig, done: int, metadata: Mapping[str, Any]
 ) -> None:
-    state = {name: player.state_dict() for name, player in _parts(players).items()}
-    unfinished = out / f".{CHECKPOINT}.unfinished"
-    torch.save({"step": done, "config": _identity(config), **state}, unfinished)
-    unfinished.replace(out / CHECKPOINT)
     described = {
         **metadata,
         "recipe": config.recipe,
@@ -150,50 +159,29 @@ def _save(
         "samples": done * config.batch_size,
         "seed": config.seed,
     }
-    save_generator(out / RESULT, result_of(players, config), described)
+    save_generator(out / RESULT, players.result(config), described)
 
 
-@torch.no_grad()
-def _save_samples(out: Path, generator: Generator, samples: Pair, done: int) -> None:
-    generator.eval()
-    generated = generator(samples.source, samples.target.pose)
-    generator.train()
-    rows = torch.stack([samples.source.image, samples.target.image, generated], dim=1)
-    rows = to_bytes(rows.flatten(0, 1)).unflatten(0, rows.shape[:2])
-    picture = rows.permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1).cpu().numpy()  # (B*H, 3*W, 3)
-    (out / "samples").mkdir(exist_ok=True)
-    Image.fromarray(picture).save(out / "samples" / f"{done:07d}.png")
+def _means(fabric: Fabric, seen: list[Terms]) -> dict[str, float]:
+    """Averages terms over steps and processes."""
+    names = list(seen[0])
+    means = torch.stack([torch.stack([terms[name] for terms in seen]).mean() for name in names])
+    if fabric.world_size > 1:
+        means = fabric.all_reduce(means, reduce_op="mean")
+        assert isinstance(means, Tensor)
+    return dict(zip(names, means.tolist(), strict=True))
 
 
-def _mean(values: list[Tensor]) -> float:
-    return torch.stack(values).mean().item()
-
-
-def _append(path: Path, record: dict[str, Any]) -> None:
-    with path.open("a") as file:
-        file.write(json.dumps(record) + "\n")
-
-
-def _drop_after(path: Path, done: int) -> None:
-    """Drops the records of steps that come again, since the checkpoint is older than they are."""
-    if not path.exists():
-        return
-    lines = path.read_text().splitlines(keepends=True)
-    kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= done]
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    unfinished.write_text("".join(kept))
-    unfinished.replace(path)
-
-
-def provenance() -> dict[str, str]:
-    """Tells what is training: version, commit (where the source is a git checkout) and date."""
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"]
-    try:
-        commit = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
-    except FileNotFoundError:  # no git here
-        commit = ""
-    return {
-        "version": deformgan.__version__,
-        "commit": commit or "unknown",
-        "date": datetime.now(UTC).date().isoformat(),
-    }
+def _check_finite(
+    seen: list[Terms], done: int, config: TrainConfig, batches: PairBatches, out: Path
+) -> None:
+    for step, terms in enumerate(seen, start=done - len(seen)):
+        for name, value in terms.items():
+            if not value.isfinite():
+                first = step * config.draws
+                photos = ", ".join(batches.describe(first + draw) for draw in range(config.draws))
+                raise DivergedError(
+                    f"Step {step + 1}: {name} is {value.item()} for the batch {photos}. The last "
+                    f"checkpoint is of step {steps_saved(out)}; a lower "
+                    "--learning-rate or a --gradient-clip may help."
+                )

@@ -1,12 +1,12 @@
 """train_step: the game, once around."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 
+import numpy as np
 import torch
 from jaxtyping import Float
+from lightning_fabric import Fabric
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from deformgan.backbones.vgg19 import Vgg19Features
 from deformgan.losses.adversarial import discriminator_loss, generator_loss
@@ -14,149 +14,136 @@ from deformgan.losses.l1 import l1_loss
 from deformgan.losses.l2 import l2_loss
 from deformgan.losses.nearest_neighbour import nearest_neighbour_loss
 from deformgan.losses.perceptual import perceptual_loss
-from deformgan.models.discriminator import Discriminator
-from deformgan.models.generator import Generator
+from deformgan.metrics.ssim import ssim
+from deformgan.models.blocks import Noise
 from deformgan.pair import Pair, View
+from deformgan.parts import person_region
+from deformgan.pose import Pose
+from deformgan.skeletons import SKELETONS
 from deformgan.training.config import TrainConfig
+from deformgan.training.launch import autocast
+from deformgan.training.players import Players
 
-Tensors = tuple[Tensor, ...] | list[Tensor]
-
-
-@dataclass(frozen=True)
-class Players:
-    """Both networks, what moves them, and the average that is kept.
-
-    Attributes:
-        generator: Trained.
-        discriminator: Trained.
-        generator_optimizer: Of the generator.
-        discriminator_optimizer: Of the discriminator.
-        average: Running average of the generator's weights.
-    """
-
-    generator: Generator
-    discriminator: Discriminator
-    generator_optimizer: torch.optim.Optimizer
-    discriminator_optimizer: torch.optim.Optimizer
-    average: AveragedModel
-
-    @staticmethod
-    def create(config: TrainConfig, device: torch.device) -> "Players":
-        """Draws new networks from the run's seed."""
-        torch.manual_seed(config.seed)
-        # Tensor cores want channels last; on a CPU it makes no difference.
-        layout = torch.channels_last if device.type == "cuda" else torch.contiguous_format
-        generator = Generator(config.generator).to(device).to(memory_format=layout)
-        discriminator = Discriminator(config.discriminator).to(device).to(memory_format=layout)
-        optimizers = [
-            torch.optim.Adam(network.parameters(), lr=config.learning_rate, betas=config.betas)
-            for network in (generator, discriminator)
-        ]
-        average = AveragedModel(generator, multi_avg_fn=_warmed_up(config.ema_decay))
-        # Its counter is read at every step, which must not wait for the GPU.
-        average.n_averaged = average.n_averaged.cpu()
-        return Players(generator, discriminator, optimizers[0], optimizers[1], average)
-
-
-def _warmed_up(decay: float) -> Callable[[Tensors, Tensors, Tensor | int], None]:
-    """Averages over fewer steps at first, so that the weights of the start are soon forgotten."""
-
-    def update(averages: Tensors, weights: Tensors, done: Tensor | int) -> None:
-        current = min(decay, (1 + int(done)) / (10 + int(done)))
-        get_ema_multi_avg_fn(current)(averages, weights, done)
-
-    return update
+_NOISE = 2  # stream of random numbers; the batches' own are in `datasets.batches`
 
 
 def train_step(
-    players: Players, pair: Pair, features: Vgg19Features | None, config: TrainConfig
+    fabric: Fabric,
+    players: Players,
+    draws: Sequence[Pair],
+    features: Vgg19Features | None,
+    config: TrainConfig,
+    step: int,
 ) -> dict[str, Float[Tensor, ""]]:
     """Lets the discriminator move, then the generator.
 
     Args:
+        fabric: Device, precision and processes.
         players: Changed in place.
-        pair: A batch of photos.
+        draws: `config.draws` batches of photos; of several processes each has its own part.
         features: VGG-19 with the layers of the loss terms; None if no term needs it.
         config: The run.
+        step: Which one this is; dropout is drawn from it and the run's seed.
 
     Returns:
-        Loss terms by name, weighted, detached and still on the device.
+        Loss terms by name, weighted, of this process' part, detached and still on the device; with
+        clipping also the norms of both gradients.
 
     Source:
-        Section 3. Real, fake and generator's batch are one draw here; the authors draw three.
+        Section 3. The authors draw real, fake and generator's batch apart; by default here one
+        draw and one pass of the generator serve all three.
     """
-    source, target = pair.source, pair.target
-    mixed = uses_bfloat16(config, source.image.device)
-    with torch.autocast(source.image.device.type, torch.bfloat16, enabled=mixed):
-        generated = players.generator(source, target.pose).float()
-
-        real_logits = players.discriminator(source, target)
-        fake_logits = players.discriminator(source, View(generated.detach(), target.pose))
-    discriminator_term = discriminator_loss(real_logits.float(), fake_logits.float())
-    players.discriminator_optimizer.zero_grad()
-    discriminator_term.backward()
-    players.discriminator_optimizer.step()
+    real, fake, pair = draws if len(draws) == 3 else [*draws] * 3
+    generator, discriminator = players.generator, players.discriminator
+    noise = noise_of_step(fabric, config, step)
+    with autocast(config, fabric.device):
+        generated = generator.shared(pair.source, pair.target.pose, noise).float()
+        if fake is pair:
+            faked = generated.detach()
+        else:
+            with torch.no_grad():
+                faked = generator.shared(fake.source, fake.target.pose, noise).float()
+        # Real and generated are one batch, since gradients of several processes meet once a call.
+        scales = discriminator.shared(
+            View.cat([real.source, fake.source]),
+            View.cat([real.target, View(faked, fake.target.pose)]),
+        )
+    discriminator_term = _mean(
+        discriminator_loss(*logits.float().chunk(2), config.adversarial_epsilon)
+        for logits in scales
+    )
+    norms = {
+        "discriminator_gradient": discriminator.move(
+            fabric, discriminator_term, config.gradient_clip
+        )
+    }
 
     # The discriminator only passes the generator's gradient on: its own weights get none.
-    players.discriminator.requires_grad_(False)
-    with torch.autocast(source.image.device.type, torch.bfloat16, enabled=mixed):
-        fake_logits = players.discriminator(source, View(generated, target.pose)).float()
-        terms = generator_terms(target.image, generated, fake_logits, features, config)
-    players.discriminator.requires_grad_(True)
-    players.generator_optimizer.zero_grad()
-    torch.stack(list(terms.values())).sum().backward()
-    players.generator_optimizer.step()
-    players.average.update_parameters(players.generator)
+    discriminator.network.requires_grad_(False)
+    with autocast(config, fabric.device):
+        judged = View(generated, pair.target.pose)
+        fake_logits = discriminator.network(pair.source, judged)
+        terms = generator_terms(pair.target, generated, fake_logits, features, config)
+    loss = torch.stack(list(terms.values())).sum()
+    norms["generator_gradient"] = generator.move(fabric, loss, config.gradient_clip)
+    discriminator.network.requires_grad_(True)
+    players.average.update_parameters(generator.network)
     terms["discriminator"] = discriminator_term
+    terms |= {name: norm for name, norm in norms.items() if norm is not None}
     return {name: term.detach() for name, term in terms.items()}
 
 
-def uses_bfloat16(config: TrainConfig, device: torch.device) -> bool:
-    """Tells whether convolutions run in bfloat16 under `config.precision`."""
-    if config.precision != "auto":
-        return config.precision == "bfloat16"
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    # Older torch cannot tell: float32 is always right, if not always fastest.
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
-    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+def noise_of_step(fabric: Fabric, config: TrainConfig, step: int) -> Noise:
+    """Draws dropout from (seed, step); of several processes each has its part of the noise."""
+    seed = np.random.SeedSequence((config.seed, _NOISE, step)).generate_state(1, np.uint64)
+    random = torch.Generator(fabric.device).manual_seed(int(seed[0] >> 1))
+    return Noise(random, fabric.global_rank, fabric.world_size)
 
 
 def generator_terms(
-    target: Float[Tensor, "batch 3 height width"],
+    target: View,
     generated: Float[Tensor, "batch 3 height width"],
-    fake_logits: Float[Tensor, "batch patches"],
+    fake_logits: Sequence[Float[Tensor, "batch _"]],
     features: Vgg19Features | None,
     config: TrainConfig,
 ) -> dict[str, Float[Tensor, ""]]:
     """Gives what the generator minimizes, term by term, weighted.
 
     Args:
-        target: The true photo.
+        target: The true photo and its pose.
         generated: The generated one.
-        fake_logits: The discriminator's judgement of it.
+        fake_logits: The discriminator's judgement of it, scale by scale.
         features: See `train_step`.
         config: The run.
     """
-    weights = config.weights
+    weights, wanted_image = config.weights, target.image
     terms = {}
     if weights.adversarial:
-        terms["adversarial"] = weights.adversarial * generator_loss(fake_logits)
+        terms["adversarial"] = weights.adversarial * _mean(
+            generator_loss(logits.float(), epsilon=config.adversarial_epsilon)
+            for logits in fake_logits
+        )
     if weights.l1:
-        terms["l1"] = weights.l1 * l1_loss(generated, target)
+        terms["l1"] = weights.l1 * l1_loss(generated, wanted_image)
     if weights.l2:
-        terms["l2"] = weights.l2 * l2_loss(generated, target)
+        terms["l2"] = weights.l2 * l2_loss(generated, wanted_image)
+    if weights.ssim:
+        terms["ssim"] = weights.ssim * (1 - _ssim(generated, wanted_image))
+    if weights.nearest_neighbour_pixels:
+        # On the scale that VGG's own input has.
+        nearest = _nearest_neighbour(generated, wanted_image, target.pose, config)
+        terms["nearest_neighbour_pixels"] = weights.nearest_neighbour_pixels * 127.5 * nearest
     if not weights.vgg_layers:
         return terms
     if features is None:
         raise ValueError(f"{' and '.join(weights.vgg_layers)} of VGG-19 are asked for, got None.")
     with torch.no_grad():
-        wanted = features(target)
+        wanted = features(wanted_image)
     painted = features(generated)
     if weights.nearest_neighbour:
         weight = features.comparable_weight("conv1_2", weights.nearest_neighbour)
-        terms["nearest_neighbour"] = weight * nearest_neighbour_loss(
-            painted["conv1_2"].float(), wanted["conv1_2"].float(), config.nearest_neighbour_window
+        terms["nearest_neighbour"] = weight * _nearest_neighbour(
+            painted["conv1_2"].float(), wanted["conv1_2"].float(), target.pose, config
         )
     if weights.perceptual:
         weight = features.comparable_weight("conv2_1", weights.perceptual)
@@ -164,3 +151,28 @@ def generator_terms(
             painted["conv2_1"].float(), wanted["conv2_1"].float()
         )
     return terms
+
+
+def _nearest_neighbour(
+    generated: Tensor, target: Tensor, pose: Pose, config: TrainConfig
+) -> Float[Tensor, ""]:
+    """The loss as a mean over pixels in which those of the person may count more."""
+    window, person = config.nearest_neighbour_window, config.weights.person
+    if person == 1:
+        return nearest_neighbour_loss(generated, target, window)
+    distance = nearest_neighbour_loss(generated, target, window, reduction="none")
+    skeleton = SKELETONS[config.generator.skeleton]
+    size = (generated.shape[-2], generated.shape[-1])
+    weight = 1 + (person - 1) * person_region(pose, skeleton, size).to(distance.dtype)
+    # A person who fills the photo counts no more in all than one far away.
+    return (distance * weight / weight.mean(dim=(1, 2), keepdim=True)).mean()
+
+
+def _ssim(generated: Tensor, target: Tensor) -> Float[Tensor, ""]:
+    bytes_each = ((image.float() + 1) * 127.5 for image in (generated, target))
+    full = generated.new_full((len(generated),), 255.0)
+    return ssim(*bytes_each, data_range=full).mean().float()
+
+
+def _mean(losses: Iterable[Tensor]) -> Float[Tensor, ""]:
+    return torch.stack(list(losses)).mean()

@@ -1,0 +1,100 @@
+"""Checkpoints of a run: the last few, each complete, and only ever of the run that reads them."""
+
+import json
+import re
+from dataclasses import MISSING, asdict, fields
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+
+from deformgan.errors import InputError
+from deformgan.training.config import TrainConfig
+from deformgan.training.players import Players
+
+FOLDER = "checkpoints"
+# What a run may change and still be the same run.
+_FREE = {"steps", "log_every", "save_every", "keep", "compile"}
+_NEEDED = [field.name for field in fields(TrainConfig) if field.default is MISSING]
+
+
+def checkpoints(out: Path) -> list[Path]:
+    """Lists the checkpoints of a run, oldest first."""
+    found = (out / FOLDER).glob("*.pt")
+    return sorted(path for path in found if re.fullmatch(r"\d{7,}", path.stem))
+
+
+def steps_saved(out: Path) -> int:
+    """Tells how many steps a run's last checkpoint has; 0 without one."""
+    saved = checkpoints(out)
+    return int(saved[-1].stem) if saved else 0
+
+
+def save_checkpoint(
+    out: Path, players: Players, config: TrainConfig, step: int, data: list[dict[str, Any]]
+) -> None:
+    """Writes a checkpoint beside its name, renames it, and removes the oldest beyond `keep`.
+
+    Args:
+        out: Folder of the run.
+        players: As they are after `step` steps.
+        config: The run.
+        step: How many steps are done.
+        data: What the run learns from, see `PairBatches.fingerprint`.
+    """
+    folder = out / FOLDER
+    folder.mkdir(exist_ok=True)
+    for left in folder.glob(".*.unfinished"):  # by a run that was killed
+        left.unlink()
+    unfinished = folder / f".{step:07d}.unfinished"
+    state = {"step": step, "config": _identity(config), "data": json.dumps(data)}
+    torch.save({**state, **players.state()}, unfinished)
+    unfinished.replace(folder / f"{step:07d}.pt")
+    for old in checkpoints(out)[: -config.keep]:
+        old.unlink()
+
+
+def load_checkpoint(
+    path: Path, players: Players, config: TrainConfig, data: list[dict[str, Any]]
+) -> int:
+    """Takes players back to where a run stopped.
+
+    Args:
+        path: A checkpoint.
+        players: Changed in place.
+        config: Must be the run's own, but for its number of steps and its records.
+        data: Must be what the run learnt from.
+
+    Returns:
+        The number of steps done.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, OSError, ValueError, UnpicklingError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(
+            f"{path} cannot be read ({reason}); remove it to go on from the one before."
+        ) from None
+    mine, theirs = _identity(config), state["config"]
+    # A setting that is newer than the checkpoint had its default.
+    needed = {name: getattr(config, name) for name in _NEEDED}
+    defaults = _identity(TrainConfig(**needed))
+    changed = [name for name in mine if mine[name] != theirs.get(name, defaults[name])]
+    if changed:
+        raise InputError(
+            f"{path} belongs to a run with other settings ({', '.join(changed)}); resume with the "
+            "same, or choose another folder."
+        )
+    if json.loads(state["data"]) != json.loads(json.dumps(data)):
+        raise InputError(
+            f"{path} belongs to a run with other photos; resume with the same, or choose another "
+            "folder."
+        )
+    players.load_state(state)
+    return state["step"]
+
+
+def _identity(config: TrainConfig) -> dict[str, Any]:
+    """What must be equal for a run to be resumed, in types that need no unpickling of classes."""
+    return {name: json.dumps(v) for name, v in asdict(config).items() if name not in _FREE}

@@ -1,0 +1,128 @@
+"""Players: generator and discriminator, what moves them, and the average that is kept."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from deformgan.models.discriminator import Discriminator
+from deformgan.models.generator import Generator
+from deformgan.training.config import TrainConfig
+
+Tensors = tuple[Tensor, ...] | list[Tensor]
+
+
+@dataclass(frozen=True)
+class Player:
+    """A network that is trained.
+
+    Attributes:
+        network: Its weights and configuration.
+        shared: The same network to be called where it is to learn: its gradients are averaged over
+            the run's processes.
+        optimizer: Moves it.
+    """
+
+    network: nn.Module
+    shared: nn.Module
+    optimizer: torch.optim.Optimizer
+
+    @staticmethod
+    def create(network: nn.Module, fabric: Fabric, config: TrainConfig) -> "Player":
+        """Hands a new network over to the run's devices."""
+        # Tensor cores want channels last; on a CPU it makes no difference.
+        layout = torch.channels_last if fabric.device.type == "cuda" else torch.contiguous_format
+        network = network.to(fabric.device).to(memory_format=layout)
+        optimizer = torch.optim.Adam(
+            network.parameters(), lr=config.learning_rate, betas=config.betas
+        )
+        if config.compile:
+            network.compile()
+        shared, optimizer = fabric.setup(network, optimizer)
+        return Player(network, shared, optimizer)
+
+    def move(self, fabric: Fabric, loss: Tensor, gradient_clip: float) -> Tensor | None:
+        """Goes one step down a loss.
+
+        Returns:
+            The gradient's norm before it was clipped; None where nothing is clipped.
+        """
+        self.optimizer.zero_grad()
+        fabric.backward(loss)
+        norm = None
+        if gradient_clip:
+            norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), gradient_clip)
+        self.optimizer.step()
+        return norm
+
+
+@dataclass(frozen=True)
+class Players:
+    """Both networks of the game.
+
+    Attributes:
+        generator: Paints.
+        discriminator: Judges.
+        average: Running average of the generator's weights.
+    """
+
+    generator: Player
+    discriminator: Player
+    average: AveragedModel
+
+    @staticmethod
+    def create(config: TrainConfig, fabric: Fabric) -> "Players":
+        """Draws new networks from the run's seed."""
+        torch.manual_seed(config.seed)
+        generator, discriminator = (
+            Player.create(network, fabric, config)
+            for network in (Generator(config.generator), Discriminator(config.discriminator))
+        )
+        average = AveragedModel(generator.network, multi_avg_fn=_warmed_up(config.ema_decay))
+        # Its counter is read at every step, which must not wait for the GPU.
+        average.n_averaged = average.n_averaged.cpu()
+        return Players(generator, discriminator, average)
+
+    def result(self, config: TrainConfig) -> Generator:
+        """Gives the generator that a run keeps: the average, or the last weights without one."""
+        module = self.average.module if config.ema_decay else self.generator.network
+        assert isinstance(module, Generator)
+        return module
+
+    @torch.no_grad()
+    def start_from(self, generator: Generator) -> None:
+        """Takes over a generator's weights, also into the average."""
+        for network in (self.generator.network, self.average.module):
+            network.load_state_dict(generator.state_dict())
+
+    def state(self) -> dict[str, Any]:
+        """Gives everything that going on needs."""
+        return {name: part.state_dict() for name, part in self._parts().items()}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Takes everything back to where `state` was given."""
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
+
+    def _parts(self) -> dict[str, Any]:
+        return {
+            "generator": self.generator.network,
+            "discriminator": self.discriminator.network,
+            "generator_optimizer": self.generator.optimizer,
+            "discriminator_optimizer": self.discriminator.optimizer,
+            "average": self.average,
+        }
+
+
+def _warmed_up(decay: float) -> Callable[[Tensors, Tensors, Tensor | int], None]:
+    """Averages over fewer steps at first, so that the weights of the start are soon forgotten."""
+
+    def update(averages: Tensors, weights: Tensors, done: Tensor | int) -> None:
+        current = min(decay, (1 + int(done)) / (10 + int(done)))
+        get_ema_multi_avg_fn(current)(averages, weights, done)
+
+    return update

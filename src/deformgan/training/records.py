@@ -1,0 +1,79 @@
+"""Records: what a run tells of itself while it goes on, as numbers and as pictures."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+
+from deformgan.datasets.batches import to_bytes
+from deformgan.errors import InputError
+from deformgan.models.generator import Generator
+from deformgan.pair import Pair
+
+METRICS, SAMPLES, TENSORBOARD = "metrics.jsonl", "samples", "tensorboard"
+
+
+class Records:
+    """Writes `metrics.jsonl`, `samples/` and, if asked, events for TensorBoard."""
+
+    def __init__(self, out: Path, step: int, tensorboard: bool = False):
+        """Opens the records of a run.
+
+        Args:
+            out: Folder of the run.
+            step: How many steps are done; lines of later ones are dropped, since they come again.
+            tensorboard: Whether to write events too; needs the extra `track`.
+        """
+        self.out = out
+        self.events = _open_events(out / TENSORBOARD, step) if tensorboard else None
+        _drop_after(out / METRICS, step)
+
+    def write(self, step: int, numbers: Mapping[str, Any]) -> None:
+        """Adds a line."""
+        with (self.out / METRICS).open("a") as file:
+            file.write(json.dumps({"step": step, **numbers}) + "\n")
+        if self.events is not None:
+            for name, value in numbers.items():
+                self.events.add_scalar(name, value, step)
+            self.events.flush()
+
+    @torch.no_grad()
+    def show(self, step: int, generator: Generator, samples: Pair) -> None:
+        """Paints the samples: source, target and generated side by side, a pair a row."""
+        was_training = generator.training
+        generated = generator.eval()(samples.source, samples.target.pose)
+        generator.train(was_training)
+        rows = torch.stack([samples.source.image, samples.target.image, generated], dim=1)
+        rows = to_bytes(rows.flatten(0, 1)).unflatten(0, rows.shape[:2])
+        picture = rows.permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1).cpu().numpy()
+        path = self.out / SAMPLES / f"{step:07d}.png"
+        path.parent.mkdir(exist_ok=True)
+        unfinished = path.with_name(".unfinished.png")
+        Image.fromarray(picture).save(unfinished)  # (B * H, 3 * W, 3)
+        unfinished.replace(path)
+        if self.events is not None:
+            self.events.add_image("samples", picture, step, dataformats="HWC")
+            self.events.flush()
+
+
+def _open_events(folder: Path, step: int) -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        raise InputError(
+            "--tensorboard needs the extra `track`: pip install 'deformgan[track]'."
+        ) from None
+    return SummaryWriter(str(folder), purge_step=step + 1)
+
+
+def _drop_after(path: Path, step: int) -> None:
+    if not path.exists():
+        return
+    lines = path.read_text().splitlines(keepends=True)
+    kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    unfinished.write_text("".join(kept))
+    unfinished.replace(path)

@@ -1,0 +1,117 @@
+"""change_settings: a recipe, changed by name."""
+
+import dataclasses
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+
+from deformgan.errors import InputError
+from deformgan.training.config import TrainConfig
+
+Settings = Mapping[str, Any]
+
+
+def change_settings(config: TrainConfig, settings: Settings, source: str) -> TrainConfig:
+    """Gives a configuration with some of its settings changed.
+
+    Args:
+        config: Where to begin.
+        settings: By name; those of a part (`weights`, `generator`, `discriminator`) in a mapping of
+            their own, or with the part's name and a dot before theirs. Texts are read as the type
+            that the setting has.
+        source: Where they come from, for errors.
+
+    Raises:
+        InputError: If a name is unknown or a value is not allowed.
+    """
+    values = dataclasses.asdict(config)
+    for path, value in _flatten(settings):
+        _check_name(path, source)
+        *parts, name = path
+        place = values
+        for part in parts:
+            place = place[part]
+        place[name] = value
+    try:
+        return TypeAdapter(TrainConfig).validate_python(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"] if isinstance(part, str)) or "settings"
+        reason = first["msg"].removeprefix("Value error, ").rstrip(".")
+        given = "" if isinstance(first["input"], dict) else f", got {first['input']!r}"
+        raise InputError(f"{source}: {name}: {reason}{given}.") from None
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Reads settings from a TOML file; parts are its tables."""
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except FileNotFoundError:
+        raise InputError(f"No file {path}.") from None
+    except (IsADirectoryError, PermissionError) as error:
+        raise InputError(f"Cannot read {path}: {error.strerror}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not TOML: {error}.") from None
+
+
+def read_flags(words: Sequence[str]) -> dict[str, Any]:
+    """Reads settings from a command line: `--weights.l1 100 --generator.encoder-widths 16 32`."""
+    found: dict[str, Any] = {}
+    for word in words:
+        if word.startswith("--"):
+            name, _, value = word.removeprefix("--").partition("=")
+            found[name] = [value] if value else []
+        elif found:
+            found[next(reversed(found))].append(word)
+        else:
+            raise InputError(f"Unexpected word {word!r}; settings are given as --name value.")
+    for name, values in found.items():
+        if not values:
+            raise InputError(f"--{name} needs a value.")
+    return {name: values[0] if len(values) == 1 else values for name, values in found.items()}
+
+
+def _flatten(settings: Settings, before: tuple[str, ...] = ()) -> Iterator[tuple[tuple, Any]]:
+    for name, value in settings.items():
+        path = (*before, *name.replace("-", "_").split("."))
+        if isinstance(value, Mapping):
+            yield from _flatten(value, path)
+        else:
+            yield path, _as_tuple(path, value)
+
+
+def _as_tuple(path: tuple[str, ...], value: Any) -> Any:
+    """Lets one word be a sequence of one; words with commas are several."""
+    holder: Any = TrainConfig
+    for part in path:
+        holder = get_type_hints(holder).get(part) if dataclasses.is_dataclass(holder) else None
+    if getattr(holder, "__origin__", None) is tuple and isinstance(value, str):
+        return value.split(",")
+    return value
+
+
+def _check_name(path: tuple[str, ...], source: str) -> None:
+    holder: Any = TrainConfig
+    for depth, part in enumerate(path):
+        known = get_type_hints(holder) if dataclasses.is_dataclass(holder) else {}
+        if part not in known:
+            given = ".".join(path)
+            near = get_close_matches(part, known, n=1, cutoff=0.6)
+            before = ".".join(path[:depth])
+            allowed = (
+                f"did you mean {'.'.join([*path[:depth], near[0]])}?"
+                if near
+                else f"{before or 'a recipe'} has {', '.join(known) or 'no parts'}."
+            )
+            raise InputError(f"{source}: unknown setting {given!r}; {allowed}")
+        holder = known[part]
+    if dataclasses.is_dataclass(holder):
+        raise InputError(
+            f"{source}: {'.'.join(path)!r} has parts; give one of "
+            f"{', '.join(f'{path[-1]}.{name}' for name in get_type_hints(holder))}."
+        )

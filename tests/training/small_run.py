@@ -1,0 +1,86 @@
+"""A small run as a process of its own, or as one of several.
+
+python small_run.py OUT STEPS
+torchrun --nproc-per-node 2 small_run.py OUT STEPS
+"""
+
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from deformgan.datasets.batches import PairBatches
+from deformgan.models.discriminator import DiscriminatorConfig
+from deformgan.models.generator import GeneratorConfig
+from deformgan.pose import Pose
+from deformgan.training.config import LossWeights, TrainConfig
+from deformgan.training.launch import open_fabric
+from deformgan.training.loop import train
+
+SIZE = (64, 32)
+CONFIG = TrainConfig(
+    recipe="test",
+    generator=GeneratorConfig(
+        encoder_widths=(4, 6, 8, 8), decoder_widths=(8, 8, 6), warped_levels=2, blend=True
+    ),
+    discriminator=DiscriminatorConfig(widths=(4, 6), local_levels=(0,)),
+    weights=LossWeights(nearest_neighbour_pixels=0.5, person=3.0),
+    batch_size=8,
+    steps=4,
+    learning_rate=1e-3,
+    ema_decay=0.9,
+    gradient_clip=20.0,
+    flip=True,
+    log_every=2,
+    save_every=2,
+)
+
+
+@dataclass
+class Images:
+    """A data set in memory, as `PairedImages` asks."""
+
+    images: Tensor
+    poses: Pose
+    pairs: Tensor
+
+
+def images(seed: int) -> Images:
+    """Noise, and joints at random."""
+    random = torch.Generator().manual_seed(seed)
+    photos = torch.randint(0, 256, (6, 3, *SIZE), generator=random, dtype=torch.uint8)
+    joints = torch.rand(6, 18, 2, generator=random) * torch.tensor([SIZE[1], SIZE[0]])
+    seen = torch.rand(6, 18, generator=random) < 0.9
+    seen[:, [2, 5, 8, 11]] = True  # shoulders and hips
+    pairs = torch.tensor([(i, j) for i in range(6) for j in range(6) if i != j])
+    return Images(photos, Pose(joints, seen), pairs)
+
+
+def main(out: Path, steps: int) -> None:
+    """Trains, from the last checkpoint on if there is one."""
+    fabric = open_fabric(torch.device("cpu"))
+    batches = PairBatches(
+        [images(1), images(2)],
+        CONFIG.batch_size,
+        proportions=[0.7, 0.3],
+        flip=True,
+        place=fabric.global_rank,
+        places=fabric.world_size,
+    )
+    train(
+        replace(CONFIG, steps=steps),
+        batches,
+        out,
+        fabric=fabric,
+        features=None,
+        samples=None,
+        metadata={},
+        resume=True,
+        report=lambda progress: None,
+    )
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]))
