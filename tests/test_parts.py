@@ -9,6 +9,7 @@ from deformgan.parts import (
     limb_corners,
     part_corners,
     part_masks,
+    person_region,
     square_mask,
     unit_length,
 )
@@ -234,3 +235,117 @@ def test_the_unit_leaves_out_a_segment_with_a_missing_end(people):
     right = (right - pose.joints[0, OPENPOSE18.index("right_shoulder")]).norm()
     pose.visible[0, OPENPOSE18.index("left_shoulder")] = False
     torch.testing.assert_close(unit_length(pose, OPENPOSE18)[0], right)
+
+
+def by_definition(pose, size):
+    """The whole person, pixel by pixel: limbs, head, and a torso with thick edges."""
+    height, width = size
+    region = torch.zeros(len(pose), height, width, dtype=torch.bool)
+    torso = OPENPOSE18.parts[TORSO].joints
+    lengths = unit_length(pose, OPENPOSE18)
+    for item in range(len(pose)):
+        at = dict(zip(OPENPOSE18.joints, pose.joints[item].tolist(), strict=True))
+        seen = dict(zip(OPENPOSE18.joints, pose.visible[item].tolist(), strict=True))
+        half = float(lengths[item]) * OPENPOSE18.limb_width / 2
+        polygons = [
+            bar(*(at[joint] for joint in part.joints), half, 0.1, part.extension)
+            for part in OPENPOSE18.parts
+            if part.region == "limb" and all(seen[joint] for joint in part.joints)
+        ]
+        if all(seen[joint] for joint in torso):
+            polygons.append([at[joint] for joint in torso])
+            for start, end in zip(torso, [*torso[1:], torso[0]], strict=True):
+                polygons.append(bar(at[start], at[end], half, 0.0, 0.0))
+        head = [at[joint] for joint in OPENPOSE18.parts[HEAD].joints if seen[joint]]
+        reach = float(lengths[item]) * OPENPOSE18.square_half
+        for row in range(height):
+            for column in range(width):
+                inside = any(even_odd(corners, column, row) for corners in polygons)
+                if head:
+                    x, y = (sum(axis) / len(head) for axis in zip(*head, strict=True))
+                    inside |= abs(column - x) <= reach and abs(row - y) <= reach
+                region[item, row, column] = inside
+    return region
+
+
+def bar(start, end, half, before, beyond):
+    """A rectangle around a line that is lengthened at both ends: first its start, then its end."""
+    (x1, y1), (x2, y2) = start, end
+    x1, y1 = x1 + before * (x1 - x2), y1 + before * (y1 - y2)
+    x2, y2 = x2 + beyond * (x2 - x1), y2 + beyond * (y2 - y1)
+    length = ((x2 - x1) ** 2 + (y2 - y1) ** 2) ** 0.5
+    across = ((y2 - y1) / length * half, (x1 - x2) / length * half)
+    return [
+        (x1 + across[0], y1 + across[1]),
+        (x1 - across[0], y1 - across[1]),
+        (x2 - across[0], y2 - across[1]),
+        (x2 + across[0], y2 + across[1]),
+    ]
+
+
+@pytest.mark.parametrize("hidden", [0.0, 0.15])
+def test_a_person_s_region_is_its_definition_in_slow_loops(people, hidden):
+    pose = people(4, hidden=hidden)
+    pose = Pose(pose.joints.double(), pose.visible)
+    region = person_region(pose, OPENPOSE18, (128, 64))
+    assert torch.equal(region, by_definition(pose, (128, 64)))
+
+
+def test_a_person_s_region_holds_every_joint_of_a_complete_pose_inside_the_frame(people):
+    for size in [(128, 64), (256, 256)]:
+        pose = people(20, (size[0], size[0] // 2))  # in proportion
+        region = person_region(pose, OPENPOSE18, size)
+        x, y = pose.joints.round().long().unbind(dim=-1)
+        inside = (x >= 0) & (x < size[1]) & (y >= 0) & (y < size[0])
+        assert inside.all()
+        item = torch.arange(20)[:, None]
+        assert region[item, y, x].all()
+        assert (region.float().mean(dim=(1, 2)) < 0.6).all()  # and is not simply everything
+
+
+def test_a_torso_seen_edge_on_has_the_width_of_a_limb(people):
+    pose = people(1)
+    torso = OPENPOSE18.parts[TORSO].joints
+    joints, visible = pose.joints.clone(), torch.zeros_like(pose.visible)
+    for joint in torso:
+        joints[0, OPENPOSE18.index(joint)] = torch.tensor(
+            [30.0, 30.0 if joint.endswith("shoulder") else 70.0]
+        )
+        visible[0, OPENPOSE18.index(joint)] = True
+    region = person_region(Pose(joints, visible), OPENPOSE18, (128, 64))[0]
+    width = 40 * OPENPOSE18.limb_width
+    assert region[31:70].sum(dim=1).tolist() == [width] * 39
+    assert not region[:30].any()
+    assert not region[71:].any()
+
+
+def test_a_person_s_region_leaves_out_what_is_not_seen(people):
+    pose = people(1)
+    whole = person_region(pose, OPENPOSE18, (128, 64))
+    masks = part_masks(pose, OPENPOSE18, (128, 64))
+    visible = pose.visible.clone()
+    visible[0, OPENPOSE18.index("left_wrist")] = False
+    without = person_region(Pose(pose.joints, visible), OPENPOSE18, (128, 64))
+    forearm = masks[0, OPENPOSE18.part_index("left_forearm")]
+    gone = whole[0] & ~without[0]
+    assert gone.any()
+    assert not (gone & ~forearm).any()
+    assert not (without & ~whole).any()
+    # Without a hip there is no torso, but there are arms and a head.
+    visible[0, OPENPOSE18.index("left_hip")] = False
+    middle = pose.joints[0, OPENPOSE18.indices(OPENPOSE18.parts[TORSO].joints)].mean(dim=0).round()
+    x, y = middle.long().tolist()
+    region = person_region(Pose(pose.joints, visible), OPENPOSE18, (128, 64))
+    assert whole[0, y, x]
+    assert not region[0, y, x]
+    assert region.any()
+    nobody = Pose(pose.joints, torch.zeros_like(visible))
+    assert not person_region(nobody, OPENPOSE18, (128, 64)).any()
+
+
+def test_a_person_s_region_is_that_of_each_alone(people):
+    pose = people(3, hidden=0.1)
+    together = person_region(pose, OPENPOSE18, (128, 64))
+    for item in range(3):
+        alone = person_region(pose[[item]], OPENPOSE18, (128, 64))
+        assert torch.equal(alone[0], together[item])

@@ -1,11 +1,12 @@
 """Trains a recipe on one GPU for a given time, scores it on people never trained on, keeps figures.
 
     python benchmarks/gpu/market_training.py --data .carry/market1501.tar \
-        --vgg .carry/vgg19_block1_OIHW.npz --out OUT --minutes 7
+        --vgg .carry/vgg19_block1_OIHW.npz --wheels .carry/wheels --out OUT --minutes 7
 
-Runs from the root of the repository with nothing but PyTorch, NumPy, Pillow, safetensors and
-jaxtyping, so that a bare machine will do. `--out` gets `result.json`, `sheet.png`, `metrics.jsonl`
-and, where it has no more than 16 MB, `generator.safetensors`.
+Runs from the root of the repository with nothing but PyTorch, NumPy, Pillow, safetensors, jaxtyping
+and Lightning Fabric (which may lie in `--wheels`), so that a bare machine will do. `--out` gets
+`result.json`, `sheet.png`, `metrics.jsonl` and, where it has no more than 16 MB,
+`generator.safetensors`.
 """
 
 import argparse
@@ -20,6 +21,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "src"), str(ROOT / "benchmarks")]
+if "--wheels" in sys.argv:  # pure Python, so they can be imported as they are
+    sys.path += map(str, Path(sys.argv[sys.argv.index("--wheels") + 1]).resolve().glob("*.whl"))
 
 import market_test_identities  # noqa: E402
 import torch  # noqa: E402
@@ -42,8 +45,9 @@ def main() -> None:
     flags.add_argument("--data", type=Path, required=True, help="Market-1501, a folder or a .tar")
     flags.add_argument("--rendered", type=Path, help="rendered people, a folder or a .tar")
     flags.add_argument("--vgg", type=Path, required=True)
+    flags.add_argument("--wheels", type=Path, help="packages that the machine lacks")
     flags.add_argument("--out", type=Path, required=True)
-    flags.add_argument("--recipe", default="pedestrian-small", choices=list(RECIPES))
+    flags.add_argument("--recipe", default="pedestrian", choices=list(RECIPES))
     flags.add_argument("--batch-size", type=int, default=32)
     flags.add_argument("--minutes", type=float, default=7.0)
     flags.add_argument("--pairs", type=int, default=500)
@@ -75,7 +79,8 @@ def run(given: argparse.Namespace, folders: list[Path], scratch: Path) -> None:
     config = replace(RECIPES[given.recipe](), batch_size=given.batch_size, save_every=10**9)
     fabric = open_fabric(device)
     photos = open_data(config, folders, fabric)
-    features = Vgg19Features(given.vgg, config.weights.vgg_layers).to(device)
+    features = Vgg19Features(given.vgg, config.weights.vgg_layers, config.vgg_channel_order)
+    features = features.to(device)
     metadata = {**provenance(), "data": [f.name for f in folders], "size": list(photos.size)}
 
     def go(steps: int, resume: bool) -> float:

@@ -1,5 +1,6 @@
 """Batches come from (seed, step) alone."""
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,7 @@ from deformgan.datasets.batches import (
     to_float,
 )
 from deformgan.errors import InputError
-from deformgan.pair import View
+from deformgan.pair import Pair, View
 from deformgan.pose import Pose
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
@@ -219,3 +220,117 @@ def test_both_views_of_a_pair_are_flipped_together_half_of_the_time():
         flips.append(source_flipped.float().mean())
     share = float(torch.stack(flips).mean())
     assert abs(share - 0.5) < 5 * 0.5 / 800**0.5
+
+
+def joined(pairs):
+    """Puts the parts of a batch together again."""
+    return Pair(View.cat([p.source for p in pairs]), View.cat([p.target for p in pairs]))
+
+
+@pytest.mark.parametrize("storage", ["device", "host"])
+@pytest.mark.parametrize("flip", [False, True])
+@pytest.mark.parametrize("places", [2, 3])
+@pytest.mark.parametrize(
+    "proportions",
+    [
+        [1.0],
+        [0.5, 0.5],
+        [0.9, 0.1],  # of 6 one pair, so only the last place has any
+        [0.1, 0.9],  # ... or only the first
+        [0.6, 0.3, 0.1],
+    ],
+)
+def test_the_parts_of_a_batch_together_are_the_whole_to_the_bit(proportions, places, flip, storage):
+    data = [dataset(4 + number, first=80 * number) for number in range(len(proportions))]
+    whole = PairBatches(data, 6, proportions=proportions, seed=3, flip=flip)
+    parts = [
+        PairBatches(
+            data,
+            6,
+            proportions=proportions,
+            seed=3,
+            flip=flip,
+            storage=storage,
+            place=place,
+            places=places,
+        )
+        for place in range(places)
+    ]
+    for step in range(8):
+        wanted, found = whole[step], [part[step] for part in parts]
+        assert [len(part.source.image) for part in found] == [6 // places] * places
+        assert same(joined(found), wanted)
+        assert whole.describe(step) == ", ".join(part.describe(step) for part in parts)
+
+
+def test_a_place_may_have_no_pair_of_a_data_set():
+    data = [dataset(4), dataset(4, first=100)]
+    first = PairBatches(data, 6, proportions=[0.5, 0.5], place=0, places=2)
+    second = PairBatches(data, 6, proportions=[0.5, 0.5], place=1, places=2)
+    assert max(values(first[0].source)) < 100 <= min(values(second[0].source))
+
+
+@pytest.mark.parametrize(("batch_size", "places"), [(4, 3), (6, 4), (1, 2)])
+def test_a_batch_that_cannot_be_shared_equally_is_refused(batch_size, places):
+    with pytest.raises(
+        InputError, match=rf"batch of {batch_size} cannot be shared equally by {places} processes"
+    ):
+        PairBatches(dataset(), batch_size, place=0, places=places)
+
+
+def test_a_description_names_the_photos_of_the_batch_in_order():
+    data = [dataset(5), dataset(5, first=100)]
+    data[0].names = [f"p{number}.jpg" for number in range(5)]  # the second has no names
+    batches = PairBatches(data, 4, proportions=[0.5, 0.5], seed=1, flip=True)
+    for step in range(5):
+        pair = batches[step]
+        # Which photo it is, by its one value.
+        wanted = [
+            f"p{source}.jpg -> p{target}.jpg"
+            if source < 100
+            else f"{source - 100} -> {target - 100}"
+            for source, target in zip(values(pair.source), values(pair.target), strict=True)
+        ]
+        assert batches.describe(step) == ", ".join(wanted)
+
+
+def named(names="abcde", **given):
+    data = dataset(5, **given)
+    data.names = tuple(names)
+    return data
+
+
+def fingerprint(data, **given):
+    return PairBatches(data, 4, **given).fingerprint()
+
+
+def test_a_fingerprint_changes_with_names_poses_and_pairs():
+    moved, hidden, fewer = named(), named(), named()
+    moved.poses.joints[2, 3, 0] += 0.25
+    hidden.poses.visible[4, 17] = False
+    fewer.pairs = fewer.pairs[:-1]
+    turned = named()
+    turned.pairs = turned.pairs.flip(0)
+    told = [
+        fingerprint(data)
+        for data in (named(), named("abcdf"), moved, hidden, fewer, turned, dataset(5))
+    ]
+    assert len({found[0]["sha256"] for found in told}) == len(told)
+    assert [found[0]["pairs"] for found in told] == [20, 20, 20, 20, 19, 20, 20]
+
+
+def test_a_fingerprint_is_of_the_data_sets_in_order_whoever_asks_and_wherever_they_are():
+    data, other = named(), named("fghij", first=100)
+    one, two = fingerprint(data), fingerprint(other)
+    assert fingerprint([data, other], proportions=[0.5, 0.5]) == [*one, *two]
+    assert fingerprint([other, data], proportions=[0.5, 0.5]) == [*two, *one]
+    for given in (
+        {"storage": "host"},
+        {"place": 1, "places": 2},
+        {"seed": 9, "flip": True},
+    ):
+        assert fingerprint(data, **given) == one
+    # By hand: names in lines, pairs, joints, visibility, as they lie in memory.
+    parts = [data.pairs, data.poses.joints, data.poses.visible]
+    content = b"a\nb\nc\nd\ne" + b"".join(part.numpy().tobytes() for part in parts)
+    assert one == [{"pairs": 20, "sha256": hashlib.sha256(content).hexdigest()}]

@@ -88,7 +88,8 @@ def test_a_local_level_is_judged_pixel_by_pixel_of_its_activated_features(people
         for row, column in ((0, 0), (3, 5), (7, 2)):
             values = seen[1, :, row, column]
             active = torch.where(values > 0, values, 0.2 * values)
-            expected = (head.weight[0, :, 0, 0] * active).sum() + head.bias[0]
+            weight, bias = head.parameters()
+            expected = (weight[0, :, 0, 0] * active).sum() + bias[0]
             torch.testing.assert_close(logits[1, row * seen.shape[3] + column], expected)
 
 

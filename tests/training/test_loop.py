@@ -16,8 +16,8 @@ from deformgan.errors import InputError
 from deformgan.models.discriminator import DiscriminatorConfig
 from deformgan.models.generator import GeneratorConfig
 from deformgan.pose import Pose
-from deformgan.training.config import LossWeights, TrainConfig
 from deformgan.training.checkpoints import checkpoints
+from deformgan.training.config import LossWeights, TrainConfig
 from deformgan.training.launch import open_fabric
 from deformgan.training.loop import DivergedError, train
 from deformgan.training.players import Players
@@ -242,6 +242,21 @@ def test_no_unfinished_file_is_left(run):
         "generator.safetensors",
         "metrics.jsonl",
     ]
+
+
+def test_a_setting_that_is_newer_than_the_checkpoint_had_its_default(run):
+    out = run(steps=1)
+    path = checkpoints(out)[-1]
+    state = torch.load(path, weights_only=True)
+    del state["config"]["draws"]
+    for part, setting in [("generator", "refine"), ("weights", "ssim")]:
+        settings = json.loads(state["config"][part])
+        del settings[setting]
+        state["config"][part] = json.dumps(settings)
+    torch.save(state, path)
+    with pytest.raises(InputError, match=r"other settings \(weights\)"):
+        run(resume=True, weights=replace(CONFIG.weights, ssim=3.0))
+    run(resume=True)
 
 
 def test_the_last_checkpoints_are_kept(run):

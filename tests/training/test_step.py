@@ -217,8 +217,8 @@ def test_clipping_scales_a_large_gradient_down_and_leaves_a_small_one(pair):
     plain, unclipped = players_of(CONFIG), players_of(loose)
     step_of(plain, pair, None, CONFIG)
     step_of(unclipped, pair, None, loose)
-    for one, other in zip(*map(weights_of, (plain.generator.network, unclipped.generator.network))):
-        assert torch.equal(one, other)
+    one, other = (weights_of(players.generator.network) for players in (plain, unclipped))
+    assert all(map(torch.equal, one, other))
     clipped = players_of(tight)
     step_of(clipped, pair, None, tight)
     gradients = [parameter.grad for parameter in clipped.generator.network.parameters()]
@@ -258,9 +258,7 @@ def test_twenty_steps_on_one_batch_bring_its_photos_nearer(pair, vgg):
         learning_rate=1e-2,
     )
     players = players_of(config)
-    terms = []
-    for step in range(20):
-        terms.append(step_of(players, pair, vgg, config, step))
+    terms = [step_of(players, pair, vgg, config, step) for step in range(20)]
     for name in ("l1", "nearest_neighbour"):
         values = [term[name].item() for term in terms]
         assert max(values[-3:]) < 0.8 * values[0], (name, values)

@@ -29,6 +29,7 @@ COMMANDS: dict[str, str] = {
     "data pairs": "Writes the field's pair lists, with their seeds.",
     "data synthesize": "Renders people who do not exist, with exact joints.",
     "train": "Trains a generator by a named recipe.",
+    "ablate": "Trains the method with parts left out, and compares.",
     "verify": "Checks the code against the numbers of the authors' own.",
     "convert": "Turns the authors' Keras weights into ours.",
     "bench": "Measures speed, as ratios to named rivals in the same run.",

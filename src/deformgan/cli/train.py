@@ -1,27 +1,19 @@
 """The command `deformgan train`."""
 
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any, Literal
 
-from deformgan.cli.outputs import output_dir, output_file, write_json
+from deformgan.cli.outputs import output_file, write_json
+from deformgan.cli.training import DIVERGED, read_plan, set_threads, train_on_screen
 from deformgan.errors import InputError
 
 if TYPE_CHECKING:
-    from lightning_fabric import Fabric
-
-    from deformgan.backbones.vgg19 import Vgg19Features
     from deformgan.models.generator import Generator
-    from deformgan.pair import Pair
     from deformgan.training.config import TrainConfig
-    from deformgan.training.estimate import Estimate
     from deformgan.training.loop import Progress
-
-_DIVERGED = 1
-_BAR = 20
 
 
 def train(
@@ -86,8 +78,8 @@ def train(
     from deformgan.training.checkpoints import steps_saved
     from deformgan.training.data import open_data
     from deformgan.training.launch import open_fabric
-    from deformgan.training.loop import DivergedError
-    from deformgan.training.loop import train as run
+    from deformgan.training.loop import RESULT
+    from deformgan.training.records import find_tensorboard
 
     named = {
         "steps": steps,
@@ -98,16 +90,14 @@ def train(
         "log_every": log_every,
         "save_every": save_every,
     }
-    plan = _plan(recipe, config, named, settings)
-    saved = steps_saved(out)
-    if saved and not resume:
+    plan = read_plan(recipe, config, named, settings)
+    if steps_saved(out) and not resume:
         raise InputError(f"{out} already holds a run; add --resume to go on with it.")
     if json is not None:
         output_file(json)
-    if threads is not None:
-        if threads < 1:
-            raise InputError(f"--threads must be positive, got {threads}.")
-        torch.set_num_threads(threads)
+    if tensorboard:
+        find_tensorboard()
+    set_threads(threads)
     fabric = open_fabric(torch.device(check_device(device)))
     features = None
     if layers := plan.weights.vgg_layers:
@@ -115,11 +105,6 @@ def train(
     start = None if init is None else _start(init, plan)
     folders = [folder for folder in (data or FOLDER, rendered) if folder is not None]
     photos = open_data(plan, folders, fabric)
-    screen = _Screen(fabric.is_global_zero, plan.steps)
-    if saved < plan.steps:
-        draws = [photos.batches[draw] for draw in range(plan.draws)]
-        screen.announce(_rehearse(fabric, draws, features, plan), plan.steps - saved)
-    output_dir(out)
     metadata = {
         **provenance(),
         "data": [folder.resolve().name for folder in folders],
@@ -127,47 +112,24 @@ def train(
     }
     if init is not None:
         metadata["init"] = Path(init).name
-    try:
-        result = run(
-            plan,
-            photos.batches,
-            out,
-            fabric=fabric,
-            features=features,
-            samples=photos.samples,
-            metadata=metadata,
-            resume=resume,
-            start=start,
-            tensorboard=tensorboard,
-            report=screen.report,
-            on_step=screen.step,
-        )
-    except DivergedError as error:
-        screen.close()
-        print(f"deformgan: {error}", file=sys.stderr)
-        return _DIVERGED
-    screen.close()
+    screen = train_on_screen(
+        plan,
+        photos,
+        out,
+        fabric=fabric,
+        features=features,
+        metadata=metadata,
+        resume=resume,
+        start=start,
+        tensorboard=tensorboard,
+    )
+    if screen is None:
+        return DIVERGED
     if screen.leads:
-        print(result)
+        print(out / RESULT)
         if json is not None:
             write_json(json, _report(plan, screen.history, metadata))
     return None
-
-
-def _plan(
-    recipe: str, file: Path | None, named: Mapping[str, Any], words: Sequence[str]
-) -> "TrainConfig":
-    """Changes a recipe as a file and then the flags ask."""
-    from deformgan.recipes import RECIPES
-    from deformgan.training.settings import change_settings, read_flags, read_toml
-
-    if recipe not in RECIPES:
-        raise InputError(f"Unknown recipe {recipe!r}; choose one of {', '.join(RECIPES)}.")
-    plan = RECIPES[recipe]()
-    if file is not None:
-        plan = change_settings(plan, read_toml(file), str(file))
-    given = {name: value for name, value in named.items() if value is not None}
-    return change_settings(plan, given | read_flags(words), "command line")
 
 
 def _start(weights: str, plan: "TrainConfig") -> "Generator":
@@ -180,79 +142,6 @@ def _start(weights: str, plan: "TrainConfig") -> "Generator":
             "that this recipe made."
         )
     return generator
-
-
-def _rehearse(
-    fabric: "Fabric",
-    draws: "Sequence[Pair]",
-    features: "Vgg19Features | None",
-    plan: "TrainConfig",
-) -> "Estimate":
-    import torch
-
-    from deformgan.training.estimate import estimate
-
-    try:
-        return estimate(fabric, draws, features, plan)
-    except torch.OutOfMemoryError:
-        raise InputError(
-            f"A batch of {plan.batch_size} needs more memory than {fabric.device} has; give a "
-            "smaller --batch-size."
-        ) from None
-
-
-class _Screen:
-    """Shows progress, in the leading process: a bar on a terminal, else a line per report."""
-
-    def __init__(self, leads: bool, steps: int):
-        self.leads, self.steps = leads, steps
-        self.live = leads and sys.stdout.isatty()
-        self.text = ""
-        self.history: list[Progress] = []
-
-    def announce(self, foreseen: "Estimate", steps: int) -> None:
-        """Says what the run will take."""
-        memory = f"{foreseen.memory / 1e9:.1f} GB"
-        if foreseen.available:
-            memory += f" of {foreseen.available / 1e9:.1f} GB"
-        if self.leads:
-            print(
-                f"About {_time(foreseen.seconds_per_step * steps)} for {steps} steps of "
-                f"{foreseen.seconds_per_step:.2g} s, and {memory} of memory (rehearsed).",
-                flush=True,
-            )
-
-    def step(self, done: int) -> None:
-        """Moves the bar."""
-        if self.live:
-            bar = "#" * (_BAR * done // self.steps)
-            print(f"\r\x1b[2K[{bar:{_BAR}}] {done}/{self.steps}  {self.text}", end="", flush=True)
-
-    def report(self, progress: "Progress") -> None:
-        """Shows means of the last steps."""
-        self.history.append(progress)
-        terms = "  ".join(f"{name} {value:.3f}" for name, value in progress.terms.items())
-        self.text = (
-            f"{progress.samples_per_second:.1f} samples/s  {_time(progress.seconds_left)} left  "
-            f"{progress.memory / 1e9:.1f} GB  {terms}"
-        )
-        if self.live:
-            self.step(progress.step)
-        elif self.leads:
-            print(f"{progress.step}/{progress.steps}  {self.text}", flush=True)
-
-    def close(self) -> None:
-        """Leaves the bar's line."""
-        if self.live:
-            print(flush=True)
-
-
-def _time(seconds: float) -> str:
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    if seconds < 6000:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"
 
 
 def _report(plan: "TrainConfig", history: list["Progress"], facts: dict[str, Any]) -> dict:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from deformgan.datasets.photo_set import Fit, PhotoSet, fit_photos
-from deformgan.datasets.splits import Split, refuse_shared_identities
+from deformgan.datasets.splits import NoTestSplitError, Split, refuse_shared_identities
 from deformgan.errors import InputError
 from deformgan.framing import Framing
 from deformgan.pose import Pose
@@ -274,7 +274,8 @@ def _read_tables(
         pose = Pose.cat([table.pose for table in joined])
         return Annotations(names, pose, source=str(folder)), edition or found
     if split not in tables:
-        raise InputError(f"{folder} has no annotation table of the split {split!r}.")
+        error = NoTestSplitError if split == "test" else InputError
+        raise error(f"{folder} has no annotation table of the split {split!r}.")
     return tables[split], edition or found
 
 

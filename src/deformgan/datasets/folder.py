@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from deformgan.datasets.photo_set import Fit, PhotoSet, fit_photos
-from deformgan.datasets.splits import SPLIT_FILE, Split, read_identity_split
+from deformgan.datasets.splits import SPLIT_FILE, NoTestSplitError, Split, read_identity_split
 from deformgan.errors import InputError
 from deformgan.pose import Pose
 from deformgan.pose_formats import Annotations, read_annotations
@@ -93,7 +93,7 @@ def _wanted(root: Path, split: Split) -> set[str] | None:
     if parts is not None:
         return parts[split]
     if split == "test":
-        raise InputError(f"{root} has no {SPLIT_FILE}: no test set.")
+        raise NoTestSplitError(f"{root} has no {SPLIT_FILE}: no test set.")
     return None
 
 

@@ -10,6 +10,7 @@ import torch
 from deformgan.datasets.photo_set import Fit, PhotoSet, fit_photos
 from deformgan.datasets.splits import (
     SPLIT_FILE,
+    NoTestSplitError,
     Split,
     read_identity_split,
     refuse_shared_identities,
@@ -151,7 +152,9 @@ def _split(root: Path, split: Split, nobody: Collection[str]) -> tuple[Path, set
         refuse_shared_identities(_people(train, nobody), _people(test, nobody), str(root))
     if split == "test":
         if not test.is_dir():
-            raise InputError(f"{root} has neither bounding_box_test nor {SPLIT_FILE}: no test set.")
+            raise NoTestSplitError(
+                f"{root} has neither bounding_box_test nor {SPLIT_FILE}: no test set."
+            )
         return test, None
     return folder, None
 

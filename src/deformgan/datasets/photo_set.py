@@ -1,6 +1,6 @@
 """PhotoSet: photos of people with their poses, which is what every reader of a data set gives."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
@@ -78,6 +78,23 @@ class PhotoSet:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def of_people(self, people: Collection[str]) -> "PhotoSet":
+        """Gives the photos of some people as a data set of its own, in the same order.
+
+        What a reader knows beyond photos and poses (masks, backgrounds) is left behind.
+        """
+        rows = [row for row, who in enumerate(self.identities) if who in people]
+        return PhotoSet(
+            names=[self.names[row] for row in rows],
+            identities=[self.identities[row] for row in rows],
+            cameras=self.cameras[rows],
+            paths=[self.paths[row] for row in rows],
+            poses=self.poses[rows],
+            size=self.size,
+            framings=None if self.framings is None else [self.framings[row] for row in rows],
+            cache=self.cache,
+        )
 
     @cached_property
     def images(self) -> UInt8[Tensor, "images 3 height width"]:

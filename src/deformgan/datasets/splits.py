@@ -14,6 +14,10 @@ Split = Literal["train", "test", "all"]
 SPLIT_FILE = "identity-split.json"
 
 
+class NoTestSplitError(InputError):
+    """A data set does not say who is to be tested on."""
+
+
 @runtime_checkable
 class NamedPhotos(Protocol):
     """One side of a split.

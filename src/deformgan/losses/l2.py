@@ -3,6 +3,8 @@
 from jaxtyping import Float
 from torch import Tensor
 
+L2_WEIGHT = 100.0  # as the paper's for L1: no source gives one
+
 
 def l2_loss(
     generated: Float[Tensor, "batch channels height width"],

@@ -18,6 +18,7 @@ from deformgan.recipes.paper_market import (
     paper_market_full,
     paper_market_percloss,
 )
+from deformgan.recipes.paper_market_small import paper_market_small
 from deformgan.recipes.pedestrian import pedestrian, pedestrian_small
 from deformgan.recipes.quickstart import quickstart
 from deformgan.recipes.reference import (
@@ -43,6 +44,7 @@ _ALL: tuple[Callable[[], TrainConfig], ...] = (
     paper_market_dsc,
     paper_market_percloss,
     paper_market_full,
+    paper_market_small,
     paper_fashion_baseline,
     paper_fashion_dsc,
     paper_fashion_percloss,

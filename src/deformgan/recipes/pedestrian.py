@@ -24,7 +24,8 @@ def pedestrian_small() -> TrainConfig:
     of the weights (the three levers that paid in a first experiment on 551 identities).
 
     Expect: SSIM about 0.25, mask-SSIM about 0.79 on identities never trained on after 20,000
-    samples. Measured: 0.255 and 0.794 (docs/log.md, 2026-11-22).
+    samples.
+    Measured: 0.255 and 0.794 (docs/log.md, 2026-11-22).
     """
     return TrainConfig(
         recipe="pedestrian-small",

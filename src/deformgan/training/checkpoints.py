@@ -2,7 +2,8 @@
 
 import json
 import re
-from dataclasses import MISSING, asdict, fields
+from collections.abc import Mapping
+from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -16,7 +17,6 @@ from deformgan.training.players import Players
 FOLDER = "checkpoints"
 # What a run may change and still be the same run.
 _FREE = {"steps", "log_every", "save_every", "keep", "compile"}
-_NEEDED = [field.name for field in fields(TrainConfig) if field.default is MISSING]
 
 
 def checkpoints(out: Path) -> list[Path]:
@@ -76,11 +76,8 @@ def load_checkpoint(
         raise InputError(
             f"{path} cannot be read ({reason}); remove it to go on from the one before."
         ) from None
-    mine, theirs = _identity(config), state["config"]
-    # A setting that is newer than the checkpoint had its default.
-    needed = {name: getattr(config, name) for name in _NEEDED}
-    defaults = _identity(TrainConfig(**needed))
-    changed = [name for name in mine if mine[name] != theirs.get(name, defaults[name])]
+    mine, theirs = _identity(config), _completed(state["config"], config)
+    changed = [name for name in mine if mine[name] != theirs[name]]
     if changed:
         raise InputError(
             f"{path} belongs to a run with other settings ({', '.join(changed)}); resume with the "
@@ -95,6 +92,22 @@ def load_checkpoint(
     return state["step"]
 
 
-def _identity(config: TrainConfig) -> dict[str, Any]:
+def _identity(config: TrainConfig) -> dict[str, str]:
     """What must be equal for a run to be resumed, in types that need no unpickling of classes."""
     return {name: json.dumps(v) for name, v in asdict(config).items() if name not in _FREE}
+
+
+def _completed(identity: Mapping[str, str], config: TrainConfig) -> dict[str, str]:
+    """Gives settings that are newer than a checkpoint the defaults that they had without a name."""
+    complete = {}
+    for field in fields(config):
+        if field.name in _FREE:
+            continue
+        value = json.loads(identity.get(field.name, "null"))
+        mine = getattr(config, field.name)
+        if is_dataclass(mine):
+            value = {part.name: part.default for part in fields(mine)} | (value or {})
+        elif field.name not in identity:
+            value = field.default
+        complete[field.name] = json.dumps(value)
+    return complete

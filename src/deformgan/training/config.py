@@ -1,11 +1,13 @@
 """TrainConfig: all that defines a run."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 from deformgan.backbones.vgg19 import ChannelOrder
 from deformgan.models.discriminator import DiscriminatorConfig
 from deformgan.models.generator import GeneratorConfig
+from deformgan.skeletons import SKELETONS
 
 Precision = Literal["auto", "float32", "bfloat16"]
 
@@ -35,6 +37,13 @@ class LossWeights:
     perceptual: float = 0.0
     ssim: float = 0.0
     person: float = 1.0
+
+    def __post_init__(self):
+        for name, value in asdict(self).items():
+            if not 0 <= value < math.inf:
+                raise ValueError(f"{name} must not be negative, got {value}")
+        if not any(value for name, value in asdict(self).items() if name != "person"):
+            raise ValueError("one of the weights must not be 0")
 
     @property
     def vgg_layers(self) -> tuple[str, ...]:
@@ -102,14 +111,26 @@ class TrainConfig:
 
     def __post_init__(self):
         for name in ("batch_size", "steps", "learning_rate", "log_every", "save_every", "keep"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name} must be positive")
-        for name in ("gradient_clip", "seed"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} must not be negative")
-        if not 0 <= self.ema_decay < 1:
-            raise ValueError("ema_decay must be at least 0 and below 1")
-        if not 0 <= self.rendered_share < 1:
-            raise ValueError("rendered_share must be at least 0 and below 1")
-        if self.nearest_neighbour_window < 1 or self.nearest_neighbour_window % 2 == 0:
-            raise ValueError("nearest_neighbour_window must be odd and positive")
+            if not 0 < (value := getattr(self, name)) < math.inf:
+                raise ValueError(f"{name} must be positive, got {value}")
+        for name in ("adversarial_epsilon", "gradient_clip", "seed"):
+            if not 0 <= (value := getattr(self, name)) < math.inf:
+                raise ValueError(f"{name} must not be negative, got {value}")
+        for name in ("ema_decay", "rendered_share"):
+            if not 0 <= (value := getattr(self, name)) < 1:
+                raise ValueError(f"{name} must be at least 0 and below 1, got {value}")
+        if not all(0 <= beta < 1 for beta in self.betas):
+            raise ValueError(f"betas must be at least 0 and below 1, got {self.betas}")
+        window = self.nearest_neighbour_window
+        if window < 1 or window % 2 == 0:
+            raise ValueError(f"nearest_neighbour_window must be odd and positive, got {window}")
+        for player in (self.generator, self.discriminator):
+            if player.skeleton not in SKELETONS:
+                raise ValueError(
+                    f"skeleton must be {' or '.join(SKELETONS)}, got {player.skeleton}"
+                )
+        layers = len(self.discriminator.widths)
+        if not all(0 <= level < layers for level in self.discriminator.local_levels):
+            raise ValueError(
+                f"local_levels must be in 0..{layers - 1}, got {self.discriminator.local_levels}"
+            )

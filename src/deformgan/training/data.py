@@ -8,11 +8,13 @@ from lightning_fabric import Fabric
 
 from deformgan.datasets import open_dataset
 from deformgan.datasets.batches import PairBatches
+from deformgan.datasets.photo_set import PhotoSet
+from deformgan.errors import InputError
 from deformgan.pair import Pair
 from deformgan.skeletons import SKELETONS
 from deformgan.training.config import TrainConfig
 
-NUM_SAMPLES = 8  # pairs in a sample grid
+NUM_SAMPLES = 8  # pairs in a sample grid, if there are so many
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,11 @@ def open_data(config: TrainConfig, folders: Sequence[Path], fabric: Fabric) -> T
             people.
         fabric: Where batches are made; of several processes each gets its part of them.
     """
-    datasets = [open_dataset(folder) for folder in folders]
+    return mix_datasets(config, [open_dataset(folder) for folder in folders], fabric)
+
+
+def mix_datasets(config: TrainConfig, datasets: Sequence[PhotoSet], fabric: Fabric) -> TrainingData:
+    """Makes batches of data sets that are open already; else as `open_data`."""
     share = config.rendered_share if len(datasets) > 1 else 0.0
     batches = PairBatches(
         datasets,
@@ -52,8 +58,19 @@ def open_data(config: TrainConfig, folders: Sequence[Path], fabric: Fabric) -> T
         place=fabric.global_rank,
         places=fabric.world_size,
     )
+    height, width = datasets[0].size
+    stride = config.generator.stride
+    if height % stride or width % stride:
+        raise InputError(
+            f"The photos are {height}x{width}; height and width must be multiples of {stride} for "
+            f"the {len(config.generator.encoder_widths)} levels of this generator."
+        )
     # Once is no reason to have the images on the device a second time.
     samples = PairBatches(
-        datasets[0], NUM_SAMPLES, seed=config.seed + 1, device=fabric.device, storage="host"
+        datasets[0],
+        min(NUM_SAMPLES, len(datasets[0].pairs)),
+        seed=config.seed + 1,
+        device=fabric.device,
+        storage="host",
     )[0]
     return TrainingData(batches, samples, datasets[0].size)

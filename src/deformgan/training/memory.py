@@ -2,8 +2,11 @@
 
 import os
 import sys
+from pathlib import Path
 
 import torch
+
+_STATUS = Path("/proc/self/status")
 
 
 def memory_in_use(device: torch.device) -> int:
@@ -13,6 +16,13 @@ def memory_in_use(device: torch.device) -> int:
     """
     if device.type == "cuda":
         return torch.cuda.max_memory_reserved(device)
+    try:
+        # Not of `resource`: there a process begins with the peak of the one that started it.
+        for line in _STATUS.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    except OSError:  # not Linux
+        pass
     try:
         import resource  # not on every system
     except ImportError:

@@ -59,14 +59,19 @@ class Records:
             self.events.flush()
 
 
-def _open_events(folder: Path, step: int) -> Any:
+def find_tensorboard() -> type:
+    """Gives the class that writes events, or says which extra has it."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         raise InputError(
             "--tensorboard needs the extra `track`: pip install 'deformgan[track]'."
         ) from None
-    return SummaryWriter(str(folder), purge_step=step + 1)
+    return SummaryWriter
+
+
+def _open_events(folder: Path, step: int) -> Any:
+    return find_tensorboard()(str(folder), purge_step=step + 1)
 
 
 def _drop_after(path: Path, step: int) -> None:

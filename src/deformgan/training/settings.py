@@ -5,7 +5,7 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -40,10 +40,14 @@ def change_settings(config: TrainConfig, settings: Settings, source: str) -> Tra
         return TypeAdapter(TrainConfig).validate_python(values)
     except ValidationError as error:
         first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"] if isinstance(part, str)) or "settings"
-        reason = first["msg"].removeprefix("Value error, ").rstrip(".")
+        name = ".".join(part for part in first["loc"] if isinstance(part, str))
+        where = f"{source}: {name}" if name else source
+        if first["type"] == "missing":  # in a tuple
+            reason = "too few values"
+        else:
+            reason = first["msg"].removeprefix("Value error, ").rstrip(".")
         given = "" if isinstance(first["input"], dict) else f", got {first['input']!r}"
-        raise InputError(f"{source}: {name}: {reason}{given}.") from None
+        raise InputError(f"{where}: {reason}{given}.") from None
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -82,21 +86,27 @@ def _flatten(settings: Settings, before: tuple[str, ...] = ()) -> Iterator[tuple
         if isinstance(value, Mapping):
             yield from _flatten(value, path)
         else:
-            yield path, _as_tuple(path, value)
+            yield path, _from_text(path, value)
 
 
-def _as_tuple(path: tuple[str, ...], value: Any) -> Any:
-    """Lets one word be a sequence of one; words with commas are several."""
+def _from_text(path: tuple[str, ...], value: Any) -> Any:
+    """Reads a text where pydantic does not: as several values, or as one of a few numbers."""
+    if not isinstance(value, str):
+        return value
     holder: Any = TrainConfig
     for part in path:
         holder = get_type_hints(holder).get(part) if dataclasses.is_dataclass(holder) else None
-    if getattr(holder, "__origin__", None) is tuple and isinstance(value, str):
+    if get_origin(holder) is tuple:
         return value.split(",")
+    if get_origin(holder) is Literal:
+        return {str(choice): choice for choice in get_args(holder)}.get(value, value)
     return value
 
 
 def _check_name(path: tuple[str, ...], source: str) -> None:
     holder: Any = TrainConfig
+    if path == ("recipe",):
+        raise InputError(f"{source}: the recipe is not a setting; name another one.")
     for depth, part in enumerate(path):
         known = get_type_hints(holder) if dataclasses.is_dataclass(holder) else {}
         if part not in known:

@@ -1,0 +1,7 @@
+"""`python -m deformgan`, and `torchrun -m deformgan`."""
+
+import sys
+
+from deformgan.cli.main import main
+
+sys.exit(main())

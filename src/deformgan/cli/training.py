@@ -1,0 +1,177 @@
+"""What commands that train share: the run that is asked for, its rehearsal, its progress."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from deformgan.cli.outputs import output_dir
+from deformgan.errors import InputError
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+    from deformgan.backbones.vgg19 import Vgg19Features
+    from deformgan.pair import Pair
+    from deformgan.training.config import TrainConfig
+    from deformgan.training.data import TrainingData
+    from deformgan.training.estimate import Estimate
+    from deformgan.training.loop import Progress
+
+DIVERGED = 1  # exit code
+_BAR = 20
+
+
+def read_plan(
+    recipe: str, file: Path | None, named: Mapping[str, Any], words: Sequence[str]
+) -> "TrainConfig":
+    """Changes a recipe as a file and then the flags ask."""
+    from deformgan.recipes import RECIPES
+    from deformgan.training.settings import change_settings, read_flags, read_toml
+
+    if recipe not in RECIPES:
+        raise InputError(f"Unknown recipe {recipe!r}; choose one of {', '.join(RECIPES)}.")
+    plan = RECIPES[recipe]()
+    if file is not None:
+        plan = change_settings(plan, read_toml(file), str(file))
+    given = {name: value for name, value in named.items() if value is not None}
+    return change_settings(plan, given | read_flags(words), "command line")
+
+
+def train_on_screen(
+    plan: "TrainConfig",
+    photos: "TrainingData",
+    out: Path,
+    *,
+    fabric: "Fabric",
+    features: "Vgg19Features | None",
+    metadata: Mapping[str, Any],
+    resume: bool,
+    **options: Any,
+) -> "Screen | None":
+    """Makes a run: says what it will take, creates its folder, shows its progress.
+
+    Args:
+        plan: The run.
+        photos: What it learns from.
+        out: Folder of the run.
+        fabric: As for `training.loop.train`, like all that follow.
+        features: As there.
+        metadata: As there.
+        resume: As there. A run that is done is only checked.
+        options: More of what is there.
+
+    Returns:
+        What was shown; None if the run diverged, which was said.
+    """
+    from deformgan.training.checkpoints import steps_saved
+    from deformgan.training.loop import DivergedError, train
+
+    screen = Screen(fabric.is_global_zero, plan.steps)
+    saved = steps_saved(out)
+    if saved < plan.steps:
+        draws = [photos.batches[draw] for draw in range(plan.draws)]
+        screen.announce(_rehearse(fabric, draws, features, plan), plan.steps - saved)
+    try:
+        train(
+            plan,
+            photos.batches,
+            output_dir(out),
+            fabric=fabric,
+            features=features,
+            samples=photos.samples,
+            metadata=metadata,
+            resume=resume,
+            report=screen.report,
+            on_step=screen.step,
+            **options,
+        )
+    except DivergedError as error:
+        screen.close()
+        print(f"deformgan: {error}", file=sys.stderr)
+        return None
+    screen.close()
+    return screen
+
+
+def _rehearse(
+    fabric: "Fabric",
+    draws: "Sequence[Pair]",
+    features: "Vgg19Features | None",
+    plan: "TrainConfig",
+) -> "Estimate":
+    import torch
+
+    from deformgan.training.estimate import estimate
+
+    try:
+        return estimate(fabric, draws, features, plan)
+    except torch.OutOfMemoryError:
+        raise InputError(
+            f"A batch of {plan.batch_size} needs more memory than {fabric.device} has; give a "
+            "smaller --batch-size."
+        ) from None
+
+
+class Screen:
+    """Shows progress, in the leading process: a bar on a terminal, else a line per report."""
+
+    def __init__(self, leads: bool, steps: int):
+        self.leads, self.steps = leads, steps
+        self.live = leads and sys.stdout.isatty()
+        self.text = ""
+        self.history: list[Progress] = []
+
+    def announce(self, foreseen: "Estimate", steps: int) -> None:
+        """Says what the run will take."""
+        memory = f"{foreseen.memory / 1e9:.1f} GB"
+        if foreseen.available:
+            memory += f" of {foreseen.available / 1e9:.1f} GB"
+        if self.leads:
+            print(
+                f"About {_time(foreseen.seconds_per_step * steps)} for {steps} steps of "
+                f"{foreseen.seconds_per_step:.2g} s, and {memory} of memory (rehearsed).",
+                flush=True,
+            )
+
+    def step(self, done: int) -> None:
+        """Moves the bar."""
+        if self.live:
+            bar = "#" * (_BAR * done // self.steps)
+            print(f"\r\x1b[2K[{bar:{_BAR}}] {done}/{self.steps}  {self.text}", end="", flush=True)
+
+    def report(self, progress: "Progress") -> None:
+        """Shows means of the last steps."""
+        self.history.append(progress)
+        terms = "  ".join(f"{name} {value:.3f}" for name, value in progress.terms.items())
+        self.text = (
+            f"{progress.samples_per_second:.1f} samples/s  {_time(progress.seconds_left)} left  "
+            f"{progress.memory / 1e9:.1f} GB  {terms}"
+        )
+        if self.live:
+            self.step(progress.step)
+        elif self.leads:
+            print(f"{progress.step}/{progress.steps}  {self.text}", flush=True)
+
+    def close(self) -> None:
+        """Leaves the bar's line."""
+        if self.live:
+            print(flush=True)
+
+
+def _time(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    if seconds < 6000:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def set_threads(threads: int | None) -> None:
+    """Limits the CPU threads, if asked."""
+    import torch
+
+    if threads is not None:
+        if threads < 1:
+            raise InputError(f"--threads must be positive, got {threads}.")
+        torch.set_num_threads(threads)

@@ -1,0 +1,73 @@
+"""Variants of a run: what each leaves out, and nothing else."""
+
+from dataclasses import asdict, replace
+
+import pytest
+
+from deformgan.errors import InputError
+from deformgan.recipes import RECIPES
+from deformgan.recipes.ablation import PAPER_ROWS, VARIANTS, make_variants
+
+L1 = {"weights.nearest_neighbour": 0.0, "weights.l1": 100.0}
+CHANGES = {
+    "baseline": L1 | {"generator.streams": 1, "generator.warp": "none"},
+    "dsc": L1,
+    "percloss": {"weights.nearest_neighbour": 0.0, "weights.perceptual": 0.5},
+    "full": {},
+    "full-l2": {"weights.nearest_neighbour": 0.0, "weights.l2": 100.0},
+    "no-warp": {"generator.warp": "none"},
+    "global": {"generator.warp": "global"},
+    "learned": {"generator.warp": "learned"},
+    "average": {"generator.aggregation": "average"},
+    "nearest": {"generator.interpolation": "nearest"},
+}
+
+
+def flat(config):
+    """Lists all settings, those of parts with a dot."""
+    found = {}
+    for name, value in asdict(config).items():
+        if isinstance(value, dict):
+            found |= {f"{name}.{inner}": setting for inner, setting in value.items()}
+        else:
+            found[name] = value
+    return found
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_variant_differs_in_what_it_is_named_for_and_in_nothing_else(name):
+    base = RECIPES["paper-market-small"]()
+    variant = flat(make_variants(base, [name])[name])
+    assert variant.pop("recipe") == f"paper-market-small, {name}"
+    before = flat(base)
+    assert {key: value for key, value in variant.items() if value != before[key]} == CHANGES[name]
+
+
+def test_the_four_rows_of_the_paper_are_its_recipes():
+    rows = make_variants(RECIPES["paper-market-full"](), PAPER_ROWS)
+    for name, row in rows.items():
+        recipe = RECIPES[f"paper-market-{name}"]()
+        assert replace(row, recipe=recipe.recipe) == recipe
+
+
+def test_a_loss_on_colours_is_left_out_too():
+    base = RECIPES["quickstart"]()
+    weights = make_variants(base, ["dsc"])["dsc"].weights
+    assert (weights.nearest_neighbour_pixels, weights.l1) == (0.0, 100.0)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "names", "words"),
+    [
+        ("paper-market-full", ["ful"], ["Unknown variant 'ful'", "baseline, dsc", "nearest"]),
+        ("paper-market-full", ["dsc", "dsc"], ["different names", "dsc dsc"]),
+        ("paper-market-full", [], ["one or more", "got none"]),
+        ("paper-market-dsc", ["full"], ["paper-market-dsc is not the whole method"]),
+        ("pedestrian-small", ["full", "baseline"], ["pedestrian-small has no variant baseline"]),
+        ("pedestrian-small", ["no-warp"], ["no variant no-warp", "its warp must be parts"]),
+    ],
+)
+def test_what_is_no_variant_is_refused(recipe, names, words):
+    with pytest.raises(InputError) as refused:
+        make_variants(RECIPES[recipe](), names)
+    assert all(word in str(refused.value) for word in words), refused.value
