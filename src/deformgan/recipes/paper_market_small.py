@@ -15,7 +15,8 @@ def paper_market_small() -> TrainConfig:
     run show more: batches of 8, mirrored pairs, and an average of the weights.
 
     Expect: the paper's order of rows, lower scores: a hundredth of its samples.
-    Measured: to be filled in.
+    Measured: SSIM 0.136, mask-SSIM 0.734 (dsc 0.174, 0.765; baseline 0.130, 0.736; percloss 0.111,
+    0.720) after 400 steps on one core, 500 pairs of the test identities (docs/log.md, 2026-11-23).
     """
     return replace(
         paper_market_full(),
