@@ -30,5 +30,5 @@ def quickstart() -> TrainConfig:
         ema_decay=0.99,
         flip=True,
         log_every=20,
-        save_every=100,
+        save_every=20,
     )
