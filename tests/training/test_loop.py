@@ -119,6 +119,24 @@ def test_a_resumed_run_equals_an_unbroken_one_to_the_bit(run):
     assert ours[1] == theirs[1]
 
 
+def test_a_run_that_breaks_off_while_the_learning_rate_falls_goes_on_at_the_same_rates(run):
+    plan = replace(CONFIG, decay_steps=4)
+    unbroken = run("unbroken", config=plan)
+
+    def break_off(done):
+        if done == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run("broken", config=plan, on_step=break_off)
+    broken = run("broken", config=plan, resume=True)
+    assert_same(checkpoint(broken), checkpoint(unbroken))
+    (group,) = checkpoint(unbroken)["generator_optimizer"]["param_groups"]
+    assert group["lr"] == pytest.approx(CONFIG.learning_rate / 5)
+    (constant,) = checkpoint(run("constant"))["generator_optimizer"]["param_groups"]
+    assert constant["lr"] == CONFIG.learning_rate
+
+
 def test_a_run_does_not_depend_on_how_often_it_writes(run, batches):
     one, other = run("one"), run("other", log_every=5, save_every=2, samples=batches[0])
     assert_same(checkpoint(one)["generator"], checkpoint(other)["generator"])

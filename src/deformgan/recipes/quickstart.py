@@ -25,7 +25,7 @@ def quickstart() -> TrainConfig:
         weights=LossWeights(nearest_neighbour_pixels=0.5),
         nearest_neighbour_window=3,
         batch_size=8,
-        steps=400,
+        steps=220,
         learning_rate=5e-4,
         ema_decay=0.99,
         flip=True,

@@ -16,7 +16,7 @@ from deformgan.training.players import Players
 
 FOLDER = "checkpoints"
 # What a run may change and still be the same run.
-_FREE = {"steps", "log_every", "save_every", "keep", "compile"}
+_FREE = {"steps", "decay_steps", "log_every", "save_every", "keep", "compile"}
 
 
 def checkpoints(out: Path) -> list[Path]:

@@ -70,6 +70,8 @@ class TrainConfig:
         batch_size: Pairs per step, over all processes.
         steps: Discriminator steps, and as many generator steps.
         learning_rate: Of Adam, for both players.
+        decay_steps: How many of the last steps the learning rate takes to fall to 0, along a
+            straight line; 0 keeps it.
         betas: Of Adam.
         ema_decay: Of the running average of the generator's weights that is kept as the result; 0
             keeps the last weights.
@@ -97,6 +99,7 @@ class TrainConfig:
     batch_size: int = 4
     steps: int = 90_000
     learning_rate: float = 2e-4
+    decay_steps: int = 0
     betas: tuple[float, float] = (0.5, 0.999)
     ema_decay: float = 0.0
     gradient_clip: float = 0.0
@@ -113,7 +116,7 @@ class TrainConfig:
         for name in ("batch_size", "steps", "learning_rate", "log_every", "save_every", "keep"):
             if not 0 < (value := getattr(self, name)) < math.inf:
                 raise ValueError(f"{name} must be positive, got {value}")
-        for name in ("adversarial_epsilon", "gradient_clip", "seed"):
+        for name in ("adversarial_epsilon", "gradient_clip", "seed", "decay_steps"):
             if not 0 <= (value := getattr(self, name)) < math.inf:
                 raise ValueError(f"{name} must not be negative, got {value}")
         for name in ("ema_decay", "rendered_share"):
@@ -134,3 +137,8 @@ class TrainConfig:
             raise ValueError(
                 f"local_levels must be in 0..{layers - 1}, got {self.discriminator.local_levels}"
             )
+
+    def learning_rate_at(self, step: int) -> float:
+        """Gives Adam's learning rate in a step, of which 0 is the first."""
+        left = self.steps - step
+        return self.learning_rate * min(1.0, left / (self.decay_steps + 1))

@@ -115,6 +115,7 @@ def train(
     seen: list[Terms] = []
     for step in range(first, config.steps):
         draws = [batches[step * config.draws + draw] for draw in range(config.draws)]
+        players.set_learning_rate(config.learning_rate_at(step))
         seen.append(train_step(fabric, players, draws, features, config, step))
         done = step + 1
         logs = done % config.log_every == 0 or done == config.steps

@@ -99,6 +99,12 @@ class Players:
         for network in (self.generator.network, self.average.module):
             network.load_state_dict(generator.state_dict())
 
+    def set_learning_rate(self, rate: float) -> None:
+        """Lets both players go on at another pace."""
+        for player in (self.generator, self.discriminator):
+            for group in player.optimizer.param_groups:
+                group["lr"] = rate
+
     def state(self) -> dict[str, Any]:
         """Gives everything that going on needs."""
         return {name: part.state_dict() for name, part in self._parts().items()}
