@@ -43,9 +43,12 @@ def main() -> int:
         process = subprocess.Popen(
             [*command, "--out", str(killed), "--resume"], stdout=subprocess.DEVNULL
         )
-        # Every life gets on by something like its share, so that there is a run left to kill.
+        # Starting takes long on busy cores; every life gets on, and then some, before it is killed.
+        before = steps_saved(killed)
+        while steps_saved(killed) == before and process.poll() is None:
+            time.sleep(0.01)
         try:
-            process.wait(timeout=chance.uniform(0.3, 1.0) * seconds / given.kills)
+            process.wait(timeout=chance.random() * seconds / given.kills / 2)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
