@@ -15,7 +15,9 @@ from pathlib import Path
 
 import torch
 
+from deformgan.checkpoint import load_generator
 from deformgan.training.checkpoints import checkpoints, steps_saved
+from deformgan.training.loop import RESULT
 
 TRAIN = "from deformgan.cli.main import main; raise SystemExit(main())"
 
@@ -59,8 +61,15 @@ def main() -> int:
         [*command, "--out", str(killed), "--resume"], check=True, stdout=subprocess.DEVNULL
     )
     different = compare(checkpoints(whole)[-1], checkpoints(killed)[-1])
-    weights = [(out / "generator.safetensors").read_bytes() for out in (whole, killed)]
-    equal = not different and weights[0] == weights[1]
+    first, second = (load_generator(out / RESULT) for out in (whole, killed))
+    different += _differences(dict(first[0].state_dict()), dict(second[0].state_dict()), RESULT)
+    # The commit may be another one by now.
+    different += [
+        f"{RESULT}: {key}"
+        for key in first[1]
+        if key != "commit" and first[1][key] != second[1].get(key)
+    ]
+    equal = not different
     print(f"equal to the bit: {equal}", *different[:5])
     return 0 if equal else 1
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
+from torch import Tensor
 
 from deformgan.errors import InputError
 from deformgan.models.generator import Generator, GeneratorConfig
@@ -51,9 +52,28 @@ def save_generator(
         "config": json.dumps(asdict(generator.config)),
         "metadata": json.dumps(dict(metadata)),
     }
+    write_safetensors(path, weights, described)
+
+
+def write_safetensors(
+    path: Path, weights: Mapping[str, Tensor], described: Mapping[str, str]
+) -> None:
+    """Writes tensors, all of them or nothing; the same content is the same bytes.
+
+    Args:
+        path: Replaced if it exists.
+        weights: Contiguous, on the CPU.
+        described: Goes into the header.
+    """
+    content = save(dict(weights), dict(described))
+    # safetensors writes the descriptions in an order that differs from process to process.
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    ordered = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    ordered += b" " * (-len(ordered) % 8)  # tensors begin at a multiple of 8 bytes
     unfinished = path.with_name(f".{path.name}.unfinished")
-    save_file(weights, unfinished, described)
-    unfinished.chmod(0o644)  # safetensors writes for the owner alone
+    unfinished.write_bytes(len(ordered).to_bytes(8, "little") + ordered + content[8 + length :])
     unfinished.replace(path)
 
 

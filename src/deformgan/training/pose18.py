@@ -14,10 +14,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from deformgan.checkpoint import write_safetensors
 from deformgan.datasets.market1501 import Market1501
 from deformgan.datasets.synthetic import Synthetic
 from deformgan.detectors.pose18 import KIND, decode
@@ -224,8 +224,7 @@ def export_pose18(run: Path, out: Path, market: Path, empty: Path, seed: int = 0
         "config": json.dumps(asdict(network.config)),
         "metadata": json.dumps(metadata),
     }
-    save_file(weights, out, described)
-    out.chmod(0o644)
+    write_safetensors(out, weights, described)
 
 
 def split_held_out(real: Market1501) -> tuple[Tensor, Tensor]:
