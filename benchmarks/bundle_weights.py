@@ -23,12 +23,13 @@ def main(run: Path, /, name: str, report: Path, terms: str = TERMS) -> None:
         run: Folder of a training run.
         name: What the weights will be called.
         report: What `market_test_identities.py --json` wrote about these weights.
-        terms: What is said when they are loaded.
+        terms: What is said when they are loaded; empty for weights without any.
     """
     generator, metadata = load_generator(run / RESULT)
     measured = json.loads(report.read_text())
+    if terms:
+        metadata["terms"] = terms
     metadata |= {
-        "terms": terms,
         "measured": {
             "images": measured["protocol"]["images"],
             "pairs": measured["n"],
