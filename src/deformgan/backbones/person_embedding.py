@@ -1,0 +1,166 @@
+"""PersonEmbedding: the bundled network that turns the photo of a person into a vector."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, UInt8
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from deformgan.errors import InputError
+
+BUNDLED = Path(__file__).parents[1] / "weights" / "person_embedding.safetensors"
+KIND = "person_embedding"  # in a file's metadata
+
+SIZE = (128, 64)  # height and width of what the network looks at
+BATCH = 64  # images at a time, whatever the caller's batch
+
+
+@dataclass(frozen=True)
+class PersonEmbeddingConfig:
+    """The size of the network.
+
+    Attributes:
+        widths: Channels at strides 2, 4, 8 and 16.
+        blocks: Residual blocks at strides 4, 8 and 16.
+        stripes: Parts of equal height that are described each by itself, head to feet.
+        features: Length of the vector.
+    """
+
+    widths: tuple[int, ...] = (16, 32, 64, 128)
+    blocks: tuple[int, ...] = (1, 1, 1)
+    stripes: int = 4
+    features: int = 256
+
+
+class PersonEmbedding(nn.Module):
+    """Describes who is in a photo: the nearer two vectors, the more likely the same person.
+
+    Source:
+        Stripes after Sun et al., "Beyond Part Models", ECCV 2018, here joined by one linear layer;
+        the norm at the end is the neck of Luo et al., "Bag of Tricks and a Strong Baseline for Deep
+        Person Re-identification", CVPR Workshops 2019, here before both losses.
+
+    Attributes:
+        metadata: How the weights came about, where they were read from a file.
+        sha256: Of that file.
+    """
+
+    def __init__(self, config: PersonEmbeddingConfig = PersonEmbeddingConfig()):
+        super().__init__()
+        self.config = config
+        self.metadata: dict[str, Any] = {}
+        self.sha256 = ""
+        layers: list[nn.Module] = [_conv(3, config.widths[0], stride=2)]
+        for inputs, outputs, count in zip(
+            config.widths, config.widths[1:], config.blocks, strict=False
+        ):
+            layers.append(_conv(inputs, outputs, stride=2))
+            layers.extend(Residual(outputs) for _ in range(count))
+        self.layers = nn.Sequential(*layers)
+        self.join = nn.Linear(config.widths[-1] * config.stripes, config.features, bias=False)
+        self.neck = nn.BatchNorm1d(config.features)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+
+    def describe(
+        self, pixels: Float[Tensor, "batch 3 height width"]
+    ) -> Float[Tensor, "batch features"]:
+        """Gives vectors of any length, with gradient.
+
+        Args:
+            pixels: RGB in [-1, 1], of `SIZE` (or half of it, which training begins with).
+        """
+        maps = self.layers(pixels)
+        stripes = (self.config.stripes, 1)
+        pooled = F.adaptive_avg_pool2d(maps, stripes) + F.adaptive_max_pool2d(maps, stripes)
+        return self.neck(self.join(pooled.flatten(1)))
+
+    @torch.inference_mode()
+    def forward(
+        self, images: UInt8[Tensor, "batch 3 height width"]
+    ) -> Float[Tensor, "batch features"]:
+        """Describes the person in each image by a vector of length 1: the mean with its mirror's.
+
+        Args:
+            images: RGB, each of one person who fills it.
+        """
+        device = self.neck.weight.device
+        vectors = []
+        for part in images.split(BATCH):
+            # Antialiasing changes nothing when enlarging; shrinking is then Pillow's.
+            pixels = part.to(device).float() / 127.5 - 1
+            if pixels.shape[2:] != SIZE:
+                pixels = F.interpolate(pixels, SIZE, mode="bilinear", antialias=True)
+            both = F.normalize(self.describe(torch.cat([pixels, pixels.flip(-1)])), dim=1)
+            vectors.append(F.normalize(both[: len(part)] + both[len(part) :], dim=1))
+        return torch.cat(vectors).to(images.device)
+
+
+class Residual(nn.Module):
+    """Two 3x3 convolutions beside the identity."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.first = _conv(channels, channels)
+        self.second = nn.Sequential(
+            nn.Conv2d(channels, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels)
+        )
+
+    def forward(
+        self, features: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch channels height width"]:
+        """Gives features of the same shape."""
+        return F.relu(features + self.second(self.first(features)), inplace=True)
+
+
+def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
+    )
+
+
+@cache
+def load_person_embedding(path: Path | None = None) -> PersonEmbedding:
+    """Reads a network, ready to look.
+
+    Args:
+        path: A .safetensors file that `training.person_embedding` wrote; by default the one that
+            comes with the package.
+    """
+    path = BUNDLED if path is None else path
+    try:
+        with safe_open(path, framework="pt") as file:
+            described = file.metadata() or {}
+            state = {
+                # The norms' counters of batches stay integers.
+                name: tensor.float() if tensor.is_floating_point() else tensor
+                for name in file.keys()  # noqa: SIM118
+                for tensor in [file.get_tensor(name)]
+            }
+    except FileNotFoundError:
+        raise InputError(f"The person embedding {path} does not exist.") from None
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{path} is not a safetensors file ({error}).") from None
+    if described.get("kind") != KIND:
+        raise InputError(f"{path} holds no {KIND}.")
+    config = json.loads(described["config"])
+    network = PersonEmbedding(
+        PersonEmbeddingConfig(
+            tuple(config["widths"]), tuple(config["blocks"]), config["stripes"], config["features"]
+        )
+    )
+    network.load_state_dict(state)
+    network.metadata = json.loads(described["metadata"])
+    with path.open("rb") as file:
+        network.sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    return network.eval().requires_grad_(False)
