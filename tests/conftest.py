@@ -93,3 +93,31 @@ def one_thread_and_a_fixed_seed():
     """Makes every test alone and in any order the same test."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
+
+
+@pytest.fixture
+def pair_set(people, tmp_path) -> Callable[..., Any]:
+    """Gives a function that writes photos of noise, their poses and a pair list, as users do."""
+
+    def write(count: int = 6, size: tuple[int, int] = (128, 64), name: str = "set") -> Path:
+        from PIL import Image
+
+        from deformgan.datasets.pairs import write_pairs
+        from deformgan.pose_formats import Annotations, write_annotations
+
+        folder = tmp_path / name
+        (folder / "images").mkdir(parents=True)
+        names = [f"person.{row}.png" for row in range(count)]
+        random = torch.Generator().manual_seed(count)
+        for photo in names:
+            # Noise of 8 px, so that it has structure that blur and shifts change.
+            rows, columns = size[0] // 8, size[1] // 8
+            small = torch.randint(0, 256, (rows, columns, 3), generator=random, dtype=torch.uint8)
+            image = Image.fromarray(small.numpy()).resize((size[1], size[0]))
+            image.save(folder / "images" / photo)
+        write_annotations(folder / "poses.csv", Annotations(names, people(count, size)))
+        pairs = [(names[row], names[(row + 1) % count]) for row in range(count)]
+        write_pairs(folder / "pairs.csv", pairs)
+        return folder
+
+    return write

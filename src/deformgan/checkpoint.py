@@ -1,5 +1,6 @@
 """save_generator, load_generator: a generator as one safetensors file that explains itself."""
 
+import hashlib
 import json
 import logging
 from collections.abc import Mapping
@@ -89,14 +90,7 @@ def load_generator(
     Returns:
         The generator in evaluation mode, in float32, and its metadata.
     """
-    path = BUNDLED / f"{weights}.safetensors"
-    if not path.is_file():
-        path = Path(weights)
-    if not path.is_file():
-        raise InputError(
-            f"No weights {str(weights)!r}; give a .safetensors file or one of the bundled: "
-            f"{', '.join(bundled_weights()) or 'none'}."
-        )
+    path = find_weights_file(weights)
     try:
         with safe_open(path, framework="pt") as file:
             described = file.metadata() or {}
@@ -131,3 +125,22 @@ def _config(path: Path, values: dict[str, Any]) -> GeneratorConfig:
         )
     values = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
     return GeneratorConfig(**values)
+
+
+def find_weights_file(weights: str | Path) -> Path:
+    """Finds the file of bundled weights by their name, or another one by its path."""
+    path = BUNDLED / f"{weights}.safetensors"
+    if not path.is_file():
+        path = Path(weights)
+    if not path.is_file():
+        raise InputError(
+            f"No weights {str(weights)!r}; give a .safetensors file or one of the bundled: "
+            f"{', '.join(bundled_weights()) or 'none'}."
+        )
+    return path
+
+
+def weights_sum(weights: str | Path) -> str:
+    """Gives the SHA-256 of a file of weights, found as `find_weights_file` does."""
+    with find_weights_file(weights).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

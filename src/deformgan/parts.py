@@ -230,10 +230,10 @@ def part_masks(
     return masks
 
 
-def person_region(
+def part_regions(
     pose: Pose, skeleton: Skeleton, size: tuple[int, int]
-) -> Bool[Tensor, "batch height width"]:
-    """Draws the whole person: all parts together, a part without a shape as a body of its joints.
+) -> Bool[Tensor, "batch parts height width"]:
+    """Draws the piece of the person that each part is: its mask, or else the body of its joints.
 
     The torso, whose mask is the whole image, is here the polygon of its joints with bars along the
     edges as wide as limbs, so that one seen edge-on has a width.
@@ -242,9 +242,11 @@ def person_region(
         pose: In pixels.
         skeleton: Its parts.
         size: Height and width.
+
+    Returns:
+        One region per part, empty for a part that is not seen.
     """
-    region = torch.zeros((len(pose), *size), dtype=torch.bool, device=pose.joints.device)
-    masks = part_masks(pose, skeleton, size)
+    regions = part_masks(pose, skeleton, size)
     columns, rows = (
         torch.arange(length, dtype=pose.joints.dtype, device=pose.joints.device)
         for length in (size[1], size[0])
@@ -252,7 +254,6 @@ def person_region(
     width = unit_length(pose, skeleton) * (skeleton.limb_width / 2)
     for place, part in enumerate(skeleton.parts):
         if part.region != "image":
-            region |= masks[:, place]
             continue
         joints = skeleton.indices(part.joints)
         corners = pose.joints[:, joints]
@@ -265,8 +266,15 @@ def person_region(
         )
         body = inside_polygon(corners, columns, rows)
         body |= inside_polygon(bars, columns, rows).any(dim=1)
-        region |= body & pose.visible[:, joints].all(dim=1)[:, None, None]
-    return region
+        regions[:, place] = body & pose.visible[:, joints].all(dim=1)[:, None, None]
+    return regions
+
+
+def person_region(
+    pose: Pose, skeleton: Skeleton, size: tuple[int, int]
+) -> Bool[Tensor, "batch height width"]:
+    """Draws the whole person: the regions of all parts together (see `part_regions`)."""
+    return part_regions(pose, skeleton, size).any(dim=1)
 
 
 def _pixel_centres(length: int, stride: int, like: Tensor, convention: Convention) -> Tensor:

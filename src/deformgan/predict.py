@@ -94,6 +94,27 @@ class PoseTransfer:
         Yields:
             One picture per frame.
         """
+        source_view, targets = self.frame(source, source_pose, target_poses, target_size)
+        # Noise is drawn per item: one by one, each with the seed anew, all frames get the same.
+        step = batch_size if noise_seed is None else 1
+        for first in range(0, len(targets), step):
+            yield from self._paint(source_view, targets[first : first + step], noise_seed)
+
+    def frame(
+        self,
+        source: UInt8[np.ndarray, "height width 3"] | str | Path,
+        source_pose: Pose,
+        target_poses: Pose,
+        target_size: tuple[int, int] | None = None,
+    ) -> tuple[View, Pose]:
+        """Gives what the generator is shown: photo and poses, in pixels of the model's image.
+
+        Args:
+            source: As for one picture, like all that follow.
+            source_pose: One pose.
+            target_poses: The frames.
+            target_size: One for all frames.
+        """
         photo = source if isinstance(source, np.ndarray) else read_photo(source)
         self._check_torso("source", source_pose)
         self._check_torso("target", target_poses)
@@ -102,11 +123,7 @@ class PoseTransfer:
         target_framing = find_framing(target_poses, target_size, self.size, skeleton)
         image = to_image(source_framing.frame_photo(photo))
         source_view = View(image, source_framing.frame_pose(source_pose))
-        targets = target_framing.frame_pose(target_poses)
-        # Noise is drawn per item: one by one, each with the seed anew, all frames get the same.
-        step = batch_size if noise_seed is None else 1
-        for first in range(0, len(targets), step):
-            yield from self._paint(source_view, targets[first : first + step], noise_seed)
+        return source_view, target_framing.frame_pose(target_poses)
 
     def _check_torso(self, whose: str, pose: Pose) -> None:
         skeleton = self.generator.skeleton

@@ -7,7 +7,12 @@ import pytest
 import scipy.stats
 import torch
 
-from deformgan.evaluation.bootstrap import bootstrap_interval, paired_difference, weighted_mean
+from deformgan.evaluation.bootstrap import (
+    bootstrap_interval,
+    bootstrap_intervals,
+    paired_difference,
+    weighted_mean,
+)
 
 
 def test_agrees_with_scipy():
@@ -98,3 +103,28 @@ def test_whole_weights_are_as_good_as_copies():
 def test_refuses_an_empty_list():
     with pytest.raises(ValueError, match="none"):
         bootstrap_interval(torch.zeros(0))
+
+
+@pytest.mark.parametrize("clusters", [None, [0, 0, 1, 2, 2, 2, 3, 4, 4, 5]])
+def test_many_intervals_at_once_are_those_of_each_alone(clusters, monkeypatch):
+    monkeypatch.setattr("deformgan.evaluation.bootstrap._CHUNK", 8 * 10 * 7)
+    values, weights = torch.rand(10, 3), torch.randint(1, 5, (10, 3))
+    together = bootstrap_intervals(values, 300, 5, 0.9, weights, clusters)
+    for column in range(3):
+        alone = bootstrap_interval(values[:, column], 300, 5, 0.9, weights[:, column], clusters)
+        assert together[column].tolist() == pytest.approx(alone)
+
+
+def test_an_image_without_a_number_counts_as_one_of_weight_zero():
+    values, weights = torch.rand(20, 2), torch.ones(20, 2)
+    weights[5:15, 1] = 0
+    holes = values.where(weights > 0, torch.nan)
+    expected = bootstrap_intervals(values, 400, weights=weights)
+    assert torch.equal(bootstrap_intervals(holes, 400), expected)
+    assert expected[0].tolist() == pytest.approx(bootstrap_interval(values[:, 0], 400))
+
+
+def test_a_metric_without_any_number_has_no_interval():
+    ends = bootstrap_intervals(torch.stack([torch.rand(6), torch.full((6,), torch.nan)], 1), 50)
+    assert ends[0].isfinite().all()
+    assert ends[1].isnan().all()

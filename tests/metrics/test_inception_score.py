@@ -42,3 +42,13 @@ def test_sure_and_varied_rows_score_the_number_of_classes_and_equal_rows_score_o
 def test_refuses_more_splits_than_images():
     with pytest.raises(ValueError, match="4 images, got 5"):
         inception_score(torch.full((4, 2), 0.5), 5)
+
+
+@pytest.mark.parametrize("splits", [1, 10])
+def test_matches_torch_fidelity_on_the_same_logits(splits):
+    theirs = pytest.importorskip("torch_fidelity.metric_isc", reason="needs torch-fidelity")
+    logits = 4 * torch.randn(103, 1008)
+    expected = theirs.isc_features_to_metric(logits, splits=splits, shuffle=False)
+    mean, deviation = inception_score(logits.double().softmax(dim=1), splits)
+    assert mean == pytest.approx(expected[theirs.KEY_METRIC_ISC_MEAN], rel=1e-9)
+    assert deviation == pytest.approx(expected[theirs.KEY_METRIC_ISC_STD], rel=1e-9, abs=1e-12)

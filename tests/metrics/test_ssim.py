@@ -81,6 +81,49 @@ def test_equals_scikit_image_on_images_of_any_shape(shape):
     )
 
 
+@pytest.mark.parametrize("sample_covariance", [False, True])
+@pytest.mark.parametrize("taps", [3, 7, 51])
+def test_a_uniform_window_equals_scikit_image(taps, sample_covariance):
+    generated, target = torch.randint(0, 256, (2, 2, 3, 51, 60), dtype=torch.uint8).unbind()
+    given = {"taps": taps, "window": "uniform", "sample_covariance": sample_covariance}
+    measured = ssim(generated, target, torch.full((2,), 255.0), **given)
+    expected = [
+        structural_similarity(
+            t.permute(1, 2, 0).numpy(),
+            g.permute(1, 2, 0).numpy(),
+            win_size=taps,
+            use_sample_covariance=sample_covariance,
+            channel_axis=-1,
+            data_range=255,
+        )
+        for g, t in zip(generated, target, strict=True)
+    ]
+    torch.testing.assert_close(
+        measured, torch.tensor(expected, dtype=torch.float64), rtol=0, atol=1e-12
+    )
+    scaled = ssim(generated.double() / 255, target.double() / 255, torch.ones(2), **given)
+    torch.testing.assert_close(scaled, measured, rtol=0, atol=1e-11)
+    mask = torch.rand(2, 51, 60) > 0.3
+    masked = mask_ssim(generated, target, mask, torch.full((2,), 255.0), **given)
+    black = [images * mask[:, None] for images in (generated, target)]
+    assert torch.equal(masked, ssim(*black, torch.full((2,), 255.0), **given))
+
+
+@pytest.mark.parametrize(
+    ("window", "taps", "size", "message"),
+    [
+        ("gaussian", 12, 60, "11 or 13"),
+        ("uniform", 8, 60, "odd"),
+        ("uniform", 1, 60, "odd"),
+        ("uniform", 51, 50, "at least 51 rows"),
+    ],
+)
+def test_refuses_a_window_that_does_not_exist_or_fit(window, taps, size, message):
+    image = torch.zeros(1, 3, size, 60, dtype=torch.uint8)
+    with pytest.raises(ValueError, match=message):
+        ssim(image, image, taps=taps, window=window)
+
+
 @pytest.mark.parametrize("taps", [11, 13])
 def test_equals_the_definition_in_slow_loops(taps):
     target, generated = torch.rand(2, 1, 1, 14, 13, dtype=torch.float64).unbind()

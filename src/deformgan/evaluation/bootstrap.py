@@ -40,8 +40,7 @@ def bootstrap_interval(
     counts = _weights(values, weights).cpu().numpy()
     sums = values.double().cpu().numpy() * counts
     if clusters is not None:
-        order: dict[Hashable, int] = {}
-        of_image = [order.setdefault(cluster, len(order)) for cluster in clusters]
+        of_image = _cluster_numbers(clusters)
         sums, counts = np.bincount(of_image, sums), np.bincount(of_image, counts)
     random = np.random.default_rng(seed)
     rows = max(1, _CHUNK // len(sums))  # keeps memory bounded for tens of thousands of images
@@ -52,6 +51,58 @@ def bootstrap_interval(
     tail = (1 - confidence) / 2
     low, high = np.quantile(np.concatenate(means), [tail, 1 - tail])
     return float(low), float(high)
+
+
+def bootstrap_intervals(
+    values: Float[Tensor, "images metrics"],
+    resamples: int = 10_000,
+    seed: int = 0,
+    confidence: float = 0.95,
+    weights: Num[Tensor, "images metrics"] | None = None,
+    clusters: Sequence[Hashable] | None = None,
+) -> Float[Tensor, "metrics 2"]:
+    """Gives the intervals of many metrics from the same draws, in the time of about one.
+
+    Args:
+        values: One number per image and metric, NaN where an image has none: there it counts for
+            nothing. A metric that every image has gets the interval of `bootstrap_interval`.
+        resamples: As in `bootstrap_interval`.
+        seed: As in `bootstrap_interval`.
+        confidence: As in `bootstrap_interval`.
+        weights: As in `bootstrap_interval`, for each metric.
+        clusters: As in `bootstrap_interval`.
+
+    Returns:
+        Low and high ends; NaN for a metric without a number.
+    """
+    if len(values) == 0:
+        raise ValueError("an interval needs at least one value, got none.")
+    present = ~values.isnan()
+    counts = (_weights(values, weights) * present).cpu().numpy()
+    sums = values.double().nan_to_num().cpu().numpy() * counts
+    if clusters is not None:
+        of_image = _cluster_numbers(clusters)
+        groups = np.zeros((max(of_image) + 1, 2 * sums.shape[1]))
+        np.add.at(groups, of_image, np.concatenate([sums, counts], axis=1))
+        sums, counts = np.split(groups, 2, axis=1)
+    random = np.random.default_rng(seed)
+    size = len(sums)
+    rows = max(1, _CHUNK // 8 // size)
+    means = []
+    for start in range(0, resamples, rows):
+        drawn = random.integers(size, size=(min(rows, resamples - start), size))
+        # How often each image was drawn: then sums over draws are products of two matrices.
+        places = drawn + size * np.arange(len(drawn))[:, None]
+        times = np.bincount(places.ravel(), minlength=drawn.size).reshape(drawn.shape).astype(float)
+        with np.errstate(invalid="ignore"):  # a draw may miss all images that have a number
+            means.append(times @ sums / (times @ counts))
+    tail = (1 - confidence) / 2
+    every = np.concatenate(means)
+    ends = np.full((sums.shape[1], 2), np.nan)
+    some = present.any(dim=0).cpu().numpy()
+    if some.any():
+        ends[some] = np.nanquantile(every[:, some], [tail, 1 - tail], axis=0).T
+    return torch.from_numpy(ends)
 
 
 def paired_difference(
@@ -91,6 +142,11 @@ def weighted_mean(
     """Gives the mean of which `bootstrap_interval` gives the interval; arguments as there."""
     numbers = _weights(values, weights)
     return ((values.double() * numbers).sum() / numbers.sum()).item()
+
+
+def _cluster_numbers(clusters: Sequence[Hashable]) -> list[int]:
+    order: dict[Hashable, int] = {}
+    return [order.setdefault(cluster, len(order)) for cluster in clusters]
 
 
 def _weights(values: Tensor, weights: Tensor | None) -> Tensor:

@@ -1,5 +1,6 @@
 """identity: is it the same person? A Re-ID network compares the output with the real photo."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -69,7 +70,7 @@ class Extractor:
 def identity(
     generated: UInt8[Tensor, "batch 3 height width"],
     target: UInt8[Tensor, "batch 3 target_height target_width"],
-    extractor: Extractor,
+    extractor: Callable[[Tensor], Tensor],
 ) -> Float[Tensor, "batch"]:
     """Compares generated people with real photos of them: cosine of their embeddings, in [-1, 1].
 
@@ -78,7 +79,7 @@ def identity(
     Args:
         generated: Generated images, RGB.
         target: Real photos, RGB.
-        extractor: Of a Re-ID network.
+        extractor: Gives images embeddings of length 1: an `Extractor`, or the bundled one.
     """
     return (extractor(generated) * extractor(target)).sum(dim=1).double()
 

@@ -11,7 +11,7 @@ _SIGMA = 1.5
 _BORDER = 5
 _K1, _K2 = 0.01, 0.03
 
-Taps = Literal[11, 13]
+Window = Literal["gaussian", "uniform"]
 Images = UInt8[Tensor, "batch channels height width"] | Float[Tensor, "batch channels height width"]
 
 
@@ -19,7 +19,9 @@ def ssim(
     generated: Images,
     target: Images,
     data_range: Float[Tensor, "batch"] | None = None,
-    taps: Taps = 11,
+    taps: int = 11,
+    window: Window = "gaussian",
+    sample_covariance: bool = False,
 ) -> Float[Tensor, "batch"]:
     """Measures the structural similarity of every generated image to its target, in float64.
 
@@ -28,22 +30,31 @@ def ssim(
         target: Real images on the same scale.
         data_range: Brightest minus darkest value that counts as full contrast; by default that of
             each generated image (of its target where the generated image is of one single value).
-        taps: Width of the Gaussian window: 11 as in current scikit-image, 13 as in 0.13.1, which
-            the authors used; they differ by up to 6e-4.
+        taps: Width of the window. Of a Gaussian one 11 as in current scikit-image or 13 as before
+            its 0.15, which the authors used; they differ by up to 6e-4. Of a uniform one any odd
+            number.
+        window: "gaussian" with sigma 1.5; "uniform" counts all pixels of the window alike, which
+            is what scikit-image does unless told otherwise.
+        sample_covariance: Whether variances are divided by one less than the pixels of the window:
+            scikit-image's default, too.
 
     Returns:
-        One number per image, 1 for identical images. A border of 5 px is not counted.
+        One number per image, 1 for identical images. A border is not counted: 5 px with a Gaussian
+        window, half the window with a uniform one.
 
     Source:
         Wang et al., "Image Quality Assessment", IEEE TIP 2004: sigma 1.5, population covariance,
         mean over colour channels. The range of the generated image is the authors' choice: an
         output of low contrast is compared more strictly, so the two arguments do not commute.
     """
-    if taps not in (11, 13):
+    if window == "gaussian" and taps not in (11, 13):
         raise ValueError(f"taps must be 11 or 13, got {taps}.")
-    if min(generated.shape[-2:]) <= 2 * _BORDER:
+    if window == "uniform" and (taps < 3 or taps % 2 == 0):
+        raise ValueError(f"taps of a uniform window must be odd and at least 3, got {taps}.")
+    least = 2 * _BORDER + 1 if window == "gaussian" else taps
+    if min(generated.shape[-2:]) < least:
         height, width = generated.shape[-2:]
-        raise ValueError(f"SSIM needs more than 10 rows and columns, got {height}x{width}.")
+        raise ValueError(f"SSIM needs at least {least} rows and columns, got {height}x{width}.")
     x, y = generated.double(), target.double()
     if data_range is None:
         spread = _spread(x)
@@ -51,10 +62,14 @@ def ssim(
     scale = data_range.double().to(x.device)[:, None, None, None]
     c1, c2 = (_K1 * scale) ** 2, (_K2 * scale) ** 2
 
-    moments = _blur(torch.stack([x, y, x * x, y * y, x * y]), taps)
+    blur = _blur if window == "gaussian" else _average
+    moments = blur(torch.stack([x, y, x * x, y * y, x * y]), taps)
     mean_x, mean_y, square_x, square_y, product = moments.unbind()
     variance = square_x - mean_x**2 + square_y - mean_y**2
     covariance = product - mean_x * mean_y
+    if sample_covariance:
+        pixels = taps**2
+        variance, covariance = (part * (pixels / (pixels - 1)) for part in (variance, covariance))
     luminance = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
     structure = (2 * covariance + c2) / (variance + c2)
     return (luminance * structure).mean(dim=(1, 2, 3))
@@ -65,7 +80,9 @@ def mask_ssim(
     target: Images,
     mask: Bool[Tensor, "batch height width"],
     data_range: Float[Tensor, "batch"] | None = None,
-    taps: Taps = 11,
+    taps: int = 11,
+    window: Window = "gaussian",
+    sample_covariance: bool = False,
 ) -> Float[Tensor, "batch"]:
     """Measures the structural similarity of the person alone: both images are black elsewhere.
 
@@ -77,13 +94,15 @@ def mask_ssim(
         target: Real images on the same scale.
         mask: The person in the target pose (see `evaluation.person_mask`).
         data_range: As in `ssim`; by default that of each masked generated image.
-        taps: As in `ssim`.
+        taps: As in `ssim`, like the following.
+        window: Its weights.
+        sample_covariance: Its variances.
 
     Source:
         Ma et al., "Pose Guided Person Image Generation", NIPS 2017.
     """
     person = mask[:, None]
-    return ssim(generated * person, target * person, data_range, taps)
+    return ssim(generated * person, target * person, data_range, taps, window, sample_covariance)
 
 
 def _spread(images: Tensor) -> Tensor:
@@ -107,3 +126,13 @@ def _blur(images: Tensor, taps: int) -> Tensor:
             blurred.add_(planes.narrow(axis, tap, length), alpha=weight)
         planes = blurred
     return planes.view(*images.shape[:-2], *planes.shape[-2:])
+
+
+def _average(images: Tensor, taps: int) -> Tensor:
+    """Averages every window that lies wholly inside the image."""
+    for axis in (-2, -1):
+        # Differences of running sums: the cost does not depend on the window, and whole numbers,
+        # as the squares of bytes are, lose nothing.
+        sums = F.pad(images.movedim(axis, -1).cumsum(dim=-1), (1, 0))
+        images = (sums[..., taps:] - sums[..., :-taps]).movedim(-1, axis)
+    return images / taps**2

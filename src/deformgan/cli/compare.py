@@ -1,0 +1,125 @@
+"""The command `deformgan compare`."""
+
+import sys
+from collections.abc import Sequence
+from json import dumps
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from deformgan.cli.outputs import output_dir, output_file, write_json, written_beside
+from deformgan.errors import InputError
+
+if TYPE_CHECKING:
+    from deformgan.evaluation.comparison import Report
+
+MARKDOWN, LATEX, REPORT, GRID = "table.md", "table.tex", "comparison.json", "grid.png"
+
+
+def compare(
+    reports: tuple[str, ...],
+    /,
+    *,
+    out: Path | None = None,
+    images: Path | None = None,
+    generated: tuple[str, ...] = (),
+    json: Path | None = None,
+    format: Literal["markdown", "latex", "json"] = "markdown",
+    metric: str = "ssim",
+    only: tuple[str, ...] = (),
+    across_protocols: bool = False,
+) -> None:
+    """Compare reports of `deformgan evaluate`, pair by pair with the first.
+
+    Shows every metric of every system with its 95 % interval, the best in bold, and each system's
+    difference to the first over the pairs that both were scored on, with interval and significance
+    corrected for the number of comparisons.
+
+    Args:
+        reports: Two or more reports: FILE, or NAME=FILE to call the system NAME in the table.
+        out: Folder for table.md, table.tex, comparison.json and, with --images, grid.png of the
+            first system's best, median and worst pairs; created.
+        images: Folder of the source and target photos, for grid.png.
+        generated: NAME=DIR, a system's pictures `<from>__<to>.png`, where its report does not tell
+            where they are.
+        json: Where to write the comparison.
+        format: What to print.
+        metric: By which the pairs of grid.png are best and worst.
+        only: Metrics to compare; by default all. The fewer, the less p has to be corrected.
+        across_protocols: Compare also what was scored by different protocols; the table says so.
+    """
+    if json is not None:
+        output_file(json)
+    if len(reports) < 2:
+        raise InputError(f"A comparison needs two reports or more, got {len(reports)}.")
+    if images is not None and out is None:
+        raise InputError("--images is for the grid of pictures; give --out DIR to put it in.")
+    if images is not None and not images.is_dir():
+        raise InputError(f"The folder of images {images} does not exist.")
+    files = [_named(word) for word in reports]
+
+    from deformgan.evaluation.comparison import (
+        Report,
+        choose_pairs,
+        compare_reports,
+        draw_grid,
+        write_latex,
+        write_markdown,
+    )
+
+    systems = [Report.read(file, label) for label, file in files]
+    folders = _folders(systems, generated)
+    comparison = compare_reports(systems, across_protocols, only)
+    grid = None
+    if images is not None:
+        if not folders:
+            raise InputError("No system's pictures are known; say where by --generated NAME=DIR.")
+        chosen = choose_pairs(systems, metric)
+        if not chosen:
+            raise InputError(f"No pair was scored by {metric} in all reports: no grid to draw.")
+        for name in (report.label for report in systems if report.label not in folders):
+            print(f"no pictures of {name} in the grid: --generated {name}=DIR", file=sys.stderr)
+        grid = draw_grid(systems, chosen, images, folders, metric)
+    texts = {MARKDOWN: write_markdown(comparison), LATEX: write_latex(comparison)}
+    if out is not None:
+        output_dir(out)
+        for name, text in texts.items():
+            with written_beside(out / name) as unfinished:
+                unfinished.write_text(text, encoding="utf-8")
+        write_json(out / REPORT, comparison)
+    if out is not None and grid is not None:
+        with written_beside(out / GRID) as unfinished:
+            grid.save(unfinished)
+    if json is not None:
+        write_json(json, comparison)
+    if format == "json":
+        print(dumps(comparison, indent=2, allow_nan=False))
+    else:
+        print(texts[MARKDOWN if format == "markdown" else LATEX], end="")
+
+
+def _named(word: str) -> tuple[str, Path]:
+    """Reads FILE or NAME=FILE."""
+    label, equals, file = word.partition("=")
+    if equals and label and file and not Path(word).exists():
+        return label, Path(file)
+    return Path(word).stem, Path(word)
+
+
+def _folders(systems: "Sequence[Report]", generated: Sequence[str]) -> dict[str, Path]:
+    """Finds the systems' pictures: where `--generated` says, else where their reports say."""
+    folders = {}
+    for report in systems:
+        told = report.system.get("generated")
+        if isinstance(told, str) and Path(told).is_dir():
+            folders[report.label] = Path(told)
+    labels = [report.label for report in systems]
+    for word in generated:
+        label, equals, folder = word.partition("=")
+        if not equals or label not in labels:
+            raise InputError(
+                f"--generated takes NAME=DIR with NAME one of {', '.join(labels)}, got {word!r}."
+            )
+        if not Path(folder).is_dir():
+            raise InputError(f"The folder of pictures {folder} does not exist.")
+        folders[label] = Path(folder)
+    return folders

@@ -1,0 +1,86 @@
+"""`deformgan explain`: the method as pictures, of one photo and one pose."""
+
+from pathlib import Path
+
+
+def explain(
+    source: Path,
+    pose: str,
+    /,
+    *,
+    out: Path,
+    weights: str = "pedestrian",
+    detector: str = "pose18",
+    person: int = 0,
+    pose_person: int = 0,
+    source_pose: str | None = None,
+    json: Path | None = None,
+) -> None:
+    """Shows step by step how a photo gets another pose, to understand it or to see why it failed.
+
+    Writes explain.png, the whole story on one sheet, and its pictures: parts_source, parts_target
+    (the parts of photo and pose), masks, transforms (where each part is read and put),
+    warped_parts, warped (all together), skips (activations before and after), heatmaps and result,
+    which is what `generate` gives. transforms.json holds the numbers.
+
+    Args:
+        source: Photo of the person, of any size.
+        pose: The pose to take: a photo, a pose file with one pose, or FILE:NAME; see `generate`.
+        out: Folder for the pictures; created.
+        weights: Name of bundled weights or a .safetensors file, of a generator with deformable
+            skips.
+        detector: What finds people and their poses in photos; see `generate`.
+        person: Which of several people in the source photo, by size: 0 is the largest.
+        pose_person: The same for the pose.
+        source_pose: Pose of the source person, as a pose file or FILE:NAME; otherwise it is
+            detected.
+        json: Where to write all that was measured, as JSON.
+    """
+    import time
+
+    from deformgan.cli.inputs import describe_pose, read_source, read_target
+    from deformgan.cli.outputs import output_dir, output_file, write_json, written_beside
+    from deformgan.detectors import check_detector
+    from deformgan.evaluation.explain import describe_parts, describe_skips
+    from deformgan.evaluation.explain import explain as explain_pair
+    from deformgan.evaluation.explain_pictures import draw_explanation
+    from deformgan.evaluation.pair_diagnosis import describe_pair, tabulate_pairs
+    from deformgan.predict import PoseTransfer
+
+    started = time.perf_counter()
+    if json is not None:
+        output_file(json)
+    check_detector(detector)
+    photo, source_joints = read_source(source, source_pose, detector, person)
+    target = read_target(pose, detector, pose_person)
+    transfer = PoseTransfer.load(weights)
+    view, target_pose = transfer.frame(photo, source_joints, target.pose, target.size)
+    explanation = explain_pair(transfer.generator, view, target_pose)
+    pictures = draw_explanation(explanation)
+    parts = describe_parts(explanation)
+    output_dir(out)
+    for name, picture in pictures.items():
+        with written_beside(out / f"{name}.png") as unfinished:
+            picture.save(unfinished)
+    write_json(out / "transforms.json", {"size": list(transfer.size), "parts": parts})
+    seconds = time.perf_counter() - started
+    said = describe_pair(explanation.diagnosis, 0, explanation.skeleton)
+    print(f"This pair: {said}")
+    print(f"{out / 'explain.png'} ({len(pictures)} pictures, {seconds:.1f} s)")
+    if json is not None:
+        pair = tabulate_pairs(explanation.diagnosis, explanation.skeleton)
+        report = {
+            "source": str(source),
+            "pose": pose,
+            "out": str(out),
+            "weights": weights,
+            "skeleton": explanation.skeleton.name,
+            "size": list(transfer.size),
+            "source_joints": describe_pose(view.pose),
+            "target_joints": describe_pose(target_pose),
+            "pair": {name: column[0] for name, column in pair.items()} | {"said": said},
+            "parts": parts,
+            "skips": describe_skips(explanation),
+            "seconds": seconds,
+        }
+        write_json(json, report)

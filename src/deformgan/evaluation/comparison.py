@@ -1,0 +1,714 @@
+"""compare_reports: reports of several systems side by side, differences pair by pair."""
+
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from deformgan.errors import InputError
+from deformgan.evaluation.bootstrap import bootstrap_intervals, weighted_mean
+from deformgan.evaluation.contact_sheet import GAP, INK
+from deformgan.framing import read_photo
+
+LEVEL = 0.05
+FLIPS = 9_999
+EXACT = 12  # pairs that differ; up to here all of their signs are tried
+_CHUNK = 4_000_000
+
+# In the grid, in pixels: about how high a photo is, letters, and a line of them.
+HEIGHT, FONT, LINE = 240, 14, 17
+
+# By the beginning of the metric's name, since judges add their own; those not listed (sharpness,
+# which should be that of the real photo) are best at neither end.
+BETTER = {
+    **dict.fromkeys(("ssim", "mask_ssim", "psnr", "mask_psnr", "pckh", "identity"), "higher"),
+    **dict.fromkeys(("inception_score", "mask_inception_score", "detection_score"), "higher"),
+    **dict.fromkeys(("l1", "mask_l1", "lpips", "mask_lpips", "fid", "kid", "part_error"), "lower"),
+}
+
+Picture = UInt8[np.ndarray, "height width 3"]
+PairKey = tuple[str, str, int]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `deformgan evaluate` found out about one system.
+
+    Attributes:
+        label: What to call the system.
+        file: Where the report is.
+        protocol: All that defines how it was scored.
+        metrics: `value`, `ci95` and `what` by name.
+        unavailable: Why a metric is missing, by name.
+        pairs: Source, target, and how often both were listed before.
+        asked: How many joints each pair asks for.
+        numbers: One per pair, NaN where it has none, by the metric's name.
+        system: Where the pictures are from.
+    """
+
+    label: str
+    file: Path
+    protocol: Mapping[str, Any]
+    metrics: Mapping[str, Mapping[str, Any]]
+    unavailable: Mapping[str, str]
+    pairs: Sequence[PairKey]
+    asked: Float[Tensor, "pairs"]
+    numbers: Mapping[str, Float[Tensor, "pairs"]]
+    system: Mapping[str, Any]
+
+    @staticmethod
+    def read(file: Path, label: str) -> "Report":
+        """Reads a report, which must be one.
+
+        Args:
+            file: What `deformgan evaluate --json` wrote.
+            label: What to call its system.
+        """
+        try:
+            data = json.loads(file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise InputError(f"The report {file} does not exist.") from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"{file} cannot be read: {error}.") from None
+        except (json.JSONDecodeError, RecursionError) as error:
+            raise InputError(f"{file} is not JSON: {error}.") from None
+        try:
+            return Report._from_json(data, file, label)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise InputError(
+                f"{file} is no report of `deformgan evaluate`: {_complaint(error)}."
+            ) from None
+
+    @staticmethod
+    def _from_json(data: Any, file: Path, label: str) -> "Report":
+        if not isinstance(data, dict):
+            raise TypeError("it is not an object")
+        protocol, metrics = data["protocol"], data["metrics"]
+        if not isinstance(protocol, dict):
+            raise TypeError("its protocol is not an object")
+        # Reports of others may have no numbers of pairs: then only the means are shown.
+        pairs: dict[str, Any] = data.get("pairs") or {
+            "from": [],
+            "to": [],
+            "asked_joints": [],
+            "numbers": {},
+        }
+        sources, targets = pairs["from"], pairs["to"]
+        columns = {name: _column(values) for name, values in pairs["numbers"].items()}
+        asked = _column(pairs["asked_joints"])
+        for name, column in {"to": targets, "asked_joints": asked, **columns}.items():
+            if len(column) != len(sources):
+                raise ValueError(f"pairs.{name} has {len(column)} entries, not {len(sources)}")
+        described = {
+            name: {
+                "value": _finite(found["value"]),
+                "ci95": _interval(found.get("ci95")),
+                "what": str(found.get("what", "")),
+            }
+            for name, found in metrics.items()
+        }
+        return Report(
+            label,
+            file,
+            protocol,
+            described,
+            dict(data.get("unavailable", {})),
+            _numbered(sources, targets),
+            asked,
+            columns,
+            dict(data.get("system") or {}),
+        )
+
+
+def compare_reports(
+    reports: Sequence[Report], across_protocols: bool = False, only: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Compares systems with the first one, pair by pair where both were scored.
+
+    Args:
+        reports: Of different labels, all scored by one protocol.
+        across_protocols: Compare reports of different protocols too, and say so.
+        only: Metrics to compare; empty for all.
+
+    Returns:
+        As JSON has it: `systems` by label with their `metrics`, and for all but the first
+        `minus_first` (difference, interval, p before and after Holm's correction) or the reason in
+        `not_compared`; `better` and `best` by metric; how many `comparisons`; and `notes`, a
+        sentence each.
+    """
+    labels = Counter(report.label for report in reports)
+    if twice := [label for label, times in labels.items() if times > 1]:
+        raise InputError(
+            f"Two reports are called {twice[0]!r}; give one another name, as in NAME=FILE."
+        )
+    names = list(dict.fromkeys(name for report in reports for name in report.metrics))
+    if unknown := [name for name in only if name not in names]:
+        raise InputError(
+            f"No report has the metric {unknown[0]!r}; choose from {', '.join(names)}."
+        )
+    names = list(only) or names
+    first, others = reports[0], reports[1:]
+    protocols = {other.label: _protocol_entries(first, other) for other in others}
+    protocols = {label: entries for label, entries in protocols.items() if entries}
+    if protocols and not across_protocols:
+        label = next(iter(protocols))
+        raise InputError(
+            f"{first.label} and {label} were scored by different protocols: "
+            f"{_some(_described(protocols[label]))}; add --across-protocols to compare them anyway."
+        )
+    systems = {report.label: _system(report, first, names) for report in reports}
+    _correct([system["minus_first"] for system in systems.values()])
+    alike = all(Counter(other.pairs) == Counter(first.pairs) for other in others)
+    best = _best(reports, names) if alike and not protocols else {}
+    found = {
+        "first": first.label,
+        "protocol": first.protocol,
+        "protocol_differences": protocols,
+        "pairs": len(first.pairs),
+        "same_pairs": alike,
+        "systems": systems,
+        "better": {name: better(name) for name in names},
+        "best": best,
+        "comparisons": sum(len(system["minus_first"]) for system in systems.values()),
+        "level": LEVEL,
+    }
+    return {**found, "notes": _notes(reports, found)}
+
+
+def better(metric: str) -> str | None:
+    """Tells which way a metric is better: "higher", "lower", or None for neither."""
+    known = [name for name in BETTER if metric == name or metric.startswith(f"{name}_")]
+    return BETTER[max(known, key=len)] if known else None
+
+
+def sign_flip_test(
+    differences: Float[Tensor, "pairs metrics"], flips: int = FLIPS, seed: int = 0
+) -> Float[Tensor, "metrics"]:
+    """Asks how often chance alone would make two systems differ by as much.
+
+    If the systems were alike, each pair's difference could as well have the other sign. All signs
+    are tried where at most 12 pairs differ; else random ones.
+
+    Args:
+        differences: One per pair and metric, times the pair's weight in the mean; 0 where a pair
+            has none.
+        flips: How many random choices of signs.
+        seed: Of the choices.
+
+    Returns:
+        Two-sided p values; never 0, as the signs that were seen count as one of the choices.
+
+    Source:
+        Fisher, "The Design of Experiments", 1935, section 21; counted as in Phipson and Smyth,
+        "Permutation P-values Should Never Be Zero", 2010.
+    """
+    values = differences.double().cpu().numpy()
+    seen = np.abs(values.sum(axis=0))
+    scale = np.abs(values).sum(axis=0)
+    least = seen - 1e-12 * scale  # sums of equal terms in another order are equal too
+    p = np.empty(values.shape[1])
+    differing = (values != 0).sum(axis=0)
+    for column in np.flatnonzero(differing <= EXACT):
+        terms = values[values[:, column] != 0, column]
+        signs = np.array(list(product((1.0, -1.0), repeat=len(terms)))).reshape(2 ** len(terms), -1)
+        p[column] = (np.abs(signs @ terms) >= least[column]).mean()
+    if (many := differing > EXACT).any():
+        random = np.random.default_rng(seed)
+        rows = max(1, _CHUNK // len(values))
+        exceeded = np.zeros(many.sum())
+        for start in range(0, flips, rows):
+            shape = (min(rows, flips - start), len(values))
+            signs = random.integers(2, size=shape, dtype=np.int8) * 2.0 - 1.0
+            exceeded += (np.abs(signs @ values[:, many]) >= least[many]).sum(axis=0)
+        p[many] = (1 + exceeded) / (1 + flips)
+    return torch.from_numpy(p)
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """Corrects p values for having made several comparisons.
+
+    Where each is called significant below a level, the chance that any of them is so wrongly stays
+    below that level, however they depend on each other.
+
+    Args:
+        p: Of each comparison, in [0, 1].
+
+    Source:
+        Holm, "A Simple Sequentially Rejective Multiple Test Procedure", 1979.
+    """
+    corrected, largest = [0.0] * len(p), 0.0
+    for rank, place in enumerate(sorted(range(len(p)), key=p.__getitem__)):
+        largest = max(largest, min(1.0, (len(p) - rank) * p[place]))
+        corrected[place] = largest
+    return corrected
+
+
+def write_markdown(comparison: Mapping[str, Any]) -> str:
+    """Writes a comparison as Markdown: means, differences to the first, and what to know."""
+
+    def table(rows: Sequence[Sequence[str]]) -> list[str]:
+        head, *body = [[cell.replace("|", "\\|") for cell in row] for row in rows]
+        lines = [head, ["---"] * len(head), *body]
+        return ["", *(f"| {' | '.join(row)} |" for row in lines), ""]
+
+    lines = [f"# {_title(comparison)}", *table(_means(comparison, "**{}**"))]
+    if differences := _minus_first(comparison):
+        lines += [f"## Minus {comparison['first']}, pair by pair", *table(differences)]
+    return "\n".join([*lines, *(f"- {note}" for note in comparison["notes"])]) + "\n"
+
+
+def write_latex(comparison: Mapping[str, Any]) -> str:
+    """Writes a comparison as LaTeX for the package booktabs."""
+
+    def table(rows: Sequence[Sequence[str]]) -> list[str]:
+        minus = [[re.sub(r"(^|[\[ ])-(?=\d)", rf"\1{_MINUS}", cell) for cell in row] for row in rows]
+        head, *body = [" & ".join(map(_escape, row)) + r" \\" for row in minus]
+        columns = "l" + "r" * (len(rows[0]) - 1)
+        begin = rf"\begin{{tabular}}{{{columns}}}"
+        return [begin, r"\toprule", head, r"\midrule", *body, r"\bottomrule", r"\end{tabular}"]
+
+    lines = ["% needs \\usepackage{booktabs}", r"\begin{table}", r"\centering"]
+    lines += table(_means(comparison, _BOLD_ON + "{}" + _BOLD_OFF))
+    if differences := _minus_first(comparison):
+        lines += [r"\par\medskip", *table(differences)]
+    caption = " ".join([f"{_title(comparison)}.", *comparison["notes"]])
+    return "\n".join([*lines, rf"\caption{{{_escape(caption)}}}", r"\end{table}"]) + "\n"
+
+
+def choose_pairs(reports: Sequence[Report], metric: str, each: int = 3) -> dict[str, list[PairKey]]:
+    """Finds the best, median and worst pairs of the first system, among those that all have.
+
+    Args:
+        reports: The first one's numbers give the order.
+        metric: By which; of one that is best at neither end the highest count as best.
+        each: How many of each kind; fewer where there are not as many pairs.
+    """
+    first = reports[0]
+    if metric not in first.numbers:
+        raise InputError(
+            f"{first.label} has no number per pair for {metric!r}; choose one of "
+            f"{', '.join(first.numbers) or 'none: its report has no pairs'}."
+        )
+    shared = set(first.pairs).intersection(*(other.pairs for other in reports[1:]))
+    sign = 1 if better(metric) == "lower" else -1
+    scores = zip(first.pairs, first.numbers[metric].tolist(), strict=True)
+    ranked = sorted(
+        (sign * score, key) for key, score in scores if key in shared and not math.isnan(score)
+    )
+    keys = [key for _, key in ranked]
+    each = min(each, max(1, len(keys) // 3))
+    last = max(each, len(keys) - each)
+    middle = max(each, (len(keys) - each) // 2)
+    chosen = {
+        "best": keys[:each],
+        "median": keys[middle : min(middle + each, last)],
+        "worst": keys[last:],
+    }
+    return {kind: listed for kind, listed in chosen.items() if listed}
+
+
+def draw_grid(
+    reports: Sequence[Report],
+    chosen: Mapping[str, Sequence[PairKey]],
+    images: Path,
+    generated: Mapping[str, Path],
+    metric: str,
+) -> Image.Image:
+    """Draws pairs one below the other: source, target, every system's picture and its score.
+
+    Args:
+        reports: Hold the scores.
+        chosen: Pairs by what they are an example of (see `choose_pairs`).
+        images: Folder of the photos.
+        generated: Folders of pictures by label; systems without one have no column.
+        metric: Whose scores are written below the pictures.
+    """
+    shown = [report for report in reports if report.label in generated]
+    scores = {
+        report.label: dict(zip(report.pairs, report.numbers[metric].tolist(), strict=True))
+        if metric in report.numbers
+        else {}
+        for report in shown
+    }
+    strips = []
+    for kind, keys in chosen.items():
+        for key in keys:
+            source, target = (read_photo(images / name) for name in key[:2])
+            cells = [(source, "source"), (target, "target")]
+            for report in shown:
+                path = find_picture(generated[report.label], *key[:2])
+                score = scores[report.label].get(key, math.nan)
+                number = "no score" if math.isnan(score) else f"{metric} {score:.3f}"
+                cells.append(
+                    (None if path is None else read_photo(path), f"{report.label}\n{number}")
+                )
+            strips.append(_strip(f"{kind}: {Path(key[0]).stem}\nto {Path(key[1]).stem}", cells))
+    sheet = Image.new(
+        "RGB",
+        (max(strip.width for strip in strips), sum(strip.height for strip in strips)),
+        "white",
+    )
+    top = 0
+    for strip in strips:
+        sheet.paste(strip, (0, top))
+        top += strip.height
+    return sheet
+
+
+def find_picture(folder: Path, source: str, target: str) -> Path | None:
+    """Finds a system's picture of a pair, `<from>__<to>` with either's extension left out."""
+    for suffix in (".png", ".jpg", ".jpeg"):
+        path = folder / f"{Path(source).stem}__{Path(target).stem}{suffix}"
+        if path.is_file():
+            return path
+    return None
+
+
+def _complaint(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f"it has no {error.args[0]!r}"
+    return str(error).rstrip(".")
+
+
+def _column(values: Any) -> Float[Tensor, "pairs"]:
+    """Reads numbers of pairs as a report has them, null for none; raises where they are not."""
+    return torch.tensor([math.nan if v is None else float(v) for v in values], dtype=torch.float64)
+
+
+def _finite(value: Any) -> float | None:
+    return None if value is None or not math.isfinite(value) else float(value)
+
+
+def _interval(ends: Any) -> list[float] | None:
+    if ends is None:
+        return None
+    low, high = (_finite(end) for end in ends)
+    return None if low is None or high is None else [low, high]
+
+
+def _numbered(sources: Sequence[Any], targets: Sequence[Any]) -> list[PairKey]:
+    """Tells pairs apart that are listed more than once."""
+    before: Counter[tuple[str, str]] = Counter()
+    keys = []
+    for source, target in zip(sources, targets, strict=True):
+        keys.append((str(source), str(target), before[source, target]))
+        before[source, target] += 1
+    return keys
+
+
+def _protocol_entries(first: Report, other: Report) -> dict[str, list[Any]]:
+    """Finds in what two protocols differ, beyond which pairs were scored: that is told apart."""
+    left_out = {"pairs", "pairs_sha256"}
+    entries = _differing(first.protocol, other.protocol)
+    if "pairs_sha256" in entries:
+        left_out.add("poses_sha256")  # of other pairs, so of other poses
+    return {name: values for name, values in entries.items() if name not in left_out}
+
+
+def _differing(ours: Any, theirs: Any, name: str = "") -> dict[str, list[Any]]:
+    """Finds the entries in which two protocols differ, nested ones as `outer.inner`."""
+    if not (isinstance(ours, dict) and isinstance(theirs, dict)):
+        return {} if ours == theirs else {name: [ours, theirs]}
+    entries: dict[str, list[Any]] = {}
+    for key in dict.fromkeys([*ours, *theirs]):
+        inner = f"{name}.{key}" if name else str(key)
+        entries |= _differing(ours.get(key), theirs.get(key), inner)
+    return entries
+
+
+def _described(entries: Mapping[str, Sequence[Any]]) -> list[str]:
+    return [
+        f"{name} ({_short(ours)} against {_short(theirs)})"
+        for name, (ours, theirs) in entries.items()
+    ]
+
+
+def _short(value: Any, length: int = 40) -> str:
+    text = "nothing" if value is None else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= length else f"{text[: length - 3]}..."
+
+
+def _some(parts: Sequence[str], most: int = 6) -> str:
+    rest = len(parts) - most
+    return ", ".join(parts[:most]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _system(report: Report, first: Report, names: Sequence[str]) -> dict[str, Any]:
+    """Describes one system, and how it differs from the first."""
+    rows_of_first = {key: row for row, key in enumerate(first.pairs)}
+    common = sorted(
+        (rows_of_first[key], row) for row, key in enumerate(report.pairs) if key in rows_of_first
+    )
+    reasons: dict[str, str] = {}
+    compared: list[str] = []
+    for name in names if report is not first else ():
+        owners = [r for r in (first, report) if name in r.metrics]
+        if not owners:
+            continue
+        if len(owners) == 1:
+            lacking = report if owners == [first] else first
+            why = lacking.unavailable.get(name, "not measured")
+            reasons[name] = f"{lacking.label} has none: {why}"
+        elif first.metrics[name]["what"] != report.metrics[name]["what"]:
+            reasons[name] = "another judge"
+        elif not (name in first.numbers and name in report.numbers):
+            reasons[name] = "of all pictures together"
+        else:
+            compared.append(name)
+    differences = _compare(first, report, common, compared)
+    for name in compared:
+        if name not in differences:
+            reasons[name] = "no pair in common"
+    return {
+        "file": str(report.file),
+        "system": dict(report.system),
+        "pairs": len(report.pairs),
+        "pairs_in_common": len(common),
+        "metrics": {name: dict(report.metrics[name]) for name in names if name in report.metrics},
+        "unavailable": dict(report.unavailable),
+        "minus_first": differences,
+        "not_compared": reasons,
+    }
+
+
+def _compare(
+    first: Report, other: Report, common: Sequence[tuple[int, int]], names: Sequence[str]
+) -> dict[str, dict[str, Any]]:
+    """Gives mean difference, interval and p value of every metric over the pairs of both."""
+    if not (common and names):
+        return {}
+    ours, theirs = (list(rows) for rows in zip(*common, strict=True))
+    differences = torch.stack(
+        [other.numbers[name][theirs] - first.numbers[name][ours] for name in names], dim=1
+    )
+    # PCKh is the share of all asked joints, not the mean of the pairs' shares.
+    asked = first.asked[ours].nan_to_num()
+    weights = torch.stack(
+        [asked if name.split("_")[0] == "pckh" else torch.ones_like(asked) for name in names], dim=1
+    )
+    present = ~differences.isnan() & (weights > 0)
+    intervals = bootstrap_intervals(
+        differences.where(present, torch.nan), weights=weights, confidence=1 - LEVEL
+    )
+    p = sign_flip_test((differences * weights).where(present, 0.0))
+    found = {}
+    for column, name in enumerate(names):
+        rows = present[:, column]
+        if rows.any():
+            value = weighted_mean(differences[rows, column], weights[rows, column])
+            found[name] = {
+                "value": value,
+                "ci95": intervals[column].tolist(),
+                "pairs": int(rows.sum()),
+                "p": p[column].item(),
+            }
+    return found
+
+
+def _correct(differences: Sequence[dict[str, dict[str, Any]]]) -> None:
+    """Adds the corrected p value of every comparison that was made, and a verdict."""
+    entries = [(name, found) for part in differences for name, found in part.items()]
+    corrected = holm([found["p"] for _, found in entries])
+    for (name, found), p in zip(entries, corrected, strict=True):
+        significant = p < LEVEL
+        found |= {"p_holm": p, "significant": significant, "verdict": None}
+        if significant and (direction := better(name)):
+            found["verdict"] = (
+                "better" if (found["value"] > 0) == (direction == "higher") else "worse"
+            )
+
+
+def _best(reports: Sequence[Report], names: Sequence[str]) -> dict[str, list[str]]:
+    """Names the best systems by metric, where all that have it were judged by the same judge."""
+    best = {}
+    for name in names:
+        owners = [r for r in reports if name in r.metrics and r.metrics[name]["value"] is not None]
+        alike = len({report.metrics[name]["what"] for report in owners}) == 1
+        if len(owners) > 1 and alike and (direction := better(name)):
+            values = {report.label: report.metrics[name]["value"] for report in owners}
+            end = (max if direction == "higher" else min)(values.values())
+            best[name] = [label for label, value in values.items() if value == end]
+    return best
+
+
+def _notes(reports: Sequence[Report], found: Mapping[str, Any]) -> list[str]:
+    first, notes = found["first"], []
+    for label, entries in found["protocol_differences"].items():
+        notes.append(
+            f"{label} was scored by another protocol than {first}: {_some(_described(entries))}. "
+            "Its means cannot be held against the others', and its differences are the protocols' "
+            "as well as the systems'."
+        )
+    for report in reports[1:]:
+        system = found["systems"][report.label]
+        common = system["pairs_in_common"]
+        if not common == len(report.pairs) == found["pairs"]:
+            notes.append(
+                f"The lists of pairs differ: {first} was scored on {found['pairs']}, "
+                f"{report.label} on {len(report.pairs)}, {common} of them in both. Means are of "
+                "each one's own pairs, differences of those in both."
+            )
+        judges = [name for name, why in system["not_compared"].items() if why == "another judge"]
+        for name in judges:
+            ours, theirs = (r.metrics[name]["what"] for r in (reports[0], report))
+            notes.append(
+                f"{name} of {report.label} is not compared, it was measured otherwise: "
+                f"'{theirs}', {first}'s '{ours}'."
+            )
+        without = [name for name, why in system["not_compared"].items() if why.startswith("of all")]
+        if without:
+            notes.append(
+                f"{_some(without)} of {report.label}: one number for all pictures together, so "
+                "there is nothing to compare pair by pair."
+            )
+        for name, why in system["not_compared"].items():
+            if ": " in why:
+                notes.append(f"{name} of {report.label} is not compared; {why}.")
+    if found["comparisons"]:
+        notes.append(
+            f"A difference is that of the pairs' means, with its 95 % bootstrap interval. p is of "
+            f"{FLIPS:,} random sign flips of the pairs' differences (all flips where at most "
+            f"{EXACT} differ), after Holm's correction for the {found['comparisons']} comparisons "
+            f"in this table; * marks p < {LEVEL}. Intervals are not corrected. Pairs of one person "
+            "resemble each other, which neither interval nor p knows: for other people both would "
+            "rather be larger."
+        )
+    return notes
+
+
+def _title(comparison: Mapping[str, Any]) -> str:
+    systems = f"{len(comparison['systems'])} systems, "
+    if comparison["protocol_differences"]:
+        return systems + "ACROSS PROTOCOLS: do not compare the means"
+    name = comparison["protocol"].get("name", "without a name")
+    pairs = f"{comparison['pairs']} pairs" if comparison["same_pairs"] else "lists of pairs differ"
+    return f"{systems}protocol {name}, {pairs}"
+
+
+def _means(comparison: Mapping[str, Any], bold: str) -> list[list[str]]:
+    """Lays out the means: a metric a row, a system a column."""
+    systems, otherwise = comparison["systems"], comparison["protocol_differences"]
+    rows = [["", *(f"{label} †" if label in otherwise else label for label in systems)]]
+    for metric in comparison["better"]:
+        found = {label: system["metrics"].get(metric) for label, system in systems.items()}
+        digits = _digits([number["value"] for number in found.values() if number])
+        row = [_named(comparison, metric)]
+        for label, number in found.items():
+            if number is None or number["value"] is None:
+                row.append("-")
+                continue
+            cell = f"{number['value']:.{digits}f}"
+            if label in comparison["best"].get(metric, ()):
+                cell = bold.format(cell)
+            if number["ci95"]:
+                cell += " [{:.{d}f}, {:.{d}f}]".format(*number["ci95"], d=digits)
+            if systems[label]["not_compared"].get(metric) == "another judge":
+                cell += " ‡"
+            row.append(cell)
+        rows.append(row)
+    return rows
+
+
+def _minus_first(comparison: Mapping[str, Any]) -> list[list[str]]:
+    """Lays out the differences; empty if nothing was compared."""
+    others = {k: v for k, v in comparison["systems"].items() if k != comparison["first"]}
+    metrics = [
+        name
+        for name in comparison["better"]
+        if any(name in s["minus_first"] for s in others.values())
+    ]
+    if not metrics:
+        return []
+    rows = [["", *others]]
+    for metric in metrics:
+        found = [system["minus_first"].get(metric) for system in others.values()]
+        digits = _digits([end for number in found if number for end in number["ci95"]])
+        rows.append(
+            [_named(comparison, metric), *(_difference(number, digits) for number in found)]
+        )
+    return rows
+
+
+def _difference(number: Mapping[str, Any] | None, digits: int) -> str:
+    if number is None:
+        return "-"
+    low, high = number["ci95"]
+    p = "p < 0.001" if number["p_holm"] < 0.001 else f"p = {number['p_holm']:.3f}"
+    mark = " *" if number["significant"] else ""
+    verdict = f" {number['verdict']}" if number["verdict"] else ""
+    return (
+        f"{number['value']:+.{digits}f} [{low:+.{digits}f}, {high:+.{digits}f}], {p}{mark}{verdict}"
+    )
+
+
+def _named(comparison: Mapping[str, Any], metric: str) -> str:
+    arrow = {"higher": " ↑", "lower": " ↓", None: ""}[comparison["better"][metric]]
+    return metric + arrow
+
+
+def _digits(values: Sequence[float | None]) -> int:
+    largest = max((abs(value) for value in values if value is not None), default=0.0)
+    return 4 if largest < 0.1 else 3 if largest < 10 else 2
+
+
+# Private characters, which no label has: a cell is escaped after it was set in bold.
+_BOLD_ON, _BOLD_OFF = "\ue000", "\ue001"
+_MINUS = "\N{MINUS SIGN}"
+_LATEX = {
+    **{char: f"\\{char}" for char in "&%$#_{}"},
+    "\\": r"\textbackslash{}",
+    _MINUS: "$-$",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": "$<$",
+    ">": "$>$",
+    "*": r"$^{*}$",
+    "†": r"$^\dagger$",
+    "‡": r"$^\ddagger$",
+    "↑": r"$\uparrow$",
+    "↓": r"$\downarrow$",
+    _BOLD_ON: r"\textbf{",
+    _BOLD_OFF: "}",
+}
+
+
+def _escape(text: str) -> str:
+    return "".join(_LATEX.get(char, char) for char in text)
+
+
+def _strip(name: str, cells: Sequence[tuple[Picture | None, str]]) -> Image.Image:
+    """Draws one row of the grid: what it is, then source, target and others with a caption each."""
+    target = cells[1][0]
+    assert target is not None
+    font = ImageFont.load_default(FONT)
+    zoom = max(1, round(HEIGHT / target.shape[0]))
+    height, width = (zoom * length for length in target.shape[:2])
+    words = [line for _, caption in cells for line in caption.splitlines()]
+    column = math.ceil(max(width, *map(font.getlength, words))) + 2 * GAP
+    wide = math.ceil(max(column * len(cells), *map(font.getlength, name.splitlines()))) + 2 * GAP
+    strip = Image.new("RGB", (wide, height + 4 * LINE + 4 * GAP), "white")
+    draw = ImageDraw.Draw(strip)
+    draw.text((GAP, GAP), name, INK, font)
+    top = 2 * LINE + 2 * GAP
+    for place, (picture, caption) in enumerate(cells):
+        left = place * column + (column - width) // 2
+        if picture is None:
+            draw.rectangle((left, top, left + width - 1, top + height - 1), outline=INK)
+            draw.text((left + width / 2, top + height / 2), "no picture", INK, font, anchor="mm")
+        else:
+            image = Image.fromarray(picture).resize((width, height), Image.Resampling.BICUBIC)
+            strip.paste(image, (left, top))
+        below = (place * column + column / 2, top + height + GAP / 2)
+        draw.text(below, caption, INK, font, anchor="ma", align="center")
+    return strip

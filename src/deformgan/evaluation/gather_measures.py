@@ -1,0 +1,276 @@
+"""gather_measures: everything that can be measured with the networks that are at hand."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from deformgan.backbones.person_embedding import load_person_embedding
+from deformgan.detectors import load_detector
+from deformgan.detectors.fastestdet import FastestDet
+from deformgan.errors import InputError
+from deformgan.evaluation.detection_score import PersonDetector, detection_score
+from deformgan.evaluation.identity import Extractor, identity
+from deformgan.evaluation.measures import CorpusMeasure, Images, Measure, Measures, Scene
+from deformgan.evaluation.pckh import RADIUS, pckh
+from deformgan.evaluation.protocol import Protocol
+from deformgan.metrics.fid import FeatureMoments, fid
+from deformgan.metrics.inception_score import inception_score
+from deformgan.metrics.kid import kid
+from deformgan.metrics.part_error import part_errors
+from deformgan.metrics.sharpness import relative_sharpness
+from deformgan.parts import unit_length
+from deformgan.skeletons.openpose18 import OPENPOSE18
+
+POOL3 = 2048  # features of Inception's last pooling
+KID_SUBSET = 1000  # images, where there are so many
+
+Columns = Callable[[str], Iterator[np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Networks:
+    """Networks that look at pictures; all but the bundled ones are files of the user.
+
+    Attributes:
+        detector: Pose detector, as `load_detector` takes it.
+        extractors: Re-ID networks (ONNX) for further identity scores.
+        person_detectors: Person detectors (ONNX, of FastestDet's form) for detection scores.
+        ssd300: torchvision's SSD300; None for the copy in torch's hub folder.
+        inception: The Inception network of 2015; None for the copy in torch's hub folder.
+        lpips: torchvision's network that the protocol names (AlexNet or VGG-16); None for the copy
+            in torch's hub folder.
+    """
+
+    detector: str = "pose18"
+    extractors: tuple[Path, ...] = ()
+    person_detectors: tuple[Path, ...] = ()
+    ssd300: Path | None = None
+    inception: Path | None = None
+    lpips: Path | None = None
+
+
+def gather_measures(
+    protocol: Protocol,
+    networks: Networks,
+    device: str,
+    only: tuple[str, ...] = (),
+    real_given: bool = True,
+) -> Measures:
+    """Loads what can be measured; what cannot is listed with the reason.
+
+    Args:
+        protocol: Defines the scores against the target photos.
+        networks: Which there are. A file that was given must load.
+        device: Where the larger networks run.
+        only: Names of measures to keep; empty for all.
+        real_given: Whether there are other real photos than the pairs' targets, which protocols of
+            the training images need for FID and KID.
+
+    Returns:
+        Measures in the order in which a report lists them.
+    """
+    pairs = [
+        _scores(protocol),
+        _pose(networks.detector),
+        _identity("identity", load_person_embedding(None), "the bundled person_embedding"),
+    ]
+    pairs += [
+        _identity(f"identity_{path.stem}", Extractor(path), path.name)
+        for path in networks.extractors
+    ]
+    pairs += [
+        _detection(f"detection_score_{path.stem}", FastestDet(path), path.name)
+        for path in networks.person_detectors
+    ]
+    pairs += [_SHARPNESS, _PARTS]
+    corpus: list[CorpusMeasure] = []
+    unavailable: dict[str, str] = {}
+    optional: list[tuple[tuple[str, ...], Path | None, Callable[[], Measure | CorpusMeasure]]] = [
+        (("detection_score",), networks.ssd300, lambda: _ssd300(networks.ssd300, device)),
+        (("detection_score_hog",), None, _hog),
+        (("lpips",), networks.lpips, lambda: _lpips(protocol, networks.lpips, device)),
+        (
+            ("inception_score", "mask_inception_score", "fid", "kid"),
+            networks.inception,
+            lambda: _inception(protocol, networks.inception, device),
+        ),
+    ]
+    for names, given, load in optional:
+        if only and not set(only) & set(names):
+            continue
+        try:
+            measure = load()
+        except InputError as error:
+            if given is not None:
+                raise
+            unavailable |= dict.fromkeys(names, str(error))
+            continue
+        if isinstance(measure, Measure):
+            pairs.append(measure)
+        else:
+            corpus.append(measure)
+    if corpus and protocol.real_images == "training" and not real_given:
+        why = (
+            f"The protocol {protocol.name} compares with the training images: give them by --real."
+        )
+        unavailable |= dict.fromkeys(_TO_REAL, why)
+        corpus = [_without_real(measure) for measure in corpus]
+    measures = Measures(pairs, corpus, unavailable)
+    return measures.keep(only) if only else measures
+
+
+def _scores(protocol: Protocol) -> Measure:
+    return Measure(
+        _SCORES, lambda scene: protocol.scores(scene.generated, scene.target, scene.mask)
+    )
+
+
+def _pose(name_and_path: str) -> Measure:
+    detector = load_detector(name_and_path)
+
+    def compute(scene: Scene) -> dict[str, Tensor]:
+        asked = scene.target_pose
+        whole = unit_length(asked, OPENPOSE18) > 0  # else nothing tells what is near
+        shares = torch.full((len(asked),), torch.nan, dtype=torch.float64)
+        if whole.any():
+            shares[whole] = pckh(scene.generated[whole], asked[whole], detector)
+        return {"pckh": shares}
+
+    name = name_and_path.partition(":")[0]
+    told = f"share of the asked joints that {name} finds again within {RADIUS} torso lengths"
+    return Measure({"pckh": told}, compute)
+
+
+def _identity(name: str, extractor: Callable[[Tensor], Tensor], network: str) -> Measure:
+    return Measure(
+        {name: f"cosine of the embeddings of generated and real person, by {network}"},
+        lambda scene: {name: identity(scene.generated, scene.target, extractor)},
+    )
+
+
+def _detection(name: str, detector: PersonDetector, network: str) -> Measure:
+    return Measure(
+        {name: f"highest person score, by {network}"},
+        lambda scene: {name: detection_score(scene.generated, detector)},
+    )
+
+
+def _ssd300(path: Path | None, device: str) -> Measure:
+    from deformgan.detectors.ssd300 import SSD300
+
+    detector = SSD300(path, device)
+    return _detection("detection_score", detector, f"SSD300 ({detector.weights.name})")
+
+
+def _hog() -> Measure:
+    from deformgan.detectors.hog import Hog
+
+    return _detection("detection_score_hog", Hog(), "OpenCV's HOG; no probability")
+
+
+def _lpips(protocol: Protocol, path: Path | None, device: str) -> Measure:
+    from deformgan.backbones.lpips import LpipsFeatures
+    from deformgan.metrics.lpips import lpips
+
+    network = LpipsFeatures(protocol.lpips, path).to(device)
+
+    def compute(scene: Scene) -> dict[str, Tensor]:
+        pictures = (scene.generated.to(device), scene.target.to(device))
+        return {"lpips": lpips(*pictures, network).cpu()}
+
+    told = f"learned perceptual distance, by {network.weights.name}"
+    return Measure({"lpips": told}, compute)
+
+
+def _inception(protocol: Protocol, path: Path | None, device: str) -> CorpusMeasure:
+    from deformgan.backbones.inception_v3 import InceptionV3
+
+    network = InceptionV3(path).to(device)
+
+    def of_generated(scene: Scene) -> dict[str, Tensor]:
+        pictures, mask = scene.generated.to(device), scene.mask.to(device)
+        whole, person = network(pictures), network(pictures, mask)
+        return {"pool3": whole.features, "logits": whole.logits, "mask_logits": person.logits}
+
+    def of_real(images: Images) -> dict[str, Tensor]:
+        return {"pool3": network(images.to(device)).features}
+
+    name = network.weights.name
+    return CorpusMeasure(
+        {
+            "inception_score": f"inception score, {name}",
+            "mask_inception_score": f"inception score of the person alone, {name}",
+            "fid": f"Frechet distance to the real photos, {name}",
+            "kid": f"kernel distance to the real photos, {name}",
+        },
+        of_generated,
+        of_real,
+        partial(_inception_numbers, protocol.inception_splits),
+    )
+
+
+def _inception_numbers(splits: int, generated: Columns, real: Columns) -> dict[str, dict[str, Any]]:
+    numbers: dict[str, dict[str, Any]] = {}
+    for name, column in (("inception_score", "logits"), ("mask_inception_score", "mask_logits")):
+        logits = torch.from_numpy(np.concatenate(list(generated(column)))).double()
+        parts = min(splits, len(logits))
+        value, deviation = inception_score(logits.softmax(dim=1), parts)
+        numbers[name] = {"value": value, "deviation_over_parts": deviation, "parts": parts}
+    moments = [_moments(features("pool3")) for features in (generated, real)]
+    counts = [part.count for part in moments]
+    if min(counts) < 2:
+        return numbers
+    numbers["fid"] = {"value": fid(*moments), "images": counts}
+    ours, theirs = (
+        torch.from_numpy(np.concatenate(list(features("pool3")))) for features in (generated, real)
+    )
+    subset = min(KID_SUBSET, *counts)
+    value, deviation = kid(ours, theirs, subset_size=subset)
+    numbers["kid"] = {"value": value, "deviation_over_subsets": deviation, "subset": subset}
+    return numbers
+
+
+def _without_real(measure: CorpusMeasure) -> CorpusMeasure:
+    """Leaves out what needs real photos."""
+
+    def compute(generated: Columns, real: Columns) -> dict[str, dict[str, Any]]:
+        return measure.compute(generated, lambda name: iter(()))
+
+    what = {name: told for name, told in measure.what.items() if name not in _TO_REAL}
+    return CorpusMeasure(what, measure.generated, lambda images: {}, compute)
+
+
+def _moments(batches: Iterator[np.ndarray]) -> FeatureMoments:
+    moments = FeatureMoments(POOL3)
+    for batch in batches:
+        moments.add(torch.from_numpy(batch))
+    return moments
+
+
+_TO_REAL = ("fid", "kid")
+
+_SCORES = {
+    "ssim": "structural similarity to the target, 1 at best",
+    "mask_ssim": "structural similarity of the person alone",
+    "l1": "mean absolute difference to the target, 0 to 2",
+    "psnr": "peak signal-to-noise ratio against the target, in decibels",
+}
+
+_SHARPNESS = Measure(
+    {"sharpness": "of the person, as a share of the real person's; 1 is as sharp"},
+    lambda scene: {"sharpness": relative_sharpness(scene.generated, scene.target, scene.mask)},
+)
+
+_PARTS = Measure(
+    {
+        f"part_error_{part.name}": f"mean absolute difference in the part {part.name}, 0 to 2"
+        for part in OPENPOSE18.parts
+    },
+    lambda scene: part_errors(scene.generated, scene.target, scene.target_pose, OPENPOSE18),
+)

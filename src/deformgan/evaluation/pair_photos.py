@@ -1,0 +1,122 @@
+"""PairPhotos: the photos and poses of a list of test pairs, read when they are looked at."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+
+from deformgan.datasets.pairs import read_pairs
+from deformgan.datasets.photo_set import photo_size
+from deformgan.errors import InputError
+from deformgan.framing import PHOTO_SUFFIXES, read_photo
+from deformgan.pose import Pose
+from deformgan.pose_formats import Annotations, read_annotations
+
+_NAMED = 3  # names in an error before the rest is only counted
+
+
+@dataclass(frozen=True)
+class PairPhotos:
+    """Who shall be painted in whose pose, and the photos of both.
+
+    No more than a batch of photos is in memory, so that a list may be of any length.
+
+    Attributes:
+        folder: Where the photos are.
+        pairs: (source, target) names.
+        annotations: Poses of all of them, in pixels of the photos.
+    """
+
+    folder: Path
+    pairs: Sequence[tuple[str, str]]
+    annotations: Annotations
+
+    @staticmethod
+    def open(images: Path, annotations: Path, pairs: Path) -> "PairPhotos":
+        """Reads a pair list and checks that everything that it names is there.
+
+        Args:
+            images: Folder of the photos.
+            annotations: Pose file of any known format.
+            pairs: Table `from,to`.
+        """
+        if not images.is_dir():
+            raise InputError(f"The folder of images {images} does not exist.")
+        listed = read_pairs(pairs)
+        if not listed:
+            raise InputError(f"{pairs} lists no pair.")
+        table = read_annotations(annotations)
+        names = list(dict.fromkeys(name for pair in listed for name in pair))
+        if without := [name for name in names if name not in table]:
+            raise InputError(f"{annotations} has no pose for {_some(without)}, listed in {pairs}.")
+        if missing := [name for name in names if not (images / name).is_file()]:
+            raise InputError(f"{images} lacks {_some(missing)}, listed in {pairs}.")
+        return PairPhotos(images, listed, table)
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    @cached_property
+    def sizes(self) -> list[tuple[int, int]]:
+        """Height and width of every pair's target photo."""
+        size = lru_cache(maxsize=None)(photo_size)
+        return [size(self.folder / target) for _, target in self.pairs]
+
+    def poses_sum(self) -> str:
+        """Gives the SHA-256 of the poses of all pairs, in their order."""
+        digest = hashlib.sha256()
+        for name in dict.fromkeys(name for pair in self.pairs for name in pair):
+            pose = self.annotations[name]
+            digest.update(name.encode())
+            # What is not visible carries no meaning.
+            digest.update(pose.joints.masked_fill(~pose.visible[..., None], 0).numpy().tobytes())
+            digest.update(pose.visible.numpy().tobytes())
+        return digest.hexdigest()
+
+    def sources(self, rows: Sequence[int]) -> UInt8[Tensor, "batch 3 height width"]:
+        """Reads the source photos of some pairs, which must be of one size."""
+        return self._photos([self.pairs[row][0] for row in rows])
+
+    def targets(self, rows: Sequence[int]) -> UInt8[Tensor, "batch 3 height width"]:
+        """Reads the target photos of some pairs, which must be of one size."""
+        return self._photos([self.pairs[row][1] for row in rows])
+
+    def source_poses(self, rows: Sequence[int]) -> Pose:
+        """Gives the poses in the source photos of some pairs."""
+        return Pose.cat([self.annotations[self.pairs[row][0]] for row in rows])
+
+    def target_poses(self, rows: Sequence[int]) -> Pose:
+        """Gives the poses in the target photos of some pairs: those that are asked for."""
+        return Pose.cat([self.annotations[self.pairs[row][1]] for row in rows])
+
+    def _photos(self, names: Sequence[str]) -> Tensor:
+        photos = [read_photo(self.folder / name) for name in names]
+        for name, photo in zip(names, photos, strict=True):
+            if photo.shape != photos[0].shape:
+                ours, others = (
+                    f"{shape[0]}x{shape[1]}" for shape in (photo.shape, photos[0].shape)
+                )
+                raise InputError(f"{self.folder / name} is {ours} pixels, others are {others}.")
+        return torch.from_numpy(np.stack(photos)).permute(0, 3, 1, 2)
+
+
+def photos_in(folder: Path) -> list[Path]:
+    """Lists the photos of a folder, by their names; those in folders below count too."""
+    if not folder.is_dir():
+        raise InputError(f"The folder of photos {folder} does not exist.")
+    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in PHOTO_SUFFIXES)
+    if not found:
+        raise InputError(f"{folder} has no photo ({', '.join(PHOTO_SUFFIXES)}).")
+    return found
+
+
+def _some(names: Sequence[str]) -> str:
+    """Names the first of many."""
+    rest = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")

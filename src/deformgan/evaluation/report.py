@@ -1,0 +1,119 @@
+"""build_report: what was measured, with all that defines it, as JSON has it."""
+
+import math
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from deformgan.evaluation.bootstrap import bootstrap_intervals, weighted_mean
+from deformgan.evaluation.evaluate import Findings
+from deformgan.evaluation.failures import failure_report
+from deformgan.evaluation.measures import Measures
+from deformgan.evaluation.pair_photos import PairPhotos
+from deformgan.provenance import provenance
+from deformgan.skeletons.openpose18 import OPENPOSE18
+
+# What numbers depend on, beside our own code.
+PACKAGES = ("torch", "torchvision", "numpy", "pillow")
+OPTIONAL = ("torch-fidelity", "torchmetrics", "opencv-contrib-python-headless", "onnxruntime")
+
+_OF_JOINTS = "pckh"  # a share of all asked joints, not a mean over pairs
+
+
+def build_report(
+    findings: Findings,
+    photos: PairPhotos,
+    measures: Measures,
+    protocol: Mapping[str, Any],
+    system: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Describes an evaluation so that others can repeat it, or compare with it.
+
+    Args:
+        findings: What was found.
+        photos: The pairs.
+        measures: What was measured.
+        protocol: All that defines the numbers.
+        system: What made the pictures.
+
+    Returns:
+        `protocol`, `n` (pairs scored), `metrics` (value, 95 % interval over pairs, what it is),
+        `unavailable` (name: reason), `pairs` (names, asked joints, the numbers of each pair),
+        `failures` (see `failure_report`), `problems`, `system`, and what ran when and where.
+    """
+    pairs = [photos.pairs[row] for row in findings.rows]
+    asked = torch.zeros(0, dtype=torch.int64)
+    failures: dict[str, Any] = {}
+    if pairs:
+        poses = photos.source_poses(findings.rows), photos.target_poses(findings.rows)
+        asked = poses[1].visible.sum(dim=1)
+        failures = failure_report(*poses, pairs, findings.numbers, OPENPOSE18)
+    return {
+        "protocol": dict(protocol),
+        "n": len(pairs),
+        "metrics": _metrics(findings, measures, asked),
+        "unavailable": measures.unavailable,
+        "problems": findings.problems,
+        "system": dict(system),
+        "packages": package_versions(),
+        **provenance(),
+        "failures": failures,
+        "pairs": {
+            "from": [source for source, _ in pairs],
+            "to": [target for _, target in pairs],
+            "asked_joints": asked.tolist(),
+            "numbers": {name: values.tolist() for name, values in findings.numbers.items()},
+        },
+    }
+
+
+def package_versions() -> dict[str, str]:
+    """Tells the versions of what the numbers depend on; of extras, of those that are there."""
+    found = {}
+    for name in (*PACKAGES, *OPTIONAL):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            assert name in OPTIONAL, name
+    return found
+
+
+def metrics_table(report: Mapping[str, Any]) -> str:
+    """Lays the metrics of a report out in Markdown, with the intervals."""
+    lines = ["| metric | value | 95 % | what |", "| --- | --- | --- | --- |"]
+    for name, metric in report["metrics"].items():
+        value, ends = metric["value"], metric["ci95"]
+        interval = "" if ends is None else f"{_digits(ends[0])} to {_digits(ends[1])}"
+        lines.append(f"| {name} | {_digits(value)} | {interval} | {metric['what']} |")
+    lines += [f"| {name} | - | | {reason} |" for name, reason in report["unavailable"].items()]
+    return "\n".join(lines)
+
+
+def _digits(value: float | None) -> str:
+    return "-" if value is None or math.isnan(value) else f"{value:.4f}"
+
+
+def _metrics(findings: Findings, measures: Measures, asked: Tensor) -> dict[str, dict[str, Any]]:
+    """Averages over pairs, leaving out those that have no number."""
+    metrics: dict[str, dict[str, Any]] = {}
+    names = list(findings.numbers)
+    if names:
+        values = torch.stack([findings.numbers[name] for name in names], dim=1)
+        weights = torch.ones_like(values)
+        if _OF_JOINTS in names:
+            weights[:, names.index(_OF_JOINTS)] = asked.double()
+        ends = bootstrap_intervals(values, weights=weights)
+        for place, name in enumerate(names):
+            there = ~values[:, place].isnan()
+            metrics[name] = {"value": None, "ci95": None, "what": measures.what[name]}
+            if there.any():
+                metrics[name]["value"] = weighted_mean(values[there, place], weights[there, place])
+                metrics[name]["ci95"] = ends[place].tolist()
+            if not there.all():
+                metrics[name]["n"] = int(there.sum())
+    for name, number in findings.corpus.items():
+        metrics[name] = {"ci95": None, "what": measures.what[name], **number}
+    return metrics

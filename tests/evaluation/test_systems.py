@@ -1,0 +1,81 @@
+"""Our own weights as a system: they paint what the generator paints, and keep it if asked."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from deformgan.checkpoint import save_generator, weights_sum
+from deformgan.datasets.batches import to_bytes, to_float
+from deformgan.errors import InputError
+from deformgan.evaluation.pair_photos import PairPhotos
+from deformgan.evaluation.systems import Weights, picture_name
+from deformgan.models.generator import Generator, GeneratorConfig
+from deformgan.pair import View
+
+CONFIG = GeneratorConfig(encoder_widths=(4, 6, 8), decoder_widths=(8, 6), warped_levels=2)
+
+
+@pytest.fixture
+def weights(tmp_path):
+    """A file of random weights for pictures of 128x64."""
+    torch.manual_seed(0)
+    path = tmp_path / "tiny.safetensors"
+    save_generator(path, Generator(CONFIG).eval(), {"size": [128, 64], "recipe": "tiny"})
+    return path
+
+
+@pytest.fixture
+def photos(pair_set):
+    folder = pair_set(4)
+    return PairPhotos.open(folder / "images", folder / "poses.csv", folder / "pairs.csv")
+
+
+def test_pictures_are_those_of_the_generator(weights, photos):
+    system = Weights.load(str(weights))
+    found = system.pictures(photos, [2, 0])
+    assert sorted(found.by_row) == [0, 2]
+    assert found.problems == []
+    for row in (0, 2):
+        source = View(to_float(photos.sources([row])), photos.source_poses([row]))
+        with torch.inference_mode():
+            painted = to_bytes(system.generator(source, photos.target_poses([row])))[0]
+        assert (found.by_row[row].int() - painted.int()).abs().max() <= 1
+
+
+def test_pictures_are_kept_under_both_photos_names(weights, photos, tmp_path):
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    found = Weights.load(str(weights), save=kept).pictures(photos, [0, 1])
+    assert sorted(path.name for path in kept.iterdir()) == [
+        "person.0__person.1.png",
+        "person.1__person.2.png",
+    ]
+    for row in (0, 1):
+        image = Image.open(kept / picture_name(*photos.pairs[row]))
+        assert image.mode == "RGB"
+        assert np.array_equal(np.array(image), found.by_row[row].permute(1, 2, 0).numpy())
+
+
+def test_a_report_can_tell_the_weights_apart(weights, tmp_path):
+    described = Weights.load(str(weights)).describe()
+    assert described["weights"] == str(weights)
+    assert described["sha256"] == weights_sum(weights)
+    assert described["metadata"]["recipe"] == "tiny"
+    torch.manual_seed(1)
+    save_generator(weights, Generator(CONFIG).eval(), {"size": [128, 64], "recipe": "tiny"})
+    assert Weights.load(str(weights)).describe()["sha256"] != described["sha256"]
+
+
+def test_photos_of_another_size_are_refused_with_both_sizes(weights, pair_set):
+    folder = pair_set(3, size=(96, 80))
+    photos = PairPhotos.open(folder / "images", folder / "poses.csv", folder / "pairs.csv")
+    with pytest.raises(InputError, match=r"is 96x80 pixels .* paint 128x64"):
+        Weights.load(str(weights)).pictures(photos, [0])
+
+
+def test_weights_that_do_not_say_their_size_are_refused(tmp_path):
+    path = tmp_path / "plain.safetensors"
+    save_generator(path, Generator(CONFIG), {})
+    with pytest.raises(InputError, match="lack the image size"):
+        Weights.load(str(path))
