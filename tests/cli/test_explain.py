@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from deformgan.checkpoint import save_generator
-from deformgan.cli.main import COMMANDS, main
+from deformgan.cli.main import main
 from deformgan.datasets.bundled_people import FOLDER, bundled_people
 from deformgan.models.generator import Generator, GeneratorConfig
 from deformgan.skeletons.openpose18 import OPENPOSE18
@@ -20,11 +20,6 @@ PICTURES = {
     *("parts_source", "parts_target", "masks", "transforms", "warped_parts", "warped"),
     *("skips", "heatmaps", "result", "explain"),
 }
-
-
-@pytest.fixture(autouse=True)
-def listed(monkeypatch):
-    monkeypatch.setitem(COMMANDS, "explain", "")
 
 
 def save_tiny(path, **config):

@@ -272,7 +272,9 @@ def write_latex(comparison: Mapping[str, Any]) -> str:
     """Writes a comparison as LaTeX for the package booktabs."""
 
     def table(rows: Sequence[Sequence[str]]) -> list[str]:
-        minus = [[re.sub(r"(^|[\[ ])-(?=\d)", rf"\1{_MINUS}", cell) for cell in row] for row in rows]
+        minus = [
+            [re.sub(r"(^|[\[ ])-(?=\d)", rf"\1{_MINUS}", cell) for cell in row] for row in rows
+        ]
         head, *body = [" & ".join(map(_escape, row)) + r" \\" for row in minus]
         columns = "l" + "r" * (len(rows[0]) - 1)
         begin = rf"\begin{{tabular}}{{{columns}}}"

@@ -13,7 +13,7 @@ class PersonDetector(Protocol):
     """Tells how sure it is that an image shows a person."""
 
     def __call__(self, image: UInt8[np.ndarray, "height width 3"]) -> float:
-        """Gives the highest person score anywhere in the image, in [0, 1].
+        """Gives the highest person score anywhere in the image, most often in [0, 1].
 
         Args:
             image: RGB.
@@ -27,8 +27,8 @@ def detection_score(
     """Gives the highest person score of every image; the detection score is their mean.
 
     The detector is a judge: it scores, and never trains, selects or gives gradients. A report calls
-    the number `detection_score` with the published SSD300 alone; with any other detector it is
-    `detection_score_` and the stem of the model file's name.
+    the number `detection_score` with SSD300 alone; with any other detector it is
+    `detection_score_` and the stem of the model file's name, or `hog`.
 
     Args:
         images: Generated images, RGB.

@@ -37,6 +37,7 @@ SHORT = {
     "flat": "joints on a line",
 }
 
+Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
 Cell = tuple[Image.Image, Sequence[str]]
 
 
@@ -369,23 +370,22 @@ def _moved_part(explanation: Explanation, place: int, zoom: int) -> tuple[Image.
     The outline in the photo is that of the target under the transform, which is what is read.
     """
     skeleton = explanation.skeleton
-    polygons: list[Tensor | None] = [None] * len(skeleton.parts)
-    put, read = list(polygons), list(polygons)
-    put[place] = part_outlines(explanation.target_pose, skeleton)[place]
-    if explanation.origins[place] in ("own", "twin") and put[place] is not None:
-        transform = explanation.source_from_target[place].to(put[place].dtype)
-        read[place] = put[place] @ transform[:, :2].T + transform[:, 2]
+    put = part_outlines(explanation.target_pose, skeleton)[place]
+    read = None
+    if put is not None and explanation.origins[place] in ("own", "twin"):
+        transform = explanation.source_from_target[place].to(put.dtype)
+        read = put @ transform[:, :2].T + transform[:, 2]
     pictures = []
-    for canvas, outlines in (
-        (_photo(explanation, zoom), read),
-        (_bones(explanation, zoom), put),
-    ):
-        picture = lay_over(canvas, outlines, zoom)
-        if outlines[place] is not None:
-            # The first corner, so that a turn can be told from a flip.
-            ImageDraw.Draw(picture).circle(
-                _zoomed(outlines[place][:1], zoom)[0], 1.5 * zoom, PAPER, outline=INK
-            )
+    for canvas, outline in ((_photo(explanation, zoom), read), (_bones(explanation, zoom), put)):
+        if outline is None:
+            pictures.append(canvas)
+            continue
+        polygons: list[Tensor | None] = [None] * len(skeleton.parts)
+        polygons[place] = outline
+        picture = lay_over(canvas, polygons, zoom)
+        # The first corner, so that a turn can be told from a flip.
+        corner = _zoomed(outline[:1], zoom)[0]
+        ImageDraw.Draw(picture).circle(corner, 1.5 * zoom, PAPER, outline=INK)
         pictures.append(picture)
     return pictures[0], pictures[1]
 
@@ -482,7 +482,7 @@ def _write_below(picture: Image.Image, text: Sequence[str], size: int = TITLE - 
     return tile
 
 
-def _wrap(text: str, width: int, font: ImageFont.FreeTypeFont) -> list[str]:
+def _wrap(text: str, width: int, font: Font) -> list[str]:
     lines = [""]
     for word in text.split():
         longer = f"{lines[-1]} {word}".strip()
@@ -493,7 +493,7 @@ def _wrap(text: str, width: int, font: ImageFont.FreeTypeFont) -> list[str]:
     return lines
 
 
-def _fitting(words: str, width: int) -> ImageFont.FreeTypeFont:
+def _fitting(words: str, width: int) -> Font:
     """Chooses the largest font up to the usual one in which a line is not wider than that."""
     sizes = range(TITLE - 3, 8, -1)
     fonts = (ImageFont.load_default(size) for size in sizes)

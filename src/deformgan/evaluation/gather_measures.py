@@ -165,7 +165,9 @@ def _ssd300(path: Path | None, device: str) -> Measure:
     from deformgan.detectors.ssd300 import SSD300
 
     detector = SSD300(path, device)
-    return _detection("detection_score", detector, f"SSD300 ({detector.weights.name})")
+    return _detection(
+        "detection_score", detector, f"SSD300 trained on COCO ({detector.weights.name})"
+    )
 
 
 def _hog() -> Measure:
