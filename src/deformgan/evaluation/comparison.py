@@ -157,7 +157,7 @@ def compare_reports(
         raise InputError(
             f"No report has the metric {unknown[0]!r}; choose from {', '.join(names)}."
         )
-    names = list(only) or names
+    names = list(dict.fromkeys(only)) or names
     first, others = reports[0], reports[1:]
     protocols = {other.label: _protocol_entries(first, other) for other in others}
     protocols = {label: entries for label, entries in protocols.items() if entries}
