@@ -1,6 +1,7 @@
 """Percentile bootstrap intervals."""
 
 import itertools
+import warnings
 
 import numpy as np
 import pytest
@@ -127,4 +128,16 @@ def test_an_image_without_a_number_counts_as_one_of_weight_zero():
 def test_a_metric_without_any_number_has_no_interval():
     ends = bootstrap_intervals(torch.stack([torch.rand(6), torch.full((6,), torch.nan)], 1), 50)
     assert ends[0].isfinite().all()
+    assert ends[1].isnan().all()
+
+
+def test_a_metric_with_an_infinite_number_has_no_interval_and_disturbs_no_other():
+    random = torch.Generator().manual_seed(0)
+    values = torch.rand(50, 2, generator=random, dtype=torch.float64)
+    alone = bootstrap_intervals(values[:, :1])
+    values[3, 1] = torch.inf
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ends = bootstrap_intervals(values)
+    torch.testing.assert_close(ends[:1], alone)
     assert ends[1].isnan().all()

@@ -46,7 +46,9 @@ def test_pictures_are_those_of_the_generator(weights, photos):
 def test_pictures_are_kept_under_both_photos_names(weights, photos, tmp_path):
     kept = tmp_path / "kept"
     kept.mkdir()
-    found = Weights.load(str(weights), save=kept).pictures(photos, [0, 1])
+    system = Weights.load(str(weights), save=kept)
+    assert system.describe()["generated"] == str(kept)
+    found = system.pictures(photos, [0, 1])
     assert sorted(path.name for path in kept.iterdir()) == [
         "person.0__person.1.png",
         "person.1__person.2.png",

@@ -73,13 +73,15 @@ def bootstrap_intervals(
         clusters: As in `bootstrap_interval`.
 
     Returns:
-        Low and high ends; NaN for a metric without a number.
+        Low and high ends; NaN for a metric without a number, or with an infinite one.
     """
     if len(values) == 0:
         raise ValueError("an interval needs at least one value, got none.")
     present = ~values.isnan()
     counts = (_weights(values, weights) * present).cpu().numpy()
-    sums = values.double().nan_to_num().cpu().numpy() * counts
+    # With an infinite number (the PSNR of an equal picture) most draws are infinite, too.
+    infinite = values.isinf().any(dim=0)
+    sums = values.double().nan_to_num(0, 0, 0).cpu().numpy() * counts
     if clusters is not None:
         of_image = _cluster_numbers(clusters)
         groups = np.zeros((max(of_image) + 1, 2 * sums.shape[1]))
@@ -99,7 +101,7 @@ def bootstrap_intervals(
     tail = (1 - confidence) / 2
     every = np.concatenate(means)
     ends = np.full((sums.shape[1], 2), np.nan)
-    some = present.any(dim=0).cpu().numpy()
+    some = (present.any(dim=0) & ~infinite).cpu().numpy()
     if some.any():
         ends[some] = np.nanquantile(every[:, some], [tail, 1 - tail], axis=0).T
     return torch.from_numpy(ends)

@@ -4,7 +4,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from deformgan.evaluation.person_mask import person_mask
-from deformgan.metrics import MASKED_METRICS, PAIR_METRICS
+from deformgan.evaluation.protocol import PROTOCOLS
 from deformgan.pose import Pose, Skeleton
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
@@ -32,6 +32,4 @@ def score(
     """
     height, width = target.shape[-2:]
     mask = person_mask(target_pose, (height, width), skeleton)
-    scores = {name: metric(generated, target) for name, metric in PAIR_METRICS.items()}
-    masked = {name: metric(generated, target, mask) for name, metric in MASKED_METRICS.items()}
-    return scores | masked
+    return PROTOCOLS["deformgan-1"].scores(generated, target, mask)

@@ -92,6 +92,8 @@ class Weights:
             raise InputError(f"The metadata of the weights {weights} lack the image size.")
         height, width = metadata["size"]
         described = {"weights": weights, "sha256": weights_sum(weights), "metadata": metadata}
+        if save is not None:
+            described["generated"] = str(save)  # where `compare` finds the pictures
         return Weights(generator, (height, width), described, save)
 
     def describe(self) -> dict[str, Any]:
