@@ -225,6 +225,7 @@ def test_gray_and_palette_pictures_are_scored_as_rgb_and_said_to_be(tmp_path):
         stored.save(path)
         reading = GeneratedFolder(tmp_path, PAIRS[:1]).read(0, SIZE)
         expected = np.array(stored.convert("RGB"))
+        assert reading.picture is not None
         np.testing.assert_array_equal(reading.picture.permute(1, 2, 0).numpy(), expected)
         assert reading.problems == [f"{path.name} is a {word} picture: scored as RGB."]
 

@@ -158,6 +158,7 @@ def test_gfla_takes_real_photos_as_they_come_and_nted_stores_nothing():
 def test_photos_of_high_resolution_are_stretched_by_pillows_bicubic(name):
     protocol = PROTOCOLS[name]
     photo = smooth(1, 560, 384)
+    assert protocol.size is not None
     height, width = protocol.size
     expected = to_tensor(to_pillow(photo[0]).resize((width, height), Image.Resampling.BICUBIC))
     assert torch.equal(protocol.prepare_real(photo)[0], expected)

@@ -39,8 +39,8 @@ def compare(
         out: Folder for table.md, table.tex, comparison.json and, with --images, grid.png of the
             first system's best, median and worst pairs; created.
         images: Folder of the source and target photos, for grid.png.
-        generated: NAME=DIR, a system's pictures `<from>__<to>.png`, where its report does not tell
-            where they are.
+        generated: NAME=DIR, a system's pictures as `evaluate` takes them, where its report does
+            not tell where they are.
         json: Where to write the comparison.
         format: What to print.
         metric: By which the pairs of grid.png are best and worst.
@@ -57,14 +57,9 @@ def compare(
         raise InputError(f"The folder of images {images} does not exist.")
     files = [_named(word) for word in reports]
 
-    from deformgan.evaluation.comparison import (
-        Report,
-        choose_pairs,
-        compare_reports,
-        draw_grid,
-        write_latex,
-        write_markdown,
-    )
+    from deformgan.evaluation.comparison import Report, compare_reports
+    from deformgan.evaluation.comparison_grid import choose_pairs, draw_grid
+    from deformgan.evaluation.comparison_tables import write_latex, write_markdown
 
     systems = [Report.read(file, label) for label, file in files]
     folders = _folders(systems, generated)

@@ -2,32 +2,21 @@
 
 import json
 import math
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from jaxtyping import Float, UInt8
-from PIL import Image, ImageDraw, ImageFont
+from jaxtyping import Float
 from torch import Tensor
 
 from deformgan.errors import InputError
 from deformgan.evaluation.bootstrap import bootstrap_intervals, weighted_mean
-from deformgan.evaluation.contact_sheet import GAP, INK
-from deformgan.framing import read_photo
+from deformgan.evaluation.significance import EXACT, FLIPS, holm, sign_flip_test
 
 LEVEL = 0.05
-FLIPS = 9_999
-EXACT = 12  # pairs that differ; up to here all of their signs are tried
-_CHUNK = 4_000_000
-
-# In the grid, in pixels: about how high a photo is, letters, and a line of them.
-HEIGHT, FONT, LINE = 240, 14, 17
 
 # By the beginning of the metric's name, since judges add their own; those not listed (sharpness,
 # which should be that of the real photo) are best at neither end.
@@ -37,7 +26,6 @@ BETTER = {
     **dict.fromkeys(("l1", "mask_l1", "lpips", "mask_lpips", "fid", "kid", "part_error"), "lower"),
 }
 
-Picture = UInt8[np.ndarray, "height width 3"]
 PairKey = tuple[str, str, int]
 
 
@@ -190,191 +178,6 @@ def better(metric: str) -> str | None:
     """Tells which way a metric is better: "higher", "lower", or None for neither."""
     known = [name for name in BETTER if metric == name or metric.startswith(f"{name}_")]
     return BETTER[max(known, key=len)] if known else None
-
-
-def sign_flip_test(
-    differences: Float[Tensor, "pairs metrics"], flips: int = FLIPS, seed: int = 0
-) -> Float[Tensor, "metrics"]:
-    """Asks how often chance alone would make two systems differ by as much.
-
-    If the systems were alike, each pair's difference could as well have the other sign. All signs
-    are tried where at most 12 pairs differ; else random ones.
-
-    Args:
-        differences: One per pair and metric, times the pair's weight in the mean; 0 where a pair
-            has none.
-        flips: How many random choices of signs.
-        seed: Of the choices.
-
-    Returns:
-        Two-sided p values; never 0, as the signs that were seen count as one of the choices.
-
-    Source:
-        Fisher, "The Design of Experiments", 1935, section 21; counted as in Phipson and Smyth,
-        "Permutation P-values Should Never Be Zero", 2010.
-    """
-    values = differences.double().cpu().numpy()
-    seen = np.abs(values.sum(axis=0))
-    scale = np.abs(values).sum(axis=0)
-    least = seen - 1e-12 * scale  # sums of equal terms in another order are equal too
-    p = np.empty(values.shape[1])
-    differing = (values != 0).sum(axis=0)
-    for column in np.flatnonzero(differing <= EXACT):
-        terms = values[values[:, column] != 0, column]
-        signs = np.array(list(product((1.0, -1.0), repeat=len(terms)))).reshape(2 ** len(terms), -1)
-        p[column] = (np.abs(signs @ terms) >= least[column]).mean()
-    if (many := differing > EXACT).any():
-        random = np.random.default_rng(seed)
-        rows = max(1, _CHUNK // len(values))
-        exceeded = np.zeros(many.sum())
-        for start in range(0, flips, rows):
-            shape = (min(rows, flips - start), len(values))
-            signs = random.integers(2, size=shape, dtype=np.int8) * 2.0 - 1.0
-            exceeded += (np.abs(signs @ values[:, many]) >= least[many]).sum(axis=0)
-        p[many] = (1 + exceeded) / (1 + flips)
-    return torch.from_numpy(p)
-
-
-def holm(p: Sequence[float]) -> list[float]:
-    """Corrects p values for having made several comparisons.
-
-    Where each is called significant below a level, the chance that any of them is so wrongly stays
-    below that level, however they depend on each other.
-
-    Args:
-        p: Of each comparison, in [0, 1].
-
-    Source:
-        Holm, "A Simple Sequentially Rejective Multiple Test Procedure", 1979.
-    """
-    corrected, largest = [0.0] * len(p), 0.0
-    for rank, place in enumerate(sorted(range(len(p)), key=p.__getitem__)):
-        largest = max(largest, min(1.0, (len(p) - rank) * p[place]))
-        corrected[place] = largest
-    return corrected
-
-
-def write_markdown(comparison: Mapping[str, Any]) -> str:
-    """Writes a comparison as Markdown: means, differences to the first, and what to know."""
-
-    def table(rows: Sequence[Sequence[str]]) -> list[str]:
-        head, *body = [[cell.replace("|", "\\|") for cell in row] for row in rows]
-        lines = [head, ["---"] * len(head), *body]
-        return ["", *(f"| {' | '.join(row)} |" for row in lines), ""]
-
-    lines = [f"# {_title(comparison)}", *table(_means(comparison, "**{}**"))]
-    if differences := _minus_first(comparison):
-        lines += [f"## Minus {comparison['first']}, pair by pair", *table(differences)]
-    return "\n".join([*lines, *(f"- {note}" for note in comparison["notes"])]) + "\n"
-
-
-def write_latex(comparison: Mapping[str, Any]) -> str:
-    """Writes a comparison as LaTeX for the package booktabs."""
-
-    def table(rows: Sequence[Sequence[str]]) -> list[str]:
-        minus = [
-            [re.sub(r"(^|[\[ ])-(?=\d)", rf"\1{_MINUS}", cell) for cell in row] for row in rows
-        ]
-        head, *body = [" & ".join(map(_escape, row)) + r" \\" for row in minus]
-        columns = "l" + "r" * (len(rows[0]) - 1)
-        begin = rf"\begin{{tabular}}{{{columns}}}"
-        return [begin, r"\toprule", head, r"\midrule", *body, r"\bottomrule", r"\end{tabular}"]
-
-    lines = ["% needs \\usepackage{booktabs}", r"\begin{table}", r"\centering"]
-    lines += table(_means(comparison, _BOLD_ON + "{}" + _BOLD_OFF))
-    if differences := _minus_first(comparison):
-        lines += [r"\par\medskip", *table(differences)]
-    caption = " ".join([f"{_title(comparison)}.", *comparison["notes"]])
-    return "\n".join([*lines, rf"\caption{{{_escape(caption)}}}", r"\end{table}"]) + "\n"
-
-
-def choose_pairs(reports: Sequence[Report], metric: str, each: int = 3) -> dict[str, list[PairKey]]:
-    """Finds the best, median and worst pairs of the first system, among those that all have.
-
-    Args:
-        reports: The first one's numbers give the order.
-        metric: By which; of one that is best at neither end the highest count as best.
-        each: How many of each kind; fewer where there are not as many pairs.
-    """
-    first = reports[0]
-    if metric not in first.numbers:
-        raise InputError(
-            f"{first.label} has no number per pair for {metric!r}; choose one of "
-            f"{', '.join(first.numbers) or 'none: its report has no pairs'}."
-        )
-    shared = set(first.pairs).intersection(*(other.pairs for other in reports[1:]))
-    sign = 1 if better(metric) == "lower" else -1
-    scores = zip(first.pairs, first.numbers[metric].tolist(), strict=True)
-    ranked = sorted(
-        (sign * score, key) for key, score in scores if key in shared and not math.isnan(score)
-    )
-    keys = [key for _, key in ranked]
-    each = min(each, max(1, len(keys) // 3))
-    last = max(each, len(keys) - each)
-    middle = max(each, (len(keys) - each) // 2)
-    chosen = {
-        "best": keys[:each],
-        "median": keys[middle : min(middle + each, last)],
-        "worst": keys[last:],
-    }
-    return {kind: listed for kind, listed in chosen.items() if listed}
-
-
-def draw_grid(
-    reports: Sequence[Report],
-    chosen: Mapping[str, Sequence[PairKey]],
-    images: Path,
-    generated: Mapping[str, Path],
-    metric: str,
-) -> Image.Image:
-    """Draws pairs one below the other: source, target, every system's picture and its score.
-
-    Args:
-        reports: Hold the scores.
-        chosen: Pairs by what they are an example of (see `choose_pairs`).
-        images: Folder of the photos.
-        generated: Folders of pictures by label; systems without one have no column.
-        metric: Whose scores are written below the pictures.
-    """
-    shown = [report for report in reports if report.label in generated]
-    scores = {
-        report.label: dict(zip(report.pairs, report.numbers[metric].tolist(), strict=True))
-        if metric in report.numbers
-        else {}
-        for report in shown
-    }
-    strips = []
-    for kind, keys in chosen.items():
-        for key in keys:
-            source, target = (read_photo(images / name) for name in key[:2])
-            cells = [(source, "source"), (target, "target")]
-            for report in shown:
-                path = find_picture(generated[report.label], *key[:2])
-                score = scores[report.label].get(key, math.nan)
-                number = "no score" if math.isnan(score) else f"{metric} {score:.3f}"
-                cells.append(
-                    (None if path is None else read_photo(path), f"{report.label}\n{number}")
-                )
-            strips.append(_strip(f"{kind}: {Path(key[0]).stem}\nto {Path(key[1]).stem}", cells))
-    sheet = Image.new(
-        "RGB",
-        (max(strip.width for strip in strips), sum(strip.height for strip in strips)),
-        "white",
-    )
-    top = 0
-    for strip in strips:
-        sheet.paste(strip, (0, top))
-        top += strip.height
-    return sheet
-
-
-def find_picture(folder: Path, source: str, target: str) -> Path | None:
-    """Finds a system's picture of a pair, `<from>__<to>` with either's extension left out."""
-    for suffix in (".png", ".jpg", ".jpeg"):
-        path = folder / f"{Path(source).stem}__{Path(target).stem}{suffix}"
-        if path.is_file():
-            return path
-    return None
 
 
 def _complaint(error: Exception) -> str:
@@ -587,130 +390,3 @@ def _notes(reports: Sequence[Report], found: Mapping[str, Any]) -> list[str]:
             "rather be larger."
         )
     return notes
-
-
-def _title(comparison: Mapping[str, Any]) -> str:
-    systems = f"{len(comparison['systems'])} systems, "
-    if comparison["protocol_differences"]:
-        return systems + "ACROSS PROTOCOLS: do not compare the means"
-    name = comparison["protocol"].get("name", "without a name")
-    pairs = f"{comparison['pairs']} pairs" if comparison["same_pairs"] else "lists of pairs differ"
-    return f"{systems}protocol {name}, {pairs}"
-
-
-def _means(comparison: Mapping[str, Any], bold: str) -> list[list[str]]:
-    """Lays out the means: a metric a row, a system a column."""
-    systems, otherwise = comparison["systems"], comparison["protocol_differences"]
-    rows = [["", *(f"{label} †" if label in otherwise else label for label in systems)]]
-    for metric in comparison["better"]:
-        found = {label: system["metrics"].get(metric) for label, system in systems.items()}
-        digits = _digits([number["value"] for number in found.values() if number])
-        row = [_named(comparison, metric)]
-        for label, number in found.items():
-            if number is None or number["value"] is None:
-                row.append("-")
-                continue
-            cell = f"{number['value']:.{digits}f}"
-            if label in comparison["best"].get(metric, ()):
-                cell = bold.format(cell)
-            if number["ci95"]:
-                cell += " [{:.{d}f}, {:.{d}f}]".format(*number["ci95"], d=digits)
-            if systems[label]["not_compared"].get(metric) == "another judge":
-                cell += " ‡"
-            row.append(cell)
-        rows.append(row)
-    return rows
-
-
-def _minus_first(comparison: Mapping[str, Any]) -> list[list[str]]:
-    """Lays out the differences; empty if nothing was compared."""
-    others = {k: v for k, v in comparison["systems"].items() if k != comparison["first"]}
-    metrics = [
-        name
-        for name in comparison["better"]
-        if any(name in s["minus_first"] for s in others.values())
-    ]
-    if not metrics:
-        return []
-    rows = [["", *others]]
-    for metric in metrics:
-        found = [system["minus_first"].get(metric) for system in others.values()]
-        digits = _digits([end for number in found if number for end in number["ci95"]])
-        rows.append(
-            [_named(comparison, metric), *(_difference(number, digits) for number in found)]
-        )
-    return rows
-
-
-def _difference(number: Mapping[str, Any] | None, digits: int) -> str:
-    if number is None:
-        return "-"
-    low, high = number["ci95"]
-    p = "p < 0.001" if number["p_holm"] < 0.001 else f"p = {number['p_holm']:.3f}"
-    mark = " *" if number["significant"] else ""
-    verdict = f" {number['verdict']}" if number["verdict"] else ""
-    return (
-        f"{number['value']:+.{digits}f} [{low:+.{digits}f}, {high:+.{digits}f}], {p}{mark}{verdict}"
-    )
-
-
-def _named(comparison: Mapping[str, Any], metric: str) -> str:
-    arrow = {"higher": " ↑", "lower": " ↓", None: ""}[comparison["better"][metric]]
-    return metric + arrow
-
-
-def _digits(values: Sequence[float | None]) -> int:
-    largest = max((abs(value) for value in values if value is not None), default=0.0)
-    return 4 if largest < 0.1 else 3 if largest < 10 else 2
-
-
-# Private characters, which no label has: a cell is escaped after it was set in bold.
-_BOLD_ON, _BOLD_OFF = "\ue000", "\ue001"
-_MINUS = "\N{MINUS SIGN}"
-_LATEX = {
-    **{char: f"\\{char}" for char in "&%$#_{}"},
-    "\\": r"\textbackslash{}",
-    _MINUS: "$-$",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": "$<$",
-    ">": "$>$",
-    "*": r"$^{*}$",
-    "†": r"$^\dagger$",
-    "‡": r"$^\ddagger$",
-    "↑": r"$\uparrow$",
-    "↓": r"$\downarrow$",
-    _BOLD_ON: r"\textbf{",
-    _BOLD_OFF: "}",
-}
-
-
-def _escape(text: str) -> str:
-    return "".join(_LATEX.get(char, char) for char in text)
-
-
-def _strip(name: str, cells: Sequence[tuple[Picture | None, str]]) -> Image.Image:
-    """Draws one row of the grid: what it is, then source, target and others with a caption each."""
-    target = cells[1][0]
-    assert target is not None
-    font = ImageFont.load_default(FONT)
-    zoom = max(1, round(HEIGHT / target.shape[0]))
-    height, width = (zoom * length for length in target.shape[:2])
-    words = [line for _, caption in cells for line in caption.splitlines()]
-    column = math.ceil(max(width, *map(font.getlength, words))) + 2 * GAP
-    wide = math.ceil(max(column * len(cells), *map(font.getlength, name.splitlines()))) + 2 * GAP
-    strip = Image.new("RGB", (wide, height + 4 * LINE + 4 * GAP), "white")
-    draw = ImageDraw.Draw(strip)
-    draw.text((GAP, GAP), name, INK, font)
-    top = 2 * LINE + 2 * GAP
-    for place, (picture, caption) in enumerate(cells):
-        left = place * column + (column - width) // 2
-        if picture is None:
-            draw.rectangle((left, top, left + width - 1, top + height - 1), outline=INK)
-            draw.text((left + width / 2, top + height / 2), "no picture", INK, font, anchor="mm")
-        else:
-            image = Image.fromarray(picture).resize((width, height), Image.Resampling.BICUBIC)
-            strip.paste(image, (left, top))
-        below = (place * column + column / 2, top + height + GAP / 2)
-        draw.text(below, caption, INK, font, anchor="ma", align="center")
-    return strip
