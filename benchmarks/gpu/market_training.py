@@ -86,7 +86,13 @@ def run(given: argparse.Namespace, folders: list[Path], scratch: Path) -> None:
     def go(steps: int, resume: bool) -> float:
         begun = time.monotonic()
         train(
-            replace(config, steps=steps, log_every=min(200, TIMED_STEPS // 2)),
+            replace(
+                config,
+                steps=steps,
+                # As large a part of this run as of the recipe's; the timed steps have none of it.
+                decay_steps=config.decay_steps * steps // config.steps if resume else 0,
+                log_every=min(200, TIMED_STEPS // 2),
+            ),
             photos.batches,
             scratch,
             features=features,

@@ -203,7 +203,7 @@ def test_the_generated_person_has_the_walkers_pose(tmp_path, shared, outside_wei
     judge = load_detector(f"movenet:{outside_weights / 'movenet_single_pose_lightning_ptq.tflite'}")
     monkeypatch.chdir(tmp_path)
     near = []
-    for number in range(0, 60, 12):
+    for number in range(0, 60, 6):
         frame = shared.resolve() / "walk" / "frames" / f"denis_walk{number:06d}.jpg"
         source = shared.resolve() / "walk" / "source-image.jpg"
         assert main(["generate", str(source), str(frame), "--out", "out.png"]) == 0

@@ -11,6 +11,8 @@ import torch
 
 from deformgan.training.checkpoints import checkpoints
 
+pytestmark = pytest.mark.slow  # five starts of Python and torch
+
 SCRIPT = Path(__file__).with_name("small_run.py")
 STEPS = "4"
 

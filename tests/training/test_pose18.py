@@ -139,6 +139,7 @@ def _save_then(then):
     return saved
 
 
+@pytest.mark.slow
 def test_an_exported_run_is_a_detector(data, tmp_path, monkeypatch, capsys):
     run(data, tmp_path / "run", 2, monkeypatch)
     out = tmp_path / "pose18.safetensors"

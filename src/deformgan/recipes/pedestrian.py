@@ -13,7 +13,9 @@ def pedestrian() -> TrainConfig:
     Expect: SSIM above 0.29, mask-SSIM above 0.805 on identities never trained on.
     Measured: not yet; it needs a GPU (benchmarks/gpu-runs.md).
     """
-    return replace(pedestrian_small(), recipe="pedestrian", batch_size=32, steps=11_250)
+    return replace(
+        pedestrian_small(), recipe="pedestrian", batch_size=32, steps=11_250, decay_steps=1_500
+    )
 
 
 def pedestrian_small() -> TrainConfig:
@@ -38,10 +40,11 @@ def pedestrian_small() -> TrainConfig:
             blend=True,
         ),
         discriminator=DiscriminatorConfig(widths=(32, 64, 128, 256), local_levels=(1, 2)),
-        weights=LossWeights(adversarial=2.0, nearest_neighbour=0.01, person=4.0, ssim=10.0),
+        weights=LossWeights(adversarial=2.0, nearest_neighbour=0.01, person=4.0, ssim=20.0),
         nearest_neighbour_window=3,
         batch_size=6,
         steps=16_000,
+        decay_steps=2_000,
         ema_decay=0.999,
         flip=True,
         rendered_share=0.16,
