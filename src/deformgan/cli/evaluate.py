@@ -48,8 +48,8 @@ def evaluate(
         protocol: How pictures are compared: deformgan-1, pose-gan-2018, patn-2019, gfla-2020 or
             nted-2022.
         save_generated: Folder for the pictures that weights paint; created.
-        real: Folder of photos for FID and KID; by default the pairs' targets, or what the protocol
-            says.
+        real: Folder of photos for FID and KID; by default the pairs' targets, unless the protocol
+            wants the training images.
         metrics: Which to measure; by default all.
         detector: Looks for the asked pose: pose18 (bundled), or NAME:PATH as in deformgan pose.
         extractors: Re-ID networks (.onnx), for identity scores beside the bundled one's.

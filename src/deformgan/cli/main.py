@@ -52,8 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: What follows the program's name; by default what the process was started with.
 
     Returns:
-        Exit code: 0 done, 1 a check found a fault (`verify`, `data check`), 2 the user can fix it,
-        130 interrupted.
+        Exit code: 0 done, 1 a fault was found (`verify`, `data check`, `evaluate`), 2 the user can
+        fix it, 130 interrupted.
     """
     try:
         return _dispatch(sys.argv[1:] if arguments is None else list(arguments))
