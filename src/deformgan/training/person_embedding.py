@@ -13,11 +13,11 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int64
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from deformgan.backbones.person_embedding import KIND, PersonEmbedding
+from deformgan.checkpoint import write_safetensors
 from deformgan.datasets.market1501 import Market1501
 from deformgan.datasets.photo_set import PhotoSet
 from deformgan.datasets.synthetic import Synthetic
@@ -269,8 +269,7 @@ def export_person_embedding(run: Path, out: Path, market: Path) -> None:
         "config": json.dumps(asdict(network.config)),
         "metadata": json.dumps(metadata),
     }
-    save_file(weights, out, described)
-    out.chmod(0o644)
+    write_safetensors(out, weights, described)
 
 
 if __name__ == "__main__":
