@@ -14,6 +14,7 @@ from torch import Tensor
 
 from deformgan.errors import InputError
 from deformgan.evaluation.bootstrap import bootstrap_intervals, weighted_mean
+from deformgan.evaluation.pckh import counts_joints
 from deformgan.evaluation.significance import EXACT, FLIPS, holm, sign_flip_test
 
 LEVEL = 0.05
@@ -300,7 +301,7 @@ def _compare(
     # PCKh is the share of all asked joints, not the mean of the pairs' shares.
     asked = first.asked[ours].nan_to_num()
     weights = torch.stack(
-        [asked if name.split("_")[0] == "pckh" else torch.ones_like(asked) for name in names], dim=1
+        [asked if counts_joints(name) else torch.ones_like(asked) for name in names], dim=1
     )
     present = ~differences.isnan() & (weights > 0)
     intervals = bootstrap_intervals(

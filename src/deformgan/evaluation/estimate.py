@@ -7,6 +7,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from deformgan.evaluation.bootstrap import bootstrap_interval, weighted_mean
+from deformgan.evaluation.pckh import counts_joints
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ def estimate_means(
     """
     estimates = {}
     for name, values in numbers.items():
-        weights = asked if name == "pckh" else None
+        weights = asked if counts_joints(name) else None
         estimates[name] = Estimate(
             weighted_mean(values, weights),
             bootstrap_interval(values, weights=weights),

@@ -20,6 +20,7 @@ from deformgan.evaluation.pair_diagnosis import (
     diagnose_pairs,
     tabulate_pairs,
 )
+from deformgan.evaluation.pckh import counts_joints
 from deformgan.metrics.part_error import PREFIX
 from deformgan.pose import Pose, Skeleton
 
@@ -236,7 +237,7 @@ def _summary(
     values = torch.stack([of[rows].double().cpu() for of in numbers.values()], dim=1)
     weights = torch.ones_like(values)
     for column, name in enumerate(numbers):
-        if name == "pckh":
+        if counts_joints(name):
             weights[:, column] = asked[rows].double()
     who = None if clusters is None else [clusters[row] for row in rows.tolist()]
     estimates = _estimates(values, weights, who)

@@ -16,7 +16,7 @@ from deformgan.detectors.fastestdet import FastestDet
 from deformgan.errors import InputError
 from deformgan.evaluation.detection_score import PersonDetector, detection_score
 from deformgan.evaluation.identity import Extractor, identity
-from deformgan.evaluation.measures import CorpusMeasure, Images, Measure, Measures, Scene
+from deformgan.evaluation.measures import Columns, CorpusMeasure, Images, Measure, Measures, Scene
 from deformgan.evaluation.pckh import RADIUS, pckh
 from deformgan.evaluation.protocol import Protocol
 from deformgan.metrics.fid import FeatureMoments, fid
@@ -29,8 +29,6 @@ from deformgan.skeletons.openpose18 import OPENPOSE18
 
 POOL3 = 2048  # features of Inception's last pooling
 KID_SUBSET = 1000  # images, where there are so many
-
-Columns = Callable[[str], Iterator[np.ndarray]]
 
 
 @dataclass(frozen=True)

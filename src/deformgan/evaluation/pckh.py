@@ -36,6 +36,11 @@ def pckh(
     return found.sum(dim=1).double() / asked.visible.sum(dim=1).to(found.device)
 
 
+def counts_joints(metric: str) -> bool:
+    """Tells whether a metric is a share of all asked joints, whose mean over pairs they weigh."""
+    return metric.split("_", maxsplit=1)[0] == "pckh"
+
+
 def find_again(
     images: UInt8[Tensor, "batch 3 height width"], asked: Pose, detector: PoseDetector
 ) -> Bool[Tensor, "batch joints"]:

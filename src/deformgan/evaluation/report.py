@@ -13,14 +13,13 @@ from deformgan.evaluation.evaluate import Findings
 from deformgan.evaluation.failures import failure_report
 from deformgan.evaluation.measures import Measures
 from deformgan.evaluation.pair_photos import PairPhotos
+from deformgan.evaluation.pckh import counts_joints
 from deformgan.provenance import provenance
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
 # What numbers depend on, beside our own code.
 PACKAGES = ("torch", "torchvision", "numpy", "pillow")
 OPTIONAL = ("torch-fidelity", "torchmetrics", "opencv-contrib-python-headless", "onnxruntime")
-
-_OF_JOINTS = "pckh"  # a share of all asked joints, not a mean over pairs
 
 
 def build_report(
@@ -103,8 +102,7 @@ def _metrics(findings: Findings, measures: Measures, asked: Tensor) -> dict[str,
     if names:
         values = torch.stack([findings.numbers[name] for name in names], dim=1)
         weights = torch.ones_like(values)
-        if _OF_JOINTS in names:
-            weights[:, names.index(_OF_JOINTS)] = asked.double()
+        weights[:, [counts_joints(name) for name in names]] = asked[:, None].double()
         ends = bootstrap_intervals(values, weights=weights)
         for place, name in enumerate(names):
             there = ~values[:, place].isnan()
