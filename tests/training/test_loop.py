@@ -18,8 +18,9 @@ from deformgan.models.generator import GeneratorConfig
 from deformgan.pose import Pose
 from deformgan.training.checkpoints import checkpoints
 from deformgan.training.config import LossWeights, TrainConfig
+from deformgan.training.engine import DivergedError
 from deformgan.training.launch import open_fabric
-from deformgan.training.loop import DivergedError, train
+from deformgan.training.loop import train
 from deformgan.training.players import Players
 
 CPU = torch.device("cpu")

@@ -13,7 +13,7 @@ from deformgan.errors import InputError
 if TYPE_CHECKING:
     from deformgan.models.generator import Generator
     from deformgan.training.config import TrainConfig
-    from deformgan.training.loop import Progress
+    from deformgan.training.engine import Progress
 
 
 def train(

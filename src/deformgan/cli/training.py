@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from deformgan.pair import Pair
     from deformgan.training.config import TrainConfig
     from deformgan.training.data import TrainingData
+    from deformgan.training.engine import Progress
     from deformgan.training.estimate import Estimate
-    from deformgan.training.loop import Progress
 
 DIVERGED = 1  # exit code
 _BAR = 20
@@ -65,7 +65,8 @@ def train_on_screen(
         What was shown; None if the run diverged, which was said.
     """
     from deformgan.training.checkpoints import steps_saved
-    from deformgan.training.loop import DivergedError, train
+    from deformgan.training.engine import DivergedError
+    from deformgan.training.loop import train
 
     screen = Screen(fabric.is_global_zero, plan.steps)
     saved = steps_saved(out)

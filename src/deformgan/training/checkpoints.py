@@ -6,17 +6,28 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 
 from deformgan.errors import InputError
-from deformgan.training.config import TrainConfig
-from deformgan.training.players import Players
 
 FOLDER = "checkpoints"
 # What a run may change and still be the same run.
 _FREE = {"steps", "decay_steps", "log_every", "save_every", "keep", "compile"}
+
+
+@runtime_checkable
+class Learner(Protocol):
+    """What a run changes: networks, optimizers, averages."""
+
+    def state(self) -> dict[str, Any]:
+        """Gives everything that going on needs, in types that need no unpickling of classes."""
+        ...
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Takes everything back to where `state` was given."""
+        ...
 
 
 def checkpoints(out: Path) -> list[Path]:
@@ -32,14 +43,14 @@ def steps_saved(out: Path) -> int:
 
 
 def save_checkpoint(
-    out: Path, players: Players, config: TrainConfig, step: int, data: list[dict[str, Any]]
+    out: Path, learner: Learner, config: Any, step: int, data: list[dict[str, Any]]
 ) -> None:
     """Writes a checkpoint beside its name, renames it, and removes the oldest beyond `keep`.
 
     Args:
         out: Folder of the run.
-        players: As they are after `step` steps.
-        config: The run.
+        learner: As it is after `step` steps.
+        config: The run, a dataclass whose `keep` says how many checkpoints stay.
         step: How many steps are done.
         data: What the run learns from, see `PairBatches.fingerprint`.
     """
@@ -49,20 +60,18 @@ def save_checkpoint(
         left.unlink()
     unfinished = folder / f".{step:07d}.unfinished"
     state = {"step": step, "config": _identity(config), "data": json.dumps(data)}
-    torch.save({**state, **players.state()}, unfinished)
+    torch.save({**state, **learner.state()}, unfinished)
     unfinished.replace(folder / f"{step:07d}.pt")
     for old in checkpoints(out)[: -config.keep]:
         old.unlink()
 
 
-def load_checkpoint(
-    path: Path, players: Players, config: TrainConfig, data: list[dict[str, Any]]
-) -> int:
-    """Takes players back to where a run stopped.
+def load_checkpoint(path: Path, learner: Learner, config: Any, data: list[dict[str, Any]]) -> int:
+    """Takes a learner back to where a run stopped.
 
     Args:
         path: A checkpoint.
-        players: Changed in place.
+        learner: Changed in place.
         config: Must be the run's own, but for its number of steps and its records.
         data: Must be what the run learnt from.
 
@@ -88,16 +97,16 @@ def load_checkpoint(
             f"{path} belongs to a run with other photos; resume with the same, or choose another "
             "folder."
         )
-    players.load_state(state)
+    learner.load_state(state)
     return state["step"]
 
 
-def _identity(config: TrainConfig) -> dict[str, str]:
+def _identity(config: Any) -> dict[str, str]:
     """What must be equal for a run to be resumed, in types that need no unpickling of classes."""
     return {name: json.dumps(v) for name, v in asdict(config).items() if name not in _FREE}
 
 
-def _completed(identity: Mapping[str, str], config: TrainConfig) -> dict[str, str]:
+def _completed(identity: Mapping[str, str], config: Any) -> dict[str, str]:
     """Gives settings that are newer than a checkpoint the defaults that they had without a name."""
     complete = {}
     for field in fields(config):
