@@ -2,9 +2,13 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
+
+BLOCK = 256  # queries at a time
+RANKS = (1, 5, 10, 20)
 
 
 @dataclass(frozen=True)
@@ -13,20 +17,27 @@ class Ranking:
 
     Attributes:
         asked: Which queries these are.
-        first: 1 where the nearest photo shows the same person, else 0.
-        precision: Average precision, in [0, 1].
+        first_place: Where the first match came, from 1.
+        precision: Average precision, in [0, 1]: the mean of the precision at every match.
+        precision_trapezoid: The same as an area of trapezoids: at every match the mean of the
+            precision there and one place before.
+        inverse_negative_penalty: Number of matches by the place of the last, in [0, 1].
     """
 
     asked: Int64[Tensor, "asked"]
-    first: Float[Tensor, "asked"]
+    first_place: Int64[Tensor, "asked"]
     precision: Float[Tensor, "asked"]
+    precision_trapezoid: Float[Tensor, "asked"]
+    inverse_negative_penalty: Float[Tensor, "asked"]
 
     def means(self) -> dict[str, float]:
-        """Gives rank-1, mean average precision, and how many queries were counted."""
+        """Gives rank-1 to rank-20, mean average precision in both forms, mINP; NaN of nothing."""
+        ranks = {f"rank{k}": (self.first_place <= k).double().mean().item() for k in RANKS}
         return {
-            "rank1": self.first.mean().item(),
+            **ranks,
             "map": self.precision.mean().item(),
-            "queries": len(self.asked),
+            "map_trapezoid": self.precision_trapezoid.mean().item(),
+            "minp": self.inverse_negative_penalty.mean().item(),
         }
 
 
@@ -35,26 +46,78 @@ def rank_gallery(
     same: Bool[Tensor, "queries gallery"],
     junk: Bool[Tensor, "queries gallery"],
 ) -> Ranking:
-    """Sorts the gallery for every query and says where the matches came.
+    """Finds where the matches of every query come when the gallery is sorted for it.
+
+    Photos that are equally near come in the order of the gallery.
 
     Args:
-        similarity: The higher the nearer.
+        similarity: The higher the nearer; finite.
         same: Whether it is the same person.
         junk: What is left out for a query: the same person in the same camera, the query itself.
 
     Source:
-        Zheng et al., "Scalable Person Re-identification: A Benchmark", ICCV 2015. Average precision
-        is the mean of the precision at every match, not the area of trapezoids that their
-        evaluation code took.
+        Zheng et al., "Scalable Person Re-identification: A Benchmark", ICCV 2015, whose evaluation
+        code takes trapezoids; Ye et al., "Deep Learning for Person Re-identification: A Survey and
+        Outlook", TPAMI 2021, for the inverse negative penalty.
     """
-    order = similarity.masked_fill(junk, -torch.inf).argsort(dim=1, descending=True, stable=True)
-    match = (same & ~junk).gather(1, order)
-    asked = match.any(dim=1).nonzero()[:, 0]
-    match = match[asked].double()
-    place = torch.arange(1, match.shape[1] + 1, device=match.device)
-    precision = match.cumsum(dim=1) / place
-    average = (precision * match).sum(dim=1) / match.sum(dim=1)
-    return Ranking(asked, match[:, 0], average)
+    if not similarity.isfinite().all():
+        raise ValueError("similarities must be finite.")
+    parts = [
+        _rank(*(part.cpu() for part in block))
+        for block in zip(*(t.split(BLOCK) for t in (similarity, same, junk)), strict=True)
+    ]
+    asked = [part[0] + BLOCK * number for number, part in enumerate(parts)]
+    return Ranking(torch.cat(asked), *(torch.cat([part[i] for part in parts]) for i in range(1, 5)))
+
+
+def _rank(similarity: Tensor, same: Tensor, junk: Tensor) -> tuple[Tensor, ...]:
+    match = same & ~junk
+    counts = match.sum(dim=1)
+    asked = counts.nonzero()[:, 0]
+    similarity, match, counts = similarity[asked], match[asked], counts[asked]
+    similarity = similarity.masked_fill(junk[asked], -torch.inf)
+    places = _places(similarity, match, counts)
+    number = torch.arange(1, places.shape[1] + 1)
+    real = number <= counts[:, None]
+    place, number = places.double(), number.double()
+    here = number / place
+    # One place before its first match a query has found nothing wrong yet: precision 1.
+    before = torch.where(place > 1, (number - 1) / (place - 1).clamp(min=1), 1.0)
+    last = places.gather(1, counts[:, None] - 1)[:, 0] if len(asked) else places[:, 0:1].flatten()
+    return (
+        asked,
+        places[:, 0] if len(asked) else last,
+        here.masked_fill(~real, 0).sum(dim=1) / counts,
+        ((here + before) / 2).masked_fill(~real, 0).sum(dim=1) / counts,
+        counts.double() / last,
+    )
+
+
+def _places(similarity: Tensor, match: Tensor, counts: Tensor) -> Int64[Tensor, "asked most"]:
+    """Gives the places of the matches, ascending; beyond a query's last one, too high ones.
+
+    The gallery is not put in order, which takes several times as long: in the sorted *values* it is
+    looked up how many are nearer than a match. Only where others are as near it is looked who they
+    are.
+    """
+    most = int(counts.max()) if len(counts) else 1
+    gallery = similarity.shape[1]
+    query, photo = match.nonzero().T
+    slot = torch.arange(len(query)) - (counts.cumsum(0) - counts)[query]
+    values = similarity.new_full((len(counts), most), -torch.inf)
+    values[query, slot] = similarity[query, photo]
+    ascending = torch.from_numpy(np.sort(similarity.numpy(), axis=1))
+    up_to = torch.searchsorted(ascending, values, right=True)
+    below = torch.searchsorted(ascending, values)
+    places = gallery - up_to + 1
+    tied = (up_to - below > 1)[query, slot]
+    for row, column, where in zip(
+        query[tied].tolist(), photo[tied].tolist(), slot[tied].tolist(), strict=True
+    ):
+        mine = similarity[row]
+        places[row, where] += int((mine[:column] == mine[column]).sum())
+    real = torch.arange(most) < counts[:, None]
+    return places.masked_fill(~real, gallery + 1).sort(dim=1).values
 
 
 def first_of_each(
