@@ -1,6 +1,7 @@
 """Pose18: the bundled pose detector, which finds everybody in a photo and their 18 joints."""
 
 import json
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -83,24 +84,39 @@ class Pose18:
         self._joint_score = joint_score
         self._mirrored = mirrored
 
-    @torch.inference_mode()
     def __call__(
         self, image: UInt8[np.ndarray, "height width 3"], box: Box | None = None
     ) -> Detection:
         """Finds the joints; see `PoseDetector`."""
-        crop = cut_box(image, box, CROP, beyond="edge")
-        pixels = _to_input(crop.pixels)
+        (detection,) = self.look([image], box)
+        return detection
+
+    @torch.inference_mode()
+    def look(
+        self, images: Sequence[UInt8[np.ndarray, "height width 3"]], box: Box | None = None
+    ) -> list[Detection]:
+        """Finds the joints in several images at once, which takes half the time.
+
+        Args:
+            images: RGB, at least one.
+            box: As in `PoseDetector`, the same for all.
+        """
+        crops = [cut_box(image, box, CROP, beyond="edge") for image in images]
+        pixels = torch.cat([_to_input(crop.pixels) for crop in crops])
         heat = self._network(pixels)
         if self._mirrored:
             other = self._network(pixels.flip(-1)).flip(-1)
             heat = (heat + other[:, _MIRRORED_MAPS]) / 2
         places, peaks = part_twins(heat[:, :-1], *decode(heat[:, :-1]))
-        shares = (places[0] + 0.5) / torch.tensor([CROP[1], CROP[0]])
+        shares = (places + 0.5) / torch.tensor([CROP[1], CROP[0]])
         # Without somebody there is no joint, whatever looks like one.
-        somebody = torch.sigmoid(heat[0, -1].max())
-        scores = torch.sigmoid(self._slope * peaks[0] + self._offset) * somebody
+        somebody = torch.sigmoid(heat[:, -1].amax(dim=(1, 2)))
+        scores = torch.sigmoid(self._slope * peaks + self._offset) * somebody[:, None]
         visible = scores >= self._joint_score
-        return Detection(Pose(crop.in_photo(shares)[None], visible[None]), scores)
+        return [
+            Detection(Pose(crop.in_photo(shares[row])[None], visible[[row]]), scores[row])
+            for row, crop in enumerate(crops)
+        ]
 
     def find_boxes(self, photo: UInt8[np.ndarray, "height width 3"]) -> list[Box]:
         """Says where people may be, the surest first.

@@ -59,7 +59,16 @@ def find_again(
         False for joints that were not asked for.
     """
     pixels = images.permute(0, 2, 3, 1).cpu().numpy()
-    found = Pose.cat([detector(image).pose for image in pixels])
+    return joints_met(Pose.cat([detector(image).pose for image in pixels]), asked)
+
+
+def joints_met(found: Pose, asked: Pose) -> Bool[Tensor, "batch joints"]:
+    """Tells which asked joints are where they were asked for; see `find_again`.
+
+    Args:
+        found: What a detector found, one pose per asked one.
+        asked: As in `pckh`.
+    """
     asked = asked.to(found.joints)
     apart = (found.joints - asked.joints).norm(dim=-1)
     near = apart <= RADIUS * unit_length(asked, OPENPOSE18)[:, None]
