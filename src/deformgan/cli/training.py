@@ -1,9 +1,9 @@
 """What commands that train share: the run that is asked for, its rehearsal, its progress."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from deformgan.cli.outputs import output_dir
 from deformgan.errors import InputError
@@ -21,17 +21,41 @@ if TYPE_CHECKING:
 DIVERGED = 1  # exit code
 _BAR = 20
 
+Plan = TypeVar("Plan")  # the configuration of a run, a dataclass
+
 
 def read_plan(
     recipe: str, file: Path | None, named: Mapping[str, Any], words: Sequence[str]
 ) -> "TrainConfig":
     """Changes a recipe as a file and then the flags ask."""
     from deformgan.recipes import RECIPES
+
+    return read_settings(RECIPES, "recipe", recipe, file, named, words)
+
+
+def read_settings(
+    plans: Mapping[str, Callable[[], Plan]],
+    what: str,
+    name: str,
+    file: Path | None,
+    named: Mapping[str, Any],
+    words: Sequence[str],
+) -> Plan:
+    """Changes a named configuration as a file and then the flags ask.
+
+    Args:
+        plans: By name.
+        what: What they are, for errors: "recipe".
+        name: Which one.
+        file: TOML, or None.
+        named: Flags that the command names; None where they are not given.
+        words: All other flags.
+    """
     from deformgan.training.settings import change_settings, read_flags, read_toml
 
-    if recipe not in RECIPES:
-        raise InputError(f"Unknown recipe {recipe!r}; choose one of {', '.join(RECIPES)}.")
-    plan = RECIPES[recipe]()
+    if name not in plans:
+        raise InputError(f"Unknown {what} {name!r}; choose one of {', '.join(plans)}.")
+    plan = plans[name]()
     if file is not None:
         plan = change_settings(plan, read_toml(file), str(file))
     given = {name: value for name, value in named.items() if value is not None}

@@ -1,12 +1,23 @@
 """open_fabric: the device and the processes of a run."""
 
 import os
+from typing import Protocol, runtime_checkable
 
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
 
-from deformgan.training.config import TrainConfig
+from deformgan.training.config import Precision
+
+
+@runtime_checkable
+class Precise(Protocol):
+    """A run's configuration, of which this needs to know one thing."""
+
+    @property
+    def precision(self) -> Precision:
+        """Of convolutions."""
+        ...
 
 
 def open_fabric(device: torch.device) -> Fabric:
@@ -34,7 +45,7 @@ def open_fabric(device: torch.device) -> Fabric:
     return fabric
 
 
-def autocast(config: TrainConfig, device: torch.device) -> torch.autocast:
+def autocast(config: Precise, device: torch.device) -> torch.autocast:
     """Lets convolutions run in the precision of the run.
 
     Not Fabric's own, which would copy what a network is given and cannot copy our frozen views.
@@ -42,7 +53,7 @@ def autocast(config: TrainConfig, device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=uses_bfloat16(config, device))
 
 
-def uses_bfloat16(config: TrainConfig, device: torch.device) -> bool:
+def uses_bfloat16(config: Precise, device: torch.device) -> bool:
     """Tells whether convolutions run in bfloat16 under `config.precision`."""
     if config.precision != "auto":
         return config.precision == "bfloat16"

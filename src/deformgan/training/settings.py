@@ -5,17 +5,17 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
 from deformgan.errors import InputError
-from deformgan.training.config import TrainConfig
 
 Settings = Mapping[str, Any]
+Config = TypeVar("Config")  # a dataclass such as `TrainConfig`
 
 
-def change_settings(config: TrainConfig, settings: Settings, source: str) -> TrainConfig:
+def change_settings(config: Config, settings: Settings, source: str) -> Config:
     """Gives a configuration with some of its settings changed.
 
     Args:
@@ -28,16 +28,17 @@ def change_settings(config: TrainConfig, settings: Settings, source: str) -> Tra
     Raises:
         InputError: If a name is unknown or a value is not allowed.
     """
-    values = dataclasses.asdict(config)
+    kind = type(config)
+    values = dataclasses.asdict(config)  # ty: ignore[invalid-argument-type]
     for path, value in _flatten(settings):
-        _check_name(path, source)
+        _check_name(kind, path, source)
         *parts, name = path
         place = values
         for part in parts:
             place = place[part]
-        place[name] = value
+        place[name] = _from_text(kind, path, value)
     try:
-        return TypeAdapter(TrainConfig).validate_python(values)
+        return TypeAdapter(kind).validate_python(values)
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(part for part in first["loc"] if isinstance(part, str))
@@ -86,14 +87,14 @@ def _flatten(settings: Settings, before: tuple[str, ...] = ()) -> Iterator[tuple
         if isinstance(value, Mapping):
             yield from _flatten(value, path)
         else:
-            yield path, _from_text(path, value)
+            yield path, value
 
 
-def _from_text(path: tuple[str, ...], value: Any) -> Any:
+def _from_text(kind: type, path: tuple[str, ...], value: Any) -> Any:
     """Reads a text where pydantic does not: as several values, or as one of a few numbers."""
     if not isinstance(value, str):
         return value
-    holder: Any = TrainConfig
+    holder: Any = kind
     for part in path:
         holder = get_type_hints(holder).get(part) if dataclasses.is_dataclass(holder) else None
     if get_origin(holder) is tuple:
@@ -103,8 +104,8 @@ def _from_text(path: tuple[str, ...], value: Any) -> Any:
     return value
 
 
-def _check_name(path: tuple[str, ...], source: str) -> None:
-    holder: Any = TrainConfig
+def _check_name(kind: type, path: tuple[str, ...], source: str) -> None:
+    holder: Any = kind
     if path == ("recipe",):
         raise InputError(f"{source}: the recipe is not a setting; name another one.")
     for depth, part in enumerate(path):
