@@ -1,0 +1,115 @@
+"""The command `deformgan reid evaluate`."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from deformgan.cli.outputs import output_file, write_json
+from deformgan.errors import InputError
+
+
+def evaluate(
+    *,
+    extractor: str,
+    query: Path | None = None,
+    gallery: Path | None = None,
+    data: Path | None = None,
+    distance: Literal["cosine", "euclidean", "kissme", "xqda"] = "cosine",
+    train: Path | None = None,
+    rerank: bool = False,
+    multi_query: bool = False,
+    device: str = "cpu",
+    json: Path | None = None,
+) -> None:
+    """Search a gallery for the people of query photos, and say how often they are found.
+
+    Rules of Market-1501: junk boxes (-1) are left out; for each query so are photos of its person
+    by its own camera, and the query itself; distractors (0000) stay and match nobody; queries
+    without a match are counted, not scored. Ranks, mAP (mean precision at the matches, and as an
+    area of trapezoids) and mINP, in [0, 1]; 95 % intervals are over the people.
+
+    Args:
+        extractor: person_embedding (bundled), an .onnx file, a baseline.safetensors of `reid
+            train`, or a file of vectors (.npz with names and vectors).
+        query: Folder of photos to search for, named like Market-1501's.
+        gallery: Folder of photos to search in.
+        data: Instead of both: a Market layout with query and bounding_box_test, or with
+            identity-split.json, whose test people are searched for.
+        distance: What vectors of length 1 are compared by; kissme and xqda learn it first.
+        train: Market layout whose training people teach kissme or xqda; by default --data.
+        rerank: Also re-rank by k-reciprocal neighbours (k1 20, k2 6, weight 0.3).
+        multi_query: Search with the mean of all vectors of the person by that camera, from gt_bbox
+            where --data has it, else from the gallery.
+        device: Where networks of ours compute, such as cpu or cuda.
+        json: Where to write metrics and counts.
+    """
+    folders = (query is not None) + (gallery is not None)
+    if (data is None) == (folders == 0) or folders == 1:
+        raise InputError("Give --query and --gallery, or --data instead of both.")
+    if json is not None:
+        output_file(json)
+
+    import torch
+
+    from deformgan.cli.inputs import check_device
+    from deformgan.cli.progress import progress
+    from deformgan.datasets.market1501 import BY_HAND
+    from deformgan.provenance import provenance
+    from deformgan.reid.distances import DISTANCES
+    from deformgan.reid.evaluate import average_queries, evaluate_vectors, number_together
+    from deformgan.reid.features import normalize, open_features
+    from deformgan.reid.person_photos import query_and_gallery, read_person_photos
+    from deformgan.reid.training_photos import training_people
+
+    measure = DISTANCES[distance]()
+    teachers = train or data
+    if measure.learns and teachers is None:
+        raise InputError(f"--distance {distance} learns from people: give --train DIR.")
+    check_device(device)
+    if data is not None:
+        asked, others = query_and_gallery(data)
+    else:
+        assert query is not None
+        assert gallery is not None
+        asked, others = read_person_photos(query), read_person_photos(gallery)
+    features = open_features(extractor, device)
+    found, among = (normalize(features(photos, progress)) for photos in (asked, others))
+    if measure.learns:
+        assert teachers is not None
+        people = training_people(teachers)
+        shared = set(people.identities) & set(asked.identities)
+        if shared:
+            raise InputError(
+                f"{teachers} would teach --distance {distance} with {min(shared)}, who is searched "
+                "for."
+            )
+        numbers, _ = number_together(people.identities, [])
+        measure.fit(normalize(features(people, progress)), numbers, people.cameras)
+    if multi_query:
+        by_hand = None if data is None else data / BY_HAND
+        if by_hand is not None and by_hand.is_dir():
+            more = read_person_photos(by_hand)
+            found = average_queries(found, asked, normalize(features(more, progress)), more)
+        else:
+            found = average_queries(found, asked, among, others)
+    with torch.inference_mode():
+        result = evaluate_vectors(found, among, asked, others, distance=measure, rerank=rerank)
+    report = {
+        **result.report(),
+        "extractor": features.name,
+        "distance": distance,
+        "multi_query": multi_query,
+        **provenance(),
+    }
+    if json is not None:
+        write_json(json, report)
+    _show(report)
+
+
+def _show(report: dict[str, Any]) -> None:
+    for title, metrics in (("", report["metrics"]), ("re-ranked: ", report["reranked"] or {})):
+        for name, metric in metrics.items():
+            value, ends = metric["value"], metric.get("ci95")
+            interval = "" if ends is None else f"  [{ends[0]:.4f}, {ends[1]:.4f}]"
+            shown = "-" if value is None else f"{value:.4f}{interval}"
+            print(f"{title}{name} {shown}")
+    print(", ".join(f"{name} {value:g}" for name, value in report["counts"].items()))

@@ -1,0 +1,1 @@
+"""Person re-identification: more training photos by generation, and whether they help."""

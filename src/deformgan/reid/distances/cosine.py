@@ -1,0 +1,25 @@
+"""Cosine: one minus the cosine of the angle between two vectors."""
+
+import torch.nn.functional as F
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+
+class Cosine:
+    """Compares directions."""
+
+    learns = False
+
+    def fit(
+        self,
+        vectors: Float[Tensor, "photos features"],
+        people: Int64[Tensor, "photos"],
+        cameras: Int64[Tensor, "photos"],
+    ) -> None:
+        """Has nothing to learn."""
+
+    def __call__(
+        self, query: Float[Tensor, "queries features"], gallery: Float[Tensor, "gallery features"]
+    ) -> Float[Tensor, "queries gallery"]:
+        """Gives distances in [0, 2]."""
+        return 1 - F.normalize(query, dim=1) @ F.normalize(gallery, dim=1).T

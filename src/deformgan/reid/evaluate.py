@@ -1,0 +1,186 @@
+"""evaluate_vectors: how often people are found again among others, and by which rules."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+
+from deformgan.datasets.market1501 import NOBODY
+from deformgan.evaluation.bootstrap import bootstrap_interval
+from deformgan.metrics.ranking import Ranking, rank_gallery
+from deformgan.reid.distances import Distance
+from deformgan.reid.distances.cosine import Cosine
+from deformgan.reid.features import NetworkFeatures
+from deformgan.reid.person_photos import PersonPhotos
+from deformgan.reid.rerank import k_reciprocal_distance
+
+JUNK, DISTRACTOR = NOBODY
+
+WHAT = {
+    "rank1": "share of the queries whose nearest photo shows the person",
+    "rank5": "... one of the five nearest",
+    "rank10": "... one of the ten nearest",
+    "rank20": "... one of the twenty nearest",
+    "map": "mean over the queries of the mean precision at their matches",
+    "map_trapezoid": "the same as an area of trapezoids (the benchmark's first code)",
+    "minp": "mean of the number of matches over the place of the last",
+}
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What counts for which query.
+
+    Attributes:
+        same: Whether a gallery photo shows the query's person, who is somebody.
+        junk: Whether it is left out: a junk box, or the same person by the same camera, be it the
+            query itself.
+    """
+
+    same: Bool[Tensor, "queries gallery"]
+    junk: Bool[Tensor, "queries gallery"]
+
+    @staticmethod
+    def of(query: PersonPhotos, gallery: PersonPhotos) -> "Rules":
+        """Applies the field's rules.
+
+        Source:
+            Zheng et al., "Scalable Person Re-identification: A Benchmark", ICCV 2015.
+        """
+        people, others = number_together(query.identities, gallery.identities)
+        somebody = torch.tensor([who not in NOBODY for who in query.identities])
+        same = (people[:, None] == others) & somebody[:, None]
+        boxes = torch.tensor([who == JUNK for who in gallery.identities])
+        return Rules(same, (same & (query.cameras[:, None] == gallery.cameras)) | boxes)
+
+
+@dataclass(frozen=True)
+class ReidResult:
+    """What came of a search.
+
+    Attributes:
+        ranking: For every query that has a match.
+        reranked: The same after re-ranking; None without.
+        counts: What was searched for, what in, and what was left out.
+        people: Who is in each query that has a match.
+    """
+
+    ranking: Ranking
+    reranked: Ranking | None
+    counts: dict[str, int | float]
+    people: list[str]
+
+    def report(self) -> dict[str, Any]:
+        """Gives metrics and counts as `reid evaluate` writes them.
+
+        Intervals of 95 % are over other people to be searched for.
+        """
+        return {
+            "metrics": self._metrics(self.ranking),
+            "reranked": None if self.reranked is None else self._metrics(self.reranked),
+            "counts": self.counts,
+        }
+
+    def _metrics(self, ranking: Ranking) -> dict[str, dict[str, Any]]:
+        if not self.people:
+            return {name: {"value": None, "what": what} for name, what in WHAT.items()}
+        metrics: dict[str, dict[str, Any]] = {
+            name: {"value": value, "what": WHAT[name]} for name, value in ranking.means().items()
+        }
+        first = (ranking.first_place == 1).double()
+        for name, values in (("rank1", first), ("map", ranking.precision)):
+            metrics[name]["ci95"] = list(bootstrap_interval(values, clusters=self.people))
+        return metrics
+
+
+def evaluate_vectors(
+    query_vectors: Float[Tensor, "queries features"],
+    gallery_vectors: Float[Tensor, "gallery features"],
+    query: PersonPhotos,
+    gallery: PersonPhotos,
+    *,
+    distance: Distance | None = None,
+    rerank: bool = False,
+) -> ReidResult:
+    """Searches the gallery for the person of every query.
+
+    Args:
+        query_vectors: Whom to search for.
+        gallery_vectors: Where.
+        query: Photos of the queries.
+        gallery: Photos of the gallery.
+        distance: Fitted, if it learns; by default cosine.
+        rerank: Whether to re-rank beside, by neighbours in Euclidean distance.
+    """
+    rules = Rules.of(query, gallery)
+    distances = (distance or Cosine())(query_vectors, gallery_vectors)
+    ranking = rank_gallery(-distances, rules.same, rules.junk)
+    reranked = None
+    if rerank:
+        kept = torch.tensor([who != JUNK for who in gallery.identities])
+        again = k_reciprocal_distance(query_vectors, gallery_vectors[kept])
+        reranked = rank_gallery(-again, rules.same[:, kept], rules.junk[:, kept])
+    boxes = sum(who == JUNK for who in gallery.identities)
+    left_out = (rules.same & rules.junk).sum(dim=1).double()
+    counts: dict[str, int | float] = {
+        "queries": len(query),
+        "queries_without_match": len(query) - len(ranking.asked),
+        "gallery": len(gallery) - boxes,
+        "junk": boxes,
+        "distractors": sum(who == DISTRACTOR for who in gallery.identities),
+        "same_camera_per_query": left_out.mean().item(),
+    }
+    people = [query.identities[row] for row in ranking.asked.tolist()]
+    return ReidResult(ranking, reranked, counts, people)
+
+
+def evaluate_model(
+    extract: Callable[[Tensor], Tensor],
+    query: PersonPhotos,
+    gallery: PersonPhotos,
+    *,
+    distance: Distance | None = None,
+    rerank: bool = False,
+) -> ReidResult:
+    """Searches with a network that gives images (uint8, RGB) vectors; else as above."""
+    features = NetworkFeatures("network", extract)
+    vectors = [features(photos) for photos in (query, gallery)]
+    return evaluate_vectors(*vectors, query, gallery, distance=distance, rerank=rerank)
+
+
+def average_queries(
+    query_vectors: Float[Tensor, "queries features"],
+    query: PersonPhotos,
+    more_vectors: Float[Tensor, "photos features"],
+    more: PersonPhotos,
+) -> Float[Tensor, "queries features"]:
+    """Gives every query the mean of all vectors of its person by its camera (multi-query).
+
+    Args:
+        query_vectors: Of the queries.
+        query: Their photos.
+        more_vectors: Of photos among which there are more of them.
+        more: Those photos. The gallery will do: what is averaged is junk for that query.
+    """
+    people, others = number_together(query.identities, more.identities)
+    mine = (people[:, None] == others) & (query.cameras[:, None] == more.cameras)
+    weights = mine.to(more_vectors.dtype)
+    # A query that does not lie among them counts beside.
+    first, second = number_together(query.names, more.names)
+    own = (~torch.isin(first, second)).to(more_vectors.dtype)[:, None]
+    total = weights @ more_vectors + own * query_vectors
+    return total / (weights.sum(dim=1, keepdim=True) + own)
+
+
+def number_together(
+    one: list[str], other: list[str]
+) -> tuple[Int64[Tensor, "_"], Int64[Tensor, "_"]]:
+    """Numbers people of two lists alike."""
+    numbers = {who: number for number, who in enumerate(sorted({*one, *other}))}
+    return (
+        torch.tensor([numbers[who] for who in one], dtype=torch.long),
+        torch.tensor([numbers[who] for who in other], dtype=torch.long),
+    )

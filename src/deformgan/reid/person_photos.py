@@ -1,0 +1,117 @@
+"""PersonPhotos: photos named by who is in them and who took them; no joints are needed."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import Int64, UInt8
+from torch import Tensor
+
+from deformgan.datasets.image_cache import THREADS, load_images
+from deformgan.datasets.market1501 import NOBODY, QUERY, TEST, TRAIN, MarketName
+from deformgan.datasets.photo_set import photo_size
+from deformgan.datasets.splits import NoTestSplitError, read_identity_split
+from deformgan.errors import InputError
+from deformgan.framing import PHOTO_SUFFIXES, Framing
+from deformgan.metrics.ranking import first_of_each
+
+
+@dataclass(frozen=True)
+class PersonPhotos:
+    """Photos of people; what they show is read when it is asked for.
+
+    Attributes:
+        names: File names.
+        paths: Where they are.
+        identities: Who is in each, as written; "-1" is junk, "0000" a distractor.
+        cameras: From 1.
+    """
+
+    names: list[str]
+    paths: list[Path]
+    identities: list[str]
+    cameras: Int64[Tensor, "photos"]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def take(self, rows: Int64[Tensor, "_"]) -> "PersonPhotos":
+        """Gives some of the photos."""
+        chosen = rows.tolist()
+        return PersonPhotos(
+            [self.names[row] for row in chosen],
+            [self.paths[row] for row in chosen],
+            [self.identities[row] for row in chosen],
+            self.cameras[rows],
+        )
+
+    def images(self, size: tuple[int, int] | None = None) -> UInt8[Tensor, "photos 3 height width"]:
+        """Reads all photos, RGB, stretched to one size.
+
+        Args:
+            size: (height, width); by default that of the first photo.
+        """
+        size = size or photo_size(self.paths[0])
+        return load_images(self.paths, size, stretch_all(self.paths, size))
+
+
+def stretch_all(paths: Sequence[Path], size: tuple[int, int]) -> list[Framing] | None:
+    """Decides how photos come to one size; None where all of them have it."""
+    with ThreadPoolExecutor(THREADS) as threads:
+        sizes = list(threads.map(photo_size, paths))
+    if all(found == size for found in sizes):
+        return None
+    return [Framing.stretched(found, size) for found in sizes]
+
+
+def read_person_photos(folder: Path) -> PersonPhotos:
+    """Lists the photos of a folder, junk and distractors too, in the order of their names.
+
+    Args:
+        folder: Of files named like Market-1501's; files that are no photos are not looked at.
+    """
+    if not folder.is_dir():
+        raise InputError(f"The folder of photos {folder} does not exist.")
+    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in PHOTO_SUFFIXES)
+    if not paths:
+        raise InputError(f"{folder} has no photos.")
+    fields = [MarketName.parse(path.name) for path in paths]
+    return PersonPhotos(
+        [path.name for path in paths],
+        paths,
+        [field.identity for field in fields],
+        torch.tensor([field.camera for field in fields]),
+    )
+
+
+def query_and_gallery(data: Path) -> tuple[PersonPhotos, PersonPhotos]:
+    """Finds the photos to search for, and those to search in.
+
+    Args:
+        data: A folder with `query` and `bounding_box_test`; or with `identity-split.json`, whose
+            test people are then the gallery, and the first photo of each by each camera a query
+            (which is junk for itself, being of the same camera).
+    """
+    if (data / QUERY).is_dir() and (data / TEST).is_dir():
+        return read_person_photos(data / QUERY), read_person_photos(data / TEST)
+    parts = read_identity_split(data)
+    if parts is None:
+        raise NoTestSplitError(
+            f"{data} has neither the folders {QUERY} and {TEST} nor an identity-split.json: "
+            "nobody to test on."
+        )
+    photos = read_person_photos(data / TRAIN if (data / TRAIN).is_dir() else data)
+    rows = [
+        row
+        for row, who in enumerate(photos.identities)
+        if who in parts["test"] and who not in NOBODY
+    ]
+    if not rows:
+        raise InputError(f"{data} has no photo of its test people.")
+    gallery = photos.take(torch.tensor(rows))
+    numbers = {who: number for number, who in enumerate(sorted(set(gallery.identities)))}
+    people = torch.tensor([numbers[who] for who in gallery.identities])
+    first = first_of_each(people, gallery.cameras)
+    return gallery.take(first.nonzero()[:, 0]), gallery

@@ -1,0 +1,94 @@
+"""Re-ranking against the paper's steps with sets of photos, one by one."""
+
+import math
+
+import pytest
+import torch
+
+from deformgan.reid.rerank import k_reciprocal_distance
+
+
+def by_definition(query, gallery, k1, k2, weight):
+    """Zhong et al.'s equations with Python's sets."""
+    x = torch.cat([query, gallery]).double()
+    n = len(x)
+    d = [[float((x[i] - x[j]).square().sum()) for j in range(n)] for i in range(n)]
+    d = [[value / max(row) for value in row] for row in d]
+    order = [sorted(range(n), key=lambda j, i=i: (j != i, d[i][j])) for i in range(n)]
+
+    def mutual(i, k):
+        return {j for j in order[i][: k + 1] if i in order[j][: k + 1]}
+
+    described = []
+    for i in range(n):
+        members = mutual(i, k1)
+        for j in mutual(i, k1):
+            theirs = mutual(j, round(k1 / 2))
+            if len(theirs & mutual(i, k1)) > 2 / 3 * len(theirs):
+                members |= theirs
+        weights = {j: math.exp(-d[i][j]) for j in members}
+        described.append({j: w / sum(weights.values()) for j, w in weights.items()})
+    averaged = []
+    for i in range(n):
+        mean = {}
+        for j in order[i][:k2]:
+            for member, value in described[j].items():
+                mean[member] = mean.get(member, 0.0) + value / k2
+        averaged.append(mean)
+    found = torch.empty(len(query), len(gallery), dtype=torch.float64)
+    for i in range(len(query)):
+        for place, j in enumerate(range(len(query), n)):
+            low = sum(min(v, averaged[j].get(m, 0.0)) for m, v in averaged[i].items())
+            high = sum(
+                max(averaged[i].get(m, 0.0), averaged[j].get(m, 0.0))
+                for m in averaged[i].keys() | averaged[j].keys()
+            )
+            found[i, place] = (1 - weight) * (1 - low / high) + weight * d[i][j]
+    return found
+
+
+@pytest.mark.parametrize(("k1", "k2", "weight"), [(8, 3, 0.3), (5, 1, 0.0), (4, 2, 1.0)])
+@pytest.mark.parametrize("seed", range(3))
+def test_matches_the_definition(seed, k1, k2, weight):
+    random = torch.Generator().manual_seed(seed)
+    centres = 2 * torch.randn(6, 5, generator=random)
+    query = centres[torch.arange(7) % 6] + torch.randn(7, 5, generator=random)
+    gallery = centres[torch.arange(30) % 6] + torch.randn(30, 5, generator=random)
+    found = k_reciprocal_distance(query, gallery, k1, k2, weight)
+    expected = by_definition(query, gallery, k1, k2, weight)
+    torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_the_whole_weight_on_distances_gives_distances():
+    query, gallery = torch.randn(4, 3), torch.randn(20, 3)
+    found = k_reciprocal_distance(query, gallery, weight=1.0)
+    everybody = torch.cat([query, gallery])
+    squared = torch.cdist(query, everybody).square()
+    expected = squared[:, 4:] / squared.amax(dim=1, keepdim=True)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_neighbours_repair_a_wrong_first_place():
+    # The query lies a little nearer to a stranger, but its own people are in a row behind it.
+    own = torch.tensor([[0.0, 1.0], [0.1, 1.3], [0.0, 1.6], [-0.1, 1.9]])
+    strangers = torch.tensor([[0.95, 0.0], [1.3, -0.4], [1.5, -0.1], [1.7, -0.6], [1.6, -0.9]])
+    query = torch.tensor([[0.0, 0.0], [0.05, 0.5]])  # the second query is the same person
+    gallery = torch.cat([own, strangers])
+    plain = torch.cdist(query, gallery)[0]
+    assert plain.argmin() == 4
+    found = k_reciprocal_distance(query, gallery, k1=4, k2=2)[0]
+    assert found.argmin() == 0
+
+
+def test_blocks_do_not_matter(monkeypatch):
+    query, gallery = torch.randn(9, 4), torch.randn(25, 4)
+    whole = k_reciprocal_distance(query, gallery)
+    monkeypatch.setattr("deformgan.reid.rerank.BLOCK", 4)
+    torch.testing.assert_close(k_reciprocal_distance(query, gallery), whole)
+
+
+def test_fewer_photos_than_neighbours_are_no_error():
+    found = k_reciprocal_distance(torch.randn(1, 4), torch.randn(3, 4))
+    assert found.isfinite().all()
+    twins = k_reciprocal_distance(torch.ones(2, 4), torch.ones(3, 4))
+    assert twins.isfinite().all()
