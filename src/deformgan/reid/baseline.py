@@ -1,0 +1,263 @@
+"""Baseline: a Re-ID network of the usual kind, to see what training photos are good for."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+import torchvision
+from jaxtyping import Float, UInt8
+from pydantic import TypeAdapter
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from deformgan.backbones.person_embedding import PersonEmbedding
+from deformgan.backbones.weights_file import find_weights, read_state
+from deformgan.checkpoint import write_safetensors
+from deformgan.errors import InputError
+from deformgan.evaluation.identity import DEVIATION, MEAN
+from deformgan.training.config import Precision
+
+KIND = "reid_baseline"  # in a file's metadata
+BATCH = 64  # images at a time when describing
+
+# The file's name is all that is used of it, see `find_weights`.
+_IMAGENET = "resnet50-11ad3fa6.pth"
+
+Network = Literal["light", "resnet50"]
+Method = Literal["ide", "de", "bot"]
+
+
+@dataclass(frozen=True)
+class BaselineConfig:
+    """All that defines a baseline and its training.
+
+    Attributes:
+        name: For the records.
+        network: "light" (0.6 M parameters, the body of the bundled person embedding) or "resnet50".
+        method: "ide" tells identities apart; "de" also tells whether two photos show the same
+            person; "bot" is a set of habits that work, see `Heads`.
+        size: Height and width of the images.
+        batch_size: Photos per step, over all processes.
+        photos: How many of each person are in a batch; 1 takes photos as they come, which "ide"
+            alone can learn from.
+        steps: How many.
+        optimizer: "sgd" (momentum 0.9) or "adamw".
+        learning_rate: At its highest.
+        warm_up: Steps in which it rises.
+        drops: Shares of the steps after each of which it is a tenth; none lets it fall to 0 along a
+            half cosine.
+        weight_decay: Of the optimizer.
+        smoothing: Of the labels.
+        crop: Photos are shifted by up to this share of their height, the border grey.
+        random_erasing: Whether half of the photos lose a rectangle.
+        small: For this first share of the steps images have half the height and width, a quarter of
+            the cost.
+        precision: As in `TrainConfig`.
+        seed: Of weights, order and everything drawn.
+        log_every: Steps between lines of `metrics.jsonl`.
+        save_every: Steps between checkpoints.
+        keep: How many of the last checkpoints stay.
+    """
+
+    name: str
+    network: Network = "light"
+    method: Method = "ide"
+    size: tuple[int, int] = (128, 64)
+    batch_size: int = 64
+    photos: int = 1
+    steps: int = 1_000
+    optimizer: Literal["sgd", "adamw"] = "adamw"
+    learning_rate: float = 2e-3
+    warm_up: int = 0
+    drops: tuple[float, ...] = ()
+    weight_decay: float = 5e-4
+    smoothing: float = 0.0
+    crop: float = 0.04
+    random_erasing: bool = False
+    small: float = 0.0
+    precision: Precision = "float32"
+    seed: int = 0
+    log_every: int = 50
+    save_every: int = 500
+    keep: int = 1
+
+    def __post_init__(self):
+        for name in ("batch_size", "photos", "steps", "learning_rate", "log_every", "save_every"):
+            if not 0 < (value := getattr(self, name)) < float("inf"):
+                raise ValueError(f"{name} must be positive, got {value}")
+        for name in ("small", "smoothing", "crop"):
+            if not 0 <= (value := getattr(self, name)) < 1:
+                raise ValueError(f"{name} must be at least 0 and below 1, got {value}")
+        if min(self.warm_up, self.seed, self.weight_decay) < 0 or self.keep < 1:
+            raise ValueError("warm_up, seed and weight_decay must not be negative, keep at least 1")
+        if self.method != "ide" and self.photos < 2:
+            raise ValueError(
+                f"{self.method} needs at least 2 photos of a person, got {self.photos}"
+            )
+        if self.batch_size % self.photos or self.batch_size < 2 * self.photos:
+            raise ValueError(
+                f"batch_size must be {self.photos} photos of each of at least 2 people, "
+                f"got {self.batch_size}"
+            )
+        if min(self.size) < 32:
+            raise ValueError(f"size must be at least 32x32, got {self.size[0]}x{self.size[1]}")
+
+    def learning_rate_at(self, step: int) -> float:
+        """Gives the learning rate of a step, counted from 0."""
+        rising = min(1.0, (step + 1) / self.warm_up) if self.warm_up else 1.0
+        if not self.drops:
+            half = torch.pi * step / self.steps
+            return self.learning_rate * rising * 0.5 * (1 + float(torch.cos(torch.tensor(half))))
+        passed = sum(step >= drop * self.steps for drop in self.drops)
+        return self.learning_rate * rising * 0.1**passed
+
+
+class Baseline(nn.Module):
+    """Describes who is in a photo.
+
+    Attributes:
+        config: What it is and how it learnt.
+        num_features: Length of its vectors.
+        metadata: How the weights came about, where they were read from a file.
+    """
+
+    def __init__(self, config: BaselineConfig):
+        super().__init__()
+        self.config = config
+        self.metadata: dict[str, Any] = {}
+        if config.network == "light":
+            light = PersonEmbedding()
+            light.add_module("neck", nn.Identity())  # the method has its own, or none
+            self.body: nn.Module = light
+            self.num_features = light.config.features
+            mean, deviation = (0.5,) * 3, (0.5,) * 3
+        else:
+            self.body = _resnet50(last_stride=1 if config.method == "bot" else 2)
+            self.num_features = 2048
+            mean, deviation = MEAN, DEVIATION
+        self.mean: Tensor
+        self.deviation: Tensor
+        self.register_buffer("mean", torch.tensor(mean)[:, None, None], persistent=False)
+        self.register_buffer("deviation", torch.tensor(deviation)[:, None, None], persistent=False)
+        self.neck = _neck(self.num_features) if config.method == "bot" else nn.Identity()
+
+    def describe(
+        self, images: Float[Tensor, "batch 3 height width"]
+    ) -> tuple[Float[Tensor, "batch features"], Float[Tensor, "batch features"]]:
+        """Gives vectors of any length, with gradient: before the neck, and after it.
+
+        Args:
+            images: RGB in [0, 1].
+        """
+        pixels = (images - self.mean) / self.deviation
+        light = isinstance(self.body, PersonEmbedding)
+        features = self.body.describe(pixels) if light else self.body(pixels)
+        return features, self.neck(features)
+
+    @torch.inference_mode()
+    def forward(
+        self, images: UInt8[Tensor, "batch 3 height width"]
+    ) -> Float[Tensor, "batch features"]:
+        """Describes the person in each image by a vector of length 1.
+
+        Args:
+            images: RGB, each of one person who fills it; stretched to the network's size.
+        """
+        device = self.mean.device
+        vectors = []
+        for part in images.split(BATCH):
+            pixels = part.to(device).float() / 255
+            if pixels.shape[2:] != self.config.size:
+                pixels = F.interpolate(pixels, self.config.size, mode="bilinear", antialias=True)
+            vectors.append(F.normalize(self.describe(pixels)[1], dim=1))
+        return torch.cat(vectors).to(images.device)
+
+    def start_from_imagenet(self, path: Path | None) -> str:
+        """Takes over ResNet-50's weights for ImageNet.
+
+        Args:
+            path: torchvision's .pth; None for torch's hub folder.
+
+        Returns:
+            What a report calls them.
+        """
+        if self.config.network != "resnet50":
+            raise InputError(
+                f"Weights for ImageNet are for resnet50, not for {self.config.network}."
+            )
+        file = find_weights("The baseline", _IMAGENET, path)
+        state = read_state(file, "torchvision's resnet50")
+        state = {name: value for name, value in state.items() if not name.startswith("fc.")}
+        try:
+            self.body.load_state_dict(state)
+        except RuntimeError:  # a page of names and shapes
+            raise InputError(f"{file.path} does not hold torchvision's resnet50.") from None
+        return file.name
+
+
+def _resnet50(last_stride: int) -> nn.Module:
+    network = torchvision.models.resnet50()
+    network.fc = nn.Identity()
+    if last_stride == 1:
+        # Luo et al., 2019: finer features in the end.
+        first: Any = network.layer4[0]
+        first.conv2.stride = first.downsample[0].stride = (1, 1)
+    return network
+
+
+def _neck(features: int) -> nn.BatchNorm1d:
+    neck = nn.BatchNorm1d(features)
+    neck.bias.requires_grad_(False)  # Luo et al., 2019: directions from one centre
+    return neck
+
+
+def save_baseline(path: Path, baseline: Baseline, metadata: Mapping[str, Any]) -> None:
+    """Writes the network, without what tells the training people apart.
+
+    Args:
+        path: A .safetensors file; replaced if it exists.
+        baseline: Its weights are rounded to 16 bits.
+        metadata: Anything that JSON can hold.
+    """
+    weights = {
+        name: (value.half() if value.is_floating_point() else value).cpu().contiguous()
+        for name, value in baseline.state_dict().items()
+    }
+    described = {
+        "kind": KIND,
+        "config": json.dumps(asdict(baseline.config)),
+        "metadata": json.dumps(dict(metadata)),
+    }
+    write_safetensors(path, weights, described)
+
+
+def load_baseline(path: Path, device: str | torch.device = "cpu") -> Baseline:
+    """Reads a network that `reid train` wrote, ready to look.
+
+    Args:
+        path: A .safetensors file.
+        device: Where to put it.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            described = file.metadata() or {}
+            state = {
+                # The norms' counters of batches stay integers.
+                name: tensor.float() if tensor.is_floating_point() else tensor
+                for name in file.keys()  # noqa: SIM118
+                for tensor in [file.get_tensor(name)]
+            }
+    except FileNotFoundError:
+        raise InputError(f"The baseline {path} does not exist.") from None
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{path} is not a safetensors file ({error}).") from None
+    if described.get("kind") != KIND:
+        raise InputError(f"{path} holds no Re-ID baseline; `deformgan reid train` writes them.")
+    baseline = Baseline(TypeAdapter(BaselineConfig).validate_json(described["config"]))
+    baseline.load_state_dict(state)
+    baseline.metadata = json.loads(described["metadata"])
+    return baseline.eval().requires_grad_(False).to(device)

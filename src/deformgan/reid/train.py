@@ -1,0 +1,167 @@
+"""train_baseline: a Re-ID network learns, on the generator's engine."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+
+from deformgan.reid.baseline import Baseline, BaselineConfig, save_baseline
+from deformgan.reid.batches import ReidBatches
+from deformgan.reid.heads import Heads
+from deformgan.reid.training_photos import TrainingPhotos
+from deformgan.training.engine import Progress, Terms, run_steps
+from deformgan.training.launch import autocast
+from deformgan.training.records import Records
+
+RESULT = "baseline.safetensors"
+
+
+@dataclass(frozen=True)
+class Student:
+    """What a run changes.
+
+    Attributes:
+        heads: The baseline and what it is asked.
+        shared: The same, to be called where it is to learn.
+        optimizer: Moves both.
+    """
+
+    heads: Heads
+    shared: torch.nn.Module
+    optimizer: torch.optim.Optimizer
+
+    @staticmethod
+    def create(
+        config: BaselineConfig, num_classes: int, fabric: Fabric, imagenet: Path | None = None
+    ) -> tuple["Student", str]:
+        """Draws a new network from the run's seed, or starts from ImageNet.
+
+        Args:
+            config: The run.
+            num_classes: How many people there are to be told apart.
+            fabric: Device and processes.
+            imagenet: ResNet-50's weights; None to learn from scratch.
+
+        Returns:
+            The student, and what it starts from.
+        """
+        torch.manual_seed(config.seed)
+        baseline = Baseline(config)
+        start = "scratch"
+        if imagenet is not None:
+            start = baseline.start_from_imagenet(imagenet)
+        heads = Heads(baseline, num_classes).to(fabric.device)
+        heads = heads.to(memory_format=torch.channels_last)
+        moved = [parameter for parameter in heads.parameters() if parameter.requires_grad]
+        if config.optimizer == "sgd":
+            optimizer: torch.optim.Optimizer = torch.optim.SGD(
+                moved, config.learning_rate, momentum=0.9, weight_decay=config.weight_decay
+            )
+        else:
+            optimizer = torch.optim.AdamW(
+                moved, config.learning_rate, weight_decay=config.weight_decay, fused=True
+            )
+        shared, optimizer = fabric.setup(heads, optimizer)
+        return Student(heads, shared, optimizer), start
+
+    def state(self) -> dict[str, Any]:
+        """Gives everything that going on needs."""
+        return {"heads": self.heads.state_dict(), "optimizer": self.optimizer.state_dict()}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Takes everything back to where `state` was given."""
+        self.heads.load_state_dict(state["heads"])
+        self.optimizer.load_state_dict(state["optimizer"])
+
+
+def train_baseline(
+    config: BaselineConfig,
+    photos: TrainingPhotos,
+    out: Path,
+    *,
+    fabric: Fabric,
+    metadata: Mapping[str, Any],
+    resume: bool = False,
+    imagenet: Path | None = None,
+    report: Callable[[Progress], None] = print,
+    on_step: Callable[[int], None] = lambda done: None,
+) -> Path:
+    """Trains a baseline to its last step.
+
+    Keeps in `out` what `run_steps` keeps, and `baseline.safetensors`.
+
+    Args:
+        config: The run.
+        photos: What it learns from.
+        out: An existing folder.
+        fabric: Device, precision and processes.
+        metadata: Goes into the weights file.
+        resume: Whether to go on from the folder's last checkpoint, if it has one.
+        imagenet: torchvision's weights of ResNet-50; None to learn from scratch.
+        report: Is told of the progress, in the leading process.
+        on_step: Is told after every step how many are done.
+
+    Returns:
+        Path of the trained network.
+
+    Raises:
+        DivergedError: If a loss term is not finite.
+    """
+    student, start = Student.create(config, photos.num_classes, fabric, imagenet)
+    batches = ReidBatches(
+        photos,
+        config.size,
+        config.batch_size,
+        config.photos,
+        seed=config.seed,
+        crop=config.crop,
+        random_erasing=config.random_erasing,
+        small_for=round(config.small * config.steps),
+        device=fabric.device,
+        place=fabric.global_rank,
+        places=fabric.world_size,
+    )
+
+    def step(number: int) -> Terms:
+        rate = config.learning_rate_at(number)
+        for group in student.optimizer.param_groups:
+            group["lr"] = rate
+        images, rows = batches[number]
+        images = images.contiguous(memory_format=torch.channels_last)
+        classes, soft = (part[rows].to(fabric.device) for part in (photos.classes, photos.soft))
+        student.shared.train()
+        with autocast(config, fabric.device):
+            terms = student.shared(images, classes, soft)
+        student.optimizer.zero_grad()
+        fabric.backward(torch.stack(list(terms.values())).sum())
+        student.optimizer.step()
+        return {name: term.detach() for name, term in terms.items()}
+
+    def save(done: int, records: Records) -> None:
+        described = {
+            **metadata,
+            "start": start,
+            "steps": done,
+            "people": int(photos.classes.unique().numel()),
+            "photos": len(photos),
+            "generated": int(photos.generated.sum()),
+        }
+        save_baseline(out / RESULT, student.heads.baseline, described)
+
+    run_steps(
+        config,
+        student,
+        out,
+        step,
+        fabric=fabric,
+        data=batches.fingerprint(),
+        describe=batches.describe,
+        save=save,
+        resume=resume,
+        report=report,
+        on_step=on_step,
+    )
+    return out / RESULT

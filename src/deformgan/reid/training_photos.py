@@ -1,0 +1,99 @@
+"""TrainingPhotos: the photos that a Re-ID network learns from, real and generated."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import Bool, Int64, UInt8
+from torch import Tensor
+
+from deformgan.datasets.market1501 import NOBODY, TRAIN
+from deformgan.datasets.splits import Split, read_identity_split
+from deformgan.errors import InputError
+from deformgan.reid.manifest import MANIFEST, read_manifest
+from deformgan.reid.person_photos import PersonPhotos, read_person_photos
+
+
+@dataclass(frozen=True)
+class TrainingPhotos:
+    """Photos, who is in them, and which are not real.
+
+    Attributes:
+        names: File names.
+        images: RGB.
+        classes: Who is in each, numbered from 0 in the order of the identities' names.
+        cameras: From 1.
+        generated: Whether a photo is generated.
+        soft: Whether nobody says who it is: its label is spread evenly over all classes (LSRO).
+    """
+
+    names: list[str]
+    images: UInt8[Tensor, "photos 3 height width"]
+    classes: Int64[Tensor, "photos"]
+    cameras: Int64[Tensor, "photos"]
+    generated: Bool[Tensor, "photos"]
+    soft: Bool[Tensor, "photos"]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def num_classes(self) -> int:
+        """How many people there are."""
+        return int(self.classes.max()) + 1
+
+    def take(self, rows: Int64[Tensor, "_"]) -> "TrainingPhotos":
+        """Gives some of the photos; people keep their numbers."""
+        return TrainingPhotos(
+            [self.names[row] for row in rows.tolist()],
+            self.images[rows],
+            self.classes[rows],
+            self.cameras[rows],
+            self.generated[rows],
+            self.soft[rows],
+        )
+
+
+def read_training_photos(
+    folder: Path, split: Split = "train", size: tuple[int, int] | None = None
+) -> TrainingPhotos:
+    """Reads the people of a Market layout who are to be learnt from; needs no joints.
+
+    Which photos are generated, and which labels are soft, is in the manifest of a set that
+    `reid augment` wrote; in any other set all photos count as real.
+
+    Args:
+        folder: With `bounding_box_train`, or of photos; `identity-split.json` parts the people.
+        split: "train" leaves the test identities of `identity-split.json` out.
+        size: (height, width) to which photos are stretched; by default that of the first.
+    """
+    people = training_people(folder, split)
+    manifest = folder / MANIFEST
+    known = {photo.name: photo for photo in read_manifest(manifest)} if manifest.is_file() else {}
+    listed = [known.get(name) for name in people.names]
+    numbers = {who: number for number, who in enumerate(sorted(set(people.identities)))}
+    return TrainingPhotos(
+        names=people.names,
+        images=people.images(size),
+        classes=torch.tensor([numbers[who] for who in people.identities]),
+        cameras=people.cameras,
+        generated=torch.tensor([photo is not None for photo in listed]),
+        soft=torch.tensor([photo is not None and photo.label == "soft" for photo in listed]),
+    )
+
+
+def training_people(folder: Path, split: Split = "train") -> PersonPhotos:
+    """Lists the photos to learn from, without reading one; see `read_training_photos`."""
+    if not folder.is_dir():
+        raise InputError(f"The data set folder {folder} does not exist.")
+    inside = folder / TRAIN if (folder / TRAIN).is_dir() else folder
+    photos = read_person_photos(inside)
+    parts = None if split == "all" else read_identity_split(folder)
+    rows = [
+        row
+        for row, who in enumerate(photos.identities)
+        if who not in NOBODY and (parts is None or who in parts[split])
+    ]
+    if not rows:
+        raise InputError(f"{inside} has no photo of anybody to learn from.")
+    return photos.take(torch.tensor(rows))
