@@ -1,0 +1,156 @@
+"""The command `deformgan reid experiment`."""
+
+import re
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from deformgan.cli.outputs import output_dir, write_json, written_beside
+from deformgan.cli.training import DIVERGED, read_settings, set_threads
+from deformgan.errors import InputError
+
+if TYPE_CHECKING:
+    from deformgan.reid.cells import Cell
+    from deformgan.reid.experiment import Experiment
+
+REPORT, MARKDOWN = "experiment.json", "experiment.md"
+
+
+def experiment(
+    *,
+    data: Path,
+    out: Path,
+    baselines: tuple[str, ...] = ("light-bot",),
+    augmenters: tuple[str, ...] = ("copy", "jitter", "affine"),
+    alphas: tuple[int, ...] = (1, 2),
+    fractions: tuple[int, ...] = (100,),
+    erasing: Literal["both", "on", "off"] = "on",
+    seeds: tuple[int, ...] = (0, 1, 2),
+    imagenet: Path | None = None,
+    minutes: float | None = None,
+    config: Path | None = None,
+    device: str = "cpu",
+    threads: int | None = None,
+    steps: int | None = None,
+    batch_size: int | None = None,
+    learning_rate: float | None = None,
+    settings: Sequence[str] = (),
+) -> int | None:
+    """Train a Re-ID baseline with and without generated photos, and say whether they helped.
+
+    Every run has the same steps and is tested on the same people. The report has mean and spread
+    over seeds, and the difference to real photos alone with intervals and significance, over seeds
+    and over test people. Runs that are done are not made again: start the command anew to go on, or
+    with more seeds; start it twice on one folder to make two runs at a time. The whole design of
+    the paper and more is --alphas 1 2 10 --fractions 20 40 60 80 100 --erasing both. Settings of
+    the baselines can be given by name, as in `deformgan reid train`.
+
+    Args:
+        data: Market layout, of real photos.
+        out: Folder for experiment.json, experiment.md, figures and a folder per run; created.
+        baselines: What to train, see `deformgan reid train`.
+        augmenters: NAME=FOLDER of `deformgan reid augment`, or of anybody's pictures called
+            STEMgNUMBER.jpg or FROM__TO.png; or copy (the control: more of the same), jitter
+            (changed copies), affine (one transform into another pose).
+        alphas: Photos in all, as multiples of the real ones; 1 always is among them.
+        fractions: Percent of every identity's photos that are kept.
+        erasing: Train with random erasing, without, or both.
+        seeds: Of initial weights, kept photos and order.
+        imagenet: torchvision's resnet50 weights (.pth); without, ResNet-50 learns from scratch.
+        minutes: Begin no run that would not be done by then.
+        config: TOML file of settings.
+        device: Where to train, such as cpu or cuda.
+        threads: CPU threads; by default torch's choice.
+        steps: Of every run, instead of the baseline's.
+        batch_size: Instead of the baseline's.
+        learning_rate: Instead of the baseline's.
+        settings: See above.
+    """
+    begun = time.monotonic()
+
+    import torch
+
+    from deformgan.cli.inputs import check_device
+    from deformgan.reid.baselines import BASELINES
+    from deformgan.reid.cells import make_cells, run_cells
+    from deformgan.reid.experiment import Experiment
+    from deformgan.training.engine import DivergedError
+    from deformgan.training.launch import open_fabric
+
+    folders = _read_augmenters(augmenters)
+    cells = make_cells(baselines, list(folders), alphas, fractions, erasing, seeds)
+    named = {"steps": steps, "batch_size": batch_size, "learning_rate": learning_rate}
+    plans = {
+        name: read_settings(BASELINES, "baseline", name, config, named, settings)
+        for name in baselines
+    }
+    if imagenet is not None and any(plan.network != "resnet50" for plan in plans.values()):
+        raise InputError("--imagenet is for resnet50 baselines alone.")
+    set_threads(threads)
+    fabric = open_fabric(torch.device(check_device(device)))
+    if fabric.world_size > 1:
+        raise InputError(
+            "An experiment runs in one process; start it several times on one --out instead of "
+            "with torchrun."
+        )
+    trial = Experiment.open(data, plans, folders, fabric, imagenet=imagenet)
+    output_dir(out)
+    try:
+        left = run_cells(
+            cells,
+            out,
+            trial.settings,
+            trial.measure,
+            report=lambda line: print(line, flush=True),
+            deadline=None if minutes is None else begun + 60 * minutes,
+            finished=lambda: write(out, cells, trial),
+        )
+    except DivergedError as error:
+        print(f"deformgan: {error}")
+        return DIVERGED
+    figures = write(out, cells, trial)
+    if left:
+        print(f"{len(left)} runs of {len(cells)} are left: time was over, or others are at them.")
+    print("\n".join(str(out / name) for name in (REPORT, MARKDOWN, *figures)))
+    return None
+
+
+def write(out: Path, cells: "Sequence[Cell]", trial: "Experiment") -> list[str]:
+    """Writes the report of the runs that are done.
+
+    Args:
+        out: Folder of the experiment.
+        cells: All runs of the design.
+        trial: What they share.
+
+    Returns:
+        Names of the figures.
+    """
+    from deformgan.reid.cells import read_results
+    from deformgan.reid.experiment_figures import draw_figures
+    from deformgan.reid.experiment_report import summarize, write_report
+    from deformgan.reid.plots import save_plot
+
+    report = summarize(read_results(cells, out), cells, trial.describe())
+    figures = draw_figures(report)
+    for name, figure in figures.items():
+        with written_beside(out / name) as unfinished:
+            save_plot(figure, unfinished)
+    with written_beside(out / MARKDOWN) as unfinished:
+        unfinished.write_text(write_report(report, list(figures)), encoding="utf-8")
+    write_json(out / REPORT, report)
+    return list(figures)
+
+
+def _read_augmenters(words: Sequence[str]) -> dict[str, Path | None]:
+    """Reads NAME=FOLDER, or the name of a rival."""
+    folders: dict[str, Path | None] = {}
+    for word in words:
+        name, equals, folder = word.partition("=")
+        if not re.fullmatch(r"[\w.-]+", name) or (equals and not folder):
+            raise InputError(f"--augmenters takes NAME=FOLDER or a name, got {word!r}.")
+        if name in folders:
+            raise InputError(f"Two augmenters are called {name!r}; give one another name.")
+        folders[name] = Path(folder) if equals else None
+    return folders

@@ -1,0 +1,224 @@
+"""Experiment: the same baseline, trained with and without generated photos, and measured."""
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+
+from deformgan.errors import InputError
+from deformgan.provenance import provenance
+from deformgan.reid.augmenter import Augmenter
+from deformgan.reid.baseline import BaselineConfig, load_baseline
+from deformgan.reid.cells import REAL, Cell
+from deformgan.reid.evaluate import evaluate_model
+from deformgan.reid.fractions import keep_fraction
+from deformgan.reid.generated_photos import GeneratedPhotos
+from deformgan.reid.person_photos import PersonPhotos, query_and_gallery
+from deformgan.reid.rivals import RIVALS
+from deformgan.reid.train import RESULT, train_baseline
+from deformgan.reid.training_photos import TrainingPhotos, read_training_photos, training_people
+from deformgan.training.checkpoints import FOLDER
+
+RECORDS = {"log_every", "save_every", "keep"}  # settings that change no result
+
+
+@dataclass
+class Experiment:
+    """All that the runs of an experiment share.
+
+    Attributes:
+        data: The data set's folder.
+        configs: Baselines by name; erasing and seed are the cells'.
+        photos: All real photos to learn from.
+        query: Test photos to search for.
+        gallery: Test photos to search in.
+        augmenters: By name.
+        strays: By augmenter, how many of its pictures are of no photo to learn from.
+        fabric: Where to train.
+        imagenet: torchvision's weights of ResNet-50; None to learn from scratch.
+        keep_weights: Whether trained networks stay in their folders.
+    """
+
+    data: Path
+    configs: Mapping[str, BaselineConfig]
+    photos: TrainingPhotos
+    query: PersonPhotos
+    gallery: PersonPhotos
+    augmenters: Mapping[str, Augmenter]
+    strays: Mapping[str, int]
+    fabric: Fabric
+    imagenet: Path | None = None
+    keep_weights: bool = True
+
+    def __post_init__(self):
+        self._described = {name: made.describe() for name, made in self.augmenters.items()}
+        self._data = {
+            "folder": self.data.resolve().name,
+            "photos": len(self.photos),
+            "photos_sha256": _hash(self.photos.names),
+            "queries": len(self.query),
+            "gallery": len(self.gallery),
+            "test_sha256": _hash([*self.query.names, "/", *self.gallery.names]),
+        }
+
+    @staticmethod
+    def open(
+        data: Path,
+        configs: Mapping[str, BaselineConfig],
+        augmenters: Mapping[str, Path | None],
+        fabric: Fabric,
+        **options: Any,
+    ) -> "Experiment":
+        """Reads photos and finds pictures.
+
+        Args:
+            data: Market layout.
+            configs: See the attributes.
+            augmenters: A folder of generated pictures by name; None for one of `RIVALS`.
+            fabric: See the attributes.
+            options: More of the attributes.
+        """
+        people = training_people(data)
+        query, gallery = query_and_gallery(data)
+        tested = set(query.identities) & set(people.identities)
+        if tested:
+            raise InputError(f"{data} has {min(tested)} both to learn from and to test on.")
+        photos = read_training_photos(data)
+        if photos.generated.any():
+            raise InputError(
+                f"{data} holds generated photos already; --data is the set of real photos, and "
+                f"generated ones are given as --augmenters NAME={data}."
+            )
+        size = (photos.images.shape[2], photos.images.shape[3])
+        made: dict[str, Augmenter] = {}
+        strays = {}
+        for name, folder in augmenters.items():
+            if folder is not None:
+                found = GeneratedPhotos.open(folder, people)
+                made[name], strays[name] = found, len(found.strays)
+            elif name in RIVALS:
+                made[name] = RIVALS[name](data, size)
+            else:
+                raise InputError(
+                    f"Unknown augmenter {name!r}: it is one of {', '.join(RIVALS)}, or NAME=FOLDER."
+                )
+        return Experiment(data, configs, photos, query, gallery, made, strays, fabric, **options)
+
+    def config(self, cell: Cell) -> BaselineConfig:
+        """Gives what a cell trains."""
+        config = self.configs[cell.baseline]
+        return replace(config, random_erasing=cell.erasing, seed=cell.seed)
+
+    def settings(self, cell: Cell) -> dict[str, Any]:
+        """Tells all that a cell's result depends on, as JSON has it."""
+        config = asdict(self.config(cell))
+        return {
+            "cell": asdict(cell),
+            "data": self._data,
+            "baseline": {name: value for name, value in config.items() if name not in RECORDS},
+            "start": "scratch" if self.imagenet is None else self.imagenet.name,
+            "augmenter": self._described.get(cell.augmenter),
+        }
+
+    def photos_of(self, cell: Cell) -> tuple[TrainingPhotos, dict[str, Any]]:
+        """Gives what a cell learns from, and counts it.
+
+        Generated photos are added only of the real ones that are kept, alpha - 1 of each; where a
+        photo has fewer (the gate let none pass, the pose is not known), the rest is missing, and
+        the alpha that came of it is counted.
+        """
+        real = self.photos
+        kept = real.take(
+            keep_fraction(real.classes, real.cameras, real.names, cell.fraction, cell.seed)
+        )
+        counts = {"real": len(kept), "generated": 0, "missing": 0, "identities": kept.num_classes}
+        if cell.augmenter == REAL:
+            return kept, {**counts, "alpha": 1.0}
+        wanted = cell.alpha - 1
+        made = self.augmenters[cell.augmenter].generate(kept, wanted, cell.seed)
+        counts["generated"] = len(made)
+        counts["missing"] = wanted * len(kept) - len(made)
+        counts["soft"] = int(made.soft.sum())
+        both = _join(kept, made)
+        counts["identities"] = both.num_classes
+        return both, {**counts, "alpha": len(both) / len(kept)}
+
+    def measure(self, cell: Cell, folder: Path) -> dict[str, Any]:
+        """Trains and tests; see `run_cells`."""
+        begun = time.monotonic()
+        photos, counts = self.photos_of(cell)
+        prepared = time.monotonic()
+        weights = train_baseline(
+            self.config(cell),
+            photos,
+            folder,
+            fabric=self.fabric,
+            metadata={**provenance(), "experiment": asdict(cell)},
+            resume=True,
+            imagenet=self.imagenet,
+            report=lambda _: None,
+        )
+        trained = time.monotonic()
+        baseline = load_baseline(weights, self.fabric.device)
+        result = evaluate_model(baseline, self.query, self.gallery)
+        shutil.rmtree(folder / FOLDER, ignore_errors=True)
+        if not self.keep_weights:
+            (folder / RESULT).unlink()
+        ranking = result.ranking
+        asked = ranking.asked.tolist()
+        return {
+            "metrics": ranking.means(),
+            "photos": counts,
+            "queries": {
+                "person": " ".join(self.query.identities[row] for row in asked),
+                "map": _compact(ranking.precision.tolist()),
+                "rank1": _compact((ranking.first_place == 1).double().tolist()),
+                "minp": _compact(ranking.inverse_negative_penalty.tolist()),
+            },
+            "seconds": {
+                "photos": round(prepared - begun, 1),
+                "train": round(trained - prepared, 1),
+                "test": round(time.monotonic() - trained, 1),
+            },
+            **provenance(),
+        }
+
+    def describe(self) -> dict[str, Any]:
+        """Tells what all cells share, for the report."""
+        return {
+            "data": self._data,
+            "train_identities": self.photos.num_classes,
+            "test_identities": len(set(self.query.identities)),
+            "test_rule": "folders" if (self.data / "query").is_dir() else "identity-split",
+            "baselines": json.loads(json.dumps({n: asdict(c) for n, c in self.configs.items()})),
+            "start": "scratch" if self.imagenet is None else self.imagenet.name,
+            "augmenters": self._described,
+            "strays": dict(self.strays),
+        }
+
+
+def _join(first: TrainingPhotos, second: TrainingPhotos) -> TrainingPhotos:
+    return TrainingPhotos(
+        first.names + second.names,
+        torch.cat([first.images, second.images]),
+        torch.cat([first.classes, second.classes]),
+        torch.cat([first.cameras, second.cameras]),
+        torch.cat([first.generated, second.generated]),
+        torch.cat([first.soft, second.soft]),
+    )
+
+
+def _compact(values: list[float]) -> str:
+    """Writes numbers in one short line, where JSON would take one for each."""
+    return " ".join(f"{value:.6g}" for value in values)
+
+
+def _hash(names: list[str]) -> str:
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()

@@ -1,0 +1,144 @@
+"""The runs of an experiment: what each learns from, and what it leaves."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from deformgan.errors import InputError
+from deformgan.reid.baselines import light_ide
+from deformgan.reid.cells import Cell, make_cells, read_results, run_cells
+from deformgan.reid.experiment import Experiment
+from deformgan.training.launch import open_fabric
+
+TINY = replace(light_ide(), name="tiny", size=(64, 32), batch_size=8, steps=2, small=0.0)
+
+
+@pytest.fixture
+def market(tmp_path) -> Path:
+    """Six people to learn from and three to test on, of two colours each, seen by two cameras."""
+    folder = tmp_path / "market"
+    (folder / "bounding_box_train").mkdir(parents=True)
+    random = np.random.default_rng(0)
+    for person in range(1, 10):
+        colours = random.integers(40, 215, (2, 3))
+        for photo in range(6):
+            image = np.repeat(colours, [32, 32], axis=0)[:, None] + random.integers(
+                -20, 21, (64, 32, 3)
+            )
+            name = f"{person:04d}_c{photo % 2 + 1}s1_{photo:06d}_01.jpg"
+            Image.fromarray(image.astype(np.uint8)).save(folder / "bounding_box_train" / name)
+    split = {
+        "train": [f"{person:04d}" for person in range(1, 7)],
+        "test": [f"{person:04d}" for person in range(7, 10)],
+    }
+    (folder / "identity-split.json").write_text(json.dumps(split))
+    return folder
+
+
+@pytest.fixture
+def made(market, tmp_path) -> Path:
+    """Three pictures of every photo, but of two photos none and of one only one."""
+    folder = tmp_path / "made"
+    folder.mkdir()
+    paths = sorted((market / "bounding_box_train").iterdir())
+    for place, path in enumerate(paths):
+        for number in range(1, {0: 0, 1: 0, 2: 1}.get(place, 3) + 1):
+            with Image.open(path) as image:
+                image.save(folder / f"{path.stem}g{number}.png")
+    return folder
+
+
+@pytest.fixture
+def fabric():
+    return open_fabric(torch.device("cpu"))
+
+
+def _cell(augmenter: str = "ours", alpha: int = 2, fraction: int = 100, seed: int = 0) -> Cell:
+    return Cell("tiny", augmenter, alpha, fraction, False, seed)
+
+
+def test_generated_photos_are_of_kept_ones_and_alpha_is_counted(market, made, fabric):
+    trial = Experiment.open(market, {"tiny": TINY}, {"ours": made}, fabric)
+    assert trial.strays == {"ours": 18 * 3}  # of the test people
+    photos, counts = trial.photos_of(_cell(alpha=3))
+    assert counts == {
+        "real": 36,
+        "generated": 36 * 2 - 5,
+        "missing": 5,
+        "identities": 6,
+        "soft": 0,
+        "alpha": (36 + 67) / 36,
+    }
+    assert int(photos.generated.sum()) == 67
+    part, counts = trial.photos_of(_cell(alpha=3, fraction=40))
+    assert counts["real"] == 12
+    kept = {name for name, fake in zip(part.names, part.generated, strict=True) if not fake}
+    sources = {
+        f"{Path(name).stem.rpartition('g')[0]}.jpg"
+        for name, fake in zip(part.names, part.generated, strict=True)
+        if fake
+    }
+    assert sources <= kept
+
+
+def test_cells_of_a_seed_share_kept_photos_and_other_seeds_keep_others(market, made, fabric):
+    trial = Experiment.open(market, {"tiny": TINY}, {"ours": made, "copy": None}, fabric)
+    kept = [
+        trial.photos_of(cell)[0].names[:12]
+        for cell in (
+            _cell("real", 1, 40),
+            _cell("ours", 2, 40),
+            _cell("copy", 2, 40),
+            _cell("real", 1, 40, seed=1),
+        )
+    ]
+    assert kept[0] == kept[1] == kept[2]
+    assert kept[3] != kept[0]
+
+
+def test_runs_leave_their_networks_and_their_scores_and_give_the_same_again(
+    market, made, fabric, tmp_path
+):
+    trial = Experiment.open(market, {"tiny": TINY}, {"ours": made, "jitter": None}, fabric)
+    cells = make_cells(["tiny"], ["ours", "jitter"], [1, 2], [50], "both", [0])
+    for out in (tmp_path / "first", tmp_path / "second"):
+        assert run_cells(cells, out, trial.settings, trial.measure, lambda _: None) == []
+    found = read_results(cells, tmp_path / "first")
+    again = read_results(cells, tmp_path / "second")
+    for cell in cells:
+        folder = tmp_path / "first" / "runs" / cell.name
+        assert (folder / "baseline.safetensors").is_file()
+        assert not (folder / "checkpoints").exists()
+        result = found[cell]
+        assert result["queries"] == again[cell]["queries"]
+        scores = [float(score) for score in result["queries"]["map"].split()]
+        assert len(scores) == len(result["queries"]["person"].split()) == 6
+        assert np.mean(scores) == pytest.approx(result["metrics"]["map"], abs=1e-5)
+        first = [float(score) for score in result["queries"]["rank1"].split()]
+        assert np.mean(first) == pytest.approx(result["metrics"]["rank1"], abs=1e-5)
+        penalty = [float(score) for score in result["queries"]["minp"].split()]
+        assert np.mean(penalty) == pytest.approx(result["metrics"]["minp"], abs=1e-5)
+
+
+def test_changed_pictures_or_settings_are_another_experiment(market, made, fabric, tmp_path):
+    def settings():
+        return Experiment.open(market, {"tiny": TINY}, {"ours": made}, fabric).settings
+
+    first = settings()(_cell())
+    assert first == settings()(_cell())
+    assert first["baseline"]["seed"] == 0
+    (made / next(made.iterdir()).name).write_bytes(b"other")
+    assert settings()(_cell())["augmenter"] != first["augmenter"]
+    assert settings()(_cell("real", 1)) == settings()(_cell("real", 1))
+
+
+def test_what_is_no_augmenter_and_a_set_that_is_augmented_already_are_refused(market, made, fabric):
+    with pytest.raises(InputError, match="Unknown augmenter 'magic': it is one of copy, jitter"):
+        Experiment.open(market, {"tiny": TINY}, {"magic": None}, fabric)
+    with pytest.raises(InputError, match="does not exist"):
+        Experiment.open(market, {"tiny": TINY}, {"ours": made / "nowhere"}, fabric)

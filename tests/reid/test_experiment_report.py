@@ -1,0 +1,189 @@
+"""What the runs of an experiment say together."""
+
+import json
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+from deformgan.evaluation.bootstrap import paired_difference
+from deformgan.evaluation.significance import holm
+from deformgan.reid.cells import make_cells
+from deformgan.reid.experiment_figures import draw_figures
+from deformgan.reid.experiment_report import summarize, write_report
+
+PEOPLE = [f"{row:04d}" for row in range(40) for _ in range(3)]
+SHARED = {
+    "data": {"folder": "market", "photos": 400, "queries": 120, "gallery": 300},
+    "train_identities": 60,
+    "test_identities": 40,
+    "test_rule": "identity-split",
+    "baselines": {
+        "light-bot": {
+            "network": "light",
+            "method": "bot",
+            "size": [128, 64],
+            "steps": 100,
+            "batch_size": 64,
+            "optimizer": "adamw",
+            "learning_rate": 0.002,
+        }
+    },
+    "start": "scratch",
+    "augmenters": {"ours": {"folder": "made", "pictures": 400}, "jitter": {"rival": "jitter"}},
+    "strays": {"ours": 3},
+}
+CELLS = make_cells(["light-bot"], ["ours", "jitter"], [1, 2], [40, 100], "on", [0, 1, 2])
+
+
+def _results(effects, cells=CELLS, spread=0.002, by_seed=(0.0, 0.0, 0.0)):
+    """Makes up runs: a query's score is its difficulty, its person's reaction, and some noise."""
+    random = np.random.default_rng(0)
+    hard = random.uniform(0.1, 0.5, len(PEOPLE))
+    of_seed = random.normal(0, 0.01, 10)
+    results = {}
+    for cell in cells:
+        effect = effects.get((cell.augmenter, cell.fraction), 0.0)
+        effect += by_seed[cell.seed] if effect else 0.0
+        noise = random.normal(0, 0.03, len(PEOPLE))
+        shift = of_seed[cell.seed] + random.normal(0, spread)
+        scores = {
+            "map": (hard + effect + noise - noise.mean() + shift).clip(0, 1),
+            "rank1": (hard + effect > 0.3).astype(float),
+            "minp": (hard / 2 + effect).clip(0, 1),
+        }
+        results[cell] = {
+            "metrics": {name: float(values.mean()) for name, values in scores.items()},
+            "queries": {
+                "person": " ".join(PEOPLE),
+                **{name: " ".join(map(str, values)) for name, values in scores.items()},
+            },
+            "photos": {
+                "real": 160,
+                "generated": 150 * (cell.alpha - 1),
+                "missing": 10 * (cell.alpha - 1),
+                "alpha": 1.0 + 150 / 160 * (cell.alpha - 1),
+            },
+        }
+    return results
+
+
+def test_numbers_are_those_of_other_implementations():
+    results = _results({("ours", 40): 0.05})
+    report = summarize(results, CELLS, SHARED)
+    compared = report["comparisons"][0]
+    assert (compared["first"]["augmenter"], compared["first"]["fraction"]) == ("ours", 40)
+    by_key = {(c.augmenter, c.fraction, c.seed): results[c] for c in CELLS}
+    columns = {
+        (name, seed): np.array(by_key[name, 40, seed]["queries"]["map"].split(), dtype=float)
+        for name, seed in product(("ours", "real"), range(3))
+    }
+    means = [[columns[name, seed].mean() for seed in range(3)] for name in ("ours", "real")]
+    expected = stats.ttest_rel(*means)
+    found = compared["metrics"]["map"]
+    assert found["difference"] == pytest.approx(np.mean(means[0]) - np.mean(means[1]))
+    assert found["seeds"]["p"] == pytest.approx(expected.pvalue)
+    assert found["seeds"]["ci95"] == pytest.approx(list(expected.confidence_interval(0.95)))
+    first, second = (
+        torch.from_numpy(np.mean([columns[name, seed] for seed in range(3)], axis=0))
+        for name in ("ours", "real")
+    )
+    _, low, high = paired_difference(first, second, clusters=PEOPLE)
+    assert found["people"]["ci95"] == pytest.approx([low, high], abs=1e-6)
+    for way in ("seeds", "people"):
+        parts = [one["metrics"]["map"][way] for one in report["comparisons"]]
+        assert [part["p_holm"] for part in parts] == holm([part["p"] for part in parts])
+    condition = next(c for c in report["conditions"] if c["augmenter"] == "ours")
+    assert condition["metrics"]["map"]["mean"] == pytest.approx(np.mean(means[0]))
+    assert condition["metrics"]["map"]["sd"] == pytest.approx(np.std(means[0], ddof=1))
+    assert condition["real_alpha"] == pytest.approx(310 / 160)
+
+
+def test_a_large_effect_is_called_one_and_none_is_called_none():
+    effects = {("ours", 40): 0.05, ("ours", 100): 0.05, ("jitter", 40): -0.05}
+    report = summarize(_results(effects, spread=0.0005), CELLS, SHARED)
+    sentences = {
+        (one["first"]["augmenter"], one["first"]["fraction"]): one["verdict"]
+        for one in report["comparisons"]
+    }
+    assert "augmentation with ours x2 raised mAP by 5.0" in sentences["ours", 40]
+    assert "augmentation with jitter x2 lowered mAP by " in sentences["jitter", 40]
+    assert "jitter x2 did not measurably change mAP" in sentences["jitter", 100]
+    both = "light-bot, mean of 2 settings: augmentation with ours x2 raised mAP by 5."
+    assert report["verdicts"][0].startswith(both)
+    assert report["verdicts"][2:] == [one["verdict"] for one in report["comparisons"]]
+
+
+def test_the_mean_of_settings_is_that_of_their_differences():
+    report = summarize(_results({("ours", 40): 0.05, ("jitter", 100): -0.02}), CELLS, SHARED)
+    for pooled in report["pooled"]:
+        parts = [
+            one["metrics"]["map"]
+            for one in report["comparisons"]
+            if one["first"]["augmenter"] == pooled["first"]["augmenter"]
+        ]
+        by_seed = np.mean([part["by_seed"] for part in parts], axis=0)
+        found = pooled["metrics"]["map"]
+        assert found["by_seed"] == pytest.approx(by_seed)
+        assert found["seeds"]["p"] == pytest.approx(stats.ttest_1samp(by_seed, 0).pvalue)
+
+
+def test_a_null_result_is_reported_as_one():
+    report = summarize(_results({}, spread=0.004), CELLS, SHARED)
+    assert len(report["verdicts"]) == 6
+    for sentence in report["verdicts"]:
+        assert "did not measurably change mAP" in sentence or "has no sure effect" in sentence
+
+
+def test_an_effect_on_these_people_that_varies_with_the_seed_is_not_called_sure():
+    results = _results({("ours", 40): 0.05}, by_seed=(-0.06, 0.0, 0.06))
+    verdict = summarize(results, CELLS, SHARED)["comparisons"][0]["verdict"]
+    assert "has no sure effect on mAP: these runs differ for whichever people" in verdict
+    assert "of which 3 seeds show little" in verdict
+
+
+def test_a_report_of_half_of_the_runs_compares_the_seeds_that_both_sides_have():
+    done = [cell for cell in CELLS if cell.seed == 0] + [CELLS[6]]
+    report = summarize(_results({}, done), CELLS, SHARED)
+    assert not report["complete"]
+    assert all(one["seeds"] == [0] for one in report["comparisons"])
+    assert all(one["metrics"]["map"]["seeds"]["p"] == 1.0 for one in report["comparisons"])
+    text = write_report(report, [])
+    assert "**Unfinished: 7 of 18 runs.**" in text
+    assert "no interval" in text
+    assert draw_figures(report)
+    nothing = summarize({}, CELLS, SHARED)
+    assert "Nothing to compare yet" in write_report(nothing, [])
+    assert draw_figures(nothing) == {}
+
+
+def test_ours_is_compared_with_every_rival_too():
+    report = summarize(_results({("ours", 40): 0.05}, spread=0.0005), CELLS, SHARED)
+    assert [
+        (one["first"]["augmenter"], one["second"]["augmenter"]) for one in report["between"]
+    ] == [("ours", "jitter")] * 2
+    assert "ours x2 raised mAP compared with jitter x2 by 5." in report["between"][0]["verdict"]
+
+
+def test_the_report_is_whole_markdown_and_json():
+    report = summarize(_results({("ours", 40): 0.05}), CELLS, SHARED)
+    figures = draw_figures(report)
+    assert list(figures) == ["map-x2-light-bot-erasing.png", "difference-light-bot-erasing.png"]
+    text = write_report(report, list(figures))
+    tables = [block for block in text.split("\n\n") if block.startswith("|")]
+    assert len(tables) == 3
+    for table in tables:
+        assert len({line.count("|") for line in table.splitlines()}) == 1
+    for words in ("3 seeds are few", "*training* folder", "has learnt from all photos", "(map-x2"):
+        assert words in text
+    json.dumps(report, allow_nan=False)
+
+
+def test_one_seed_gives_no_spread_and_says_so():
+    cells = [cell for cell in CELLS if cell.seed == 0]
+    report = summarize(_results({}, cells), cells, SHARED)
+    assert report["complete"]
+    assert all(one["metrics"]["map"]["sd"] is None for one in report["conditions"])
+    assert "1 seed is few" in write_report(report, [])
