@@ -1,6 +1,7 @@
 """What a generated image is punished for; each file is one term."""
 
 from deformgan.losses.adversarial import discriminator_loss, generator_loss
+from deformgan.losses.identity import identity_loss
 from deformgan.losses.l1 import l1_loss
 from deformgan.losses.l2 import l2_loss
 from deformgan.losses.nearest_neighbour import nearest_neighbour_loss
@@ -10,6 +11,7 @@ from deformgan.losses.total_variation import total_variation_loss
 __all__ = [
     "discriminator_loss",
     "generator_loss",
+    "identity_loss",
     "l1_loss",
     "l2_loss",
     "nearest_neighbour_loss",

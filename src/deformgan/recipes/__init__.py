@@ -19,7 +19,7 @@ from deformgan.recipes.paper_market import (
     paper_market_percloss,
 )
 from deformgan.recipes.paper_market_small import paper_market_small
-from deformgan.recipes.pedestrian import pedestrian, pedestrian_small
+from deformgan.recipes.pedestrian import pedestrian, pedestrian_reid, pedestrian_small
 from deformgan.recipes.quickstart import quickstart
 from deformgan.recipes.reference import (
     reference_fashion_baseline,
@@ -38,6 +38,7 @@ _ALL: tuple[Callable[[], TrainConfig], ...] = (
     quickstart,
     pedestrian_small,
     pedestrian,
+    pedestrian_reid,
     synthetic,
     fashion,
     paper_market_baseline,

@@ -25,6 +25,8 @@ class LossWeights:
         l2: On pixels.
         perceptual: On VGG-19 conv2_1.
         ssim: Of 1 - SSIM (ours).
+        identity: Of 1 - cosine of the bundled Re-ID network's vectors (the paper's rival: a
+            generator trained for Re-ID).
         person: How often a pixel of the person counts in the nearest-neighbour terms, beside 1 for
             one of the background (ours: the target's background is not to be known).
     """
@@ -36,6 +38,7 @@ class LossWeights:
     l2: float = 0.0
     perceptual: float = 0.0
     ssim: float = 0.0
+    identity: float = 0.0
     person: float = 1.0
 
     def __post_init__(self):

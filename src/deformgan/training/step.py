@@ -10,6 +10,7 @@ from torch import Tensor
 
 from deformgan.backbones.vgg19 import Vgg19Features
 from deformgan.losses.adversarial import discriminator_loss, generator_loss
+from deformgan.losses.identity import identity_loss
 from deformgan.losses.l1 import l1_loss
 from deformgan.losses.l2 import l2_loss
 from deformgan.losses.nearest_neighbour import nearest_neighbour_loss
@@ -129,6 +130,8 @@ def generator_terms(
         terms["l2"] = weights.l2 * l2_loss(generated, wanted_image)
     if weights.ssim:
         terms["ssim"] = weights.ssim * (1 - _ssim(generated, wanted_image))
+    if weights.identity:
+        terms["identity"] = weights.identity * identity_loss(generated, wanted_image)
     if weights.nearest_neighbour_pixels:
         # On the scale that VGG's own input has.
         nearest = _nearest_neighbour(generated, wanted_image, target.pose, config)
