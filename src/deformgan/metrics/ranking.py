@@ -60,7 +60,8 @@ def rank_gallery(
         code takes trapezoids; Ye et al., "Deep Learning for Person Re-identification: A Survey and
         Outlook", TPAMI 2021, for the inverse negative penalty.
     """
-    if not similarity.isfinite().all():
+    # A sum is ten times as quick, and finite where all are (but for rare overflows).
+    if not similarity.sum().isfinite() and not similarity.isfinite().all():
         raise ValueError("similarities must be finite.")
     parts = [
         _rank(*(part.cpu() for part in block))
@@ -71,12 +72,16 @@ def rank_gallery(
 
 
 def _rank(similarity: Tensor, same: Tensor, junk: Tensor) -> tuple[Tensor, ...]:
-    match = same & ~junk
-    counts = match.sum(dim=1)
-    asked = counts.nonzero()[:, 0]
-    similarity, match, counts = similarity[asked], match[asked], counts[asked]
-    similarity = similarity.masked_fill(junk[asked], -torch.inf)
-    places = _places(similarity, match, counts)
+    # The few matches are listed once: sums over rows of a mask take as long as sorting them.
+    query, photo = (same & ~junk).nonzero().T
+    every = query.bincount(minlength=len(same))
+    asked = every.nonzero()[:, 0]
+    counts = every[asked]
+    row = torch.repeat_interleave(counts)
+    similarity = similarity.masked_fill(junk, -torch.inf)
+    if len(asked) < len(same):
+        similarity = similarity[asked]
+    places = _places(similarity, row, photo, counts)
     number = torch.arange(1, places.shape[1] + 1)
     real = number <= counts[:, None]
     place, number = places.double(), number.double()
@@ -93,7 +98,9 @@ def _rank(similarity: Tensor, same: Tensor, junk: Tensor) -> tuple[Tensor, ...]:
     )
 
 
-def _places(similarity: Tensor, match: Tensor, counts: Tensor) -> Int64[Tensor, "asked most"]:
+def _places(
+    similarity: Tensor, query: Tensor, photo: Tensor, counts: Tensor
+) -> Int64[Tensor, "asked most"]:
     """Gives the places of the matches, ascending; beyond a query's last one, too high ones.
 
     The gallery is not put in order, which takes several times as long: in the sorted *values* it is
@@ -102,7 +109,6 @@ def _places(similarity: Tensor, match: Tensor, counts: Tensor) -> Int64[Tensor, 
     """
     most = int(counts.max()) if len(counts) else 1
     gallery = similarity.shape[1]
-    query, photo = match.nonzero().T
     slot = torch.arange(len(query)) - (counts.cumsum(0) - counts)[query]
     values = similarity.new_full((len(counts), most), -torch.inf)
     values[query, slot] = similarity[query, photo]
