@@ -1,0 +1,314 @@
+"""augment: shards, the gate at work, breaking off, several processes."""
+
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from deformgan.checkpoint import save_generator
+from deformgan.datasets.bundled_people import FOLDER
+from deformgan.datasets.market1501 import Market1501
+from deformgan.errors import InputError
+from deformgan.models.generator import Generator, GeneratorConfig
+from deformgan.pose_formats import read_annotation_csv
+from deformgan.predict import PoseTransfer
+from deformgan.reid.augment import REPORT, augment
+from deformgan.reid.gate import QualityGate
+from deformgan.reid.manifest import MANIFEST, read_manifest
+from deformgan.reid.shards import encode_jpeg
+
+TINY = GeneratorConfig(
+    encoder_widths=(4, 4, 4, 4, 4, 4),
+    decoder_widths=(4, 4, 4, 4, 4),
+    upsampling="resize",
+    blend=False,
+)
+ALL = QualityGate(min_person=0.0, min_pose=0.0, min_identity=-1.0)
+COMMAND = "from deformgan.cli.main import main; raise SystemExit(main())"
+
+
+class BrokenOffError(Exception):
+    """What stands for a kill within one process."""
+
+
+@pytest.fixture(scope="module")
+def market(tmp_path_factory) -> Path:
+    """Five rendered people by four cameras; one photo lacks a hip."""
+    folder = tmp_path_factory.mktemp("market")
+    (folder / "bounding_box_train").mkdir()
+    head, *lines = (FOLDER / "annotation.csv").read_text().splitlines()[:21]
+    name, y, x = lines[7].split(":")
+    lines[7] = ":".join(
+        [name, *(json.dumps([*json.loads(v)[:8], -1, *json.loads(v)[9:]]) for v in (y, x))]
+    )
+    (folder / "annotation.csv").write_text("\n".join([head, *lines]) + "\n")
+    for line in lines:
+        photo = line.partition(":")[0]
+        shutil.copy(FOLDER / "bounding_box_train" / photo, folder / "bounding_box_train")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory) -> Path:
+    """A generator that has learnt nothing: what it paints is noise to a detector."""
+    torch.manual_seed(3)
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    save_generator(path, Generator(TINY), {"size": [128, 64]})
+    return path
+
+
+@pytest.fixture(scope="module")
+def few(market) -> Path:
+    """The table of its first six photos alone."""
+    table = market.with_name("few.csv")
+    lines = (market / "annotation.csv").read_text().splitlines()[:7]
+    table.write_text("\n".join(lines) + "\n")
+    return table
+
+
+@pytest.fixture
+def run(market, weights):
+    """Augments, by default without a gate, in shards of four."""
+
+    def start(out, **changed):
+        settings = {"weights": weights, "gate": None, "shard_size": 4, **changed}
+        return augment(market, out, **settings)
+
+    return start
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    """Gives all files but the report, whose seconds differ."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != REPORT
+    }
+
+
+def numbers(report) -> tuple:
+    return report.settings, report.counts, report.rejected_by, report.acceptance
+
+
+def test_every_usable_photo_gets_its_pictures_and_every_photo_stays(run, market, tmp_path):
+    report = run(tmp_path / "out", per_image=2)
+    usable = Market1501(market).usable
+    assert report.counts == {
+        "originals": len(usable),
+        "sources": int(usable.sum()),
+        "unusable": int((~usable).sum()),
+        "asked": 2 * int(usable.sum()),
+        "drawn": 2 * int(usable.sum()),
+        "written": 2 * int(usable.sum()),
+        "rejected": 0,
+        "given_up": 0,
+    }
+    before = content(market)
+    after = content(tmp_path / "out")
+    added = {Path(name).name for name in after if name.endswith(".jpg") and name not in before}
+    expected = {
+        f"{Path(name).stem}g{number}.jpg"
+        for name, good in zip(Market1501(market).names, usable, strict=True)
+        for number in (1, 2)
+        if good
+    }
+    assert added == expected
+    assert all(after[name] == value for name, value in before.items() if name.endswith(".jpg"))
+
+
+def test_the_reader_of_market_1501_reads_it_with_the_joints_that_were_asked_for(
+    run, market, tmp_path
+):
+    run(tmp_path / "out")
+    both, originals = Market1501(tmp_path / "out"), Market1501(market)
+    assert set(originals.names) < set(both.names)
+    asked = read_annotation_csv(market / "annotation.csv")
+    for photo in read_manifest(tmp_path / "out" / MANIFEST):
+        row = both.names.index(photo.name)
+        assert both.identities[row] == photo.identity == photo.source.partition("_")[0]
+        assert torch.equal(both.poses.joints[row], asked[photo.target].joints[0])
+        assert torch.equal(both.poses.visible[row], asked[photo.target].visible[0])
+        assert photo.target != photo.source
+
+
+def test_a_picture_is_what_the_generator_paints_as_a_jpeg(run, market, weights, tmp_path):
+    run(tmp_path / "out")
+    transfer = PoseTransfer.load(weights)
+    poses = read_annotation_csv(market / "annotation.csv")
+    for photo in read_manifest(tmp_path / "out" / MANIFEST)[:5]:
+        source = market / "bounding_box_train" / photo.source
+        alone = transfer(source, poses[photo.source], poses[photo.target], (128, 64))
+        file = encode_jpeg(torch.from_numpy(alone).permute(2, 0, 1))
+        expected = np.array(Image.open(io.BytesIO(file))).astype(int)
+        found = np.array(Image.open(tmp_path / "out" / "bounding_box_train" / photo.name))
+        # A grey level that a batch rounds differently, and what a JPEG makes of it.
+        assert np.abs(found - expected).max() <= 4
+        assert (found == expected).mean() > 0.99
+
+
+def test_a_generator_of_noise_adds_nothing_and_the_report_says_why(run, market, tmp_path):
+    report = run(tmp_path / "out", gate=QualityGate(), tries=3)
+    counts = report.counts
+    assert (counts["written"], counts["given_up"]) == (0, counts["asked"])
+    assert counts["rejected"] == counts["drawn"] == 3 * counts["asked"]
+    assert report.rejected_by["person"] > 0.8 * counts["drawn"]
+    assert report.acceptance == 0.0
+    assert read_manifest(tmp_path / "out" / MANIFEST) == []
+    assert Market1501(tmp_path / "out").names == Market1501(market).names
+
+
+def test_rejected_pictures_are_drawn_again_in_other_poses(run, few, tmp_path):
+    settings = {"weights": "synthetic", "tries": 4, "annotations": few}
+    free = run(tmp_path / "free", gate=ALL, **settings)
+    first = {p.name: p for p in read_manifest(tmp_path / "free" / MANIFEST)}
+    # Half of what passes without a gate is too little with this one.
+    floor = float(np.median([p.scores["identity"] for p in first.values()]))
+    gate = QualityGate(min_person=0.0, min_pose=0.0, min_identity=floor)
+    report = run(tmp_path / "gated", gate=gate, **settings)
+    counts = report.counts
+    assert counts["drawn"] == counts["written"] + counts["rejected"]
+    assert counts["asked"] == counts["written"] + counts["given_up"]
+    assert 0 < counts["rejected"] == report.rejected_by["identity"] < counts["drawn"]
+    assert free.counts["rejected"] == 0
+    photos = read_manifest(tmp_path / "gated" / MANIFEST)
+    assert {p.attempt for p in photos} > {0}
+    assert max(p.attempt for p in photos) < 4
+    # No pose is taken twice, those that passed at once are those asked for without a gate, and the
+    # others are neither.
+    assert len({(p.source, p.target) for p in photos}) == len(photos)
+    for photo in photos:
+        assert photo.scores["identity"] >= floor
+        assert (photo.target == first[photo.name].target) == (photo.attempt == 0)
+    mean = np.mean([p.scores["identity"] for p in photos])
+    assert report.mean_scores["identity"] == pytest.approx(mean)
+
+
+def test_tries_end_where_the_pool_of_poses_does(run, few, tmp_path):
+    report = run(tmp_path / "out", gate=QualityGate(), tries=50, annotations=few)
+    sources = report.counts["sources"]
+    assert sources == 6
+    assert report.counts["drawn"] == sources * (sources - 1)
+
+
+def test_poses_of_a_table_are_asked_for_and_no_others(run, market, tmp_path):
+    head, *lines = (FOLDER / "annotation.csv").read_text().splitlines()
+    table = tmp_path / "poses.csv"
+    # Some names tell who it is, some do not.
+    lines = [line if row % 2 else f"walk-{line}" for row, line in enumerate(lines[100:120])]
+    table.write_text("\n".join([head, *lines]) + "\n")
+    run(tmp_path / "out", poses=table)
+    known = read_annotation_csv(table)
+    photos = read_manifest(tmp_path / "out" / MANIFEST)
+    written = read_annotation_csv(tmp_path / "out" / "market-annotation-train.csv")
+    assert len(photos) == int(Market1501(market).usable.sum())
+    assert len({photo.target for photo in photos}) > 5
+    for photo in photos:
+        torch.testing.assert_close(written[photo.name].joints, known[photo.target].joints)
+
+
+def test_another_seed_asks_for_other_poses(run, tmp_path):
+    targets = []
+    for seed in (0, 0, 1):
+        out = tmp_path / str(len(targets))
+        run(out, seed=seed)
+        targets.append([photo.target for photo in read_manifest(out / MANIFEST)])
+    assert targets[0] == targets[1] != targets[2]
+
+
+def test_two_processes_write_the_bytes_of_one(run, tmp_path):
+    settings = {"gate": ALL, "per_image": 2}
+    whole = run(tmp_path / "one", **settings)
+    assert run(tmp_path / "two", rank=1, world=2, **settings) is None
+    report = run(tmp_path / "two", rank=0, world=2, **settings)
+    assert content(tmp_path / "one") == content(tmp_path / "two")
+    assert numbers(report) == numbers(whole)
+
+
+@pytest.mark.parametrize("after", [1, 2, 4])
+def test_broken_off_and_begun_again_it_writes_the_bytes_of_an_unbroken_run(run, tmp_path, after):
+    def broken(shards, what):
+        for number in shards:
+            if number == after:
+                raise BrokenOffError
+            yield number
+
+    whole = run(tmp_path / "whole")
+    with pytest.raises(BrokenOffError):
+        run(tmp_path / "broken", progress=broken)
+    assert not (tmp_path / "broken" / MANIFEST).exists()
+    made = []
+    report = run(tmp_path / "broken", progress=lambda shards, what: made.extend(shards) or made)
+    assert made == list(range(after, 5))
+    assert content(tmp_path / "whole") == content(tmp_path / "broken")
+    assert numbers(report) == numbers(whole)
+
+
+def test_a_finished_folder_is_left_as_it_is(run, tmp_path):
+    first = run(tmp_path / "out")
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")}
+    assert run(tmp_path / "out") == first
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")} == before
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"seed": 1}, {"per_image": 2}, {"gate": ALL}, {"labels": "new"}, {"shard_size": 5}],
+    ids=lambda changed: next(iter(changed)),
+)
+def test_a_folder_of_other_settings_is_refused(run, tmp_path, changed):
+    run(tmp_path / "out")
+    before = content(tmp_path / "out")
+    with pytest.raises(InputError, match="begun with other settings"):
+        run(tmp_path / "out", **changed)
+    assert content(tmp_path / "out") == before
+
+
+def test_a_jpeg_is_the_same_bytes_for_the_same_picture_and_near_it():
+    random = torch.Generator().manual_seed(0)
+    small = torch.rand(1, 3, 8, 4, generator=random)
+    picture = (torch.nn.functional.interpolate(small, (128, 64), mode="bicubic")[0] * 255).byte()
+    file = encode_jpeg(picture)
+    assert file == encode_jpeg(picture.clone())
+    decoded = np.array(Image.open(io.BytesIO(file))).astype(int)
+    assert np.abs(decoded - picture.permute(1, 2, 0).numpy()).mean() < 2
+
+
+def command(market: Path, weights: Path, out: Path) -> list[str]:
+    flags = {"data": market, "weights": weights, "out": out, "per-image": 40, "shard-size": 1}
+    named = [word for name, value in flags.items() for word in (f"--{name}", str(value))]
+    return [*named, "--no-gate"]
+
+
+@pytest.mark.slow
+def test_killed_half_way_and_started_again_it_writes_the_same_bytes(market, weights, tmp_path):
+    start = [sys.executable, "-c", COMMAND, "reid", "augment"]
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    subprocess.run([*start, *command(market, weights, whole)], check=True, timeout=200)
+    process = subprocess.Popen([*start, *command(market, weights, killed)])
+    while len(list(killed.glob(".unfinished/tally-*.json"))) < 4 and process.poll() is None:
+        time.sleep(0.01)
+    process.kill()
+    assert process.wait(timeout=60) == -9
+    assert not (killed / MANIFEST).exists()
+    subprocess.run([*start, *command(market, weights, killed)], check=True, timeout=200)
+    assert content(whole) == content(killed)
+
+
+@pytest.mark.slow
+def test_torchrun_with_two_processes_writes_the_bytes_of_one(market, weights, tmp_path):
+    start = [sys.executable, "-c", COMMAND, "reid", "augment"]
+    subprocess.run([*start, *command(market, weights, tmp_path / "one")], check=True, timeout=200)
+    many = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
+    many += ["--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0", "-m", "deformgan"]
+    many += ["reid", "augment", *command(market, weights, tmp_path / "two")]
+    subprocess.run(many, check=True, timeout=280, env=os.environ)
+    assert content(tmp_path / "one") == content(tmp_path / "two")
