@@ -1,6 +1,8 @@
 """Vectors of people: by a network, ours or an ONNX file, or read from a file of them."""
 
 import json
+import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -152,7 +154,7 @@ def _read(path: Path) -> tuple[list[str], Tensor]:
             with np.load(path, allow_pickle=False) as file:
                 names, vectors = file["names"], file["vectors"]
             return [str(name) for name in names], torch.from_numpy(vectors.astype(np.float32))
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error):
             raise InputError(
                 f"{path} is not a file of vectors: an .npz with `names` (texts) and `vectors`."
             ) from None

@@ -35,7 +35,8 @@ def by_pairs(vectors, people, cameras):
     found = []
     for same in (True, False):
         covariance = sums[same] / counts[same]
-        found.append(covariance + RIDGE * covariance.diagonal().mean() * torch.eye(len(covariance)))
+        ridge = RIDGE * covariance.diagonal().mean()
+        found.append(covariance + ridge * torch.eye(len(covariance), dtype=torch.float64))
     return found
 
 
@@ -62,7 +63,22 @@ def test_kissme_is_its_definition(seed):
     for i in range(3):
         for j in range(5):
             d = query[i] - gallery[j]
-            assert found[i, j].item() == pytest.approx((d @ metric @ d).item(), rel=1e-7, abs=1e-9)
+            assert found[i, j].item() == pytest.approx((d @ metric @ d).item(), rel=1e-9, abs=1e-12)
+
+
+def test_kissme_on_fewer_components_is_its_definition_on_them():
+    vectors, people, cameras = training_set(features=12)
+    centred = vectors - vectors.mean(dim=0)
+    reduced = centred @ torch.linalg.svd(centred, full_matrices=False)[2][:5].T
+    same, other = by_pairs(reduced, people, cameras)
+    values, axes = torch.linalg.eigh(torch.linalg.inv(same) - torch.linalg.inv(other))
+    assert values[0] < 0  # so that something is cut off
+    metric = axes @ torch.diag(values.clamp(min=0)) @ axes.T
+    distance = Kissme(dimensions=5)
+    distance.fit(vectors, people, cameras)
+    difference = reduced[:3, None] - reduced[3:8]
+    expected = torch.einsum("qgi,ij,qgj->qg", difference, metric, difference)
+    torch.testing.assert_close(distance(vectors[:3], vectors[3:8]), expected, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -80,7 +96,7 @@ def test_xqda_is_its_definition(seed):
     for i in range(3):
         for j in range(5):
             d = w.T @ (vectors[i] - vectors[3 + j])
-            assert found[i, j].item() == pytest.approx((d @ metric @ d).item(), rel=1e-7, abs=1e-9)
+            assert found[i, j].item() == pytest.approx((d @ metric @ d).item(), rel=1e-9, abs=1e-12)
 
 
 def shifted_by_cameras(people, seed):
@@ -147,6 +163,17 @@ def test_one_camera_or_one_person_teaches_nothing(name):
         distance.fit(vectors, torch.arange(len(vectors)), cameras)
     with pytest.raises(InputError, match="two people"):
         distance.fit(vectors, torch.zeros_like(people), cameras)
+
+
+@pytest.mark.parametrize("name", LEARNT)
+def test_vectors_that_never_differ_teach_nothing(name):
+    random = torch.Generator().manual_seed(0)
+    people, cameras = torch.arange(10).repeat_interleave(4), torch.arange(40) % 2 + 1
+    views_alike = F.normalize(torch.randn(10, 6, generator=random), dim=1)[people]
+    distance = DISTANCES[name]()
+    for vectors in (views_alike, views_alike[:1].expand(40, 6)):
+        with pytest.raises(InputError, match="never differ"):
+            distance.fit(vectors, people, cameras)
 
 
 @pytest.mark.parametrize("name", DISTANCES)

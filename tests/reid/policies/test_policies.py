@@ -9,6 +9,7 @@ import torch
 from deformgan.datasets.photo_set import PhotoSet
 from deformgan.pose import Pose
 from deformgan.reid.policies import POLICIES, PosePolicy
+from deformgan.reid.policies.choice import by_need
 from deformgan.reid.policies.coverage import Coverage, cluster, describe_poses
 from deformgan.reid.policies.viewpoint import SIDES, UNKNOWN, Viewpoint, sides_seen
 from deformgan.skeletons.openpose18 import OPENPOSE18
@@ -122,32 +123,47 @@ def test_the_side_without_a_face_is_that_of_the_ear_or_unknown():
     assert sides_seen(Pose(pose.joints, visible)).tolist() == [UNKNOWN]
 
 
-def test_viewpoints_come_in_equal_turns_those_that_are_lacking_first():
+def test_viewpoints_are_balanced_over_real_and_generated_photos():
     kinds = [looking(20), looking(-20), looking(0, 4), looking(0, -4)]
-    sides = [0, 0, 1, 1, 2, 2, 3, 3, 0, 1, 2, 3, 0, 0, 1, 2]
+    # 0001 is seen thrice from the front and once from the back, others make the pool.
+    sides = [0, 0, 0, 1, *([0, 1, 2, 3] * 5)]
     photos = photo_set(Pose.cat([kinds[side] for side in sides]))
-    photos.identities[:] = ["0001"] * 3 + ["0002"] * 13  # 0001: twice from the front, once the back
+    photos.identities[:] = ["0001"] * 4 + ["0002"] * 20
     policy = Viewpoint(photos)
-    rows = draw(policy, 0, count=8)
-    asked = [SIDES[int(policy.sides[row])] for row in rows]
-    assert set(asked[:2]) == {"left", "right"}
-    assert asked[2:4] == ["back", "front"]
-    assert set(asked[4:6]) == {"left", "right"}
-    assert asked[6:8] == ["back", "front"]
+    total = Counter({"front": 3, "back": 1})
+    for source in range(4):  # two pictures of each: eight beside the four, so three of each side
+        rows = draw(policy, source, count=2, seed=source)
+        total.update(SIDES[int(policy.sides[row])] for row in rows[:2])
+    assert total == {"front": 3, "back": 3, "left": 3, "right": 3}
+
+
+def test_redraws_are_of_the_same_sides():
+    kinds = [looking(20), looking(-20), looking(0, 4), looking(0, -4)]
+    photos = photo_set(Pose.cat([kinds[row % 4] for row in range(40)]))
+    policy = Viewpoint(photos)
+    asked = [int(policy.sides[row]) for row in draw(policy, 0, count=2)]
+    assert asked[:8] == asked[:2] * 4
 
 
 def test_coverage_asks_for_the_kinds_that_a_person_lacks(photos):
     policy = Coverage(photos, clusters=5)
-    kinds = [int(kind) for kind in policy.kinds]
-    for source in (1, 8):
-        who = photos.identities[source]
-        mine = Counter(
-            kinds[row] for row in range(60) if photos.identities[row] == who and photos.usable[row]
+    kinds = policy.kinds.tolist()
+    for who in ("0002", "0009"):
+        mine = [row for row in range(60) if photos.identities[row] == who and photos.usable[row]]
+        total = Counter(kinds[row] for row in mine)
+        for source in mine:
+            total.update(kinds[row] for row in draw(policy, source, count=2)[:2])
+        # Ten pictures beside at most five photos of five kinds: as even as whole numbers allow.
+        heights = [total[kind] for kind in range(5)]
+        assert max(heights) - min(heights) <= 1 or max(heights) == max(
+            Counter(kinds[row] for row in mine).values()
         )
-        rows = draw(policy, source, count=5)
-        asked = [kinds[row] for row in rows[:5]]
-        assert sorted(asked) == list(range(5))  # one of each kind before any comes again
-        assert [mine[kind] for kind in asked] == sorted(mine[kind] for kind in asked)
+
+
+def test_needs_are_filled_one_at_a_time():
+    assert by_need([3, 1, 0], start=0, count=5) == [2, 1, 2, 1, 2]
+    assert by_need([3, 1, 0], start=3, count=2) == [1, 2]
+    assert by_need([0, 0, 0], start=0, count=4, first=1) == [1, 2, 0, 1]
 
 
 def test_kinds_are_clusters_of_poses_wherever_they_stand_and_however_large(people):

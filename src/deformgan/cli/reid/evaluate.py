@@ -36,7 +36,8 @@ def evaluate(
             identity-split.json, whose test people are searched for.
         distance: What vectors of length 1 are compared by; kissme and xqda learn it first.
         train: Market layout whose training people teach kissme or xqda; by default --data.
-        rerank: Also re-rank by k-reciprocal neighbours (k1 20, k2 6, weight 0.3).
+        rerank: Also re-rank by k-reciprocal neighbours (k1 20, k2 6, weight 0.3), in Euclidean
+            distance, whatever --distance says.
         multi_query: Search with the mean of all vectors of the person by that camera, from gt_bbox
             where --data has it, else from the gallery.
         device: Where networks of ours compute, such as cpu or cuda.

@@ -20,7 +20,8 @@ class Kissme:
         Koestinger et al., "Large Scale Metric Learning from Equivalence Constraints", CVPR 2012:
         M is the difference of the inverse covariances, without its negative part. Section 2.6 of
         the method's protocols: PCA to 200 dimensions. Pairs of one person are of two cameras, as in
-        the search; all pairs are taken, not a draw of them.
+        the search; all pairs are taken, not a draw of them. Both covariances get a ridge (see
+        `pair_scatter`), which the paper does without.
     """
 
     learns = True

@@ -9,6 +9,7 @@ from torch import Tensor
 from deformgan.errors import InputError
 
 RIDGE = 1e-3  # of the mean variance, added to every variance
+_ROUNDING = 1e-12  # of the mean square, below which differences are none
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ def pair_scatter(
         cameras: Who took it.
     """
     vectors = vectors.double()
+    size = vectors.square().sum(dim=1).mean()
+    vectors = vectors - vectors.mean(dim=0)  # no difference changes, but less cancels
     seen = torch.stack([people, cameras], dim=1)
     everybody = _spread(vectors, torch.zeros_like(people))
     of_person = _spread(vectors, people)
@@ -53,7 +56,13 @@ def pair_scatter(
     other, others = everybody[0] - of_person[0], everybody[1] - of_person[1]
     if others == 0:
         raise InputError("kissme and xqda learn from two people or more, not from one.")
-    return PairScatter(_ridged(same / pairs), _ridged(other / others))
+    same, other = same / pairs, other / others
+    if min(same.trace(), other.trace()) <= _ROUNDING * size:
+        raise InputError(
+            "Vectors of one person, or those of all, never differ; kissme and xqda learn from how "
+            "they do."
+        )
+    return PairScatter(_ridged(same), _ridged(other))
 
 
 def _spread(vectors: Tensor, groups: Tensor) -> tuple[Tensor, int]:

@@ -14,7 +14,8 @@ class Xqda:
         Liao et al., "Person Re-identification by Local Maximal Occurrence Representation and Metric
         Learning", CVPR 2015: the generalized eigenvectors of both covariances whose ratio is above
         1, and there the difference of the inverse covariances. Their ridge is 0.001 for features of
-        their size, here it is that share of the mean variance.
+        their size, on the covariance of one person; here it is that share of the mean variance, on
+        both. Pairs of two people may be of one camera, theirs are of two.
     """
 
     learns = True

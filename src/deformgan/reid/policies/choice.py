@@ -1,5 +1,6 @@
 """Choice: what all policies know: which poses there are, and whose."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 import torch
@@ -7,6 +8,8 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from deformgan.datasets.photo_set import PhotoSet
+
+REDRAWS = 8  # poses of a wanted kind for one that is asked for
 
 
 class Choice:
@@ -20,6 +23,27 @@ class Choice:
     def __init__(self, photos: PhotoSet):
         self.photos = photos
         self.pool = photos.usable.nonzero()[:, 0]
+        people = sorted(set(photos.identities))
+        self._numbers = {who: number for number, who in enumerate(people)}
+        counted: Counter[str] = Counter()
+        self._places = {}
+        for row in self.pool.tolist():
+            self._places[row] = counted[photos.identities[row]]
+            counted[photos.identities[row]] += 1
+
+    def lacking(self, source: int, count: int, seen: Sequence[int]) -> list[int]:
+        """Shares the groups that a person was seen in least among that person's photos.
+
+        Args:
+            source: Row of one of them, with a usable pose.
+            count: How many groups each photo gets.
+            seen: How many photos of the person there are in each group.
+
+        Returns:
+            The groups that this photo gets.
+        """
+        who = self._numbers[self.photos.identities[source]]
+        return by_need(seen, self._places[source] * count, count, first=who)
 
     def shuffled(self, source: int, random: torch.Generator) -> Int64[Tensor, "_"]:
         """Gives all usable rows but one, in an order drawn at random."""
@@ -27,28 +51,50 @@ class Choice:
         return order[order != source]
 
 
-def in_turns(
-    rows: Int64[Tensor, "poses"], groups: Int64[Tensor, "poses"], turns: Sequence[int]
+def by_need(counts: Sequence[int], start: int, count: int, first: int = 0) -> list[int]:
+    """Fills groups up to the same height, one at a time, and says which came when.
+
+    Args:
+        counts: How many are in each group already.
+        start: How many were added before.
+        count: How many to add.
+        first: The group that goes before others of equal height; those after it follow.
+
+    Returns:
+        The groups that get one, in order.
+    """
+    heights, order = list(counts), []
+    for _ in range(start + count):
+        lowest = min(
+            range(len(heights)), key=lambda group: (heights[group], (group - first) % len(heights))
+        )
+        heights[lowest] += 1
+        order.append(lowest)
+    return order[start:]
+
+
+def take_in_turns(
+    rows: Int64[Tensor, "poses"], groups: Int64[Tensor, "poses"], wanted: Sequence[int]
 ) -> Int64[Tensor, "poses"]:
-    """Takes one of each group, then a second one of each, and so on.
+    """Puts rows of wanted groups first, in the order in which they are wanted, again and again.
 
     Args:
         rows: In the order in which those of one group come.
         groups: Of which group each is.
-        turns: The order of the groups; rows of others come behind all.
+        wanted: Groups, some perhaps several times.
+
+    Returns:
+        All rows: up to `REDRAWS` times those that are wanted, then the others as they came.
     """
-    place = {group: turn for turn, group in enumerate(turns)}
-    last = len(turns)
-    turn = torch.tensor([place.get(group, last) for group in groups.tolist()])
-    ranks = torch.empty(len(rows), dtype=torch.long)
-    for group in turn.unique().tolist():
-        mine = turn == group
-        ranks[mine] = torch.arange(int(mine.sum()))
-    ranks[turn == last] += len(rows)
-    return rows[(ranks * (last + 1) + turn).argsort(stable=True)]
-
-
-def turns_by_need(counts: Sequence[int], random: torch.Generator) -> list[int]:
-    """Orders groups by how often somebody has been seen in them, fewest first; ties by draw."""
-    draw = torch.randperm(len(counts), generator=random).tolist()
-    return sorted(range(len(counts)), key=lambda group: (counts[group], draw[group]))
+    queues = {
+        group: iter((groups == group).nonzero()[:, 0].tolist()) for group in dict.fromkeys(wanted)
+    }
+    chosen = [
+        place
+        for _ in range(REDRAWS)
+        for group in wanted
+        if (place := next(queues[group], None)) is not None
+    ]
+    rest = torch.ones(len(rows), dtype=torch.bool)
+    rest[chosen] = False
+    return torch.cat([rows[chosen], rows[rest]])

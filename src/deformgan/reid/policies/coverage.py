@@ -8,7 +8,7 @@ from torch import Tensor
 
 from deformgan.datasets.photo_set import PhotoSet
 from deformgan.pose import Pose
-from deformgan.reid.policies.choice import Choice, in_turns, turns_by_need
+from deformgan.reid.policies.choice import Choice, take_in_turns
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
 CLUSTERS = 24
@@ -16,7 +16,7 @@ ROUNDS = 30
 
 
 class Coverage:
-    """Parts all poses into kinds; everybody gets the kinds that his photos show least, in turns.
+    """Parts all poses into kinds; everybody gets the kinds that his photos show least.
 
     Kinds are clusters of poses that were moved to the middle of the torso and divided by its
     length; a joint that is missing lies where it is on average, so that it speaks for no kind.
@@ -38,11 +38,13 @@ class Coverage:
         )
 
     def candidates(self, source: int, count: int, random: torch.Generator) -> Int64[Tensor, "_"]:
-        """Takes kinds in turns, those that the person was seen in least first."""
+        """Takes the kinds that the person was seen in least; the photos of one share them."""
         who = self._choice.photos.identities[source]
-        turns = turns_by_need([self._seen[who, kind] for kind in range(self._count)], random)
+        wanted = self._choice.lacking(
+            source, count, [self._seen[who, kind] for kind in range(self._count)]
+        )
         rows = self._choice.shuffled(source, random)
-        return in_turns(rows, self.kinds[rows], turns)
+        return take_in_turns(rows, self.kinds[rows], wanted)
 
 
 def describe_poses(pose: Pose) -> Float[Tensor, "poses features"]:

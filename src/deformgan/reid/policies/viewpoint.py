@@ -1,4 +1,4 @@
-"""Viewpoint: front, back, left and right in equal turns."""
+"""Viewpoint: everybody from front, back, left and right alike."""
 
 from collections import Counter
 
@@ -9,7 +9,7 @@ from torch import Tensor
 from deformgan.datasets.photo_set import PhotoSet
 from deformgan.evaluation.pair_diagnosis import VIEWS, viewpoints
 from deformgan.pose import Pose
-from deformgan.reid.policies.choice import Choice, in_turns, turns_by_need
+from deformgan.reid.policies.choice import Choice, take_in_turns
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
 SIDES = ("front", "back", "left", "right")  # "left": the person's left side is seen
@@ -17,7 +17,7 @@ UNKNOWN = -1
 
 
 class Viewpoint:
-    """Shows everybody from all sides; those that his photos lack come first.
+    """Shows everybody from all sides as often, real photos and generated ones together.
 
     Args:
         photos: Whose poses they are, whoever is in them.
@@ -31,11 +31,13 @@ class Viewpoint:
         )
 
     def candidates(self, source: int, count: int, random: torch.Generator) -> Int64[Tensor, "_"]:
-        """Takes sides in turns, those that the person was seen from least first."""
+        """Takes the sides that the person was seen from least; the photos of one share them."""
         who = self._choice.photos.identities[source]
-        turns = turns_by_need([self._seen[who, side] for side in range(len(SIDES))], random)
+        wanted = self._choice.lacking(
+            source, count, [self._seen[who, side] for side in range(len(SIDES))]
+        )
         rows = self._choice.shuffled(source, random)
-        return in_turns(rows, self.sides[rows], turns)
+        return take_in_turns(rows, self.sides[rows], wanted)
 
 
 def sides_seen(pose: Pose) -> Int64[Tensor, "poses"]:
