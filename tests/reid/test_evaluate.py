@@ -129,6 +129,7 @@ def test_multi_query_averages_a_persons_photos_by_one_camera():
     torch.testing.assert_close(found[0], torch.tensor([5 / 3, 2 / 3]))
 
 
+@pytest.mark.slow
 def test_people_of_the_real_set_are_found_as_often_as_another_program_found(shared):
     from deformgan.backbones.person_embedding import load_person_embedding
     from deformgan.reid.features import open_features

@@ -101,6 +101,7 @@ def test_cells_of_a_seed_share_kept_photos_and_other_seeds_keep_others(market, m
     assert kept[3] != kept[0]
 
 
+@pytest.mark.slow
 def test_runs_leave_their_networks_and_their_scores_and_give_the_same_again(
     market, made, fabric, tmp_path
 ):

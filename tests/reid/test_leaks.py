@@ -137,6 +137,7 @@ def test_poses_without_a_torso_are_never_asked_for_and_may_coincide(people):
     assert find_equal_poses(nothing, nothing) is None
 
 
+@pytest.mark.slow
 def test_the_real_training_people_share_no_pose_with_the_test_people(market1501):
     photos = open_dataset(market1501)
     refuse_test_poses(photos, photos, market1501)

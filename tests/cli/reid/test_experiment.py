@@ -34,6 +34,7 @@ def _run(market, out, *more):
     return main(["reid", "experiment", *words])
 
 
+@pytest.mark.slow
 def test_a_whole_experiment_leaves_a_report_and_goes_on_where_it_stopped(market, tmp_path, capsys):
     out = tmp_path / "out"
     design = ["--augmenters", "copy", "jitter", "--seeds", "0"]
