@@ -165,6 +165,7 @@ def estimates(ranking: Ranking, who: Int64[Tensor, "queries"]) -> dict[str, Any]
     """Gives rank-1 and mean average precision with intervals over people."""
     clusters = who[ranking.asked].tolist()
     return ranking.means() | {
+        "queries": len(ranking.asked),
         "rank1_ci95": bootstrap_interval((ranking.first_place == 1).double(), clusters=clusters),
         "map_ci95": bootstrap_interval(ranking.precision, clusters=clusters),
     }

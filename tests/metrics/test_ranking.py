@@ -66,12 +66,13 @@ def test_average_precision_is_scikit_learns():
 
 
 def test_blocks_of_queries_do_not_matter(monkeypatch):
+    torch.manual_seed(0)
     similarity = torch.randn(23, 31)
     same, junk = torch.rand(23, 31) < 0.2, torch.rand(23, 31) < 0.2
     whole = rank_gallery(similarity, same, junk)
     monkeypatch.setattr("deformgan.metrics.ranking.BLOCK", 5)
     parts = rank_gallery(similarity, same, junk)
-    for name in ("asked", "first_place", "precision", "precision_trapezoid"):
+    for name in vars(whole):
         torch.testing.assert_close(getattr(parts, name), getattr(whole, name))
 
 
@@ -97,6 +98,47 @@ def test_similarities_that_are_no_numbers_are_refused(value):
 def test_nobody_to_search_for_gives_no_queries():
     same = torch.zeros(3, 4, dtype=torch.bool)
     assert len(rank_gallery(torch.rand(3, 4), same, same).asked) == 0
+
+
+@pytest.mark.parametrize("size", [(0, 5), (3, 0)])
+def test_an_empty_side_gives_no_queries(size):
+    none = torch.zeros(size, dtype=torch.bool)
+    assert len(rank_gallery(torch.rand(size), none, none).asked) == 0
+
+
+def test_a_query_whose_matches_are_all_junk_is_not_asked():
+    same = torch.ones(2, 4, dtype=torch.bool)
+    junk = torch.tensor([[True] * 4, [True, True, True, False]])
+    ranking = rank_gallery(torch.rand(2, 4), same, junk)
+    assert ranking.asked.tolist() == [1]
+    assert ranking.means()["map"] == ranking.means()["minp"] == 1
+
+
+def test_one_photo_in_the_gallery_is_found_at_once():
+    same = torch.ones(1, 1, dtype=torch.bool)
+    means = rank_gallery(torch.rand(1, 1), same, ~same).means()
+    assert set(means.values()) == {1.0}
+
+
+def test_photos_equally_near_come_in_the_order_of_the_gallery():
+    same = torch.tensor([[False, True, False, True]])
+    ranking = rank_gallery(torch.zeros(1, 4), same, torch.zeros_like(same))
+    assert ranking.first_place.tolist() == [2]
+    assert ranking.precision.item() == pytest.approx((1 / 2 + 2 / 4) / 2)
+    assert ranking.inverse_negative_penalty.item() == 2 / 4
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_precision_of_similarities_changes_nothing_but_their_ties(dtype):
+    random = torch.Generator().manual_seed(3)
+    similarity = torch.randn(20, 40, generator=random).to(dtype).requires_grad_()
+    same = torch.rand(20, 40, generator=random) < 0.2
+    junk = torch.rand(20, 40, generator=random) < 0.2
+    ranking = rank_gallery(similarity, same, junk)
+    assert ranking.precision.dtype == torch.float64
+    expected = by_definition(similarity, same, junk)
+    found = dict(zip(ranking.asked.tolist(), ranking.precision.tolist(), strict=True))
+    assert found == pytest.approx({query: numbers[1] for query, numbers in expected.items()})
 
 
 def test_photos_of_the_same_camera_neither_help_nor_hurt():

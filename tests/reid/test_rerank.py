@@ -56,7 +56,7 @@ def test_matches_the_definition(seed, k1, k2, weight):
     gallery = centres[torch.arange(30) % 6] + torch.randn(30, 5, generator=random)
     found = k_reciprocal_distance(query, gallery, k1, k2, weight)
     expected = by_definition(query, gallery, k1, k2, weight)
-    torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(found.double(), expected, rtol=0, atol=1e-6)
 
 
 def test_the_whole_weight_on_distances_gives_distances():
@@ -80,7 +80,33 @@ def test_neighbours_repair_a_wrong_first_place():
     assert found.argmin() == 0
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_people_far_apart_stay_in_the_same_order_of_people(seed):
+    random = torch.Generator().manual_seed(seed)
+    centres = 50 * torch.eye(6)
+    query = centres + 0.1 * torch.randn(6, 6, generator=random)
+    people = torch.arange(30) % 6
+    gallery = centres[people] + 0.1 * torch.randn(30, 6, generator=random)
+    found = k_reciprocal_distance(query, gallery, k1=5, k2=2)
+    for person in range(6):
+        first = found[person].argsort()[:5]
+        assert set(first.tolist()) == set((people == person).nonzero()[:, 0].tolist())
+        # Nobody of another person shares a neighbour: Jaccard's distance is 1, its largest.
+        assert found[person, people != person].min() > 0.7 > found[person, first].max()
+
+
+def test_no_square_matrix_of_all_photos_is_made(monkeypatch):
+    sizes = []
+    zeros, empty = torch.zeros, torch.empty
+    monkeypatch.setattr(torch, "zeros", lambda *n, **k: sizes.append(n) or zeros(*n, **k))
+    monkeypatch.setattr(torch, "empty", lambda *n, **k: sizes.append(n) or empty(*n, **k))
+    k_reciprocal_distance(torch.randn(5, 3), torch.randn(40, 3))
+    assert (5, 40) in sizes
+    assert all(len(size) < 2 or size == (5, 40) for size in sizes)
+
+
 def test_blocks_do_not_matter(monkeypatch):
+    torch.manual_seed(0)
     query, gallery = torch.randn(9, 4), torch.randn(25, 4)
     whole = k_reciprocal_distance(query, gallery)
     monkeypatch.setattr("deformgan.reid.rerank.BLOCK", 4)

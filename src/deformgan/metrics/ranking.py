@@ -63,9 +63,12 @@ def rank_gallery(
     # A sum is ten times as quick, and finite where all are (but for rare overflows).
     if not similarity.sum().isfinite() and not similarity.isfinite().all():
         raise ValueError("similarities must be finite.")
+    exact = torch.promote_types(similarity.dtype, torch.float32)  # numpy has no bfloat16
     parts = [
-        _rank(*(part.cpu() for part in block))
-        for block in zip(*(t.split(BLOCK) for t in (similarity, same, junk)), strict=True)
+        _rank(near.detach().to("cpu", exact), right.cpu(), out.cpu())
+        for near, right, out in zip(
+            *(whole.split(BLOCK) for whole in (similarity, same, junk)), strict=True
+        )
     ]
     asked = [part[0] + BLOCK * number for number, part in enumerate(parts)]
     return Ranking(torch.cat(asked), *(torch.cat([part[i] for part in parts]) for i in range(1, 5)))
@@ -112,7 +115,8 @@ def _places(
     slot = torch.arange(len(query)) - (counts.cumsum(0) - counts)[query]
     values = similarity.new_full((len(counts), most), -torch.inf)
     values[query, slot] = similarity[query, photo]
-    ascending = torch.from_numpy(np.sort(similarity.numpy(), axis=1))
+    plain = similarity.numpy()
+    ascending = torch.from_numpy(np.sort(plain, axis=1))
     up_to = torch.searchsorted(ascending, values, right=True)
     below = torch.searchsorted(ascending, values)
     places = gallery - up_to + 1
@@ -120,8 +124,8 @@ def _places(
     for row, column, where in zip(
         query[tied].tolist(), photo[tied].tolist(), slot[tied].tolist(), strict=True
     ):
-        mine = similarity[row]
-        places[row, where] += int((mine[:column] == mine[column]).sum())
+        mine = plain[row]
+        places[row, where] += int(np.count_nonzero(mine[:column] == mine[column]))
     real = torch.arange(most) < counts[:, None]
     return places.masked_fill(~real, gallery + 1).sort(dim=1).values
 
