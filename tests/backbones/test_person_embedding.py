@@ -137,7 +137,7 @@ def test_a_file_that_holds_no_embedding_is_refused(tmp_path):
     with pytest.raises(InputError, match="not a safetensors file"):
         load_person_embedding(tmp_path / "x.safetensors")
     save_file({"a": torch.zeros(1)}, tmp_path / "y.safetensors")
-    with pytest.raises(InputError, match="holds no person_embedding"):
+    with pytest.raises(InputError, match="holds no person embedding"):
         load_person_embedding(tmp_path / "y.safetensors")
 
 

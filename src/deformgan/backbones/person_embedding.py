@@ -10,10 +10,9 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, UInt8
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from deformgan.errors import InputError
+from deformgan.backbones.weights_file import read_network
 
 BUNDLED = Path(__file__).parents[1] / "weights" / "person_embedding.safetensors"
 KIND = "person_embedding"  # in a file's metadata
@@ -138,21 +137,7 @@ def load_person_embedding(path: Path | None = None) -> PersonEmbedding:
             comes with the package.
     """
     path = BUNDLED if path is None else path
-    try:
-        with safe_open(path, framework="pt") as file:
-            described = file.metadata() or {}
-            state = {
-                # The norms' counters of batches stay integers.
-                name: tensor.float() if tensor.is_floating_point() else tensor
-                for name in file.keys()  # noqa: SIM118
-                for tensor in [file.get_tensor(name)]
-            }
-    except FileNotFoundError:
-        raise InputError(f"The person embedding {path} does not exist.") from None
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"{path} is not a safetensors file ({error}).") from None
-    if described.get("kind") != KIND:
-        raise InputError(f"{path} holds no {KIND}.")
+    state, described = read_network(path, KIND, "person embedding")
     config = json.loads(described["config"])
     network = PersonEmbedding(
         PersonEmbeddingConfig(

@@ -1,6 +1,7 @@
 """find_weights: a file of published weights that is never part of this package, and never fetched.
 
-The user gives its path, or it already lies in torch's hub folder under its published name.
+The user gives its path, or it already lies in torch's hub folder under its published name. And
+`read_network`: a file of weights of ours.
 """
 
 import hashlib
@@ -10,6 +11,7 @@ from typing import Any
 from urllib.parse import urlparse
 
 import torch
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from deformgan.errors import InputError
@@ -82,3 +84,32 @@ def read_state(file: WeightsFile, network: str) -> dict[str, Tensor]:
 def not_weights(file: WeightsFile, network: str) -> InputError:
     """Makes the error for a file that holds something else."""
     return InputError(f"{file.path} is not a state dict of {network}.")
+
+
+def read_network(path: Path, kind: str, what: str) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Reads one of our files of weights, other than a generator's.
+
+    Args:
+        path: A .safetensors file.
+        kind: What its metadata must say that it holds.
+        what: How an error calls that: "person embedding".
+
+    Returns:
+        A state dict, in float32 where it was rounded, and what the file says of itself.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            described = file.metadata() or {}
+            state = {
+                # The norms' counters of batches stay integers.
+                name: tensor.float() if tensor.is_floating_point() else tensor
+                for name in file.keys()  # noqa: SIM118
+                for tensor in [file.get_tensor(name)]
+            }
+    except FileNotFoundError:
+        raise InputError(f"The {what} {path} does not exist.") from None
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{path} is not a safetensors file ({error}).") from None
+    if described.get("kind") != kind:
+        raise InputError(f"{path} holds no {what}.")
+    return state, described

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, UInt8
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from deformgan.backbones.weights_file import read_network
 from deformgan.detectors.crop import cut_box
 from deformgan.detectors.outside_model import needed_file
 from deformgan.detectors.person import Box, Detection, overlap
@@ -22,7 +22,6 @@ from deformgan.detectors.pose18_network import (
     Pose18Network,
     fold_norms,
 )
-from deformgan.errors import InputError
 from deformgan.pose import Pose
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
@@ -237,14 +236,7 @@ def load_network(path: Path) -> tuple[Pose18Network, dict[str, Any]]:
     Args:
         path: A .safetensors file that `training.pose18` wrote.
     """
-    try:
-        with safe_open(path, framework="pt") as file:
-            described = file.metadata() or {}
-            state = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        raise InputError(f"{path} is not a safetensors file ({error}).") from None
-    if described.get("kind") != KIND:
-        raise InputError(f"{path} holds no {KIND} detector.")
+    state, described = read_network(path, KIND, "pose18 detector")
     config = json.loads(described["config"])
     network = Pose18Network(
         Pose18Config(tuple(config["widths"]), tuple(config["blocks"]), config["neck"])

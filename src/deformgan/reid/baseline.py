@@ -11,11 +11,10 @@ import torch.nn.functional as F
 import torchvision
 from jaxtyping import Float, UInt8
 from pydantic import TypeAdapter
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from deformgan.backbones.person_embedding import PersonEmbedding
-from deformgan.backbones.weights_file import find_weights, read_state
+from deformgan.backbones.weights_file import find_weights, read_network, read_state
 from deformgan.checkpoint import write_safetensors
 from deformgan.errors import InputError
 from deformgan.evaluation.identity import DEVIATION, MEAN
@@ -242,21 +241,7 @@ def load_baseline(path: Path, device: str | torch.device = "cpu") -> Baseline:
         path: A .safetensors file.
         device: Where to put it.
     """
-    try:
-        with safe_open(path, framework="pt") as file:
-            described = file.metadata() or {}
-            state = {
-                # The norms' counters of batches stay integers.
-                name: tensor.float() if tensor.is_floating_point() else tensor
-                for name in file.keys()  # noqa: SIM118
-                for tensor in [file.get_tensor(name)]
-            }
-    except FileNotFoundError:
-        raise InputError(f"The baseline {path} does not exist.") from None
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"{path} is not a safetensors file ({error}).") from None
-    if described.get("kind") != KIND:
-        raise InputError(f"{path} holds no Re-ID baseline; `deformgan reid train` writes them.")
+    state, described = read_network(path, KIND, "Re-ID baseline of `reid train`")
     baseline = Baseline(TypeAdapter(BaselineConfig).validate_json(described["config"]))
     baseline.load_state_dict(state)
     baseline.metadata = json.loads(described["metadata"])
