@@ -43,7 +43,7 @@ def evaluate(market, *flags):
 
 @pytest.mark.parametrize("distance", ["cosine", "euclidean", "kissme", "xqda"])
 def test_a_report_is_written(market, tmp_path, capsys, distance):
-    flags = ["--data", str(market), "--distance", distance, "--rerank", "--multi-query"]
+    flags = ["--data", str(market), "--distance", distance, "--multi-query"]
     assert not evaluate(market, *flags, "--json", str(tmp_path / "r.json"))
     report = json.loads((tmp_path / "r.json").read_text())
     for part in ("metrics", "reranked"):
@@ -60,6 +60,12 @@ def test_a_report_is_written(market, tmp_path, capsys, distance):
     }
     assert report["metrics"]["rank1"]["value"] > 0.6
     assert "queries_without_match 1" in capsys.readouterr().out
+
+
+def test_re_ranking_can_be_left_out(market, tmp_path):
+    flags = ["--data", str(market), "--no-rerank", "--json", str(tmp_path / "r.json")]
+    assert not evaluate(market, *flags)
+    assert json.loads((tmp_path / "r.json").read_text())["reranked"] is None
 
 
 def test_folders_give_what_the_data_set_gives(market, tmp_path):
