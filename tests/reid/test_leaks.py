@@ -25,6 +25,14 @@ def write(folder, names, first=0):
         Image.new("RGB", (64, 128), (3 * (first + row), 40, 90)).save(folder / name)
 
 
+def write_folders(root, poses):
+    write(root / "bounding_box_train", TRAIN)
+    write(root / "bounding_box_test", TEST, first=20)
+    for part, names, rows in (("train", TRAIN, range(6)), ("test", TEST, range(6, 10))):
+        table = Annotations(names, poses[list(rows)], source="a test")
+        write_annotation_csv(root / f"market-annotation-{part}.csv", table)
+
+
 @pytest.fixture(params=["split file", "folders"])
 def data(request, tmp_path, people):
     """A set whose test people are in a file, and one with the official folders."""
@@ -38,15 +46,8 @@ def data(request, tmp_path, people):
         split = {"train": ["0002", "0007", "0010"], "test": ["1500", "1501"]}
         (root / "identity-split.json").write_text(json.dumps(split))
     else:
-        write(root / "bounding_box_train", TRAIN)
-        write(root / "bounding_box_test", TEST, first=20)
+        write_folders(root, poses)
         write(root / "query", TEST[:1], first=20)
-        for part, names, rows in (("train", TRAIN, slice(0, 6)), ("test", TEST, slice(6, 10))):
-            index = list(range(10))[rows]
-            write_annotation_csv(
-                root / f"market-annotation-{part}.csv",
-                Annotations(names, poses[index], source="a test"),
-            )
     return root
 
 
@@ -101,6 +102,57 @@ def test_a_test_photo_under_a_training_name_is_found_by_its_bytes(data):
     shutil.copy(folder / TEST[0], data / "bounding_box_train" / TRAIN[3])
     photos = open_dataset(data)
     with pytest.raises(InputError, match=f"{TRAIN[3]} has the bytes of {TEST[0]}"):
+        refuse_test_poses(photos, photos, data)
+
+
+def test_hand_drawn_boxes_show_training_people_too(data):
+    write(data / "gt_bbox", ["0002_c1s1_000151_00.jpg", "1500_c1s1_000151_01.jpg"], first=40)
+    photos = open_dataset(data)
+    refuse_test_poses(photos, photos, data)
+    box = data / "gt_bbox" / "1500_c1s1_000151_01.jpg"
+    shutil.copy(box, data / "bounding_box_train" / TRAIN[3])
+    with pytest.raises(InputError, match=f"{TRAIN[3]} has the bytes of {box.name}"):
+        refuse_test_poses(photos, photos, data)
+
+
+def test_a_test_pose_is_found_whatever_sizes_the_photos_have(tmp_path, people):
+    """The test photo is taken whole; the one that its pose was planted in is cut to the person."""
+    poses = people(10, seed=5)
+    poses.joints[2] = poses.joints[7]
+    write_folders(tmp_path, poses)
+    Image.new("RGB", (90, 150)).save(tmp_path / "bounding_box_train" / TRAIN[2])
+    photos = open_dataset(tmp_path, size=(128, 64), fit="person")
+    assert (photos.poses.joints[2] - poses.joints[7]).abs().max() > 1
+    with pytest.raises(InputError, match=f"The pose {TRAIN[2]} has the joints of {TEST[1]}"):
+        refuse_test_poses(photos, photos, tmp_path)
+
+
+def test_a_pose_table_in_pixels_of_the_images_is_compared_with_framed_test_poses(tmp_path, people):
+    poses = people(10, seed=5)
+    write_folders(tmp_path, poses)
+    Image.new("RGB", (90, 150)).save(tmp_path / "bounding_box_test" / TEST[1])
+    photos = open_dataset(tmp_path, size=(128, 64), fit="person")
+    tested = open_dataset(tmp_path, split="test", size=(128, 64), fit="person")
+    for planted in (tested.poses[[1]], poses[[7]]):
+        with pytest.raises(InputError, match=f"harmless.png has the joints of {TEST[1]}"):
+            refuse_test_poses(photos, pool(photos, ["harmless.png"], planted), tmp_path)
+
+
+def test_the_split_file_counts_beside_the_official_folders(data, people):
+    split = {"train": ["0002", "0007"], "test": ["0010", "1500", "1501"]}
+    (data / "identity-split.json").write_text(json.dumps(split))
+    photos = open_dataset(data)
+    refuse_test_poses(photos, photos, data)
+    for who in ("0010", "1500"):
+        given = pool(photos, ["harmless.png"], people(1, seed=9), [who])
+        with pytest.raises(InputError, match=f"The pose harmless.png is of {who}"):
+            refuse_test_poses(photos, given, data)
+
+
+def test_a_table_of_test_poses_that_cannot_be_read_does_not_pass_for_none(data):
+    photos = open_dataset(data)
+    (data / "market-annotation-test.csv").write_text("name:keypoints_y:keypoints_x\nbroken\n")
+    with pytest.raises(InputError, match=r"market-annotation-test.csv, line 2"):
         refuse_test_poses(photos, photos, data)
 
 

@@ -10,14 +10,17 @@ from jaxtyping import Float
 from torch import Tensor
 
 from deformgan.datasets import open_dataset
-from deformgan.datasets.market1501 import BY_HAND, NOBODY, QUERY, TEST
-from deformgan.datasets.photo_set import PhotoSet
-from deformgan.datasets.splits import NoTestSplitError, content_hash
+from deformgan.datasets.market1501 import BY_HAND, NOBODY, QUERY, TEST, TRAIN
+from deformgan.datasets.photo_set import Fit, PhotoSet
+from deformgan.datasets.splits import content_hash, read_identity_split
 from deformgan.errors import InputError
+from deformgan.framing import Framing
 from deformgan.pose import Pose
-from deformgan.reid.person_photos import PersonPhotos, query_and_gallery, read_person_photos
+from deformgan.pose_formats.annotation_csv import read_annotation_csv
+from deformgan.reid.person_photos import PersonPhotos, read_person_photos
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
+TEST_TABLE = "market-annotation-test.csv"
 EQUAL = 0.01  # pixels within which joints are the same ones
 
 
@@ -26,40 +29,38 @@ class TestSide:
     """All that is known of what a data set is tested on.
 
     Attributes:
-        photos: Of query, gallery and `gt_bbox`, or of the test people of `identity-split.json`.
-        poses: Annotated poses of the test people, by name; none where the set has no such table.
+        people: Who is tested on.
+        photos: Of query, gallery and `gt_bbox`, and of the test people of `identity-split.json`.
+        poses: Annotated poses of the test people, by name, in pixels of the photos and, where these
+            are framed, of the images too; none where the set has no such table.
     """
 
+    people: set[str]
     photos: list[PersonPhotos]
-    poses: dict[str, Pose]
+    poses: list[tuple[str, Pose]]
 
     @staticmethod
-    def of(data: Path, annotations: Path | None = None) -> "TestSide":
+    def of(data: Path, size: tuple[int, int], annotations: Path | None = None) -> "TestSide":
         """Gathers it.
 
         Args:
             data: A data set's folder.
+            size: (height, width) of the images that photos are framed to.
             annotations: Its annotation table, where that is not in the folder.
         """
-        try:
-            photos = list(query_and_gallery(data))
-        except NoTestSplitError:
-            photos = []
-        names = {QUERY, TEST, BY_HAND}
-        photos += [
-            read_person_photos(data / name)
-            for name in sorted(names)
-            if (data / name).is_dir() and not (photos and name != BY_HAND)
+        photos = [
+            read_person_photos(data / name) for name in (QUERY, TEST) if (data / name).is_dir()
         ]
-        try:
-            table = None if (data / TEST).is_dir() else annotations
-            tested: PhotoSet | None = open_dataset(data, split="test", annotations=table)
-        except InputError:  # no test split, or nothing that is known of its poses
-            tested = None
-        poses = {}
-        if tested is not None:
-            poses = {name: tested.poses[[row]] for row, name in enumerate(tested.names)}
-        return TestSide(photos, poses)
+        people = {who for some in photos for who in some.identities}
+        parts = read_identity_split(data)
+        if parts is not None:
+            people |= parts["test"]
+            folder = data / TRAIN if (data / TRAIN).is_dir() else data
+            photos.append(_of_people(read_person_photos(folder), people))
+        people -= set(NOBODY)
+        if (data / BY_HAND).is_dir():  # shows the people to train on too
+            photos.append(_of_people(read_person_photos(data / BY_HAND), people))
+        return TestSide(people, photos, _test_poses(data, size, annotations))
 
 
 def refuse_test_poses(
@@ -77,16 +78,47 @@ def refuse_test_poses(
         data: The data set, which says who is tested on.
         annotations: Its annotation table, where that is not in the folder.
     """
-    test = TestSide.of(data, annotations)
+    test = TestSide.of(data, sources.size, annotations)
     for what, given in (("source", sources), ("pose", poses)):
-        _refuse_people(what, given, test.photos)
+        _refuse_people(what, given, test.people)
     _refuse_names("pose", poses, test.photos)
     _refuse_bytes(sources, test.photos)
-    _refuse_joints(poses, test.poses)
+    _refuse_joints(poses.names, poses.poses, test.poses)
+    if sources.framings is not None:
+        _refuse_joints(sources.names, _in_photos(sources.poses, sources.framings), test.poses)
 
 
-def _refuse_people(what: str, given: PhotoSet, tested: Sequence[PersonPhotos]) -> None:
-    people = {who for photos in tested for who in photos.identities} - set(NOBODY)
+def _of_people(photos: PersonPhotos, people: set[str]) -> PersonPhotos:
+    rows = [row for row, who in enumerate(photos.identities) if who in people]
+    return photos.take(torch.tensor(rows, dtype=torch.int64))
+
+
+def _test_poses(
+    data: Path, size: tuple[int, int], annotations: Path | None
+) -> list[tuple[str, Pose]]:
+    found: list[tuple[str, Pose]] = []
+    if (data / TEST_TABLE).is_file():  # one that cannot be read must not pass for none
+        table = read_annotation_csv(data / TEST_TABLE)
+        found += [(name, table.pose[[row]]) for row, name in enumerate(table.names)]
+    given = None if (data / TEST).is_dir() else annotations
+    framed: tuple[tuple[tuple[int, int] | None, Fit], ...] = ((None, "exact"), (size, "person"))
+    for wanted, fit in framed:
+        try:
+            photos = open_dataset(data, split="test", annotations=given, size=wanted, fit=fit)
+        except InputError:  # no test split, or no table of its poses
+            break
+        found += [(name, photos.poses[[row]]) for row, name in enumerate(photos.names)]
+    return found
+
+
+def _in_photos(pose: Pose, framings: Sequence[Framing]) -> Pose:
+    """Maps poses back from the images to the photos."""
+    corner = torch.tensor([[framing.left, framing.top] for framing in framings])
+    scale = torch.tensor([[framing.scale_x, framing.scale] for framing in framings])
+    return Pose((pose.joints + 0.5) / scale[:, None] + corner[:, None], pose.visible)
+
+
+def _refuse_people(what: str, given: PhotoSet, people: set[str]) -> None:
     for name, who in zip(given.names, given.identities, strict=True):
         if who in people:
             raise InputError(
@@ -114,15 +146,15 @@ def _refuse_bytes(given: PhotoSet, tested: Sequence[PersonPhotos]) -> None:
             raise InputError(f"{path.name} has the bytes of {found}, a photo of the test set.")
 
 
-def _refuse_joints(given: PhotoSet, tested: dict[str, Pose]) -> None:
+def _refuse_joints(names: Sequence[str], given: Pose, tested: list[tuple[str, Pose]]) -> None:
     if not tested:
         return
-    match = find_equal_poses(given.poses, Pose.cat(list(tested.values())))
+    match = find_equal_poses(given, Pose.cat([pose for _, pose in tested]))
     if match is not None:
         mine, theirs = match
         raise InputError(
-            f"The pose {given.names[mine]} has the joints of {list(tested)[theirs]}, a photo of "
-            "the test set."
+            f"The pose {names[mine]} has the joints of {tested[theirs][0]}, a photo of the test "
+            "set."
         )
 
 

@@ -76,8 +76,7 @@ class Shards:
     Args:
         settings: How.
         photos: People to train on, at the generator's size.
-        pool: The photos whose poses are asked for: `photos`, or these and others behind them; then
-            only the others' are.
+        pool: The photos whose poses are asked for: `photos`, or these and others behind them.
         policy: Chooses rows of the pool.
         generator: In evaluation mode, on its device.
         labels: Names the generated photos.
@@ -168,9 +167,7 @@ class Shards:
         """Chooses the poses for one source, those for redraws behind."""
         state = np.random.SeedSequence((self.settings.seed, row)).generate_state(1, np.uint64)
         random = torch.Generator().manual_seed(int(state[0] >> np.uint64(1)))
-        rows = self.policy.candidates(row, self.settings.per_image, random)
-        others = len(self.photos) if len(self.pool) > len(self.photos) else 0
-        return rows[rows >= others].tolist()
+        return self.policy.candidates(row, self.settings.per_image, random).tolist()
 
     @torch.inference_mode()
     def _paint(

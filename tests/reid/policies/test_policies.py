@@ -43,7 +43,7 @@ def draw(policy, source, count=3, seed=0):
 
 @pytest.mark.parametrize("name", POLICIES)
 def test_candidates_are_usable_distinct_and_not_the_source(photos, name):
-    policy = POLICIES[name](photos)
+    policy = POLICIES[name](photos, 0)
     assert isinstance(policy, PosePolicy)
     usable = set(photos.usable.nonzero()[:, 0].tolist())
     for source in (1, 8, 59):
@@ -52,15 +52,21 @@ def test_candidates_are_usable_distinct_and_not_the_source(photos, name):
 
 
 @pytest.mark.parametrize("name", POLICIES)
+def test_candidates_are_of_the_rows_that_may_be_asked_for(photos, name):
+    rows = draw(POLICIES[name](photos, 40), 8)
+    assert sorted(rows) == [row for row in range(40, 60) if photos.usable[row]]
+
+
+@pytest.mark.parametrize("name", POLICIES)
 def test_candidates_follow_from_source_and_generator_alone(photos, name):
-    one, other = POLICIES[name](photos), POLICIES[name](photos)
+    one, other = POLICIES[name](photos, 0), POLICIES[name](photos, 0)
     draw(other, 5)
     assert draw(one, 8, seed=3) == draw(other, 8, seed=3)
     assert draw(one, 8, seed=4) != draw(one, 8, seed=3)
 
 
 def test_random_is_uniform(photos):
-    policy = POLICIES["random"](photos)
+    policy = POLICIES["random"](photos, 0)
     usable = photos.usable.nonzero()[:, 0].tolist()
     first = Counter(draw(policy, 1, seed=seed)[0] for seed in range(5_000))
     expected = 5_000 / (len(usable) - 1)
@@ -69,7 +75,7 @@ def test_random_is_uniform(photos):
 
 
 def test_same_camera_asks_for_its_own_camera_first(photos):
-    policy = POLICIES["same-camera"](photos)
+    policy = POLICIES["same-camera"](photos, 0)
     for source in (1, 8, 59):
         same = [int(photos.cameras[row] == photos.cameras[source]) for row in draw(policy, source)]
         assert same == sorted(same, reverse=True)
@@ -143,6 +149,20 @@ def test_redraws_are_of_the_same_sides():
     policy = Viewpoint(photos)
     asked = [int(policy.sides[row]) for row in draw(policy, 0, count=2)]
     assert asked[:8] == asked[:2] * 4
+
+
+def test_the_sides_of_a_few_poses_are_asked_for_though_many_photos_come_before_them():
+    kinds = [looking(20), looking(-20), looking(0, 4), looking(0, -4)]
+    # Forty photos from all sides, all of one person from the front, and eight poses to choose from.
+    sides = [*([0, 1, 2, 3] * 10), 0, 0, *([0, 1, 2, 3] * 2)]
+    photos = photo_set(Pose.cat([kinds[side] for side in sides]))
+    photos.identities[:] = ["0002"] * 40 + ["0001"] * 2 + ["0003"] * 8
+    policy = Viewpoint(photos, asked=42)
+    for source in (40, 41):
+        rows = draw(policy, source, count=3, seed=source)
+        assert min(rows) >= 42
+    first = [SIDES[int(policy.sides[row])] for row in draw(policy, 40, count=3)[:3]]
+    assert sorted(first) == ["back", "left", "right"]
 
 
 def test_coverage_asks_for_the_kinds_that_a_person_lacks(photos):

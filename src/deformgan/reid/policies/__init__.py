@@ -32,7 +32,8 @@ class PosePolicy(Protocol):
         ...
 
 
-POLICIES: dict[str, Callable[[PhotoSet], PosePolicy]] = {
+# Each takes photos and the first row whose pose may be asked for.
+POLICIES: dict[str, Callable[[PhotoSet, int], PosePolicy]] = {
     "random": Random,
     "coverage": Coverage,
     "viewpoint": Viewpoint,

@@ -18,11 +18,13 @@ class Choice:
     Attributes:
         pool: Rows of the photos with a usable pose, ascending.
         photos: The data set. Only its poses, identities and cameras are looked at.
+        asked: Rows of `pool` from this one on may be asked for.
     """
 
-    def __init__(self, photos: PhotoSet):
+    def __init__(self, photos: PhotoSet, asked: int = 0):
         self.photos = photos
         self.pool = photos.usable.nonzero()[:, 0]
+        self.asked = asked
         people = sorted(set(photos.identities))
         self._numbers = {who: number for number, who in enumerate(people)}
         counted: Counter[str] = Counter()
@@ -46,8 +48,9 @@ class Choice:
         return by_need(seen, self._places[source] * count, count, first=who)
 
     def shuffled(self, source: int, random: torch.Generator) -> Int64[Tensor, "_"]:
-        """Gives all usable rows but one, in an order drawn at random."""
-        order = self.pool[torch.randperm(len(self.pool), generator=random)]
+        """Gives all rows that may be asked for but one, in an order drawn at random."""
+        rows = self.pool[self.pool >= self.asked]
+        order = rows[torch.randperm(len(rows), generator=random)]
         return order[order != source]
 
 

@@ -23,11 +23,13 @@ class Coverage:
 
     Args:
         photos: Whose poses they are, whoever is in them.
+        asked: First row whose pose may be asked for; the photos before it only tell who was seen
+            in which poses already.
         clusters: How many kinds; fewer where there are not so many poses.
     """
 
-    def __init__(self, photos: PhotoSet, clusters: int = CLUSTERS):
-        self._choice = Choice(photos)
+    def __init__(self, photos: PhotoSet, asked: int = 0, clusters: int = CLUSTERS):
+        self._choice = Choice(photos, asked)
         described = describe_poses(photos.poses[self._choice.pool])
         kinds = cluster(described, min(clusters, len(described)))
         self.kinds = torch.full((len(photos),), -1)

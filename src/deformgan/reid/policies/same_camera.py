@@ -15,10 +15,12 @@ class SameCamera:
 
     Args:
         photos: Whose poses they are, whoever is in them.
+        asked: First row whose pose may be asked for; the photos before it only tell who was seen
+            in which poses already.
     """
 
-    def __init__(self, photos: PhotoSet):
-        self._choice = Choice(photos)
+    def __init__(self, photos: PhotoSet, asked: int = 0):
+        self._choice = Choice(photos, asked)
 
     def candidates(self, source: int, count: int, random: torch.Generator) -> Int64[Tensor, "_"]:
         """Orders the camera's other poses at random, then all others."""

@@ -21,10 +21,12 @@ class Viewpoint:
 
     Args:
         photos: Whose poses they are, whoever is in them.
+        asked: First row whose pose may be asked for; the photos before it only tell who was seen
+            in which poses already.
     """
 
-    def __init__(self, photos: PhotoSet):
-        self._choice = Choice(photos)
+    def __init__(self, photos: PhotoSet, asked: int = 0):
+        self._choice = Choice(photos, asked)
         self.sides = sides_seen(photos.poses)
         self._seen = Counter(
             (photos.identities[row], int(self.sides[row])) for row in self._choice.pool.tolist()
