@@ -70,9 +70,11 @@ def project(report: AugmentReport) -> dict[str, float]:
     """Says how long alpha = 10 on full Market-1501 would take, in minutes."""
     written = MARKET_SOURCES * PER_IMAGE
     drawn = written / max(report.acceptance, 1e-9)
+    speed = report.images_per_second
+    assert speed is not None  # the photos were made just now
     return {
         "images": written,
-        f"minutes on {CORES} cores like this one": written / report.images_per_second / CORES / 60,
+        f"minutes on {CORES} cores like this one": written / speed / CORES / 60,
         "minutes on one H200, the generator alone, at the design's goal": (
             drawn / H200_IMAGES_PER_SECOND / 60
         ),

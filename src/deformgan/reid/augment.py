@@ -20,7 +20,7 @@ from deformgan.errors import InputError
 from deformgan.pose import Pose
 from deformgan.pose_formats.annotation_csv import read_annotation_csv
 from deformgan.predict import PoseTransfer
-from deformgan.reid.augment_report import AugmentReport, Tally
+from deformgan.reid.augment_report import REPORT, AugmentReport, Tally
 from deformgan.reid.gate import GateScores, QualityGate
 from deformgan.reid.labels import Label, Labels, identities_in
 from deformgan.reid.leaks import refuse_test_poses
@@ -29,8 +29,6 @@ from deformgan.reid.shards import JPEG_QUALITY, Shards, ShardSettings
 from deformgan.reid.writers import Writer, open_writer
 from deformgan.reid.writers.writer import UNFINISHED
 from deformgan.skeletons.openpose18 import OPENPOSE18
-
-REPORT = "augment-report.json"
 
 SHARD = 32
 DEFAULT_GATE = QualityGate()
@@ -128,7 +126,7 @@ def augment(
         settings,
         photos,
         pool,
-        POLICIES[policy](pool),
+        POLICIES[policy](pool, 0 if poses is None else len(photos)),
         transfer.generator,
         Labels.assign(labels, photos.names, identities_in(data)),
         scores,
@@ -177,7 +175,7 @@ def _run(
             time.sleep(_WAIT)
         total.add(Tally.load(tally_file(number)))
     done = AugmentReport.of(settings, len(shards.photos), len(shards.sources), total)
-    done.save(report)
+    done.save_in(writer.out)
     writer.finish(len(shards))
     return done
 

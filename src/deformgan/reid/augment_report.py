@@ -11,6 +11,9 @@ from typing import Any
 
 from deformgan.provenance import provenance
 
+REPORT = "augment-report.json"
+_OF_THE_RUN = ("seconds", "images_per_second", "provenance")
+
 
 @dataclass
 class Tally:
@@ -66,9 +69,9 @@ class AugmentReport:
         rejected_by: See `Tally`.
         acceptance: Which share of the generated photos passed the gate.
         mean_scores: Of the written photos.
-        seconds: By part of the work, summed over processes.
-        images_per_second: Written photos by that time, so of a single process.
-        provenance: Code, date and machine of the process that ended it.
+        seconds: By part of the work, summed over processes; empty where the report was read again.
+        images_per_second: Written photos by that time, so of a single process; None with it.
+        provenance: Code, date and machine of the process that ended it; empty with it.
     """
 
     settings: dict[str, Any]
@@ -76,9 +79,9 @@ class AugmentReport:
     rejected_by: dict[str, int]
     acceptance: float
     mean_scores: dict[str, float]
-    seconds: dict[str, float]
-    images_per_second: float
-    provenance: dict[str, str]
+    seconds: dict[str, float] = field(default_factory=dict)
+    images_per_second: float | None = None
+    provenance: dict[str, str] = field(default_factory=dict)
 
     @staticmethod
     def of(settings: dict[str, Any], originals: int, sources: int, tally: Tally) -> "AugmentReport":
@@ -116,11 +119,20 @@ class AugmentReport:
 
     def save(self, path: Path) -> None:
         """Writes it as JSON, whole or not at all."""
-        beside = path.with_name(f".{path.name}.part")
-        beside.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
-        beside.replace(path)
+        _write(path, asdict(self))
+
+    def save_in(self, folder: Path) -> None:
+        """Writes into the data set what does not depend on when, where and how fast it was made."""
+        timeless = {k: v for k, v in asdict(self).items() if k not in _OF_THE_RUN}
+        _write(folder / REPORT, timeless)
 
     @staticmethod
     def load(path: Path) -> "AugmentReport":
         """Reads what `save` wrote."""
         return AugmentReport(**json.loads(path.read_text(encoding="utf-8")))
+
+
+def _write(path: Path, report: dict[str, Any]) -> None:
+    beside = path.with_name(f".{path.name}.part")
+    beside.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    beside.replace(path)

@@ -69,7 +69,11 @@ def test_it_writes_a_market_1501_and_says_how_many(command, few, tmp_path, capsy
     assert f"{2 * usable} of {2 * usable} photos generated, 0 of {2 * usable} rejected" in printed
     written = json.loads(report.read_text())
     assert written["settings"]["gate"] is None
-    assert written == asdict(AugmentReport.load(tmp_path / "out" / "augment-report.json"))
+    assert set(written["seconds"]) >= {"read", "generator", "write"}
+    assert written["images_per_second"] > 0
+    # What lies in the data set is the same, but for what differs from run to run.
+    there = asdict(AugmentReport.load(tmp_path / "out" / "augment-report.json"))
+    assert there == written | {"seconds": {}, "images_per_second": None, "provenance": {}}
 
 
 def test_what_the_gate_asks_for_is_in_the_report(command, tmp_path, capsys):
@@ -80,7 +84,6 @@ def test_what_the_gate_asks_for_is_in_the_report(command, tmp_path, capsys):
         "min_pose": 0.9,
         "min_identity": -0.5,
     }
-    assert set(report.seconds) >= {"read", "generator", "gate", "write"}
     assert "too low in" in capsys.readouterr().out
 
 

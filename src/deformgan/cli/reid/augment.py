@@ -59,7 +59,7 @@ def augment(
         device: Where networks run, such as cpu or cuda.
         shard_size: Originals per shard, the unit in which the work is divided and resumed.
         batch_size: Photos painted at once; by default 8 on a CPU, 256 on a GPU.
-        json: Where to write the report, which is also in OUT/augment-report.json.
+        json: Where to write the report; OUT/augment-report.json has it without times.
     """
     asked = {"min_pose": min_pose, "min_identity": min_identity, "min_person": min_person}
     limits = {name: limit for name, limit in asked.items() if limit is not None}
@@ -74,8 +74,8 @@ def augment(
     from deformgan.cli.inputs import check_device
     from deformgan.cli.progress import progress
     from deformgan.detectors import check_detector
-    from deformgan.reid.augment import REPORT
     from deformgan.reid.augment import augment as run
+    from deformgan.reid.augment_report import REPORT
     from deformgan.reid.gate import QualityGate
     from deformgan.reid.labels import LABELS
 
