@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from scipy.spatial import ConvexHull
 
 from deformgan.parts import (
+    hull_mask,
     inside_polygon,
     limb_corners,
     part_corners,
@@ -13,7 +15,7 @@ from deformgan.parts import (
     square_mask,
     unit_length,
 )
-from deformgan.pose import Pose
+from deformgan.pose import Part, Pose, Skeleton
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
 LIMBS = [place for place, part in enumerate(OPENPOSE18.parts) if part.region == "limb"]
@@ -227,6 +229,75 @@ def test_the_head_is_centred_on_the_head_joints_that_are_seen(people):
     half = unit_length(pose, OPENPOSE18) * OPENPOSE18.square_half
     masks = part_masks(pose, OPENPOSE18, (128, 64))
     assert torch.equal(masks[:, HEAD], square_mask(centre, half, (128, 64)))
+
+
+def hull_in_slow_loops(points, margin, x, y):
+    """Asks scipy for the hull, and measures every pixel's distance to it, segment by segment."""
+    corners = points[ConvexHull(points).vertices]
+    edges = list(zip(corners, np.roll(corners, -1, axis=0), strict=True))
+    mask = np.zeros((len(y), len(x)), dtype=bool)
+    for row, column in np.ndindex(mask.shape):
+        place = np.array([x[column], y[row]])
+        inside = all(np.cross([*(b - a), 0], [*(place - a), 0])[2] >= 0 for a, b in edges)
+        gaps = [
+            np.linalg.norm(
+                place - a - np.clip((place - a) @ (b - a) / ((b - a) @ (b - a)), 0, 1) * (b - a)
+            )
+            for a, b in edges
+        ]
+        mask[row, column] = inside or min(gaps) <= margin
+    return mask
+
+
+@pytest.mark.parametrize("margin", [0.0, 2.3])
+def test_a_hull_is_its_definition_in_slow_loops(margin):
+    random = np.random.default_rng(0)
+    x, y = np.arange(20.0), np.arange(24.0)
+    points = random.uniform(3, 18, (6, 7, 2))
+    seen = np.ones((6, 7), dtype=bool)
+    seen[1, 2:4] = seen[2, 3:] = False
+    masks = hull_mask(
+        *map(torch.from_numpy, (points, seen, np.full(6, margin), x, y)),
+    )
+    for row in range(6):
+        expected = hull_in_slow_loops(points[row][seen[row]], margin, x, y)
+        assert np.array_equal(masks[row].numpy(), expected)
+
+
+def test_a_hull_of_one_point_is_a_disc_and_of_points_on_a_line_a_bar():
+    grid = torch.arange(12.0)
+    points = torch.tensor([[[5.0, 5.0]] * 3, [[2.0, 5.0], [9.0, 5.0], [4.0, 5.0]]])
+    seen = torch.tensor([[True, True, True], [True, True, True]])
+    disc, bar = hull_mask(points, seen, torch.tensor([2.0, 1.0]), grid, grid)
+    away = (grid[None] - 5).square() + (grid[:, None] - 5).square()
+    assert disc.equal(away <= 4)
+    rows, columns = bar.nonzero(as_tuple=True)
+    assert set(rows.tolist()) == {4, 5, 6}
+    assert set(columns[rows == 4].tolist()) == set(range(2, 10))
+    assert set(columns[rows == 5].tolist()) == set(range(1, 11))
+    assert not hull_mask(points, ~seen, torch.tensor([2.0, 1.0]), grid, grid).any()
+
+
+def test_a_part_of_region_hull_needs_its_joints_and_reaches_its_margin():
+    skeleton = Skeleton(
+        name="leaf",
+        joints=("a", "b", "c"),
+        mirrored=(),
+        limbs=(("a", "b"),),
+        parts=(
+            Part("all", "image", ("a", "b", "c"), needs=3, mandatory=True),
+            Part("blade", "hull", ("a", "b", "c"), needs=3, margin=0.5),
+        ),
+        unit=(("a", "b"),),
+        core=("a", "b", "c"),
+    )
+    joints = torch.tensor([[[4.0, 4.0], [12.0, 4.0], [8.0, 10.0]]]).repeat(2, 1, 1)
+    visible = torch.tensor([[True] * 3, [True, True, False]])
+    masks = part_masks(Pose(joints, visible), skeleton, (16, 16))[:, 1]
+    grid = torch.arange(16.0)
+    expected = hull_mask(joints[:1], visible[:1], torch.tensor([4.0]), grid, grid)
+    assert masks[0].equal(expected[0])
+    assert not masks[1].any()
 
 
 def test_the_unit_leaves_out_a_segment_with_a_missing_end(people):

@@ -11,6 +11,7 @@ from deformgan.pose import Pose, Skeleton
 Convention = Literal["deformgan", "reference"]
 
 _START_EXTENSION = 0.1  # of the limb, beyond its first joint (authors' code)
+_ON_THE_LINE = 1e-6  # of a hull's extent, squared: what counts as on an edge
 
 
 def unit_length(pose: Pose, skeleton: Skeleton) -> Float[Tensor, "batch"]:
@@ -177,6 +178,66 @@ def square_mask(
     return rows[:, :, None] & columns[:, None, :]
 
 
+def hull_mask(
+    points: Float[Tensor, "batch points 2"],
+    seen: Bool[Tensor, "batch points"],
+    margin: Float[Tensor, "batch"],
+    x: Float[Tensor, "width"],
+    y: Float[Tensor, "height"],
+) -> Bool[Tensor, "batch height width"]:
+    """Draws all that is within a margin of the convex hull of points.
+
+    Args:
+        points: (x, y) in pixels, in any order.
+        seen: Which of them count; without any the mask is empty. One gives a disc, several on a
+            line a bar with round ends.
+        margin: In pixels.
+        x: Columns of the grid.
+        y: Rows of the grid.
+
+    Source:
+        Ours; the paper's people have rectangles and squares only.
+    """
+    starts, edges = _hull_edges(points, seen)
+    grid = torch.stack(torch.broadcast_tensors(x[None, :], y[:, None]), dim=-1)
+    inside = seen.any(dim=1)[:, None, None].repeat(1, len(y), len(x))
+    near = torch.zeros_like(inside)
+    for corner, edge, used in zip(
+        points.unbind(dim=1), edges.unbind(dim=1), starts.unbind(dim=1), strict=True
+    ):
+        away = grid - corner[:, None, None]
+        edge = edge[:, None, None]  # noqa: PLW2901
+        share = (away * edge).sum(dim=-1) / edge.square().sum(dim=-1).clamp(min=1e-12)
+        gap = away - share.clamp(0, 1)[..., None] * edge
+        used = used[:, None, None]  # noqa: PLW2901
+        near |= used & (gap.norm(dim=-1) <= margin[:, None, None])
+        # Strictly, so that an edge of no length and one seen from both sides enclose nothing;
+        # what lies on an edge is near it.
+        inside &= ~used | (edge[..., 0] * away[..., 1] - edge[..., 1] * away[..., 0] > 0)
+    return inside | near
+
+
+def _hull_edges(points: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
+    """Finds which points begin an edge of their convex hull, and the vector to its end."""
+    batch, count = seen.shape
+    runs = points[:, None] - points[:, :, None]  # from the first to the second
+    # Cross products: on which side of the line from the first to the second the third is.
+    sides = runs[:, :, :, None, 0] * runs[:, :, None, :, 1]
+    sides = sides - runs[:, :, :, None, 1] * runs[:, :, None, :, 0]
+    length = runs.square().sum(dim=-1)
+    pairs = seen[:, :, None] & seen[:, None, :]
+    extent = length.where(pairs, 0).amax(dim=(1, 2))[:, None, None]
+    left = (sides >= -_ON_THE_LINE * extent[..., None]) | ~seen[:, None, None]
+    edge = left.all(dim=-1) & pairs & (length > 0)
+    # Of several ends on one line the farthest, so that every edge is whole.
+    ends = length.where(edge, -1).argmax(dim=-1)
+    begins = edge.any(dim=-1)
+    vectors = runs.gather(2, ends[..., None, None].expand(batch, count, 1, 2))[:, :, 0]
+    # Points that all coincide have no edge: each is its own.
+    lone = seen & ~begins.any(dim=1, keepdim=True)
+    return begins | lone, vectors.where(begins[..., None], 0)
+
+
 def part_masks(
     pose: Pose,
     skeleton: Skeleton,
@@ -223,6 +284,11 @@ def part_masks(
             masks[:, place] = enough[:, None, None]
             continue
         points = joints[:, skeleton.indices(part.joints)] * seen[..., None]
+        if part.region == "hull":
+            margin = unit_length(pose, skeleton) * part.margin
+            hull = hull_mask(points, seen, margin, columns, rows)
+            masks[:, place] = hull & enough[:, None, None]
+            continue
         centre = points.sum(dim=1) / seen.sum(dim=1, keepdim=True).clamp(min=1)
         half = unit_length(pose, skeleton) * skeleton.square_half
         square = square_mask(centre, half, size, stride, convention)

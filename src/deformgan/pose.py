@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-Region = Literal["image", "square", "limb"]
+Region = Literal["image", "square", "limb", "hull"]
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,8 @@ class Part:
     Attributes:
         name: The part's name.
         region: What its mask covers: the whole "image"; a "square" around the mean of the visible
-            `joints`; or the oriented rectangle of a "limb" from the first joint to the second.
+            `joints`; the oriented rectangle of a "limb" from the first joint to the second; or the
+            convex "hull" of the visible `joints` (ours: the face and the hand need it).
         joints: The joints that make the part present. For a limb exactly two, start and end.
         anchors: Joints that join the fit of the transform but do not make the part present.
         needs: How many of `joints` both poses must share before a transform is fitted.
@@ -28,6 +29,7 @@ class Part:
             that is already extended by a tenth at its start.
         fit_extension: The same for the rectangle that the reference fits its transform to. It
             changes no transform in exact arithmetic, because both ends scale alike.
+        margin: How far a hull reaches beyond its joints on all sides, in units of the pose.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Part:
     mandatory: bool = False
     extension: float = 0.1
     fit_extension: float = 0.1
+    margin: float = 0.0
 
     def __post_init__(self):
         if self.region == "limb" and len(self.joints) != 2:
