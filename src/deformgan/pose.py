@@ -62,6 +62,8 @@ class Skeleton:
         limb_width: Full width of a limb rectangle in units.
         square_half: Half side of a "square" region in units.
         core: Joints of the one global transform of the ablation (those visible in both poses).
+        upright: Whether the unit's segments stand up in nearly all pictures, as people's torsos do;
+            a table where they lie then has its axes exchanged.
     """
 
     name: str
@@ -73,6 +75,7 @@ class Skeleton:
     core: tuple[str, ...]
     limb_width: float = 0.4
     square_half: float = 0.4
+    upright: bool = False
 
     def index(self, joint: str) -> int:
         """Gives the position of a joint in pose tensors."""

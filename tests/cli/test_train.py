@@ -403,7 +403,7 @@ def test_a_run_is_not_resumed_with_other_settings(data, vgg, tmp_path, tiny, cap
         ({"--weights.l3": "4"}, ["unknown setting 'weights.l3'; weights has ", "l1, l2"]),
         ({"--ema-decay": "1.5"}, ["ema_decay must be at least 0 and below 1, got 1.5"]),
         ({"--betas": "1.5,0.9"}, ["betas must be at least 0 and below 1"]),
-        ({"--generator.skeleton": "dog"}, ["skeleton must be openpose18, got dog"]),
+        ({"--generator.skeleton": "dog"}, ["by --skeleton, got dog"]),
         ({"--generator.decoder-widths": "8"}, ["3 encoder levels need 2 decoder blocks, got 1"]),
         ({"--init": "no/such/file"}, ["No weights 'no/such/file'"]),
     ],

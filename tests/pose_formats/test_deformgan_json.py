@@ -80,7 +80,7 @@ def test_one_name_for_two_poses_cannot_be_written(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
-        ({"skeleton": "dog20"}, "unknown skeleton 'dog20'; known are openpose18"),
+        ({"skeleton": "dog20"}, "unknown skeleton 'dog20'; known are coco17, face68"),
         ({"skeleton": 18}, "unknown skeleton 18"),
         ({"size": [128]}, r"'size' is \[128\]"),
         ({"size": [128, 0]}, r"'size' is \[128, 0\]"),

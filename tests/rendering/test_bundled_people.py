@@ -10,7 +10,7 @@ from PIL import Image
 from deformgan.datasets.bundled_people import SHOWN, bundled_people
 from deformgan.datasets.market1501 import Market1501
 from deformgan.pose_formats import read_annotations
-from deformgan.skeletons import OPENPOSE18
+from deformgan.skeletons.openpose18 import OPENPOSE18
 
 PEOPLE = files("deformgan") / "people"
 NUM_PEOPLE = 75

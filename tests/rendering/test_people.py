@@ -28,7 +28,7 @@ from deformgan.rendering.dataset import sample_shot
 from deformgan.rendering.posture import Leg, bone_rotations
 from deformgan.rendering.things import Thing
 from deformgan.rendering.wardrobe import LAYERS
-from deformgan.skeletons import OPENPOSE18
+from deformgan.skeletons.openpose18 import OPENPOSE18
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

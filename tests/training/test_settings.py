@@ -155,8 +155,15 @@ def test_a_value_of_a_wrong_type_is_named_with_what_is_allowed(name, value, word
             {"nearest_neighbour_window": 2},
             "nearest_neighbour_window must be odd and positive, got 2.",
         ),
-        ({"generator.skeleton": "dog"}, "skeleton must be openpose18, got dog."),
-        ({"discriminator.skeleton": "dog"}, "skeleton must be openpose18, got dog."),
+        (
+            {"generator.skeleton": "dog"},
+            "skeleton must be coco17, face68, hand21, openpose18, quadruped20, "
+            "or a file's by --skeleton, got dog.",
+        ),
+        (
+            {"discriminator.skeleton": "coco17"},
+            "generator and discriminator must have the same skeleton.",
+        ),
         ({"discriminator.local_levels": "2"}, "local_levels must be in 0..1, got (2,)."),
         (
             {"generator.encoder_widths": "4,6"},

@@ -7,7 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from deformgan.cli.outputs import write_json, written_beside
-from deformgan.cli.training import DIVERGED, read_plan, set_threads, train_on_screen
+from deformgan.cli.training import (
+    DIVERGED,
+    read_plan,
+    set_threads,
+    skeleton_settings,
+    train_on_screen,
+)
 from deformgan.errors import InputError
 
 if TYPE_CHECKING:
@@ -25,6 +31,7 @@ def ablate(
     variants: tuple[str, ...] = ("baseline", "dsc", "percloss", "full"),
     recipe: str = "paper-market-full",
     rendered: Path | None = None,
+    skeleton: str | None = None,
     vgg: Path | None = None,
     judges: Path | None = None,
     pairs: int = 500,
@@ -55,6 +62,7 @@ def ablate(
         variants: Which to compare, the first with all others.
         recipe: The whole method, such as paper-market-full or paper-market-small for a CPU.
         rendered: A second data set of rendered people, mixed in as the recipe says.
+        skeleton: Of the poses, a name or a JSON file; by default the recipe's.
         vgg: VGG-19 weights for the losses (.npz or torchvision's .pth); else torch's hub folder.
         judges: Folder with MoveNet, OSNet and FastestDet, to score pose, identity and detection.
         pairs: How many test pairs to score.
@@ -88,6 +96,7 @@ def ablate(
     from deformgan.evaluation.judges import load_judges
     from deformgan.provenance import provenance
     from deformgan.recipes.ablation import make_variants
+    from deformgan.skeletons.setting import read_skeleton_setting
     from deformgan.training.data import mix_datasets
     from deformgan.training.launch import open_fabric
     from deformgan.training.loop import RESULT
@@ -100,6 +109,7 @@ def ablate(
         "seed": seed,
         "log_every": log_every,
         "save_every": save_every,
+        **skeleton_settings(skeleton),
     }
     base = read_plan(recipe, config, named, settings)
     plans = make_variants(base, variants)
@@ -113,8 +123,9 @@ def ablate(
         for name, plan in plans.items()
         if (layers := plan.weights.vgg_layers)
     }
-    people = open_split(data)
-    second = [] if rendered is None else [open_dataset(rendered)]
+    joints = read_skeleton_setting(base.generator.skeleton)
+    people = open_split(data, joints)
+    second = [] if rendered is None else [open_dataset(rendered, skeleton=joints)]
     photos = mix_datasets(base, [people.train, *second], fabric)
     chosen = sample_test_pairs(people.test.pairs, pairs)
     if not len(chosen):

@@ -16,6 +16,7 @@ def animate(
     detector: str = "pose18",
     person: int = 0,
     source_pose: str | None = None,
+    skeleton: str | None = None,
     noise: bool = False,
     seed: int = 0,
     device: str = "cpu",
@@ -41,6 +42,7 @@ def animate(
             it is always the largest.
         source_pose: Pose of the source person, as a pose file or FILE:NAME; otherwise it is
             detected.
+        skeleton: Skeleton of the poses, a name or a JSON file; by default that of the weights.
         noise: Leave the generator's dropout on.
         seed: What the noise, the same in all frames, is drawn from.
         device: Where to compute: cpu, cuda or cuda:N.
@@ -49,7 +51,7 @@ def animate(
     import time
 
     from deformgan.cli.frames import follow, read_frames, steady
-    from deformgan.cli.inputs import check_device, read_source
+    from deformgan.cli.inputs import check_device, check_skeleton, read_source
     from deformgan.cli.outputs import output_file, write_json
     from deformgan.cli.pictures import check_suffix, write_animation
     from deformgan.cli.progress import progress
@@ -68,16 +70,16 @@ def animate(
     if not 0 < fps <= 50:
         raise InputError(f"--fps is {fps:g}; it must be above 0 and at most 50.")
     check_detector(detector)
-    photo, source_joints = read_source(source, source_pose, detector, person)
-    seen = read_frames(frames, detector)
     transfer = PoseTransfer.load(weights, check_device(device))
-    skeleton = transfer.generator.skeleton
-    poses = steady(seen.pose, skeleton)
+    joints = check_skeleton(skeleton, transfer.generator.skeleton)
+    photo, source_joints = read_source(source, source_pose, detector, person, joints)
+    seen = read_frames(frames, detector, joints)
+    poses = steady(seen.pose, joints)
     dropped = len(seen.pose) - len(poses)
     if not len(poses):
-        raise InputError(f"None of the {dropped} frames of {frames} shows a person with a torso.")
+        raise InputError(f"None of the {dropped} frames of {frames} has a usable pose.")
     if not is_framed(poses, seen.size, transfer.size):
-        poses = follow(poses, skeleton)
+        poses = follow(poses, joints)
     painted = transfer.animate(photo, source_joints, poses, seen.size, seed if noise else None)
     pictures = list(progress(painted, "frames", len(poses)))
     write_animation(out, pictures, fps)

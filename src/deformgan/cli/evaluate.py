@@ -2,9 +2,14 @@
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from deformgan.cli.outputs import output_dir, output_file, write_json, written_beside
 from deformgan.errors import InputError
+
+if TYPE_CHECKING:
+    from deformgan.evaluation.systems import Weights
+    from deformgan.pose import Skeleton
 
 _INCOMPLETE = 1
 _SHOWN = 10  # problems on the screen; the report has all
@@ -18,6 +23,7 @@ def evaluate(
     json: Path,
     weights: str | None = None,
     generated: Path | None = None,
+    skeleton: str | None = None,
     protocol: str = "deformgan-1",
     save_generated: Path | None = None,
     real: Path | None = None,
@@ -45,6 +51,8 @@ def evaluate(
         json: Where to write the report.
         weights: Bundled weights or a .safetensors file, which paint the pictures.
         generated: Folder of pictures, instead of weights.
+        skeleton: Of the poses, a name or a JSON file; by default that of the weights, else
+            openpose18.
         protocol: How pictures are compared: deformgan-1, pose-gan-2018, patn-2019, gfla-2020 or
             nted-2022.
         save_generated: Folder for the pictures that weights paint; created.
@@ -83,14 +91,14 @@ def evaluate(
 
     chosen = find_protocol(protocol)
     check_device(device)
-    photos = PairPhotos.open(images, annotations, pairs)
-    if weights is not None:
-        system = Weights.load(weights, device, save_generated)
-    else:
-        assert generated is not None
+    painter = None if weights is None else Weights.load(weights, device, save_generated)
+    photos = PairPhotos.open(images, annotations, pairs, _joints(skeleton, painter))
+    system = painter
+    if generated is not None:
         system = GeneratedFolder.open(generated, photos, chosen.lossless)
+    assert system is not None
     networks = Networks(detector, extractors, person_detectors, ssd300, inception, lpips)
-    measures = gather_measures(chosen, networks, device, metrics, real is not None)
+    measures = gather_measures(chosen, networks, device, metrics, real is not None, photos.skeleton)
     real_photos = None if real is None else photos_in(real)
     settings = settings_of(system, photos, chosen, measures, real_photos)
     journal = Journal(json.with_name(f"{json.name}.unfinished"), settings)
@@ -112,6 +120,15 @@ def evaluate(
     _say_problems(findings.problems, json)
     print(f"{len(findings.rows)} of {len(photos)} pairs scored; wrote {json}")
     return 0 if len(findings.rows) == len(photos) else _INCOMPLETE
+
+
+def _joints(asked: str | None, painter: "Weights | None") -> "Skeleton | None":
+    from deformgan.cli.inputs import check_skeleton
+    from deformgan.skeletons import find_skeleton
+
+    if painter is not None:
+        return check_skeleton(asked, painter.generator.skeleton)
+    return None if asked is None else find_skeleton(asked)
 
 
 def _say_problems(problems: list[str], report: Path) -> None:

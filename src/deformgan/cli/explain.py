@@ -14,6 +14,7 @@ def explain(
     person: int = 0,
     pose_person: int = 0,
     source_pose: str | None = None,
+    skeleton: str | None = None,
     json: Path | None = None,
 ) -> None:
     """Shows step by step how a photo gets another pose, to understand it or to see why it failed.
@@ -34,11 +35,12 @@ def explain(
         pose_person: The same for the pose.
         source_pose: Pose of the source person, as a pose file or FILE:NAME; otherwise it is
             detected.
+        skeleton: Skeleton of the poses, a name or a JSON file; by default that of the weights.
         json: Where to write all that was measured, as JSON.
     """
     import time
 
-    from deformgan.cli.inputs import describe_pose, read_source, read_target
+    from deformgan.cli.inputs import check_skeleton, describe_pose, read_source, read_target
     from deformgan.cli.outputs import output_dir, output_file, write_json, written_beside
     from deformgan.detectors import check_detector
     from deformgan.evaluation.explain import describe_parts, describe_skips
@@ -51,9 +53,10 @@ def explain(
     if json is not None:
         output_file(json)
     check_detector(detector)
-    photo, source_joints = read_source(source, source_pose, detector, person)
-    target = read_target(pose, detector, pose_person)
     transfer = PoseTransfer.load(weights)
+    joints = check_skeleton(skeleton, transfer.generator.skeleton)
+    photo, source_joints = read_source(source, source_pose, detector, person, joints)
+    target = read_target(pose, detector, pose_person, joints)
     view, target_pose = transfer.frame(photo, source_joints, target.pose, target.size)
     explanation = explain_pair(transfer.generator, view, target_pose)
     pictures = draw_explanation(explanation)
@@ -76,8 +79,8 @@ def explain(
             "weights": weights,
             "skeleton": explanation.skeleton.name,
             "size": list(transfer.size),
-            "source_joints": describe_pose(view.pose),
-            "target_joints": describe_pose(target_pose),
+            "source_joints": describe_pose(view.pose, joints),
+            "target_joints": describe_pose(target_pose, joints),
             "pair": {name: column[0] for name, column in pair.items()} | {"said": said},
             "parts": parts,
             "skips": describe_skips(explanation),

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from deformgan.cli.inputs import Posed, open_detector
+from deformgan.cli.inputs import Posed, check_detectable, open_detector
 from deformgan.cli.photos import Photos, natural_order
 from deformgan.cli.progress import progress
 from deformgan.cli.video import VIDEO_SUFFIXES
@@ -24,21 +24,23 @@ SMOOTHING = 5  # frames that a joint's place is fitted over
 FOLLOWING = 25  # frames that the person's path is fitted over
 
 
-def read_frames(frames: Path, detector: str) -> Posed:
+def read_frames(frames: Path, detector: str, skeleton: Skeleton = OPENPOSE18) -> Posed:
     """Finds the poses of an animation, as they were seen.
 
     Args:
         frames: A video, a pose file, or a folder of photos or of pose files, one per frame, taken
             in the order of their names (numbers in them count as numbers).
         detector: What `--detector` names; loaded for photos and videos.
+        skeleton: Of the poses.
 
     Returns:
         One pose per frame; where nobody was found, no joint is visible.
     """
     if frames.suffix.lower() in VIDEO_SUFFIXES and frames.is_file():
-        return _detect_frames(Photos(frames), detector)
+        check_detectable(skeleton, frames, "pose files")
+        return _detect_frames(Photos(frames), detector, skeleton)
     if frames.is_file():
-        annotations = read_annotations(frames)
+        annotations = read_annotations(frames, skeleton)
         if not annotations.names:
             raise InputError(f"{frames} holds no pose.")
         poses = [annotations[name] for name in annotations.rows]
@@ -49,25 +51,26 @@ def read_frames(frames: Path, detector: str) -> Posed:
         )
     files = sorted((file for file in frames.iterdir() if file.is_file()), key=natural_order)
     if any(file.suffix.lower() in PHOTO_SUFFIXES for file in files):
-        return _detect_frames(Photos(frames), detector)
+        check_detectable(skeleton, frames, "pose files")
+        return _detect_frames(Photos(frames), detector, skeleton)
     pose_files = [file for file in files if file.suffix.lower() == ".json"]
     if not pose_files:
         raise InputError(
             f"The folder {frames} holds neither photos ({', '.join(PHOTO_SUFFIXES)}) nor pose "
             "files (.json)."
         )
-    singles = [_read_frame(file) for file in pose_files]
+    singles = [_read_frame(file, skeleton) for file in pose_files]
     return Posed(Pose.cat([single.pose for single in singles]), singles[0].size)
 
 
-def _read_frame(file: Path) -> Posed:
-    annotations = read_annotations(file)
+def _read_frame(file: Path, skeleton: Skeleton) -> Posed:
+    annotations = read_annotations(file, skeleton)
     if not annotations.names:  # so OpenPose says that it found nobody
-        return Posed(_nobody(), annotations.size)
-    return Posed(read_single(file).pose, annotations.size)
+        return Posed(_nobody(skeleton), annotations.size)
+    return Posed(read_single(file, skeleton=skeleton).pose, annotations.size)
 
 
-def _detect_frames(photos: Photos, detector: str) -> Posed:
+def _detect_frames(photos: Photos, detector: str, skeleton: Skeleton) -> Posed:
     finder = open_detector(detector)
     poses, size = [], None
     for frame in progress(photos, "poses", len(photos)):
@@ -79,12 +82,12 @@ def _detect_frames(photos: Photos, detector: str) -> Posed:
                 f"it are {size[1]}x{size[0]}; all frames must have one size."
             )
         found = find_person(finder, photo)
-        poses.append(_nobody() if found is None else found.pose)
+        poses.append(_nobody(skeleton) if found is None else found.pose)
     return Posed(Pose.cat(poses), size)
 
 
-def _nobody() -> Pose:
-    joints = len(OPENPOSE18.joints)
+def _nobody(skeleton: Skeleton) -> Pose:
+    joints = len(skeleton.joints)
     return Pose(torch.zeros(1, joints, 2), torch.zeros(1, joints, dtype=torch.bool))
 
 

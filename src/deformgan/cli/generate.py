@@ -16,6 +16,7 @@ def generate(
     person: int = 0,
     pose_person: int = 0,
     source_pose: str | None = None,
+    skeleton: str | None = None,
     noise: bool = False,
     seed: int = 0,
     device: str = "cpu",
@@ -40,6 +41,7 @@ def generate(
         pose_person: The same for the pose.
         source_pose: Pose of the source person, as a pose file or FILE:NAME; otherwise it is
             detected.
+        skeleton: Skeleton of the poses, a name or a JSON file; by default that of the weights.
         noise: Leave the generator's dropout on.
         seed: What the noise is drawn from.
         device: Where to compute: cpu, cuda or cuda:N.
@@ -49,6 +51,7 @@ def generate(
 
     from deformgan.cli.inputs import (
         check_device,
+        check_skeleton,
         describe_pose,
         read_source,
         read_target,
@@ -63,9 +66,10 @@ def generate(
     if json is not None:
         output_file(json)
     check_detector(detector)
-    photo, source_joints = read_source(source, source_pose, detector, person)
-    target = read_target(pose, detector, pose_person)
     transfer = PoseTransfer.load(weights, check_device(device))
+    joints = check_skeleton(skeleton, transfer.generator.skeleton)
+    photo, source_joints = read_source(source, source_pose, detector, person, joints)
+    target = read_target(pose, detector, pose_person, joints)
     picture = transfer(photo, source_joints, target.pose, target.size, seed if noise else None)
     write_picture(out, picture)
     seconds = time.perf_counter() - started
@@ -78,8 +82,8 @@ def generate(
             "weights": weights,
             "noise_seed": seed if noise else None,
             "size": list(transfer.size),
-            "source_joints": describe_pose(source_joints),
-            "target_joints": describe_pose(target.pose),
+            "source_joints": describe_pose(source_joints, joints),
+            "target_joints": describe_pose(target.pose, joints),
             "seconds": seconds,
         }
         write_json(json, report)

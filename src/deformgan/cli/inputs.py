@@ -14,8 +14,9 @@ from jaxtyping import UInt8
 from deformgan.detectors import PeopleDetector, PoseDetector, find_people, load_detector
 from deformgan.errors import InputError
 from deformgan.framing import PHOTO_SUFFIXES, read_photo
-from deformgan.pose import Pose
+from deformgan.pose import Pose, Skeleton
 from deformgan.pose_formats import read_pose, read_single
+from deformgan.skeletons import find_skeleton
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
 
@@ -49,8 +50,41 @@ def open_detector(name_and_path: str) -> PoseDetector:
     return load_detector(name_and_path)
 
 
+def check_skeleton(asked: str | None, weights: Skeleton) -> Skeleton:
+    """Gives the skeleton of the weights, which is the one that `--skeleton` names, if it is given.
+
+    Args:
+        asked: What `--skeleton` names.
+        weights: What the generator understands.
+    """
+    if asked is not None and (given := find_skeleton(asked)) != weights:
+        raise InputError(
+            f"--skeleton is {asked} ({len(given.joints)} joints), but the weights were trained on "
+            f"{weights.name} ({len(weights.joints)} joints)."
+        )
+    return weights
+
+
+def check_detectable(skeleton: Skeleton, photo: Path, instead: str) -> None:
+    """Refuses to look for joints that no detector knows.
+
+    Args:
+        skeleton: What is to be found.
+        photo: Where.
+        instead: What to give instead.
+    """
+    if skeleton.name != OPENPOSE18.name:
+        raise InputError(
+            f"No detector finds the joints of {skeleton.name} in {photo}; give {instead}."
+        )
+
+
 def read_source(
-    source: Path, pose: str | None, detector: str, person: int = 0
+    source: Path,
+    pose: str | None,
+    detector: str,
+    person: int = 0,
+    skeleton: Skeleton = OPENPOSE18,
 ) -> tuple[UInt8[np.ndarray, "height width 3"], Pose]:
     """Reads the source photo and finds its person's joints.
 
@@ -59,28 +93,34 @@ def read_source(
         pose: What `--source-pose` names, if it is given.
         detector: What `--detector` names; loaded where no pose is given.
         person: Which of several people, from 0, the largest.
+        skeleton: Of the pose.
     """
     photo = read_photo(source)
     if pose is not None:
-        return photo, read_pose(pose)
+        return photo, read_pose(pose, skeleton=skeleton)
+    check_detectable(skeleton, source, "its pose by --source-pose")
     return photo, detect(photo, source, open_detector(detector), person)
 
 
-def read_target(spec: str, detector: str, person: int = 0) -> Posed:
+def read_target(
+    spec: str, detector: str, person: int = 0, skeleton: Skeleton = OPENPOSE18
+) -> Posed:
     """Finds the pose that is asked for.
 
     Args:
         spec: A photo, a pose file with one pose, or FILE:NAME for one of several.
         detector: What `--detector` names; loaded for a photo.
         person: Which of several people, from 0, the largest.
+        skeleton: Of the pose.
     """
     path = Path(spec)
     file, colon, _ = spec.rpartition(":")
     named = bool(colon) and Path(file).is_file()  # the name of a pose may look like a photo's
     if path.suffix.lower() not in PHOTO_SUFFIXES or (named and not path.is_file()):
-        annotation = read_single(spec, person=person if person else None)
+        annotation = read_single(spec, person=person if person else None, skeleton=skeleton)
         return Posed(annotation.pose, annotation.size)
     photo = read_photo(path)
+    check_detectable(skeleton, path, "a pose file")
     return Posed(detect(photo, path, open_detector(detector), person), photo.shape[:2])
 
 
@@ -109,7 +149,7 @@ def detect(
     return people[person].pose
 
 
-def describe_pose(pose: Pose) -> dict[str, list[float]]:
+def describe_pose(pose: Pose, skeleton: Skeleton = OPENPOSE18) -> dict[str, list[float]]:
     """Names the visible joints of one pose, for a report."""
-    seen = zip(OPENPOSE18.joints, pose.joints[0].tolist(), pose.visible[0].tolist(), strict=True)
+    seen = zip(skeleton.joints, pose.joints[0].tolist(), pose.visible[0].tolist(), strict=True)
     return {joint: place for joint, place, visible in seen if visible}

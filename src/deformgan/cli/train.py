@@ -7,7 +7,13 @@ from statistics import median
 from typing import TYPE_CHECKING, Any, Literal
 
 from deformgan.cli.outputs import output_file, write_json
-from deformgan.cli.training import DIVERGED, read_plan, set_threads, train_on_screen
+from deformgan.cli.training import (
+    DIVERGED,
+    read_plan,
+    set_threads,
+    skeleton_settings,
+    train_on_screen,
+)
 from deformgan.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,6 +29,7 @@ def train(
     out: Path,
     data: Path | None = None,
     rendered: Path | None = None,
+    skeleton: str | None = None,
     vgg: Path | None = None,
     init: str | None = None,
     resume: bool = False,
@@ -52,6 +59,7 @@ def train(
         out: Folder of the run; created.
         data: Data set of any kind that `data check` knows; by default the bundled people.
         rendered: A second data set of rendered people, mixed in as the recipe says.
+        skeleton: Of the poses, a name or a JSON file; by default the recipe's.
         vgg: VGG-19 weights for the losses (.npz or torchvision's .pth); else torch's hub folder.
         init: Generator to start from: bundled name or file; by default random weights.
         resume: Go on from the folder's last checkpoint.
@@ -89,6 +97,7 @@ def train(
         "seed": seed,
         "log_every": log_every,
         "save_every": save_every,
+        **skeleton_settings(skeleton),
     }
     plan = read_plan(recipe, config, named, settings)
     if steps_saved(out) and not resume:

@@ -33,6 +33,21 @@ def read_plan(
     return read_settings(RECIPES, "recipe", recipe, file, named, words)
 
 
+def skeleton_settings(skeleton: str | None) -> dict[str, str]:
+    """Turns `--skeleton` into the settings of a recipe.
+
+    Args:
+        skeleton: A built-in name or a JSON file; None for the recipe's own.
+    """
+    from deformgan.skeletons import find_skeleton
+    from deformgan.skeletons.setting import skeleton_setting
+
+    if skeleton is None:
+        return {}
+    setting = skeleton_setting(find_skeleton(skeleton))
+    return {"generator.skeleton": setting, "discriminator.skeleton": setting}
+
+
 def read_settings(
     plans: Mapping[str, Callable[[], Plan]],
     what: str,

@@ -9,6 +9,8 @@ from deformgan.datasets.photo_set import Fit, PhotoSet
 from deformgan.datasets.splits import Split
 from deformgan.datasets.synthetic import Synthetic
 from deformgan.errors import InputError
+from deformgan.pose import Skeleton
+from deformgan.skeletons.openpose18 import OPENPOSE18
 
 # In the order in which a folder is asked what it is: the first one that it looks like counts.
 DATASETS = {
@@ -28,6 +30,7 @@ def open_dataset(
     size: tuple[int, int] | None = None,
     fit: Fit | None = None,
     cache: str | Path | None = None,
+    skeleton: Skeleton = OPENPOSE18,
 ) -> PhotoSet:
     """Reads a data set of any kind.
 
@@ -39,14 +42,15 @@ def open_dataset(
         size: (height, width) of the images; by default the data set's own.
         fit: How photos of other sizes come to it; by default the data set's own way.
         cache: A folder for the decoded images, see `PhotoSet`; by default they stay in memory.
+        skeleton: Of the poses.
     """
     name = name or recognize(Path(folder))
     if name not in DATASETS:
         raise InputError(f"Unknown data set {name!r}; choose one of {', '.join(DATASETS)}.")
     reader = DATASETS[name]
     if fit is None:
-        return reader(folder, split, annotations, size=size, cache=cache)
-    return reader(folder, split, annotations, size=size, fit=fit, cache=cache)
+        return reader(folder, split, annotations, size=size, cache=cache, skeleton=skeleton)
+    return reader(folder, split, annotations, size=size, fit=fit, cache=cache, skeleton=skeleton)
 
 
 def recognize(folder: Path) -> str:

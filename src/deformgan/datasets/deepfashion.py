@@ -14,9 +14,10 @@ from deformgan.datasets.photo_set import Fit, PhotoSet, fit_photos
 from deformgan.datasets.splits import NoTestSplitError, Split, refuse_shared_identities
 from deformgan.errors import InputError
 from deformgan.framing import Framing
-from deformgan.pose import Pose
+from deformgan.pose import Pose, Skeleton
 from deformgan.pose_formats.annotation_csv import read_annotation_csv
 from deformgan.pose_formats.annotations import Annotations
+from deformgan.skeletons.openpose18 import OPENPOSE18
 
 SIZE, SMALL = (256, 256), (128, 64)
 # The middle 176 of 256 columns hold the person; at 128x64 they are all that is shown.
@@ -100,6 +101,7 @@ class DeepFashion(PhotoSet):
         size: tuple[int, int] | None = None,
         fit: Fit = "pad",
         cache: str | Path | None = None,
+        skeleton: Skeleton = OPENPOSE18,
         edition: Edition | None = None,
         joints_in: Literal["frame", "file"] = "frame",
     ):
@@ -113,6 +115,7 @@ class DeepFashion(PhotoSet):
             fit: How images of other sizes come to 256x256: the In-shop images themselves are
                 padded.
             cache: See `PhotoSet`.
+            skeleton: Of the poses.
             edition: Old or new split; by default the one that is there.
             joints_in: Whether the table counts pixels of the 256x256 images (as the published ones
                 do, even where the files at hand are the larger originals) or of the files.
@@ -123,7 +126,7 @@ class DeepFashion(PhotoSet):
         size = size or SIZE
         if size not in (SIZE, SMALL):
             raise InputError(f"DeepFashion comes at {SIZE} or {SMALL} (height, width), not {size}.")
-        table, self.edition = _read_tables(root, split, annotations, edition)
+        table, self.edition = _read_tables(root, split, annotations, edition, skeleton)
         files = _files(root)
         rows = [row for row, name in enumerate(table.names) if photo_key(name) in files]
         if not rows:
@@ -133,7 +136,7 @@ class DeepFashion(PhotoSet):
         poses = table.pose[rows]
         if fit == "person" and joints_in == "frame":
             raise InputError("'person' looks for joints in the photos: it needs joints_in='file'.")
-        _, framings, framed = fit_photos(paths, poses, SIZE, fit)
+        _, framings, framed = fit_photos(paths, poses, SIZE, fit, skeleton)
         if joints_in == "file":
             poses = framed
         if size == SMALL:
@@ -148,6 +151,7 @@ class DeepFashion(PhotoSet):
             size=size,
             framings=framings,
             cache=cache,
+            skeleton=skeleton,
         )
 
     @staticmethod
@@ -231,10 +235,14 @@ _WHOLE = Framing.padded(SIZE, SIZE)
 
 
 def _read_tables(
-    root: Path, split: Split, given: str | Path | None, edition: Edition | None
+    root: Path,
+    split: Split,
+    given: str | Path | None,
+    edition: Edition | None,
+    skeleton: Skeleton,
 ) -> tuple[Annotations, Edition | None]:
     if given is not None:
-        return read_annotation_csv(given), edition
+        return read_annotation_csv(given, skeleton), edition
     folder = root
     if edition is not None and (root / edition).is_dir():
         folder = root / edition
@@ -251,9 +259,9 @@ def _read_tables(
                 f"{folder} has no annotation table: fasion-annotation-train.csv and "
                 "fasion-annotation-test.csv, or annotation.csv."
             )
-        return read_annotation_csv(folder / "annotation.csv"), edition
+        return read_annotation_csv(folder / "annotation.csv", skeleton), edition
     tables = {
-        part: read_annotation_csv(path)
+        part: read_annotation_csv(path, skeleton)
         for part, path in (("train", train), ("test", test))
         if path is not None
     }
@@ -272,7 +280,7 @@ def _read_tables(
         joined = list(tables.values())
         names = [name for table in joined for name in table.names]
         pose = Pose.cat([table.pose for table in joined])
-        return Annotations(names, pose, source=str(folder)), edition or found
+        return Annotations(names, pose, source=str(folder), skeleton=skeleton), edition or found
     if split not in tables:
         error = NoTestSplitError if split == "test" else InputError
         raise error(f"{folder} has no annotation table of the split {split!r}.")

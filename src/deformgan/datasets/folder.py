@@ -9,8 +9,9 @@ from PIL import Image
 from deformgan.datasets.photo_set import Fit, PhotoSet, fit_photos
 from deformgan.datasets.splits import SPLIT_FILE, NoTestSplitError, Split, read_identity_split
 from deformgan.errors import InputError
-from deformgan.pose import Pose
+from deformgan.pose import Pose, Skeleton
 from deformgan.pose_formats import Annotations, read_annotations
+from deformgan.skeletons.openpose18 import OPENPOSE18
 
 SIZE = (128, 64)
 POSE_FILES = ("annotation.csv", "annotation.json", "annotations.csv", "annotations.json")
@@ -36,6 +37,7 @@ class Folder(PhotoSet):
         size: tuple[int, int] | None = None,
         fit: Fit = "person",
         cache: str | Path | None = None,
+        skeleton: Skeleton = OPENPOSE18,
     ):
         """Reads the photos of one split.
 
@@ -46,12 +48,13 @@ class Folder(PhotoSet):
             size: (height, width) of the images; by default (128, 64).
             fit: How photos come to it; by default people are framed as `deformgan generate` does.
             cache: See `PhotoSet`.
+            skeleton: Of the poses.
         """
         root = Path(root)
         if not root.is_dir():
             raise InputError(f"The data set folder {root} does not exist.")
         wanted = _wanted(root, split)
-        table = read_annotations(annotations or _pose_file(root))
+        table = read_annotations(annotations or _pose_file(root), skeleton)
         found = _photos(root)
         times = Counter(path.name for path in found)
         photos = {
@@ -67,7 +70,7 @@ class Folder(PhotoSet):
             )
         paths = list(photos)
         poses = Pose.cat([table[name] for name in photos.values()])
-        size, framings, poses = fit_photos(paths, poses, size or SIZE, fit)
+        size, framings, poses = fit_photos(paths, poses, size or SIZE, fit, skeleton)
         super().__init__(
             names=[path.relative_to(root).as_posix() for path in paths],
             identities=[path.parent.name for path in paths],
@@ -77,6 +80,7 @@ class Folder(PhotoSet):
             size=size,
             framings=framings,
             cache=cache,
+            skeleton=skeleton,
         )
 
     @staticmethod

@@ -7,6 +7,8 @@ from deformgan.datasets import open_dataset
 from deformgan.datasets.photo_set import PhotoSet
 from deformgan.datasets.splits import NoTestSplitError, refuse_shared_identities
 from deformgan.errors import InputError
+from deformgan.pose import Skeleton
+from deformgan.skeletons.openpose18 import OPENPOSE18
 
 EVERY = 5  # of how many people one is held out where a data set has no split
 
@@ -26,17 +28,18 @@ class SplitDataset:
     rule: str
 
 
-def open_split(folder: Path) -> SplitDataset:
+def open_split(folder: Path, skeleton: Skeleton = OPENPOSE18) -> SplitDataset:
     """Reads a data set of any kind in two parts.
 
     Where it does not say who is to be tested on, every fifth person is, in the order of names.
 
     Args:
         folder: Any kind that `open_dataset` knows.
+        skeleton: Of the poses.
     """
-    train = open_dataset(folder)
+    train = open_dataset(folder, skeleton=skeleton)
     try:
-        test = open_dataset(folder, split="test")
+        test = open_dataset(folder, split="test", skeleton=skeleton)
     except NoTestSplitError:
         test = train
     if test.names != train.names:  # one table for every split is no split either

@@ -16,8 +16,10 @@ from deformgan.datasets.splits import (
     refuse_shared_identities,
 )
 from deformgan.errors import InputError
+from deformgan.pose import Skeleton
 from deformgan.pose_formats.annotation_csv import read_annotation_csv
 from deformgan.pose_formats.annotations import Annotations
+from deformgan.skeletons.openpose18 import OPENPOSE18
 
 TRAIN, TEST, QUERY, BY_HAND = "bounding_box_train", "bounding_box_test", "query", "gt_bbox"
 
@@ -83,6 +85,7 @@ class Market1501(PhotoSet):
         size: tuple[int, int] | None = None,
         fit: Fit = "exact",
         cache: str | Path | None = None,
+        skeleton: Skeleton = OPENPOSE18,
         nobody: Collection[str] = NOBODY,
     ):
         """Reads the images of one split.
@@ -97,6 +100,7 @@ class Market1501(PhotoSet):
             fit: How images of other sizes come to it; Re-ID sets whose boxes were never resized
                 (DukeMTMC-reID) are usually stretched.
             cache: See `PhotoSet`.
+            skeleton: Of the poses.
             nobody: Identities that are nobody in particular. In sets that number people from 0
                 "0000" is somebody.
         """
@@ -104,7 +108,7 @@ class Market1501(PhotoSet):
         if not root.is_dir():
             raise InputError(f"The data set folder {root} does not exist.")
         folder, wanted = _split(root, split, nobody)
-        table = _annotations(root, folder, annotations)
+        table = _annotations(root, folder, annotations, skeleton)
         present = {path.name for path in folder.iterdir()}
         fields = {name: MarketName.parse(name) for name in table.names if name in present}
         fields = {
@@ -119,7 +123,7 @@ class Market1501(PhotoSet):
             )
         paths = [folder / name for name in fields]
         poses = table.select(list(fields)).pose
-        size, framings, poses = fit_photos(paths, poses, size, fit)
+        size, framings, poses = fit_photos(paths, poses, size, fit, skeleton)
         super().__init__(
             names=list(fields),
             identities=[field.identity for field in fields.values()],
@@ -129,6 +133,7 @@ class Market1501(PhotoSet):
             size=size,
             framings=framings,
             cache=cache,
+            skeleton=skeleton,
         )
 
     @staticmethod
@@ -165,12 +170,14 @@ def _people(folder: Path, nobody: Collection[str]) -> set[str]:
     return {match[1] for match in names if match is not None} - set(nobody)
 
 
-def _annotations(root: Path, folder: Path, given: str | Path | None) -> Annotations:
+def _annotations(
+    root: Path, folder: Path, given: str | Path | None, skeleton: Skeleton
+) -> Annotations:
     if given is not None:
-        return read_annotation_csv(given)
+        return read_annotation_csv(given, skeleton)
     part = "test" if folder.name == TEST else "train"
     candidates = [f"market-annotation-{part}.csv", "annotation.csv"]
     for name in candidates:
         if (root / name).is_file():
-            return read_annotation_csv(root / name)
+            return read_annotation_csv(root / name, skeleton)
     raise InputError(f"{root} has no annotation table: {' or '.join(candidates)}.")

@@ -14,7 +14,7 @@ from deformgan.datasets.image_cache import THREADS, load_images
 from deformgan.datasets.pairs import ordered_pairs
 from deformgan.errors import InputError
 from deformgan.framing import Framing, find_framing
-from deformgan.pose import Pose
+from deformgan.pose import Pose, Skeleton
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
 # How a photo comes to the size of the images: "exact", it has it; "stretch", its proportions
@@ -29,18 +29,19 @@ _ORIENTATION = 0x0112  # EXIF tag; from 5 the photo lies on its side
 class PhotoSet:
     """Photos of people; decoded once, at first use, and held in memory or in a mapped file.
 
-    A reader is a subclass: made from `(root, split, annotations, *, size, fit, cache)`, it finds
-    the files and the poses that a folder has, and brings photos to one size; its `matches(root)`
-    tells whether a folder looks like its own. `PairBatches` needs no more of it than `images`,
-    `poses` and `pairs`.
+    A reader is a subclass: made from `(root, split, annotations, *, size, fit, cache, skeleton)`,
+    it finds the files and the poses that a folder has, and brings photos to one size; its
+    `matches(root)` tells whether a folder looks like its own. `PairBatches` needs no more of it
+    than `images`, `poses` and `pairs`.
 
     Attributes:
         names: What the data set calls the images, in the order of its annotation table.
         identities: Who is in each image.
         cameras: Which camera took it (or which view it is), from 1; 0 where nothing tells.
         paths: Where the images are.
-        poses: Poses of `openpose18` in pixels of `images`.
+        poses: In pixels of `images`.
         size: (height, width) of every image.
+        skeleton: What the poses' joints are.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class PhotoSet:
         size: tuple[int, int],
         framings: Sequence[Framing] | None = None,
         cache: str | Path | None = None,
+        skeleton: Skeleton = OPENPOSE18,
     ):
         """Takes what a reader has found.
 
@@ -66,6 +68,7 @@ class PhotoSet:
             size: Of the images, whatever the photos have.
             framings: What to show of each photo; None if all photos are of that size.
             cache: A folder for a file of the decoded images, see `load_images`; None for memory.
+            skeleton: Of the poses.
         """
         self.names = list(names)
         self.identities = list(identities)
@@ -74,6 +77,7 @@ class PhotoSet:
         self.poses = poses
         self.size = size
         self.framings = framings
+        self.skeleton = skeleton
         self.cache = None if cache is None else Path(cache)
 
     def __len__(self) -> int:
@@ -94,6 +98,7 @@ class PhotoSet:
             size=self.size,
             framings=None if self.framings is None else [self.framings[row] for row in rows],
             cache=self.cache,
+            skeleton=self.skeleton,
         )
 
     @cached_property
@@ -103,8 +108,8 @@ class PhotoSet:
 
     @cached_property
     def usable(self) -> Bool[Tensor, "images"]:
-        """Whether both hips and both shoulders were found."""
-        return self.poses.usable(OPENPOSE18)
+        """Whether every mandatory joint was found: of people both hips and both shoulders."""
+        return self.poses.usable(self.skeleton)
 
     @cached_property
     def pairs(self) -> Int64[Tensor, "pairs 2"]:
@@ -113,7 +118,11 @@ class PhotoSet:
 
 
 def fit_photos(
-    paths: Sequence[Path], poses: Pose, size: tuple[int, int] | None, fit: Fit
+    paths: Sequence[Path],
+    poses: Pose,
+    size: tuple[int, int] | None,
+    fit: Fit,
+    skeleton: Skeleton = OPENPOSE18,
 ) -> tuple[tuple[int, int], list[Framing] | None, Pose]:
     """Decides what the images show of the photos, without decoding any.
 
@@ -122,6 +131,7 @@ def fit_photos(
         poses: One per photo, in its pixels.
         size: (height, width) of the images; None for that of the first photo.
         fit: How photos of other sizes come to it.
+        skeleton: Of the poses.
 
     Returns:
         The size; the framings, None where none is needed; and the poses in pixels of the images.
@@ -133,12 +143,20 @@ def fit_photos(
     size = size or photo_sizes[0]
     if all(found == size for found in photo_sizes):
         return size, None, poses
-    framings = [frame_one(photo, poses[[row]], size, fit) for row, photo in enumerate(photo_sizes)]
+    framings = [
+        frame_one(photo, poses[[row]], size, fit, skeleton) for row, photo in enumerate(photo_sizes)
+    ]
     framed = [framing.frame_pose(poses[[row]]) for row, framing in enumerate(framings)]
     return size, framings, Pose.cat(framed)
 
 
-def frame_one(photo: tuple[int, int], pose: Pose, size: tuple[int, int], fit: Fit) -> Framing:
+def frame_one(
+    photo: tuple[int, int],
+    pose: Pose,
+    size: tuple[int, int],
+    fit: Fit,
+    skeleton: Skeleton = OPENPOSE18,
+) -> Framing:
     """Decides what to show of one photo.
 
     Args:
@@ -146,11 +164,12 @@ def frame_one(photo: tuple[int, int], pose: Pose, size: tuple[int, int], fit: Fi
         pose: One pose, in its pixels.
         size: (height, width) of the image.
         fit: How.
+        skeleton: Of the pose.
     """
     if fit == "stretch":
         return Framing.stretched(photo, size)
-    if fit == "person" and pose.usable(OPENPOSE18).all():
-        return find_framing(pose, photo, size, OPENPOSE18)
+    if fit == "person" and pose.usable(skeleton).all():
+        return find_framing(pose, photo, size, skeleton)
     return Framing.padded(photo, size)
 
 

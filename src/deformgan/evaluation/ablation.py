@@ -204,7 +204,7 @@ def draw_figure(
     source, target = pairs[chosen].unbind(dim=1)
     columns = {
         "source": people.images[source],
-        "pose": draw_pose(people.poses[target], people.size)[0],
+        "pose": draw_pose(people.poses[target], people.size, people.skeleton)[0],
         "target": people.images[target],
         **{name: images[chosen] for name, images in pictures.items()},
     }

@@ -98,6 +98,7 @@ def settings_of(
     return {
         "protocol": {
             **protocol.describe(),
+            "skeleton": photos.skeleton.name,
             "pairs": len(photos),
             "pairs_sha256": _sum(f"{source},{target}" for source, target in photos.pairs),
             "poses_sha256": photos.poses_sum(),
@@ -148,6 +149,7 @@ def score_batch(
         photos.target_poses(scored),
         protocol,
         torch.tensor([row in found.were_jpeg for row in scored]),
+        photos.skeleton,
     )
     for name, values in measures.numbers(scene).items():
         arrays[_NUMBER + name] = values.double().cpu().numpy()

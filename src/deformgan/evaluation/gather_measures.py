@@ -25,6 +25,7 @@ from deformgan.metrics.kid import kid
 from deformgan.metrics.part_error import part_errors
 from deformgan.metrics.sharpness import relative_sharpness
 from deformgan.parts import unit_length
+from deformgan.pose import Skeleton
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
 POOL3 = 2048  # features of Inception's last pooling
@@ -59,6 +60,7 @@ def gather_measures(
     device: str,
     only: tuple[str, ...] = (),
     real_given: bool = True,
+    skeleton: Skeleton = OPENPOSE18,
 ) -> Measures:
     """Loads what can be measured; what cannot is listed with the reason.
 
@@ -69,15 +71,22 @@ def gather_measures(
         only: Names of measures to keep; empty for all.
         real_given: Whether there are other real photos than the pairs' targets, which protocols of
             the training images need for FID and KID.
+        skeleton: Of the poses. Our own networks, which know people, look at no other.
 
     Returns:
         Measures in the order in which a report lists them.
     """
-    pairs = [
-        _scores(protocol),
-        _pose(networks.detector),
-        _identity("identity", load_person_embedding(None), "the bundled person_embedding"),
-    ]
+    unavailable: dict[str, str] = {}
+    of_people = skeleton.name == OPENPOSE18.name
+    pairs = [_scores(protocol)]
+    if of_people:
+        pairs += [
+            _pose(networks.detector),
+            _identity("identity", load_person_embedding(None), "the bundled person_embedding"),
+        ]
+    else:
+        why = f"The network knows people, of {OPENPOSE18.name}; these poses are of {skeleton.name}."
+        unavailable |= dict.fromkeys(_OF_PEOPLE, why)
     pairs += [
         _identity(f"identity_{path.stem}", Extractor(path), path.name)
         for path in networks.extractors
@@ -86,9 +95,8 @@ def gather_measures(
         _detection(f"detection_score_{path.stem}", FastestDet(path), path.name)
         for path in networks.person_detectors
     ]
-    pairs += [_SHARPNESS, _PARTS]
+    pairs += [_SHARPNESS, _parts(skeleton)]
     corpus: list[CorpusMeasure] = []
-    unavailable: dict[str, str] = {}
     optional: list[tuple[tuple[str, ...], Path | None, Callable[[], Measure | CorpusMeasure]]] = [
         (("detection_score",), networks.ssd300, lambda: _ssd300(networks.ssd300, device)),
         (("detection_score_hog",), None, _hog),
@@ -100,7 +108,7 @@ def gather_measures(
         ),
     ]
     for names, given, load in optional:
-        if only and not set(only) & set(names):
+        if (only and not set(only) & set(names)) or names[0] in unavailable:
             continue
         try:
             measure = load()
@@ -126,6 +134,16 @@ def gather_measures(
 def _scores(protocol: Protocol) -> Measure:
     return Measure(
         _SCORES, lambda scene: protocol.scores(scene.generated, scene.target, scene.mask)
+    )
+
+
+def _parts(skeleton: Skeleton) -> Measure:
+    return Measure(
+        {
+            f"part_error_{part.name}": f"mean absolute difference in the part {part.name}, 0 to 2"
+            for part in skeleton.parts
+        },
+        lambda scene: part_errors(scene.generated, scene.target, scene.target_pose, skeleton),
     )
 
 
@@ -254,6 +272,7 @@ def _moments(batches: Iterator[np.ndarray]) -> FeatureMoments:
 
 
 _TO_REAL = ("fid", "kid")
+_OF_PEOPLE = ("pckh", "identity", "detection_score", "detection_score_hog")
 
 _SCORES = {
     "ssim": "structural similarity to the target, 1 at best",
@@ -265,12 +284,4 @@ _SCORES = {
 _SHARPNESS = Measure(
     {"sharpness": "of the person, as a share of the real person's; 1 is as sharp"},
     lambda scene: {"sharpness": relative_sharpness(scene.generated, scene.target, scene.mask)},
-)
-
-_PARTS = Measure(
-    {
-        f"part_error_{part.name}": f"mean absolute difference in the part {part.name}, 0 to 2"
-        for part in OPENPOSE18.parts
-    },
-    lambda scene: part_errors(scene.generated, scene.target, scene.target_pose, OPENPOSE18),
 )

@@ -11,7 +11,7 @@ from torch import Tensor
 from deformgan.errors import InputError
 from deformgan.evaluation.person_mask import person_mask
 from deformgan.evaluation.protocol import Protocol
-from deformgan.pose import Pose
+from deformgan.pose import Pose, Skeleton
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
 Images = UInt8[Tensor, "batch 3 height width"]
@@ -41,11 +41,12 @@ class Scene:
         target_pose: Pose,
         protocol: Protocol,
         was_jpeg: Bool[Tensor, "batch"],
+        skeleton: Skeleton = OPENPOSE18,
     ) -> "Scene":
         """Brings pictures to the form that a protocol compares."""
         generated, target, target_pose = protocol.prepare(generated, target, target_pose, was_jpeg)
         size = (target.shape[2], target.shape[3])
-        return Scene(generated, target, target_pose, person_mask(target_pose, size, OPENPOSE18))
+        return Scene(generated, target, target_pose, person_mask(target_pose, size, skeleton))
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from deformgan.datasets.pairs import read_pairs
 from deformgan.datasets.photo_set import photo_size
 from deformgan.errors import InputError
 from deformgan.framing import PHOTO_SUFFIXES, read_photo
-from deformgan.pose import Pose
+from deformgan.pose import Pose, Skeleton
 from deformgan.pose_formats import Annotations, read_annotations
 
 _NAMED = 3  # names in an error before the rest is only counted
@@ -38,20 +38,23 @@ class PairPhotos:
     annotations: Annotations
 
     @staticmethod
-    def open(images: Path, annotations: Path, pairs: Path) -> "PairPhotos":
+    def open(
+        images: Path, annotations: Path, pairs: Path, skeleton: Skeleton | None = None
+    ) -> "PairPhotos":
         """Reads a pair list and checks that everything that it names is there.
 
         Args:
             images: Folder of the photos.
             annotations: Pose file of any known format.
             pairs: Table `from,to`.
+            skeleton: See `read_annotations`.
         """
         if not images.is_dir():
             raise InputError(f"The folder of images {images} does not exist.")
         listed = read_pairs(pairs)
         if not listed:
             raise InputError(f"{pairs} lists no pair.")
-        table = read_annotations(annotations)
+        table = read_annotations(annotations, skeleton)
         names = list(dict.fromkeys(name for pair in listed for name in pair))
         if without := [name for name in names if name not in table]:
             raise InputError(f"{annotations} has no pose for {_some(without)}, listed in {pairs}.")
@@ -61,6 +64,11 @@ class PairPhotos:
 
     def __len__(self) -> int:
         return len(self.pairs)
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """What the joints of the poses are."""
+        return self.annotations.skeleton
 
     @cached_property
     def sizes(self) -> list[tuple[int, int]]:

@@ -6,6 +6,7 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from deformgan.evaluation.drawing import FIELD_BONES, bar_corners, fill_disc, fill_polygon
+from deformgan.parts import person_region
 from deformgan.pose import Pose, Skeleton
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
@@ -33,14 +34,18 @@ def person_mask(
         pose: In pixels of an image of that size. Bones with a missing end are left out; joints
             beyond the frame count as far as their bones reach into it.
         size: (height, width).
-        skeleton: Names the joints. The field's 23 links for openpose18, else the skeleton's bones.
+        skeleton: Names the joints. The field's 23 links for openpose18; of any other its bones, and
+            the regions of its parts, for nothing says how thick its bones should be.
 
     Source:
         Ma et al., "Pose Guided Person Image Generation", NIPS 2017, as the authors rebuilt it:
         discs of radius 4 px, bars 8 px wide, then 5x5 dilation and erosion. 4 px at any image
         size, so at 256x256 torsos stay hollow. It is not the mask the generator uses.
     """
-    return close_gaps(thick_bones(pose, size, skeleton))
+    region = thick_bones(pose, size, skeleton)
+    if skeleton.name not in LINKS:
+        region |= person_region(pose, skeleton, size)
+    return close_gaps(region)
 
 
 def thick_bones(

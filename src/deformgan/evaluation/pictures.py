@@ -51,7 +51,7 @@ def score_pictures(
     parts = []
     for part, painted in zip(pairs.split(BATCH), pictures.split(BATCH), strict=True):
         target = part[:, 1]
-        parts.append(score(painted, people.images[target], people.poses[target]))
+        parts.append(score(painted, people.images[target], people.poses[target], people.skeleton))
     return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
 

@@ -15,7 +15,6 @@ from deformgan.evaluation.measures import Measures
 from deformgan.evaluation.pair_photos import PairPhotos
 from deformgan.evaluation.pckh import counts_joints
 from deformgan.provenance import provenance
-from deformgan.skeletons.openpose18 import OPENPOSE18
 
 # What numbers depend on, beside our own code.
 PACKAGES = ("torch", "torchvision", "numpy", "pillow")
@@ -49,7 +48,7 @@ def build_report(
     if pairs:
         poses = photos.source_poses(findings.rows), photos.target_poses(findings.rows)
         asked = poses[1].visible.sum(dim=1)
-        failures = failure_report(*poses, pairs, findings.numbers, OPENPOSE18)
+        failures = failure_report(*poses, pairs, findings.numbers, photos.skeleton)
     return {
         "protocol": dict(protocol),
         "n": len(pairs),

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from deformgan.heatmap import HeatmapKind, render_heatmaps
 from deformgan.models.blocks import LEAK, Down, Norm, init_weights
 from deformgan.pair import View
-from deformgan.skeletons import SKELETONS
+from deformgan.skeletons.setting import read_skeleton_setting
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class DiscriminatorConfig:
         norm: See `GeneratorConfig`.
         heatmap_sigma: In pixels.
         heatmap_kind: See `render_heatmaps`.
-        skeleton: Name of the poses' skeleton.
+        skeleton: Of the poses; see `skeleton_setting`.
     """
 
     widths: tuple[int, ...] = (64, 128, 256, 512)
@@ -47,7 +47,7 @@ class Discriminator(nn.Module):
     def __init__(self, config: DiscriminatorConfig = DiscriminatorConfig()):
         super().__init__()
         self.config = config
-        joints = len(SKELETONS[config.skeleton].joints)
+        joints = len(read_skeleton_setting(config.skeleton).joints)
         widths = config.widths
         layers: list[nn.Module] = [nn.Conv2d(2 * (3 + joints), widths[0], 4, stride=2)]
         for inputs, outputs in pairwise(widths):

@@ -17,7 +17,7 @@ from deformgan.models.learned_affine import AffineRefinement, LearnedAffine, war
 from deformgan.pair import View
 from deformgan.parts import Convention, part_masks
 from deformgan.pose import Pose, Skeleton
-from deformgan.skeletons import SKELETONS
+from deformgan.skeletons.setting import read_skeleton_setting
 
 Warp = Literal["parts", "global", "learned", "none"]
 
@@ -47,7 +47,7 @@ class GeneratorConfig:
         fit: See `fit_affine`.
         frame: See `normalize`; a learned transform is always in the half-pixel frame.
         convention: See `part_masks`.
-        skeleton: Name of the poses' skeleton.
+        skeleton: Of the poses; see `skeleton_setting`.
         refine: Lets a small network correct the parts' transforms (see `AffineRefinement`).
     """
 
@@ -174,7 +174,7 @@ class Generator(nn.Module):
     @property
     def skeleton(self) -> Skeleton:
         """The skeleton of the poses it understands."""
-        return SKELETONS[self.config.skeleton]
+        return read_skeleton_setting(self.config.skeleton)
 
     def forward(
         self, source: View, target_pose: Pose, noise: Noise | None = None

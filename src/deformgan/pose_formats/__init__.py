@@ -5,10 +5,11 @@ them. All count pixels from the centre of the top-left one, so coordinates are n
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from deformgan.errors import InputError
-from deformgan.pose import Pose
+from deformgan.pose import Pose, Skeleton
 from deformgan.pose_formats.annotation_csv import HEADER, read_annotation_csv, write_annotation_csv
 from deformgan.pose_formats.annotations import Annotations, largest
 from deformgan.pose_formats.coco_json import annotations_from_coco, is_coco
@@ -18,6 +19,7 @@ from deformgan.pose_formats.deformgan_json import (
     write_deformgan_json,
 )
 from deformgan.pose_formats.openpose_json import annotations_from_openpose, is_openpose
+from deformgan.skeletons.openpose18 import OPENPOSE18
 
 __all__ = [
     "Annotations",
@@ -41,8 +43,14 @@ JSON_FORMATS = {
 }
 
 
-def read_annotations(path: str | Path) -> Annotations:
-    """Reads all poses of a file of any known format."""
+def read_annotations(path: str | Path, skeleton: Skeleton | None = None) -> Annotations:
+    """Reads all poses of a file of any known format.
+
+    Args:
+        path: The file.
+        skeleton: What its joints have to be. By default what the file says; a format that does not
+            say it, or cannot, is of `openpose18`.
+    """
     path = Path(path)
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -51,7 +59,7 @@ def read_annotations(path: str | Path) -> Annotations:
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not a text file; a pose file is {FORMATS}.") from error
     if path.suffix.lower() == ".csv" or text.startswith(HEADER):
-        return read_annotation_csv(path)
+        return read_annotation_csv(path, skeleton or OPENPOSE18)
     try:
         content = json.loads(text)
     except json.JSONDecodeError as error:
@@ -60,7 +68,7 @@ def read_annotations(path: str | Path) -> Annotations:
         ) from error
     for matches, annotations_from in JSON_FORMATS.values():
         if matches(content):
-            return annotations_from(content, path)
+            return annotations_from(content, path, skeleton)
     raise InputError(f"{path} is of no known format; a pose file is {FORMATS}.")
 
 
@@ -73,17 +81,25 @@ def write_annotations(path: str | Path, annotations: Annotations) -> None:
     writers[suffix](path, annotations)
 
 
-def read_pose(spec: str | Path, name: str | None = None, person: int | None = None) -> Pose:
+def read_pose(
+    spec: str | Path,
+    name: str | None = None,
+    person: int | None = None,
+    skeleton: Skeleton | None = None,
+) -> Pose:
     """Reads one pose; see `read_single`.
 
     Returns:
         A batch of one.
     """
-    return read_single(spec, name, person).pose
+    return read_single(spec, name, person, skeleton).pose
 
 
 def read_single(
-    spec: str | Path, name: str | None = None, person: int | None = None
+    spec: str | Path,
+    name: str | None = None,
+    person: int | None = None,
+    skeleton: Skeleton | None = None,
 ) -> Annotations:
     """Reads one pose, and the size of its image where the file tells it.
 
@@ -92,12 +108,13 @@ def read_single(
         name: Which pose, where `spec` does not say it. Not needed for a file with one.
         person: Which of several people in one image, in the file's order from 0; by default the
             one whose visible joints span the largest box.
+        skeleton: See `read_annotations`.
 
     Returns:
         One pose.
     """
     path, name = _split(spec, name)
-    annotations = read_annotations(path)
+    annotations = read_annotations(path, skeleton)
     if name is None:
         if len(annotations.rows) != 1:
             raise InputError(
@@ -114,7 +131,7 @@ def read_single(
         raise InputError(
             f"{path} has no person {person} in {name!r}; there are {len(people)}, counted from 0."
         )
-    return Annotations([name], pose, annotations.size, annotations.source)
+    return replace(annotations, names=[name], pose=pose)
 
 
 def _split(spec: str | Path, name: str | None) -> tuple[Path, str | None]:

@@ -1,7 +1,8 @@
 """The field's annotation table: `name:keypoints_y:keypoints_x`, one image per line.
 
-A line is `file.jpg: [y of every joint]: [x of every joint]` in the order of `openpose18`; the lists
-are JSON. A joint is missing if either of its coordinates is -1.
+A line is `file.jpg: [y of every joint]: [x of every joint]` in the order of the skeleton, for
+people `openpose18`; the lists are JSON. A joint is missing if either of its coordinates is -1. A
+table does not say of which skeleton it is: who reads it does.
 """
 
 import json
@@ -11,16 +12,15 @@ from pathlib import Path
 import torch
 
 from deformgan.errors import InputError
-from deformgan.pose import Pose
+from deformgan.pose import Pose, Skeleton
 from deformgan.pose_formats.annotations import Annotations, are_numbers, write_whole
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
 HEADER = "name:keypoints_y:keypoints_x"
 MISSING = -1
-NUM_JOINTS = len(OPENPOSE18.joints)
 
 
-def read_annotation_csv(path: str | Path) -> Annotations:
+def read_annotation_csv(path: str | Path, skeleton: Skeleton = OPENPOSE18) -> Annotations:
     """Reads an annotation table.
 
     Coordinates are taken as they are written; a joint outside the image (other than at -1) is
@@ -28,9 +28,10 @@ def read_annotation_csv(path: str | Path) -> Annotations:
 
     Args:
         path: The table.
+        skeleton: What its joints are.
 
     Returns:
-        The poses of `openpose18` by file name. Missing joints are at (0, 0).
+        The poses by file name. Missing joints are at (0, 0).
     """
     path = Path(path)
     names: list[str] = []
@@ -38,7 +39,7 @@ def read_annotation_csv(path: str | Path) -> Annotations:
     seen: dict[str, int] = {}
     for number, line in _lines(path):
         try:
-            name, y, x = parse_row(line)
+            name, y, x = parse_row(line, skeleton)
         except InputError as error:
             raise InputError(f"{path}, line {number}: {error}") from None
         if name in seen:
@@ -46,29 +47,33 @@ def read_annotation_csv(path: str | Path) -> Annotations:
         seen[name] = number
         names.append(name)
         rows.append([x, y])
-    values = torch.tensor(rows, dtype=torch.float32).reshape(len(names), 2, NUM_JOINTS)
+    values = torch.tensor(rows, dtype=torch.float32).reshape(len(names), 2, len(skeleton.joints))
     joints = values.transpose(1, 2)
     visible = (joints != MISSING).all(dim=-1)
     joints = joints.masked_fill(~visible[..., None], 0.0).contiguous()
-    return Annotations(names, Pose(joints, visible), source=str(path))
+    return Annotations(names, Pose(joints, visible), source=str(path), skeleton=skeleton)
 
 
-def parse_row(line: str) -> tuple[str, list[float], list[float]]:
+def parse_row(line: str, skeleton: Skeleton = OPENPOSE18) -> tuple[str, list[float], list[float]]:
     """Reads one line of an annotation table.
 
     Args:
         line: Below the header, not empty.
+        skeleton: What its joints are.
 
     Returns:
         Name, y of every joint, x of every joint, as they are written.
     """
     fields = line.split(":")
+    count = len(skeleton.joints)
     if len(fields) != 3:
-        raise InputError(f"{len(fields)} fields; a line is 'name: [18 y]: [18 x]', parted by ':'.")
+        raise InputError(
+            f"{len(fields)} fields; a line is 'name: [{count} y]: [{count} x]', parted by ':'."
+        )
     name = fields[0].strip()
     if not name:
         raise InputError("the name is empty.")
-    return name, _numbers(fields[1], "y"), _numbers(fields[2], "x")
+    return name, _numbers(fields[1], "y", skeleton), _numbers(fields[2], "x", skeleton)
 
 
 def write_annotation_csv(path: str | Path, annotations: Annotations) -> None:
@@ -79,17 +84,21 @@ def write_annotation_csv(path: str | Path, annotations: Annotations) -> None:
 
     Args:
         path: The table to write; its folder exists.
-        annotations: Poses of `openpose18`, one per name, names without ':'.
+        annotations: One pose per name, names without ':'.
     """
     path = Path(path)
     joints = annotations.pose.joints.tolist()
     visible = annotations.pose.visible.tolist()
+    skeleton = annotations.skeleton
+    if annotations.pose.joints.shape[1] != len(skeleton.joints):
+        raise ValueError(
+            f"{annotations.pose.joints.shape[1]} joints given, a pose of {skeleton.name} has "
+            f"{len(skeleton.joints)}."
+        )
     lines = [HEADER]
     for name, xy, seen in zip(annotations.names, joints, visible, strict=True):
         if ":" in name:
             raise InputError(f"{name!r} cannot be written to {path}: the format parts by ':'.")
-        if len(xy) != NUM_JOINTS:
-            raise ValueError(f"{len(xy)} joints given, an annotation table holds {NUM_JOINTS}.")
         columns = [
             "[" + ", ".join(_text(p[axis], s) for p, s in zip(xy, seen, strict=True)) + "]"
             for axis in (1, 0)
@@ -111,14 +120,16 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
             yield number, line
 
 
-def _numbers(text: str, axis: str) -> list[float]:
+def _numbers(text: str, axis: str, skeleton: Skeleton) -> list[float]:
     try:
         numbers = json.loads(text)
     except (ValueError, RecursionError):
         numbers = None
-    if not are_numbers(numbers, NUM_JOINTS):
+    count = len(skeleton.joints)
+    if not are_numbers(numbers, count):
+        of = "" if skeleton is OPENPOSE18 else f", one for each joint of {skeleton.name}"
         raise InputError(
-            f"the {axis} coordinates are not a list of {NUM_JOINTS} numbers: {text.strip()[:60]!r}."
+            f"the {axis} coordinates are not a list of {count} numbers{of}: {text.strip()[:60]!r}."
         )
     return [float(number) for number in numbers]
 

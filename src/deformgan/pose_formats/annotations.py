@@ -1,7 +1,7 @@
 """Annotations: poses by the name of the image they belong to."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TypeGuard
@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from deformgan.errors import InputError
-from deformgan.pose import Pose
+from deformgan.pose import Pose, Skeleton
+from deformgan.skeletons.openpose18 import OPENPOSE18
 
 _LARGEST = torch.finfo(torch.float32).max  # NaN and infinity are not below it either
 
@@ -25,12 +26,14 @@ class Annotations:
         pose: All poses in one batch, in the order of `names`.
         size: (height, width) of the images, where the file tells it.
         source: What to call the file in an error.
+        skeleton: What the joints are.
     """
 
     names: list[str]
     pose: Pose
     size: tuple[int, int] | None = None
     source: str = "the annotations"
+    skeleton: Skeleton = OPENPOSE18
 
     def __len__(self) -> int:
         return len(self.names)
@@ -63,9 +66,7 @@ class Annotations:
     def select(self, names: list[str]) -> "Annotations":
         """Keeps the named images, in the order asked for."""
         rows = [row for name in names for row in self.rows[name]]
-        return Annotations(
-            [self.names[row] for row in rows], self.pose[rows], self.size, self.source
-        )
+        return replace(self, names=[self.names[row] for row in rows], pose=self.pose[rows])
 
 
 def largest(people: Pose) -> Pose:

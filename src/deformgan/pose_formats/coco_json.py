@@ -2,7 +2,8 @@
 
 An annotation file is `{"images": [...], "annotations": [...]}`; its images are named by
 `file_name`. A list of results is `[{"image_id": ..., "keypoints": [...], "score": ...}, ...]`; its
-images are named by `image_id`. Keypoints are 17 times (x, y, v).
+images are named by `image_id`. Keypoints are 17 times (x, y, v); where another skeleton is asked
+for, once for each of its joints, or for the first of them: AP-10K's 17 are those of `quadruped20`.
 
 In an annotation file v is 0 for a joint that is not labelled, 1 for a hidden one, 2 for one in
 sight: both of the latter count as visible here, for a hidden joint still says where the limb is. In
@@ -12,9 +13,10 @@ a list of results v is the detector's score, which is never quite 0, so a joint 
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 
 from deformgan.errors import InputError
-from deformgan.pose import Pose
+from deformgan.pose import Pose, Skeleton
 from deformgan.pose_formats.annotations import Annotations, are_numbers
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
@@ -67,7 +69,9 @@ def is_coco(content: object) -> bool:
     )
 
 
-def annotations_from_coco(content: dict | list, path: Path) -> Annotations:
+def annotations_from_coco(
+    content: dict | list, path: Path, asked: Skeleton | None = None
+) -> Annotations:
     """Reads everybody in every image.
 
     Annotations without keypoints (boxes, crowds) are passed over.
@@ -75,15 +79,20 @@ def annotations_from_coco(content: dict | list, path: Path) -> Annotations:
     Args:
         content: The parsed file.
         path: Where it came from, for errors.
+        asked: The skeleton that the poses have to be of, by default `openpose18`, to which COCO's
+            people are converted; of any other the keypoints are taken as they are.
 
     Returns:
-        One pose of `openpose18` per person, in the file's order; people of one image have its name.
+        One pose per person, in the file's order; people of one image have its name.
         The size is given where all images share it.
     """
     if isinstance(content, list):
         items, images, least = content, None, MIN_SCORE
     else:
         items, images, least = content["annotations"], _images(content["images"], path), None
+    skeleton = asked or OPENPOSE18
+    convert = skeleton.name == OPENPOSE18.name
+    counts = [len(COCO17)] if convert else list(range(1, len(skeleton.joints) + 1))
     names, rows = [], []
     for index, item in enumerate(items):
         if not isinstance(item, dict):
@@ -91,21 +100,33 @@ def annotations_from_coco(content: dict | list, path: Path) -> Annotations:
         values = item.get("keypoints")
         if values is None or item.get("num_keypoints") == 0:
             continue
-        if not are_numbers(values, 3 * len(COCO17)):
+        if not any(are_numbers(values, 3 * count) for count in counts):
             raise InputError(
-                f"{path}: annotation {index} has no list of 51 numbers in 'keypoints'."
+                f"{path}: annotation {index} has no list of {3 * counts[-1]} numbers in "
+                f"'keypoints'{'' if convert else f', 3 for each joint of {skeleton.name}'}."
+            )
+        if rows and len(values) != len(rows[0]):
+            raise InputError(
+                f"{path}: annotation {index} has {len(values)} numbers in 'keypoints', those "
+                f"before it {len(rows[0])}."
             )
         image_id = item.get("image_id")
         if images is not None and image_id not in images:
             raise InputError(f"{path}: annotation {index} is of image {image_id!r}, not listed.")
         names.append(str(image_id) if images is None else images[image_id]["file_name"])
         rows.append(values)
-    keypoints = torch.tensor(rows, dtype=torch.float32).reshape(len(rows), len(COCO17), 3)
+    count = len(rows[0]) // 3 if rows else counts[-1]
+    keypoints = torch.tensor(rows, dtype=torch.float32).reshape(len(rows), count, 3)
     flags = keypoints[..., 2]
     visible = flags > 0 if least is None else flags >= least
     joints = keypoints[..., :2].masked_fill(~visible[..., None], 0.0)
-    pose = openpose18_from_coco17(Pose(joints, visible))
-    return Annotations(names, pose, _common_size(list((images or {}).values())), source=str(path))
+    if convert:
+        pose = openpose18_from_coco17(Pose(joints, visible))
+    else:
+        lacking = len(skeleton.joints) - count
+        pose = Pose(F.pad(joints, (0, 0, 0, lacking)), F.pad(visible, (0, lacking)))
+    size = _common_size(list((images or {}).values()))
+    return Annotations(names, pose, size, source=str(path), skeleton=skeleton)
 
 
 def _common_size(images: list[dict]) -> tuple[int, int] | None:

@@ -28,7 +28,6 @@ from deformgan.errors import InputError
 from deformgan.pose import Pose, Skeleton
 from deformgan.pose_formats.annotations import Annotations, are_numbers, write_whole
 from deformgan.skeletons import SKELETONS
-from deformgan.skeletons.openpose18 import OPENPOSE18
 
 
 def is_deformgan(content: object) -> bool:
@@ -36,20 +35,29 @@ def is_deformgan(content: object) -> bool:
     return isinstance(content, dict) and "skeleton" in content and "poses" in content
 
 
-def annotations_from_deformgan(content: dict, path: Path) -> Annotations:
+def annotations_from_deformgan(
+    content: dict, path: Path, asked: Skeleton | None = None
+) -> Annotations:
     """Reads all poses, in the file's order.
 
     Args:
         content: The parsed file.
         path: Where it came from, for errors.
+        asked: The skeleton that the poses have to be of, if it matters; needed for one of a user's
+            own.
 
     Returns:
         Poses of the skeleton that the file names.
     """
     name = content["skeleton"]
-    if not isinstance(name, str) or name not in SKELETONS:
-        raise InputError(f"{path}: unknown skeleton {name!r}; known are {', '.join(SKELETONS)}.")
-    skeleton = SKELETONS[name]
+    if asked is not None and name != asked.name:
+        raise InputError(f"{path}: its poses are of skeleton {name!r}, not of {asked.name}.")
+    if not isinstance(name, str) or (asked is None and name not in SKELETONS):
+        raise InputError(
+            f"{path}: unknown skeleton {name!r}; known are {', '.join(SKELETONS)}, and one of your "
+            "own by --skeleton FILE."
+        )
+    skeleton = asked or SKELETONS[name]
     size = content.get("size")
     if size is not None and not (are_numbers(size, 2) and min(size) >= 1):
         raise InputError(f"{path}: 'size' is {size!r}; it is [height, width] in pixels.")
@@ -74,13 +82,12 @@ def annotations_from_deformgan(content: dict, path: Path) -> Annotations:
             joints[row, skeleton.index(joint)] = torch.tensor(place, dtype=torch.float32)
             visible[row, skeleton.index(joint)] = True
     size = None if size is None else (int(size[0]), int(size[1]))
-    return Annotations(list(poses), Pose(joints, visible), size, source=str(path))
+    return Annotations(list(poses), Pose(joints, visible), size, str(path), skeleton)
 
 
 def write_deformgan_json(
     path: str | Path,
     annotations: Annotations,
-    skeleton: Skeleton = OPENPOSE18,
     repaired: Mapping[str, Mapping[str, str]] | None = None,
 ) -> None:
     """Writes a pose file, whole or not at all.
@@ -88,12 +95,12 @@ def write_deformgan_json(
     Args:
         path: The file to write; its folder exists.
         annotations: One pose per name, coordinates kept to a thousandth of a pixel.
-        skeleton: Of the poses.
         repaired: How filled joints came about, by pose and joint. None if nothing was repaired;
             empty if nothing needed it.
     """
     if len(set(annotations.names)) != len(annotations.names):
         raise ValueError("a pose file holds one pose per name, but a name occurs twice.")
+    skeleton = annotations.skeleton
     joints = annotations.pose.joints.tolist()
     visible = annotations.pose.visible.tolist()
     lines = [

@@ -11,8 +11,9 @@ from pathlib import Path
 import torch
 
 from deformgan.errors import InputError
-from deformgan.pose import Pose
+from deformgan.pose import Pose, Skeleton
 from deformgan.pose_formats.annotations import Annotations, are_numbers
+from deformgan.skeletons.openpose18 import OPENPOSE18
 
 # Where the joints of openpose18 are among the 25, and among the 18.
 _BODY_25 = (0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18)
@@ -25,16 +26,21 @@ def is_openpose(content: object) -> bool:
     return isinstance(content, dict) and isinstance(content.get("people"), list)
 
 
-def annotations_from_openpose(content: dict, path: Path) -> Annotations:
+def annotations_from_openpose(
+    content: dict, path: Path, asked: Skeleton | None = None
+) -> Annotations:
     """Reads everybody in one frame.
 
     Args:
         content: The parsed file.
         path: Where it came from. The frame is named by it, without `_keypoints.json`.
+        asked: The skeleton that the poses have to be of, if it matters: it must be `openpose18`.
 
     Returns:
         One pose of `openpose18` per person, in the file's order and all of one name.
     """
+    if asked is not None and asked.name != OPENPOSE18.name:
+        raise InputError(f"{path}: OpenPose's people are of {OPENPOSE18.name}, not {asked.name}.")
     joints = torch.zeros(len(content["people"]), 18, 2)
     visible = torch.zeros(len(content["people"]), 18, dtype=torch.bool)
     for index, person in enumerate(content["people"]):

@@ -18,7 +18,7 @@ from deformgan.rendering.dataset import IMAGES, TABLE, Plan, render_usable, samp
 from deformgan.rendering.people import Shot, render_people
 from deformgan.rendering.posture import walking
 from deformgan.rendering.scene import Camera
-from deformgan.skeletons import OPENPOSE18
+from deformgan.skeletons.openpose18 import OPENPOSE18
 
 PLAN = Plan(people=75, per_person=4, size=(128, 64), seed=9001)
 _HEADINGS = (20.0, 95.0, 195.0)  # towards the camera, across the picture, away; the rest anywhere

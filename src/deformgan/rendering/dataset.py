@@ -31,7 +31,7 @@ from deformgan.rendering.people import RenderedPeople, Shot, render_people
 from deformgan.rendering.posture import sample_posture
 from deformgan.rendering.scene import sample_camera, sample_light, sample_place
 from deformgan.rendering.things import Kind, Thing, sample_thing
-from deformgan.skeletons import OPENPOSE18
+from deformgan.skeletons.openpose18 import OPENPOSE18
 
 IMAGES, MASKS, BACKGROUNDS = "bounding_box_train", "masks", "backgrounds"
 TABLE, MANIFEST = "annotation.csv", "manifest.json"

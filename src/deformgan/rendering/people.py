@@ -19,7 +19,7 @@ from deformgan.rendering.rasterizer import Fragments, rasterize
 from deformgan.rendering.scene import Camera, Light, Place
 from deformgan.rendering.things import Thing
 from deformgan.rendering.wardrobe import Dressed, dress, normals
-from deformgan.skeletons import OPENPOSE18
+from deformgan.skeletons.openpose18 import OPENPOSE18
 
 SUPERSAMPLING = 4
 _RIGHT_HIP, _LEFT_HIP = OPENPOSE18.indices(["right_hip", "left_hip"])

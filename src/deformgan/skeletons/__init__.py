@@ -1,6 +1,65 @@
-"""Skeletons by name; each file is one."""
+"""Skeletons by name; each is one JSON file of this folder, and another one's own is a file too."""
 
+import json
+from pathlib import Path
+
+from deformgan.errors import InputError
 from deformgan.pose import Skeleton
-from deformgan.skeletons.openpose18 import OPENPOSE18
+from deformgan.skeletons.skeleton_file import (
+    SkeletonFile,
+    parse_skeleton_file,
+    skeleton_from_json,
+    skeleton_to_json,
+)
 
-SKELETONS: dict[str, Skeleton] = {OPENPOSE18.name: OPENPOSE18}
+__all__ = [
+    "SKELETONS",
+    "find_skeleton",
+    "find_skeleton_file",
+    "skeleton_from_json",
+    "skeleton_to_json",
+]
+
+_FILES = {
+    path.stem: parse_skeleton_file(json.loads(path.read_text(encoding="utf-8")), path.name)
+    for path in sorted(Path(__file__).parent.glob("*.json"))
+    if not path.name.endswith(".schema.json")
+}
+SKELETONS: dict[str, Skeleton] = {name: file.skeleton() for name, file in _FILES.items()}
+
+
+def find_skeleton(name_or_file: str) -> Skeleton:
+    """Gives a built-in skeleton by its name, or reads one from a JSON file.
+
+    Raises:
+        InputError: If there is none, or something is wrong with it.
+    """
+    return SKELETONS.get(name_or_file) or find_skeleton_file(name_or_file).skeleton()
+
+
+def find_skeleton_file(name_or_file: str) -> SkeletonFile:
+    """Gives all that a skeleton's file says, its description and its example too."""
+    if name_or_file in _FILES:
+        return _FILES[name_or_file]
+    path = Path(name_or_file)
+    known = ", ".join(SKELETONS)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        raise InputError(
+            f"Unknown skeleton {name_or_file!r}; give a JSON file, or one of {known}."
+        ) from None
+    except OSError as error:
+        raise InputError(f"The skeleton {path} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise InputError(f"The skeleton {path} is not a text file.") from None
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path}, line {error.lineno}: no valid JSON: {error.msg}.") from None
+    except RecursionError:
+        raise InputError(f"{path}: JSON that is nested too deeply.") from None
+    file = parse_skeleton_file(content, str(path))
+    if file.name in SKELETONS and file.skeleton() != SKELETONS[file.name]:
+        raise InputError(
+            f"{path}: its name {file.name!r} is that of a built-in skeleton, which is another one."
+        )
+    return file

@@ -4,10 +4,12 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Literal
 
+from deformgan.errors import InputError
 from deformgan.backbones.vgg19 import ChannelOrder
 from deformgan.models.discriminator import DiscriminatorConfig
 from deformgan.models.generator import GeneratorConfig
 from deformgan.skeletons import SKELETONS
+from deformgan.skeletons.setting import read_skeleton_setting
 
 Precision = Literal["auto", "float32", "bfloat16"]
 
@@ -131,10 +133,15 @@ class TrainConfig:
         if window < 1 or window % 2 == 0:
             raise ValueError(f"nearest_neighbour_window must be odd and positive, got {window}")
         for player in (self.generator, self.discriminator):
-            if player.skeleton not in SKELETONS:
+            try:
+                read_skeleton_setting(player.skeleton)
+            except InputError:
                 raise ValueError(
-                    f"skeleton must be {' or '.join(SKELETONS)}, got {player.skeleton}"
-                )
+                    f"skeleton must be {', '.join(SKELETONS)}, or a file's by --skeleton, got "
+                    f"{player.skeleton}"
+                ) from None
+        if self.generator.skeleton != self.discriminator.skeleton:
+            raise ValueError("generator and discriminator must have the same skeleton")
         layers = len(self.discriminator.widths)
         if not all(0 <= level < layers for level in self.discriminator.local_levels):
             raise ValueError(

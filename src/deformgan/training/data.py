@@ -11,7 +11,7 @@ from deformgan.datasets.batches import PairBatches
 from deformgan.datasets.photo_set import PhotoSet
 from deformgan.errors import InputError
 from deformgan.pair import Pair
-from deformgan.skeletons import SKELETONS
+from deformgan.skeletons.setting import read_skeleton_setting
 from deformgan.training.config import TrainConfig
 
 NUM_SAMPLES = 8  # pairs in a sample grid, if there are so many
@@ -41,7 +41,9 @@ def open_data(config: TrainConfig, folders: Sequence[Path], fabric: Fabric) -> T
             people.
         fabric: Where batches are made; of several processes each gets its part of them.
     """
-    return mix_datasets(config, [open_dataset(folder) for folder in folders], fabric)
+    skeleton = read_skeleton_setting(config.generator.skeleton)
+    datasets = [open_dataset(folder, skeleton=skeleton) for folder in folders]
+    return mix_datasets(config, datasets, fabric)
 
 
 def mix_datasets(config: TrainConfig, datasets: Sequence[PhotoSet], fabric: Fabric) -> TrainingData:
@@ -53,7 +55,7 @@ def mix_datasets(config: TrainConfig, datasets: Sequence[PhotoSet], fabric: Fabr
         proportions=[1 - share, share][: len(datasets)],
         seed=config.seed,
         flip=config.flip,
-        skeleton=SKELETONS[config.generator.skeleton],
+        skeleton=read_skeleton_setting(config.generator.skeleton),
         device=fabric.device,
         place=fabric.global_rank,
         places=fabric.world_size,

@@ -20,7 +20,7 @@ from deformgan.models.blocks import Noise
 from deformgan.pair import Pair, View
 from deformgan.parts import person_region
 from deformgan.pose import Pose
-from deformgan.skeletons import SKELETONS
+from deformgan.skeletons.setting import read_skeleton_setting
 from deformgan.training.config import TrainConfig
 from deformgan.training.launch import autocast
 from deformgan.training.players import Players
@@ -164,7 +164,7 @@ def _nearest_neighbour(
     if person == 1:
         return nearest_neighbour_loss(generated, target, window)
     distance = nearest_neighbour_loss(generated, target, window, reduction="none")
-    skeleton = SKELETONS[config.generator.skeleton]
+    skeleton = read_skeleton_setting(config.generator.skeleton)
     size = (generated.shape[-2], generated.shape[-1])
     weight = 1 + (person - 1) * person_region(pose, skeleton, size).to(distance.dtype)
     # A person who fills the photo counts no more in all than one far away.

@@ -16,7 +16,7 @@ _SEVERITIES: dict["Severity", str] = {
 }
 
 
-def check(folder: Path, /, *, json: Path | None = None) -> int:
+def check(folder: Path, /, *, skeleton: str = "openpose18", json: Path | None = None) -> int:
     """Say what is wrong with a data set, file by file and line by line.
 
     Decodes every image and reads every line of every table; nothing is changed. Knows the layouts
@@ -26,6 +26,7 @@ def check(folder: Path, /, *, json: Path | None = None) -> int:
 
     Args:
         folder: The data set.
+        skeleton: Of its poses, a name or a JSON file.
         json: Where to write all findings; what is printed shows ten of a kind.
     """
     from functools import partial
@@ -33,10 +34,12 @@ def check(folder: Path, /, *, json: Path | None = None) -> int:
     from deformgan.cli.outputs import output_file, write_json
     from deformgan.cli.progress import progress
     from deformgan.datasets.doctor import examine
+    from deformgan.skeletons import find_skeleton
 
     if json is not None:
         output_file(json)
-    result = examine(folder, partial(progress, what="images"))
+    joints = find_skeleton(skeleton)
+    result = examine(folder, partial(progress, what="images"), joints)
     _print(_report(folder, result))
     numbers = {severity: _number(result, severity) for severity in _SEVERITIES}
     if json is not None:

@@ -17,6 +17,8 @@ from deformgan.datasets.doctor.leaks import check_leaks
 from deformgan.datasets.doctor.names import check_names
 from deformgan.datasets.doctor.pair_tables import check_pairs
 from deformgan.datasets.doctor.tables import read_tables
+from deformgan.pose import Skeleton
+from deformgan.skeletons.openpose18 import OPENPOSE18
 
 __all__ = ["KINDS", "Examination", "Finding", "Kind", "Severity", "examine"]
 
@@ -45,16 +47,19 @@ class Examination:
 
 
 def examine(
-    root: str | Path, progress: Callable[[Iterable[str]], Iterable[str]] = iter
+    root: str | Path,
+    progress: Callable[[Iterable[str]], Iterable[str]] = iter,
+    skeleton: Skeleton = OPENPOSE18,
 ) -> Examination:
     """Looks at every file of a data set and at every line of its tables.
 
     Args:
         root: The folder. It is an error that the caller can fix if there are no images in it.
         progress: Passes the images on, and may count them.
+        skeleton: Of the poses.
     """
     contents = look_into(Path(root))
-    tables = read_tables(contents)
+    tables = read_tables(contents, skeleton)
     decoded, findings = look_at_images(contents, progress)
     counts = count(contents, tables)
     findings += contents.findings

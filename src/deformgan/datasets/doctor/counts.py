@@ -79,7 +79,7 @@ def count(contents: Contents, tables: Tables) -> dict[str, dict[str, dict[str, i
             file: {
                 "lines": len(rows),
                 "without_joints": sum(not row.visible.any() for row in rows),
-                "usable": sum(usable(row) for row in rows),
+                "usable": sum(usable(row, tables.skeleton) for row in rows),
             }
             for file, rows in tables.rows.items()
         },

@@ -6,11 +6,7 @@ from deformgan.datasets.doctor.contents import Contents
 from deformgan.datasets.doctor.finding import Finding
 from deformgan.datasets.doctor.image_files import Decoded
 from deformgan.datasets.doctor.tables import Row, Tables
-from deformgan.skeletons.openpose18 import OPENPOSE18
-
-_TORSO = OPENPOSE18.mandatory_joints
-_SHOULDERS = OPENPOSE18.indices(("right_shoulder", "left_shoulder"))
-_HIPS = OPENPOSE18.indices(("right_hip", "left_hip"))
+from deformgan.pose import Skeleton
 
 # Shares of a table's poses that make it look wrong as a whole.
 _MOST = 0.5
@@ -20,7 +16,7 @@ _ENOUGH = 5  # poses to judge a table by
 
 def check_joints(contents: Contents, tables: Tables, decoded: dict[str, Decoded]) -> list[Finding]:
     """Judges every pose by itself and every table as a whole."""
-    findings = []
+    findings, skeleton = [], tables.skeleton
     for file, rows in tables.rows.items():
         seen = [row for row in rows if row.visible.any()]
         if rows and not seen:
@@ -33,21 +29,25 @@ def check_joints(contents: Contents, tables: Tables, decoded: dict[str, Decoded]
             if not row.visible.any()
         ]
         findings += [
-            Finding("no-torso", f"{row.name}, without {_missing_torso(row)}", file, row.line)
+            Finding("no-torso", f"{row.name}, without {_missing(row, skeleton)}", file, row.line)
             for row in seen
-            if not usable(row)
+            if not usable(row, skeleton)
         ]
-        findings += _check_frame(contents, file, seen, decoded)
+        findings += _check_frame(contents, file, seen, decoded, skeleton)
     return findings
 
 
-def usable(row: Row) -> bool:
-    """Tells whether both hips and both shoulders were seen."""
-    return bool(row.visible[_TORSO].all())
+def usable(row: Row, skeleton: Skeleton) -> bool:
+    """Tells whether every mandatory joint was seen, as people's hips and shoulders are."""
+    return bool(row.visible[skeleton.mandatory_joints].all())
 
 
 def _check_frame(
-    contents: Contents, file: str, rows: list[Row], decoded: dict[str, Decoded]
+    contents: Contents,
+    file: str,
+    rows: list[Row],
+    decoded: dict[str, Decoded],
+    skeleton: Skeleton,
 ) -> list[Finding]:
     """Compares the joints with the size of the images."""
     sized = [
@@ -66,8 +66,8 @@ def _check_frame(
     )
     helps = (out > 0) & (out_if_swapped == 0)
     whole = (out > 0).mean() >= _MOST and out_if_swapped.sum() < 0.1 * out.sum()
-    lying = np.array([_lies(row) for row, _ in sized if usable(row)])
-    if whole or (len(lying) >= _ENOUGH and lying.mean() >= _LYING):
+    lying = np.array([_lies(row, skeleton) for row, _ in sized if usable(row, skeleton)])
+    if whole or (skeleton.upright and len(lying) >= _ENOUGH and lying.mean() >= _LYING):
         reason = (
             f"{int((out > 0).sum()):,} of {len(sized):,} poses reach out of their images, "
             f"exchanged {int((out_if_swapped > 0).sum()):,}"
@@ -82,7 +82,7 @@ def _check_frame(
             what = f"{row.name}: {count} joints lie outside, exchanged none"
             findings.append(Finding("swapped-axes", what, file, row.line))
         elif count:
-            what = f"{row.name}: {_outside_text(row, size)}"
+            what = f"{row.name}: {_outside_text(row, size, skeleton)}"
             findings.append(Finding("joints-outside", what, file, row.line))
     return findings
 
@@ -97,21 +97,23 @@ def _is_outside(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return (x < -0.5) | (x > size[1] - 0.5) | (y < -0.5) | (y > size[0] - 0.5)
 
 
-def _lies(row: Row) -> bool:
-    """Tells whether the torso is wider than it is high."""
-    down = row.joints[_HIPS].mean(axis=0) - row.joints[_SHOULDERS].mean(axis=0)
+def _lies(row: Row, skeleton: Skeleton) -> bool:
+    """Tells whether what should stand, people's torsos, is wider than it is high."""
+    starts, ends = (skeleton.indices(joints) for joints in zip(*skeleton.unit, strict=True))
+    down = row.joints[starts].mean(axis=0) - row.joints[ends].mean(axis=0)
     return bool(abs(down[0]) > abs(down[1]))
 
 
-def _outside_text(row: Row, size: tuple[int, int]) -> str:
+def _outside_text(row: Row, size: tuple[int, int], skeleton: Skeleton) -> str:
     out = _is_outside(row.joints, size) & row.visible
     some = [
-        f"{OPENPOSE18.joints[joint]} at x {row.joints[joint, 0]:g}, y {row.joints[joint, 1]:g}"
+        f"{skeleton.joints[joint]} at x {row.joints[joint, 0]:g}, y {row.joints[joint, 1]:g}"
         for joint in np.flatnonzero(out)[:2]
     ]
     more = f" and {out.sum() - 2} more" if out.sum() > 2 else ""
     return f"{', '.join(some)}{more} in {size[1]}x{size[0]} pixels"
 
 
-def _missing_torso(row: Row) -> str:
-    return ", ".join(OPENPOSE18.joints[joint] for joint in _TORSO if not row.visible[joint])
+def _missing(row: Row, skeleton: Skeleton) -> str:
+    lacking = [joint for joint in skeleton.mandatory_joints if not row.visible[joint]]
+    return ", ".join(skeleton.joints[joint] for joint in lacking)

@@ -10,7 +10,10 @@ from deformgan.datasets.doctor.tables import Tables
 def check_pairs(contents: Contents, tables: Tables) -> list[Finding]:
     """Looks at every pair of every pair table."""
     usable_images = {
-        contents.find(row.name) for rows in tables.rows.values() for row in rows if usable(row)
+        contents.find(row.name)
+        for rows in tables.rows.values()
+        for row in rows
+        if usable(row, tables.skeleton)
     }
     side_of = _sides(contents)
     findings = []

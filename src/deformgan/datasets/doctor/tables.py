@@ -11,8 +11,10 @@ from deformgan.datasets.doctor.contents import Contents
 from deformgan.datasets.doctor.finding import Finding
 from deformgan.datasets.pairs import HEADER as PAIR_HEADER
 from deformgan.errors import InputError
+from deformgan.pose import Skeleton
 from deformgan.pose_formats import read_annotations
-from deformgan.pose_formats.annotation_csv import HEADER, MISSING, NUM_JOINTS, parse_row
+from deformgan.pose_formats.annotation_csv import HEADER, MISSING, parse_row
+from deformgan.skeletons.openpose18 import OPENPOSE18
 
 _PAIR_HEADER = ",".join(PAIR_HEADER)
 _MOST_BYTES = 1 << 28  # the field's largest table has 16 million
@@ -26,8 +28,8 @@ class Row:
         file: The table.
         line: From 1; None for a pose file that is no table.
         name: Of the image.
-        joints: (18, 2): x and y in pixels as they are written.
-        visible: (18,): both coordinates were there.
+        joints: (joints, 2): x and y in pixels as they are written.
+        visible: (joints,): both coordinates were there.
     """
 
     file: str
@@ -47,14 +49,15 @@ class Tables:
         findings: What could not be read.
     """
 
+    skeleton: Skeleton
     rows: dict[str, list[Row]] = field(default_factory=dict)
     pairs: dict[str, list[tuple[int, str, str]]] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
 
 
-def read_tables(contents: Contents) -> Tables:
-    """Reads every table, past every line that is wrong."""
-    tables = Tables()
+def read_tables(contents: Contents, skeleton: Skeleton = OPENPOSE18) -> Tables:
+    """Reads every table of poses of a skeleton, past every line that is wrong."""
+    tables = Tables(skeleton)
     for file in contents.tables:
         if file.lower().endswith(".csv"):
             _read_csv(contents.root, file, tables)
@@ -65,9 +68,7 @@ def read_tables(contents: Contents) -> Tables:
 
 def _read_json(root: Path, file: str, tables: Tables) -> None:
     try:
-        annotations = read_annotations(root / file)
-        if annotations.pose.joints.shape[1] != NUM_JOINTS:
-            raise InputError(f"poses of another skeleton, not the {NUM_JOINTS} joints of photos")
+        annotations = read_annotations(root / file, tables.skeleton)
     except InputError as error:
         reason = str(error)
     except Exception:  # JSON of another make, deep in which something else lies than is looked for
@@ -96,12 +97,12 @@ def _read_csv(root: Path, file: str, tables: Tables) -> None:
     if b"\0" in data[:4096] or not _is_text(header):
         tables.findings.append(Finding("unreadable-table", "not a text file", file))
     elif header == HEADER:
-        tables.rows[file] = list(_annotation_rows(file, lines, 1, tables.findings))
+        tables.rows[file] = list(_annotation_rows(file, lines, 1, tables))
     elif header == _PAIR_HEADER:
         tables.pairs[file] = list(_pair_rows(file, lines, 1, tables.findings))
-    elif _is_annotation_row(header) or "annotation" in file.lower():
+    elif _is_annotation_row(header, tables.skeleton) or "annotation" in file.lower():
         tables.findings.append(_bad_header(file, header, HEADER))
-        tables.rows[file] = list(_annotation_rows(file, lines, 0, tables.findings, header))
+        tables.rows[file] = list(_annotation_rows(file, lines, 0, tables, header))
     elif "pairs" in file.lower():
         tables.findings.append(_bad_header(file, header, _PAIR_HEADER))
         tables.pairs[file] = list(_pair_rows(file, lines, 1, tables.findings))
@@ -114,7 +115,7 @@ def _bad_header(file: str, header: str, wanted: str) -> Finding:
 
 
 def _annotation_rows(
-    file: str, lines: list[str], skip: int, findings: list[Finding], header: str | None = None
+    file: str, lines: list[str], skip: int, tables: Tables, header: str | None = None
 ) -> Iterator[Row]:
     """Reads lines, and notes the bad ones.
 
@@ -122,19 +123,20 @@ def _annotation_rows(
         file: What they are from.
         lines: All of the file.
         skip: How many to leave out at the beginning.
-        findings: Where to note.
+        tables: Where to note.
         header: The first line, where it may be a row or a wrong header that was already noted.
     """
     seen: dict[str, int] = {}
+    findings = tables.findings
     for number, line in enumerate(lines[skip:], start=skip + 1):
         if not line.strip() or (
-            number == 1 and header is not None and not _is_annotation_row(line)
+            number == 1 and header is not None and not _is_annotation_row(line, tables.skeleton)
         ):
             continue
         try:
             if not _is_text(line):
                 raise InputError("bytes that are not UTF-8")
-            name, y, x = parse_row(line)
+            name, y, x = parse_row(line, tables.skeleton)
         except InputError as error:
             findings.append(Finding("bad-row", str(error).rstrip("."), file, number))
             continue
@@ -164,9 +166,9 @@ def _pair_rows(
         yield number, fields[0], fields[1]
 
 
-def _is_annotation_row(line: str) -> bool:
+def _is_annotation_row(line: str, skeleton: Skeleton) -> bool:
     try:
-        parse_row(line)
+        parse_row(line, skeleton)
     except InputError:
         return False
     return True

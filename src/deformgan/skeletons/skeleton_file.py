@@ -1,0 +1,307 @@
+"""SkeletonFile: a skeleton as one JSON file, checked so that a mistake in it is named.
+
+    {
+      "name": "scissors",
+      "description": "Two blades on a pivot.",
+      "joints": ["pivot", "right_tip", "left_tip", "right_handle", "left_handle"],
+      "mirrored": [["right_tip", "left_tip"], ["right_handle", "left_handle"]],
+      "limbs": [["right_handle", "right_tip"], ["left_handle", "left_tip"]],
+      "parts": [
+        {"name": "whole", "region": "image", "mandatory": true,
+         "joints": ["right_tip", "left_tip", "right_handle", "left_handle"]},
+        {"name": "right_blade", "region": "limb", "joints": ["right_handle", "right_tip"],
+         "twin": "left_blade"},
+        {"name": "left_blade", "region": "limb", "joints": ["left_handle", "left_tip"],
+         "twin": "right_blade"}
+      ],
+      "unit": [["right_handle", "right_tip"], ["left_handle", "left_tip"]]
+    }
+
+What each entry means is said at `Skeleton` and `Part`, and in `skeleton.schema.json`, which is what
+`schema` gives.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from deformgan.errors import InputError
+from deformgan.pose import Part, Skeleton
+
+FEWEST = 3  # points that determine an affine transform
+_Name = Annotated[str, Field(pattern="^[A-Za-z0-9_.-]+$")]
+_Bone = tuple[_Name, _Name]
+# Strict: pydantic would take "0.1" and true for numbers, which the published schema does not.
+_Share = Annotated[float, Field(ge=0, strict=True)]
+_Positive = Annotated[float, Field(gt=0, strict=True)]
+_Coordinate = Annotated[float, Field(strict=True)]
+_Yes = Annotated[bool, Field(strict=True)]
+
+
+class PartEntry(BaseModel):
+    """One piece of the object that moves by a transform of its own."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, title="Part")
+
+    name: _Name = Field(description="Unlike that of any other part.")
+    region: Literal["image", "square", "limb", "hull"] = Field(
+        description="What moves: the whole image; a square about the mean of the joints; the "
+        "oriented rectangle from the first joint to the second; or the joints' convex hull."
+    )
+    joints: tuple[_Name, ...] = Field(
+        min_length=1, description="Joints that make the part present; two of a limb."
+    )
+    anchors: tuple[_Name, ...] = Field(
+        (), description="Further joints that the transform is fitted to; all must be seen."
+    )
+    needs: Annotated[int, Field(ge=1, strict=True)] | None = Field(
+        None,
+        description="How many of the joints both poses must share for a transform; by default all.",
+    )
+    twin: _Name | None = Field(
+        None, description="The mirrored part, whose limb is used where this one is not seen."
+    )
+    mandatory: _Yes = Field(
+        False, description="Whether a pose without all joints of this part is unusable."
+    )
+    extension: _Share = Field(
+        0.1, description="How far a limb reaches beyond its second joint, as a share of it."
+    )
+    fit_extension: _Share = Field(
+        0.1, description="The same in the reference's own fit; changes nothing else."
+    )
+    margin: _Share = Field(0.0, description="How far a hull reaches beyond its joints, in units.")
+
+
+class SkeletonFile(BaseModel):
+    """A skeleton for deformgan: named joints, and the parts that move with them."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, title="deformgan skeleton")
+
+    name: _Name = Field(description="Unlike that of any built-in skeleton.")
+    description: str = Field("", description="For people: what it is, whose order of joints.")
+    joints: tuple[_Name, ...] = Field(
+        min_length=FEWEST, description="In the order of every table and tensor."
+    )
+    mirrored: tuple[_Bone, ...] = Field(
+        (), description="Pairs (right, left) of joints that change places in a mirrored image."
+    )
+    limbs: tuple[_Bone, ...] = Field((), description="Bones to draw; rings are allowed.")
+    parts: tuple[PartEntry, ...] = Field(
+        min_length=1,
+        description="The first is mandatory and moves the whole image, so that everything has "
+        "somewhere to come from.",
+    )
+    unit: tuple[_Bone, ...] = Field(
+        min_length=1, description="Segments whose root mean square is the unit of length."
+    )
+    core: tuple[_Name, ...] = Field(
+        (),
+        description="Joints of the one global transform that ablations compare with; by default "
+        "the mandatory ones.",
+    )
+    limb_width: _Positive = Field(0.4, description="Full width of a limb's rectangle, in units.")
+    square_half: _Positive = Field(0.4, description="Half the side of a square, in units.")
+    upright: _Yes = Field(
+        False,
+        description="Whether the unit's segments stand in nearly all pictures; `data check` then "
+        "takes a table where they lie for one with exchanged axes.",
+    )
+    example: dict[_Name, tuple[_Coordinate, _Coordinate]] = Field(
+        {},
+        description="A typical pose, (x, y) from 0 at the top left to 1 at the longer side's end; "
+        "for `skeleton show`.",
+    )
+
+    def skeleton(self) -> Skeleton:
+        """Gives what the method reads of it."""
+        parts = tuple(
+            Part(**part.model_dump(exclude={"needs"}), needs=part.needs or len(part.joints))
+            for part in self.parts
+        )
+        own = [joint for part in parts if part.mandatory for joint in part.joints]
+        return Skeleton(
+            name=self.name,
+            joints=self.joints,
+            mirrored=self.mirrored,
+            limbs=self.limbs,
+            parts=parts,
+            unit=self.unit,
+            core=self.core or tuple(dict.fromkeys(own)),
+            limb_width=self.limb_width,
+            square_half=self.square_half,
+            upright=self.upright,
+        )
+
+
+def parse_skeleton_file(content: object, source: str) -> SkeletonFile:
+    """Reads a parsed JSON file.
+
+    Args:
+        content: What JSON gave.
+        source: What to call the file in an error.
+
+    Raises:
+        InputError: For the first thing that is wrong.
+    """
+    if not isinstance(content, dict):
+        raise InputError(f"{source} is not a JSON object with 'name', 'joints', 'parts', 'unit'.")
+    try:
+        file = SkeletonFile.model_validate(content)
+    except ValidationError as error:
+        raise InputError(f"{source}: {_say(error)}.") from None
+    for complaint in _complaints(file):
+        raise InputError(f"{source}: {complaint}")
+    return file
+
+
+def skeleton_from_json(content: object, source: str) -> Skeleton:
+    """Reads a skeleton from parsed JSON; arguments and errors as `parse_skeleton_file`."""
+    return parse_skeleton_file(content, source).skeleton()
+
+
+def skeleton_to_json(skeleton: Skeleton) -> dict[str, Any]:
+    """Writes a skeleton as `skeleton_from_json` reads it."""
+    return json.loads(json.dumps(asdict(skeleton)))
+
+
+def _say(error: ValidationError) -> str:
+    """Puts pydantic's first complaint into words."""
+    first = error.errors()[0]
+    place = ""
+    for step in first["loc"]:
+        place += f"[{step}]" if isinstance(step, int) else f".{step}" if place else str(step)
+    if first["type"] == "extra_forbidden":
+        known = PartEntry if place.startswith("parts[") else SkeletonFile
+        return f"unknown entry {place!r}; known are {', '.join(known.model_fields)}"
+    if first["type"] == "missing":
+        return f"{place!r} is missing"
+    if first["type"] == "string_pattern_mismatch":
+        return f"{place} is {first['input']!r}; names have letters, digits, '_', '-' and '.' only"
+    given = repr(first["input"])
+    shown = given if len(given) <= 60 else f"{given[:60]}..."
+    return f"{place}: {first['msg'][0].lower()}{first['msg'][1:]}, got {shown}"
+
+
+def _complaints(file: SkeletonFile) -> Iterable[str]:
+    """Says what no schema can: what the entries mean to each other."""
+    if doubled := _repeated(file.joints):
+        yield f"the joint {doubled!r} is listed twice."
+    for place, names in _mentions(file):
+        if unknown := [name for name in names if name not in file.joints]:
+            yield (
+                f"{place} names a joint {unknown[0]!r}, which is not among the joints: "
+                f"{', '.join(file.joints)}."
+            )
+    for what, pairs in (("mirrored", file.mirrored), ("limbs", file.limbs), ("unit", file.unit)):
+        for one, other in pairs:
+            if one == other:
+                yield f"{what} has {one!r} with itself."
+    if doubled := _repeated([name for pair in file.mirrored for name in pair]):
+        yield f"mirrored has {doubled!r} twice; a joint changes places with one other."
+    if doubled := _repeated([part.name for part in file.parts]):
+        yield f"two parts are named {doubled!r}."
+    for part in file.parts:
+        yield from _complaints_of_part(part)
+    yield from _complaints_of_twins(file.parts)
+    first = file.parts[0]
+    if first.region != "image" or not first.mandatory:
+        yield (
+            f"the first part, {first.name!r}, must have the region 'image' and be mandatory: what "
+            "no other part covers moves with it."
+        )
+    certain = {joint for part in file.parts if part.mandatory for joint in part.joints}
+    if not any(certain.issuperset(pair) for pair in file.unit):
+        yield (
+            "unit has no pair of two mandatory joints, so a pose might have no length; the "
+            f"mandatory ones are {', '.join(joint for joint in file.joints if joint in certain)}."
+        )
+    if 0 < len(file.core) < FEWEST:
+        yield f"core has {len(file.core)} joints; a transform needs {FEWEST} or more."
+
+
+def _complaints_of_part(part: PartEntry) -> Iterable[str]:
+    named = f"part {part.name!r}"
+    if doubled := _repeated([*part.joints, *part.anchors]):
+        yield f"{named} names the joint {doubled!r} twice."
+    if part.region == "limb" and len(part.joints) != 2:
+        yield f"{named} is a limb with {len(part.joints)} joints; a limb has 2, start and end."
+    if part.region == "limb" and part.anchors:
+        yield f"{named} is a limb with anchors; its transform is fitted to its rectangle alone."
+    points = len(part.joints) + len(part.anchors)
+    if part.region != "limb" and points < FEWEST:
+        yield (
+            f"{named} has {points} points (joints and anchors); the transform of a region "
+            f"{part.region!r} needs {FEWEST} or more."
+        )
+    needs = part.needs or len(part.joints)
+    if needs > len(part.joints):
+        yield f"{named} needs {needs} of its {len(part.joints)} joints; it can need all at most."
+    if part.region != "limb" and needs + len(part.anchors) < FEWEST:
+        yield (
+            f"{named} needs {needs} of its joints and has {len(part.anchors)} anchors; a "
+            f"transform needs {FEWEST} points or more."
+        )
+
+
+def _complaints_of_twins(parts: Sequence[PartEntry]) -> Iterable[str]:
+    by_name = {part.name: part for part in parts}
+    for part in parts:
+        if part.twin is None:
+            continue
+        named = f"part {part.name!r}"
+        if part.twin == part.name:
+            yield f"{named} is its own twin; leave the twin out."
+        if part.twin not in by_name:
+            yield f"the twin of {named} is {part.twin!r}, which is no part: {', '.join(by_name)}."
+        twin = by_name[part.twin]
+        if part.region != "limb" or twin.region != "limb":
+            yield (
+                f"{named} ({part.region}) has the twin {part.twin!r} ({twin.region}); only limbs "
+                "take each other's place."
+            )
+        if twin.twin == part.name:
+            continue
+        circle = _circle(part, by_name)
+        if circle:
+            yield (
+                f"the twins {', '.join(circle)} form a cycle of {len(circle)}; twins come in "
+                "pairs, each the twin of the other."
+            )
+        other = "has none" if twin.twin is None else f"has the twin {twin.twin!r}"
+        yield (
+            f"the twin of {named} is {part.twin!r}, which {other}; twins come in pairs, each the "
+            "twin of the other."
+        )
+
+
+def _circle(part: PartEntry, by_name: Mapping[str, PartEntry]) -> list[str]:
+    """Follows twins from a part: their names up to the part again, or none if it does not come."""
+    chain = [part.name]
+    while (twin := by_name[chain[-1]].twin) in by_name and twin not in chain:
+        chain.append(twin)
+    return chain if twin == part.name else []
+
+
+def _mentions(file: SkeletonFile) -> Iterable[tuple[str, Iterable[str]]]:
+    for what, pairs in (("mirrored", file.mirrored), ("limbs", file.limbs), ("unit", file.unit)):
+        yield what, [name for pair in pairs for name in pair]
+    for part in file.parts:
+        yield f"part {part.name!r}", [*part.joints, *part.anchors]
+    yield "core", file.core
+    yield "example", file.example
+
+
+def _repeated(names: Sequence[str]) -> str | None:
+    return next((name for name, times in Counter(names).items() if times > 1), None)
+
+
+def schema() -> str:
+    """Gives the JSON schema of skeleton files (draft 2020-12), as the package publishes it."""
+    described = SkeletonFile.model_json_schema()
+    described = {"$schema": "https://json-schema.org/draft/2020-12/schema", **described}
+    return json.dumps(described, indent=2) + "\n"
