@@ -1,6 +1,7 @@
 """COCO keypoints become openpose18."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from deformgan.errors import InputError
 from deformgan.pose import Pose
 from deformgan.pose_formats import read_annotations, read_pose
 from deformgan.pose_formats.coco_json import COCO17, openpose18_from_coco17
+from deformgan.skeletons import find_skeleton
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
 
@@ -115,3 +117,26 @@ def test_results_of_a_detector_count_from_a_score_of_three_tenths(tmp_path):
 def test_a_malformed_file_is_refused(tmp_path, content, complaint):
     with pytest.raises(InputError, match=complaint):
         read_annotations(write(tmp_path, content))
+
+
+def test_another_skeleton_s_keypoints_are_taken_as_they_are(tmp_path):
+    coco17 = find_skeleton("coco17")
+    path = write(tmp_path, annotation_file(keypoints()))
+    table = read_annotations(path, coco17)
+    assert table.skeleton is coco17
+    values = torch.tensor(json.loads(path.read_text())["annotations"][0]["keypoints"])
+    assert table.pose.joints[0].equal(values.reshape(17, 3)[:, :2].float())
+
+
+def test_ap_10k_s_seventeen_are_the_first_of_our_twenty(tmp_path):
+    path = write(tmp_path, annotation_file(keypoints()))
+    pose = read_annotations(path, find_skeleton("quadruped20")).pose
+    assert pose.joints.shape == (1, 20, 2)
+    assert pose.visible[0].tolist() == [True] * 17 + [False] * 3
+
+
+def test_more_keypoints_than_joints_are_refused(tmp_path):
+    path = write(tmp_path, annotation_file(keypoints()))
+    leaf = replace(find_skeleton("coco17"), name="leaf", joints=("a", "b", "c"))
+    with pytest.raises(InputError, match="no list of 9 numbers in 'keypoints', 3 for each joint"):
+        read_annotations(path, leaf)
