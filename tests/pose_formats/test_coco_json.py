@@ -121,7 +121,7 @@ def test_a_malformed_file_is_refused(tmp_path, content, complaint):
 
 def test_another_skeleton_s_keypoints_are_taken_as_they_are(tmp_path):
     coco17 = find_skeleton("coco17")
-    path = write(tmp_path, annotation_file(keypoints()))
+    path = write(tmp_path, annotation_file({"image_id": 7, "keypoints": keypoints()}))
     table = read_annotations(path, coco17)
     assert table.skeleton is coco17
     values = torch.tensor(json.loads(path.read_text())["annotations"][0]["keypoints"])
@@ -129,14 +129,14 @@ def test_another_skeleton_s_keypoints_are_taken_as_they_are(tmp_path):
 
 
 def test_ap_10k_s_seventeen_are_the_first_of_our_twenty(tmp_path):
-    path = write(tmp_path, annotation_file(keypoints()))
+    path = write(tmp_path, annotation_file({"image_id": 7, "keypoints": keypoints()}))
     pose = read_annotations(path, find_skeleton("quadruped20")).pose
     assert pose.joints.shape == (1, 20, 2)
     assert pose.visible[0].tolist() == [True] * 17 + [False] * 3
 
 
 def test_more_keypoints_than_joints_are_refused(tmp_path):
-    path = write(tmp_path, annotation_file(keypoints()))
+    path = write(tmp_path, annotation_file({"image_id": 7, "keypoints": keypoints()}))
     leaf = replace(find_skeleton("coco17"), name="leaf", joints=("a", "b", "c"))
     with pytest.raises(InputError, match="no list of 9 numbers in 'keypoints', 3 for each joint"):
         read_annotations(path, leaf)

@@ -33,6 +33,18 @@ from deformgan.errors import InputError
 from deformgan.pose import Part, Skeleton
 
 FEWEST = 3  # points that determine an affine transform
+_MOST_SHOWN = 60  # characters of what was given
+# Pydantic speaks of Python; a user wrote JSON.
+_SHOULD = {
+    "tuple_type": "be a list",
+    "dict_type": "be an object",
+    "model_type": "be an object",
+    "bool_type": "be true or false",
+    "string_type": "be a text",
+    "int_type": "be a whole number",
+    "float_type": "be a number",
+    "finite_number": "be finite",
+}
 _Name = Annotated[str, Field(pattern="^[A-Za-z0-9_.-]+$")]
 _Bone = tuple[_Name, _Name]
 # Strict: pydantic would take "0.1" and true for numbers, which the published schema does not.
@@ -83,7 +95,7 @@ class SkeletonFile(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, title="deformgan skeleton")
 
     name: _Name = Field(description="Unlike that of any built-in skeleton.")
-    description: str = Field("", description="For people: what it is, whose order of joints.")
+    description: str = Field("", description="For readers: what it is, whose order of joints.")
     joints: tuple[_Name, ...] = Field(
         min_length=FEWEST, description="In the order of every table and tensor."
     )
@@ -172,19 +184,32 @@ def skeleton_to_json(skeleton: Skeleton) -> dict[str, Any]:
 def _say(error: ValidationError) -> str:
     """Puts pydantic's first complaint into words."""
     first = error.errors()[0]
-    place = ""
+    place, parent = "", ""
     for step in first["loc"]:
+        parent = place
         place += f"[{step}]" if isinstance(step, int) else f".{step}" if place else str(step)
-    if first["type"] == "extra_forbidden":
-        known = PartEntry if place.startswith("parts[") else SkeletonFile
-        return f"unknown entry {place!r}; known are {', '.join(known.model_fields)}"
-    if first["type"] == "missing":
-        return f"{place!r} is missing"
-    if first["type"] == "string_pattern_mismatch":
-        return f"{place} is {first['input']!r}; names have letters, digits, '_', '-' and '.' only"
-    given = repr(first["input"])
-    shown = given if len(given) <= 60 else f"{given[:60]}..."
-    return f"{place}: {first['msg'][0].lower()}{first['msg'][1:]}, got {shown}"
+    shown = repr(first["input"])
+    if len(shown) > _MOST_SHOWN:
+        shown = f"{shown[:_MOST_SHOWN]}..."
+    limits = first.get("ctx", {})
+    match first["type"]:
+        case "extra_forbidden":
+            known = PartEntry if place.startswith("parts[") else SkeletonFile
+            words = f"unknown entry {place!r}; known are {', '.join(known.model_fields)}"
+        case "missing" if place.endswith("]"):
+            words = f"{parent} has too few entries: {shown}"
+        case "missing":
+            words = f"{place!r} is missing"
+        case "string_pattern_mismatch":
+            words = f"{place} is {shown}; names have letters, digits, '_', '-' and '.' only"
+        case "too_short":
+            words = f"{place} has too few entries, under {limits['min_length']}: {shown}"
+        case "too_long":
+            words = f"{place} has too many entries, over {limits['max_length']}: {shown}"
+        case kind:
+            should = _SHOULD.get(kind, first["msg"].removeprefix("Input should "))
+            words = f"{place} should {should}, got {shown}"
+    return words
 
 
 def _complaints(file: SkeletonFile) -> Iterable[str]:
