@@ -9,7 +9,8 @@ if find_spec("anny") is None or find_spec("numba") is None:
     raise InputError("Rendering people needs the extra 'synth': run `uv sync --extra synth`.")
 
 from deformgan.rendering.identity import Identity, sample_identity
-from deformgan.rendering.people import RenderedPeople, Shot, render_people
+from deformgan.rendering.people import Shot, render_people
+from deformgan.rendering.picture import Rendered
 from deformgan.rendering.posture import Posture, sample_posture, walking
 from deformgan.rendering.scene import (
     Camera,
@@ -26,7 +27,7 @@ __all__ = [
     "Light",
     "Place",
     "Posture",
-    "RenderedPeople",
+    "Rendered",
     "Shot",
     "render_people",
     "sample_camera",

@@ -27,7 +27,8 @@ from deformgan.rendering.body import load_body_model
 from deformgan.rendering.crowd import sample_passersby
 from deformgan.rendering.framing import Framing, widen
 from deformgan.rendering.identity import Identity, sample_identity
-from deformgan.rendering.people import RenderedPeople, Shot, render_people
+from deformgan.rendering.people import Shot, render_people
+from deformgan.rendering.picture import Rendered
 from deformgan.rendering.posture import sample_posture
 from deformgan.rendering.scene import sample_camera, sample_light, sample_place
 from deformgan.rendering.things import Kind, Thing, sample_thing
@@ -108,9 +109,7 @@ def _sample_before(random: np.random.Generator) -> tuple[Thing, ...]:
     return (sample_thing(random, _BEFORE, x, float(random.uniform(-1.5, -0.5))),)
 
 
-def render_usable(
-    shots: Sequence[Callable[[int], Shot]], size: tuple[int, int]
-) -> list[RenderedPeople]:
+def render_usable(shots: Sequence[Callable[[int], Shot]], size: tuple[int, int]) -> list[Rendered]:
     """Takes pictures with all mandatory joints in view, one of each shot.
 
     Args:
@@ -118,7 +117,7 @@ def render_usable(
             could train on (a hip out of the frame or behind a bicycle) is taken again, differently.
         size: (height, width) in pixels.
     """
-    taken: dict[int, RenderedPeople] = {}
+    taken: dict[int, Rendered] = {}
     for attempt in range(_ATTEMPTS):
         missing = [row for row in range(len(shots)) if row not in taken]
         if not missing:
@@ -153,7 +152,7 @@ def render_dataset(
     Writes, below `out`, `bounding_box_train/NAME.jpg`, `masks/NAME.png` (how much of every pixel
     the person covers), `backgrounds/NAME.jpg` (the same view without the person), `manifest.json`
     (the plan and the versions of the libraries) and last `annotation.csv`: the joints in hundredths
-    of a pixel. What a visible joint is stands at `RenderedPeople`. Framed as "pedestrian", every
+    of a pixel. What a visible joint is stands at `Rendered`. Framed as "pedestrian", every
     picture shows both shoulders and both hips.
 
     All files are the same to the byte however many processes worked and however often they were

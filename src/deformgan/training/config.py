@@ -4,8 +4,8 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from deformgan.errors import InputError
 from deformgan.backbones.vgg19 import ChannelOrder
+from deformgan.errors import InputError
 from deformgan.models.discriminator import DiscriminatorConfig
 from deformgan.models.generator import GeneratorConfig
 from deformgan.skeletons import SKELETONS

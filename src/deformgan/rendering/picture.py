@@ -1,0 +1,481 @@
+"""take_pictures: bodies in the world to pictures, with exact joints, masks and backgrounds."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from deformgan.pose import Pose
+from deformgan.rendering.compiled import compiled
+from deformgan.rendering.crowd import Passerby, look_at
+from deformgan.rendering.materials import linear
+from deformgan.rendering.rasterizer import Fragments, rasterize
+from deformgan.rendering.scene import Camera, Light, Place
+from deformgan.rendering.things import Thing
+
+SUPERSAMPLING = 4
+_BACKGROUND_SAMPLING = 2  # the background is blurred anyway
+_SHADOW_SIZE = 256
+_AROUND_JOINT = 0.04  # metres; what covers most of this square hides the joint
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """Pictures with everything that is known about them.
+
+    Attributes:
+        image: RGB in [-1, 1].
+        pose: The joints in pixels of `image`. A joint is visible where it lies in the frame and a
+            detector would point at it: of people, shoulders, hips and neck from every side, others
+            where nothing hides them but a little (a leg behind the other one). Whatever the joint,
+            it is not visible where somebody or something before covers more than half of the 8 cm
+            around it.
+        mask: Share of every pixel in which the person (or the animal) is seen, in [0, 1].
+        background: The same picture without the person and their shadow: same light, same blur,
+            same noise, same things before them. RGB in [-1, 1].
+        unhidden: The joints in the frame that no surface hides at all.
+    """
+
+    image: Float[Tensor, "batch 3 height width"]
+    pose: Pose
+    mask: Float[Tensor, "batch height width"]
+    background: Float[Tensor, "batch 3 height width"]
+    unhidden: Bool[Tensor, "batch joints"]
+
+    def __getitem__(self, row: int) -> "Rendered":
+        rows = slice(row, row + 1)
+        pose = Pose(self.pose.joints[rows], self.pose.visible[rows])
+        return Rendered(
+            self.image[rows], pose, self.mask[rows], self.background[rows], self.unhidden[rows]
+        )
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The crop that a picture shows: pixel = scale * tangent + offset.
+
+    Attributes:
+        scale: (2,) pixels per tangent.
+        offset: (2,) pixel of tangent 0.
+    """
+
+    scale: np.ndarray
+    offset: np.ndarray
+
+    def pixels(self, tangents: np.ndarray) -> np.ndarray:
+        """Gives the pixels (N, 2) of tangents."""
+        return tangents * self.scale + self.offset
+
+    def tangents(self, pixels: np.ndarray) -> np.ndarray:
+        """Gives the tangents (N, 2) of pixels."""
+        return (pixels - self.offset) / self.scale
+
+    def times(self, factor: int) -> "Frame":
+        """Gives the same crop in pixels smaller by a factor."""
+        # Pixel centres: x of the fine grid is factor * (x + 0.5) - 0.5.
+        return Frame(self.scale * factor, (self.offset + 0.5) * factor - 0.5)
+
+
+@runtime_checkable
+class View(Protocol):
+    """What a picture is taken of, but for who is in it; see `Shot`."""
+
+    @property
+    def camera(self) -> Camera:
+        """Which sees them."""
+        ...
+
+    @property
+    def light(self) -> Light:
+        """Sun, sky and the camera's picture."""
+        ...
+
+    @property
+    def place(self) -> Place:
+        """What is behind them."""
+        ...
+
+    @property
+    def others(self) -> tuple[Passerby, ...]:
+        """Who else is in the picture."""
+        ...
+
+    @property
+    def before(self) -> tuple[Thing, ...]:
+        """What stands between them and the camera."""
+        ...
+
+    @property
+    def seed(self) -> int:
+        """Of the picture's noise."""
+        ...
+
+
+@dataclass(frozen=True)
+class Solid:
+    """A body in the world, feet on the ground.
+
+    Attributes:
+        world: (vertices, 3) in metres.
+        triangles: (triangles, 3) vertex indices.
+        keep: (vertices,) as `rasterize` takes it.
+        joints: (joints, 3) in metres.
+        annotated: (joints,) how far behind the nearest surface a joint may lie and still be
+            visible, in metres.
+        unhidden: (joints,) the same for joints that count as hidden by nothing.
+        surface: Gives what is seen of it for fragments: colour (N, 3), normals (N, 3) of unit
+            length towards the camera, and places (N, 3).
+    """
+
+    world: np.ndarray
+    triangles: np.ndarray
+    keep: np.ndarray
+    joints: np.ndarray
+    annotated: np.ndarray
+    unhidden: np.ndarray
+    surface: Callable[[Fragments], tuple[np.ndarray, np.ndarray, np.ndarray]]
+
+
+def take_pictures(
+    views: Sequence[View], solids: Sequence[Solid], boxes: np.ndarray, size: tuple[int, int]
+) -> Rendered:
+    """Takes a picture of each body.
+
+    Args:
+        views: How each is seen.
+        solids: The bodies.
+        boxes: (N, 2, 2) low and high corner, in tangents, of what each crop is fitted to.
+        size: (height, width) of every picture in pixels.
+    """
+    taken = [
+        _take(view, solid, fit_frame(view.camera, box, size), size)
+        for view, solid, box in zip(views, solids, boxes, strict=True)
+    ]
+    images, backgrounds, masks, joints, visible, unhidden = (
+        np.stack(parts) for parts in zip(*taken, strict=True)
+    )
+    return Rendered(
+        image=_tensor(images),
+        background=_tensor(backgrounds),
+        pose=Pose(torch.from_numpy(joints).float(), torch.from_numpy(visible)),
+        mask=torch.from_numpy(masks).float(),
+        unhidden=torch.from_numpy(unhidden),
+    )
+
+
+def _tensor(images: np.ndarray) -> Tensor:
+    return torch.from_numpy(images).permute(0, 3, 1, 2).float() * 2 - 1
+
+
+def fit_frame(camera: Camera, box: np.ndarray, size: tuple[int, int]) -> Frame:
+    """Finds the crop: the body's height fills it but for the margins, unless its width would not.
+
+    Args:
+        camera: Says how much room is left.
+        box: (2, 2) low and high corner of the body in tangents.
+        size: (height, width) in pixels.
+    """
+    height, width = size
+    low, high = box
+    top, bottom = camera.margin
+    scale_y = height * (1 - top - bottom) / (high[1] - low[1])
+    scale_x = scale_y * camera.widen
+    if camera.whole:
+        scale_x = min(scale_x, (width * 0.98) / (high[0] - low[0]))
+        scale_y = min(scale_y, scale_x * 1.25)
+    scale = np.array([scale_x, scale_y])
+    middle = (low + high) / 2
+    shift = camera.shift * width
+    if camera.whole:
+        room = (width - scale_x * (high[0] - low[0])) / 2
+        shift = np.clip(shift, -room, room)
+    center_y = height * (1 + top - bottom) / 2 - 0.5
+    return Frame(scale, np.array([width / 2 - 0.5 + shift, center_y]) - scale * middle)
+
+
+def _take(shot: View, solid: Solid, frame: Frame, size: tuple[int, int]):
+    world = solid.world
+    tangents, depth = shot.camera.look(world)
+    fine = frame.times(SUPERSAMPLING)
+    fine_size = (size[0] * SUPERSAMPLING, size[1] * SUPERSAMPLING)
+    fragments = rasterize(fine.pixels(tangents), 1 / depth, solid.triangles, fine_size, solid.keep)
+    color = _color(shot, solid, fragments)
+    alpha = (fragments.triangle >= 0).astype(np.float64)
+    before, nearest = _before(shot, fine, fine_size)
+    free = nearest == 0
+    step = np.rint(np.array(shot.light.motion) * fine_size[0] / 128).astype(int)
+    color, alpha = (_moved(layer, step) * _like(free, layer) for layer in (color, alpha))
+    mask = _shrink(alpha, SUPERSAMPLING)
+    covered = mask + _shrink((~free).astype(np.float64), SUPERSAMPLING)
+
+    behind, empty = _background(shot, solid, frame, size)
+    before = _shrink(before, SUPERSAMPLING)
+    image = _shrink(color, SUPERSAMPLING) + before + behind * (1 - covered[..., None])
+    background = before + empty * (1 - (covered - mask)[..., None])
+    image, background = (_develop(picture, shot, size) for picture in (image, background))
+
+    joint_tangents, joint_depth = shot.camera.look(solid.joints)
+    places = frame.pixels(joint_tangents)
+    inside = ((places > -0.5) & (places < np.array(size[::-1]) - 0.5)).all(axis=1)
+    spots = fine.pixels(joint_tangents)
+    inside &= ~_covered_by(spots, _AROUND_JOINT * fine.scale / joint_depth[:, None], nearest)
+    hidden = _hidden_by(spots, joint_depth, fragments)
+    visible = inside & (hidden < solid.annotated)
+    unhidden = inside & (hidden < solid.unhidden)
+    return image, background, mask, places, visible, unhidden
+
+
+def _like(flat: np.ndarray, layer: np.ndarray) -> np.ndarray:
+    return flat[..., None] if layer.ndim > flat.ndim else flat
+
+
+def _before(shot: View, fine: Frame, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    # Light and inverse depth of everything between the person and the camera, zero elsewhere.
+    color, nearest = np.zeros((*size, 3)), np.zeros(size)
+    if shot.before:
+        origin, rays = _rays(shot.camera, fine, size)
+        lit = shot.light.sky * 0.85 + shot.light.sun * 0.6
+        flat, reach = color.reshape(-1, 3), np.full(len(rays), np.inf)
+        for thing in sorted(shot.before, key=lambda thing: -thing.distance):
+            reach = np.minimum(reach, thing.paint(origin, rays, flat))
+        color, nearest = flat.reshape(color.shape) * lit, 1 / reach.reshape(size)
+    for passerby in shot.others:
+        if passerby.y < 0:
+            seen = look_at(passerby, shot.camera, shot.light, fine.pixels, size)
+            nearer = seen.inverse_depth > nearest
+            color[nearer], nearest[nearer] = seen.color[nearer], seen.inverse_depth[nearer]
+    return color, nearest
+
+
+def _rays(camera: Camera, frame: Frame, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    # Where the camera is, and the direction in which it sees every pixel, row by row.
+    rows, columns = np.mgrid[0 : size[0], 0 : size[1]]
+    pixels = np.stack([columns.ravel(), rows.ravel()], axis=1).astype(np.float64)
+    return np.array([0, -camera.distance, camera.height]), camera.rays(frame.tangents(pixels))
+
+
+def _moved(layer: np.ndarray, step: np.ndarray) -> np.ndarray:
+    # The mean of a layer on its way by (x, y) pixels, half of it before and half after.
+    count = int(np.abs(step).max())
+    if count == 0:
+        return layer
+    shifts = np.rint(np.linspace(-0.5, 0.5, count + 1)[:, None] * step).astype(int)
+    reach = int(np.abs(shifts).max())
+    padding = [(reach, reach)] * 2 + [(0, 0)] * (layer.ndim - 2)
+    padded = np.pad(layer, padding)
+    height, width = layer.shape[:2]
+    total = np.zeros_like(layer)
+    for x, y in shifts.tolist():
+        total += padded[reach - y :, reach - x :][:height, :width]
+    return total / len(shifts)
+
+
+def _covered_by(pixels: np.ndarray, half: np.ndarray, nearest: np.ndarray) -> np.ndarray:
+    # Whether more than half of the box round each pixel is covered.
+    height, width = nearest.shape
+    low = np.rint(pixels - half).astype(int).clip(0, [width - 1, height - 1])
+    high = np.rint(pixels + half).astype(int).clip(0, [width - 1, height - 1])
+    return np.array(
+        [
+            (nearest[top : bottom + 1, left : right + 1] > 0).mean() > 0.5
+            for (left, top), (right, bottom) in zip(low, high, strict=True)
+        ]
+    )
+
+
+def _hidden_by(pixels: np.ndarray, depth: np.ndarray, fragments: Fragments) -> np.ndarray:
+    # How far behind the nearest surface every joint lies, in metres; 0 where nothing is drawn.
+    height, width = fragments.inverse_depth.shape
+    column = np.rint(pixels[:, 0]).astype(int).clip(0, width - 1)
+    row = np.rint(pixels[:, 1]).astype(int).clip(0, height - 1)
+    nearest = fragments.inverse_depth[row, column]
+    return np.where(nearest > 0, depth - 1 / np.maximum(nearest, 1e-9), 0.0)
+
+
+def _color(shot: View, solid: Solid, fragments: Fragments) -> np.ndarray:
+    # Reflected light per fine pixel, zero outside the body.
+    covered = fragments.triangle >= 0
+    reflected, normal, places = solid.surface(fragments)
+    shadow = 0.0
+    if shot.light.sun > 0.1:
+        sun = np.array(shot.light.direction)
+        shadow = _in_shadow(sun, places + 0.012 * normal, solid)
+    color = np.zeros((*covered.shape, 3))
+    color[covered] = reflected * shot.light.on(normal, places, shadow)
+    return color
+
+
+def _in_shadow(sun: np.ndarray, places: np.ndarray, solid: Solid) -> np.ndarray:
+    world = solid.world
+    # A picture of the body as the sun sees them tells what it does not reach.
+    right = np.cross(sun, [0, 0, 1.0])
+    right /= np.linalg.norm(right)
+    up = np.cross(right, sun)
+    axes = np.stack([right, -up], axis=1)
+    flat = world @ axes
+    low, high = flat.min(axis=0), flat.max(axis=0)
+    scale = (_SHADOW_SIZE - 4) / (high - low).max()
+    seen = (flat - low) * scale + 2
+    toward = world @ sun
+    base = toward.min() - 1
+    shadow = rasterize(
+        seen, toward - base, solid.triangles, (_SHADOW_SIZE, _SHADOW_SIZE), solid.keep
+    )
+    here = (places @ axes - low) * scale + 2
+    height = places @ sun - base
+    total = np.zeros(len(places))
+    for dx, dy in ((-1.0, -1.0), (1.0, -1.0), (-1.0, 1.0), (1.0, 1.0), (0.0, 0.0)):
+        column = np.rint(here[:, 0] + dx).astype(int).clip(0, _SHADOW_SIZE - 1)
+        row = np.rint(here[:, 1] + dy).astype(int).clip(0, _SHADOW_SIZE - 1)
+        total += shadow.inverse_depth[row, column] > height + 0.012
+    return total / 5
+
+
+def _background(
+    shot: View, solid: Solid, frame: Frame, size: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    # What is behind the body, with its shadow and without.
+    world = solid.world
+    factor = _BACKGROUND_SAMPLING
+    grid = frame.times(factor)
+    height, width = size[0] * factor, size[1] * factor
+    origin, rays = _rays(shot.camera, grid, (height, width))
+    light, sun = shot.light, np.array(shot.light.direction)
+    color, reach = shot.place.seen(origin, rays)
+    reach = reach.reshape(height, width)
+    color = color.reshape(height, width, 3)
+    unit = height / 128
+
+    # The person's shadow on the ground, and the dark spot under the feet on any day.
+    flat = world - world[:, 2:] * sun / sun[2]
+    flat[:, 2] = 0
+    falls, depth = shot.camera.look(flat)
+    cast = rasterize(grid.pixels(falls), 1 / depth, solid.triangles, (height, width), solid.keep)
+    sunless = _blur((cast.triangle >= 0).astype(np.float64), 0.8 * unit)
+    low = world[(world[:, 2] < 0.12) & (solid.keep > 0)] * [1, 1, 0]
+    spots, _ = shot.camera.look(low)
+    soles = np.zeros((height, width))
+    places = np.rint(grid.pixels(spots)).astype(int)
+    places = places[((places >= 0) & (places < [width, height])).all(axis=1)]
+    soles[places[:, 1], places[:, 0]] = 1
+    soles = (_blur(soles, 2.2 * unit) * 3).clip(0, 1)
+    others = _others(shot, grid, (height, width), reach, origin, rays)
+
+    def lit(sunless: np.ndarray, soles: np.ndarray) -> np.ndarray:
+        direct = light.sun * (1 - sunless)[..., None]
+        bright = light.sky * 0.85 + direct * 1.5 * sun[2]
+        warm = 1 + direct * light.warmth * np.array([1, 0, -1])
+        floor = color * bright * warm * (1 - 0.55 * soles[..., None]) * others.shade[..., None]
+        seen = np.where(others.covered[..., None], others.color, floor)
+        return _shrink(_blur(seen, 0.45 * unit), factor)
+
+    nothing = np.zeros((height, width))
+    return lit(sunless, soles), lit(nothing, nothing)
+
+
+@dataclass(frozen=True)
+class _Others:
+    # Passers-by behind the person: their light, where they are, what they leave of the ground's.
+    color: np.ndarray
+    covered: np.ndarray
+    shade: np.ndarray
+
+
+def _others(
+    shot: View,
+    grid: Frame,
+    size: tuple[int, int],
+    reach: np.ndarray,
+    origin: np.ndarray,
+    rays: np.ndarray,
+) -> _Others:
+    color, nearest = np.zeros((*size, 3)), 1 / reach
+    covered, shade = np.zeros(size, dtype=bool), np.ones(size)
+    for passerby in shot.others:
+        away = np.hypot(
+            origin[0] + reach * rays[:, 0].reshape(size) - passerby.x,
+            origin[1] + reach * rays[:, 1].reshape(size) - passerby.y,
+        )
+        ground = origin[2] + reach * rays[:, 2].reshape(size) < 0.01
+        shade *= 1 - 0.5 * np.exp(-((away / 0.35) ** 2)) * ground
+        if passerby.y >= 0:
+            seen = look_at(passerby, shot.camera, shot.light, grid.pixels, size)
+            nearer = seen.inverse_depth > nearest
+            color[nearer], nearest[nearer] = seen.color[nearer], seen.inverse_depth[nearer]
+            covered |= nearer
+    return _Others(color, covered, shade)
+
+
+def _develop(image: np.ndarray, shot: View, size: tuple[int, int]) -> np.ndarray:
+    # From light to a picture: lens blur, exposure, veil, film curve, noise.
+    light = shot.light
+    random = np.random.default_rng([shot.seed, 3])
+    image = _blur(image, light.blur * size[0] / 128)
+    image = image * light.exposure * np.array(light.cast)
+    image = image * (1 - light.haze) + linear((0.7, 0.72, 0.74)) * light.haze
+    bright = (image * 1.05).clip(0) ** (1 / 2.2)
+    bright = 0.5 + (bright - 0.5) * light.contrast
+    # Cameras lift the shadows: real pictures hardly ever have black in them.
+    bright = np.where(bright < 0.15, 0.15 * np.exp((bright - 0.15) / 0.22), bright)
+    grey = bright @ np.array([0.299, 0.587, 0.114])
+    bright = grey[..., None] + (bright - grey[..., None]) * light.saturation
+    if light.edges > 0:
+        bright = bright + light.edges * (bright - _blur(bright, 1.1 * size[0] / 128))
+    # A soft shoulder instead of hard white.
+    bright = np.where(bright > 0.8, 0.8 + 0.2 * np.tanh((bright - 0.8) / 0.2), bright)
+    grain = random.normal(0, light.noise, (*size, 1)) + random.normal(
+        0, light.noise / 2, (*size, 3)
+    )
+    return (bright + grain).clip(0, 1)
+
+
+def _shrink(image: np.ndarray, factor: int) -> np.ndarray:
+    channels = np.ascontiguousarray(image.reshape(*image.shape[:2], -1), dtype=np.float64)
+    shrunk = _means(channels, factor)
+    return shrunk.reshape(*shrunk.shape[:2], *image.shape[2:])
+
+
+@compiled
+def _means(image, factor):
+    height, width = image.shape[0] // factor, image.shape[1] // factor
+    out = np.zeros((height, width, image.shape[2]))
+    for row in range(height * factor):
+        for column in range(width * factor):
+            for channel in range(image.shape[2]):
+                out[row // factor, column // factor, channel] += image[row, column, channel]
+    return out / factor**2
+
+
+def _blur(image: np.ndarray, sigma: float) -> np.ndarray:
+    radius = max(1, int(np.ceil(3 * sigma)))
+    kernel = np.exp(-0.5 * (np.arange(-radius, radius + 1) / max(sigma, 1e-3)) ** 2)
+    kernel /= kernel.sum()
+    channels = image.reshape(*image.shape[:2], -1)
+    return _convolved(np.ascontiguousarray(channels), kernel).reshape(image.shape)
+
+
+@compiled
+def _convolved(image, kernel):
+    # Along the rows and along the columns; beyond the edges the image goes on as it ends.
+    height, width, channels = image.shape
+    radius = len(kernel) // 2
+    middle, out = np.zeros_like(image), np.zeros_like(image)
+    for row in range(height):
+        for n in range(-radius, radius + 1):
+            weight = kernel[n + radius]
+            there = min(max(row + n, 0), height - 1)
+            for column in range(width):
+                for channel in range(channels):
+                    middle[row, column, channel] += weight * image[there, column, channel]
+    for row in range(height):
+        for n in range(-radius, radius + 1):
+            weight = kernel[n + radius]
+            for column in range(width):
+                there = min(max(column + n, 0), width - 1)
+                for channel in range(channels):
+                    out[row, column, channel] += weight * middle[row, there, channel]
+    return out
