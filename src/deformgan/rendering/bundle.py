@@ -69,7 +69,7 @@ def write_bundle(out: Path, people: int = PLAN.people) -> None:
     names, poses = [], []
     for number in range(1, people + 1):
         shots = [_shot(number, view) for view in range(PLAN.per_person)]
-        for view, rendered in enumerate(render_usable(shots, PLAN.size)):
+        for view, rendered in enumerate(render_usable(shots, PLAN.size, render_people, OPENPOSE18)):
             names.append(PLAN.name(number, view))
             poses.append(rendered.pose)
             save_jpeg(rendered.image[0], out / IMAGES / names[-1], _JPEG_QUALITY)

@@ -5,12 +5,13 @@ import multiprocessing
 import os
 import platform
 import signal
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -20,9 +21,16 @@ from torch import Tensor
 
 from deformgan.datasets.batches import to_bytes
 from deformgan.errors import InputError
-from deformgan.pose import Pose
+from deformgan.pose import Pose, Skeleton
 from deformgan.pose_formats.annotation_csv import read_annotation_csv, write_annotation_csv
 from deformgan.pose_formats.annotations import Annotations, write_whole
+from deformgan.rendering.animals.body import QUADRUPED20
+from deformgan.rendering.animals.picture import (
+    AnimalShot,
+    render_animals,
+    sample_animal_shot,
+    sample_individual,
+)
 from deformgan.rendering.body import load_body_model
 from deformgan.rendering.crowd import sample_passersby
 from deformgan.rendering.framing import Framing, widen
@@ -36,6 +44,9 @@ from deformgan.skeletons.openpose18 import OPENPOSE18
 
 IMAGES, MASKS, BACKGROUNDS = "bounding_box_train", "masks", "backgrounds"
 TABLE, MANIFEST = "annotation.csv", "manifest.json"
+Subject = Literal["people", "quadruped"]
+Taken = TypeVar("Taken")  # a shot, of people or of animals
+
 MOST_PEOPLE = 99_999  # of one seed: another one's people have other numbers
 JPEG_QUALITY = 92
 
@@ -57,6 +68,7 @@ class Plan:
         size: (height, width) in pixels.
         seed: Of everything; another seed has other people.
         framing: How much of the person the crop shows.
+        kind: What is rendered: people, or animals of one kind, then counted as `people` too.
     """
 
     people: int
@@ -64,10 +76,20 @@ class Plan:
     size: tuple[int, int] = (128, 64)
     seed: int = 0
     framing: Framing = "pedestrian"
+    kind: Subject = "people"
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """What the joints of the pictures are."""
+        return OPENPOSE18 if self.kind == "people" else QUADRUPED20
+
+    def seed_of(self, number: int) -> int:
+        """Gives what the person, or the animal, of a number is drawn from."""
+        return self.seed * (MOST_PEOPLE + 1) + number
 
     def identity(self, number: int) -> Identity:
         """Gives the person of a number."""
-        return sample_identity(self.seed * (MOST_PEOPLE + 1) + number)
+        return sample_identity(self.seed_of(number))
 
     def name(self, number: int, view: int) -> str:
         """Names a picture as Market-1501 does: person, camera, sequence, frame, box."""
@@ -109,21 +131,28 @@ def _sample_before(random: np.random.Generator) -> tuple[Thing, ...]:
     return (sample_thing(random, _BEFORE, x, float(random.uniform(-1.5, -0.5))),)
 
 
-def render_usable(shots: Sequence[Callable[[int], Shot]], size: tuple[int, int]) -> list[Rendered]:
+def render_usable(
+    shots: Sequence[Callable[[int], Taken]],
+    size: tuple[int, int],
+    render: Callable[[Sequence[Taken], tuple[int, int]], Rendered],
+    skeleton: Skeleton,
+) -> list[Rendered]:
     """Takes pictures with all mandatory joints in view, one of each shot.
 
     Args:
         shots: Each gives the picture to take at the nth attempt, counted from 0: one that nobody
             could train on (a hip out of the frame or behind a bicycle) is taken again, differently.
         size: (height, width) in pixels.
+        render: Takes the pictures.
+        skeleton: Of their joints.
     """
     taken: dict[int, Rendered] = {}
     for attempt in range(_ATTEMPTS):
         missing = [row for row in range(len(shots)) if row not in taken]
         if not missing:
             return [taken[row] for row in range(len(shots))]
-        rendered = render_people([shots[row](attempt) for row in missing], size)
-        usable = rendered.pose.usable(OPENPOSE18).tolist()
+        rendered = render([shots[row](attempt) for row in missing], size)
+        usable = rendered.pose.usable(skeleton).tolist()
         taken |= {
             row: rendered[n]
             for n, (row, use) in enumerate(zip(missing, usable, strict=True))
@@ -172,7 +201,7 @@ def render_dataset(
     _claim(out, plan)
     for folder in (IMAGES, MASKS, BACKGROUNDS, _UNFINISHED):
         (out / folder).mkdir(exist_ok=True)
-    poses = _finished(out)
+    poses = _finished(out, plan.skeleton)
     missing: dict[int, list[int]] = {}
     for number in range(1, plan.people + 1):
         for view in range(plan.per_person):
@@ -183,7 +212,7 @@ def render_dataset(
                 missing.setdefault(number, []).append(view)
     if missing:
         with _pool(min(workers, len(missing))) as pool:
-            if not body_is_cached():
+            if plan.kind == "people" and not body_is_cached():
                 say(
                     "The body model starts for the first time on this machine: about two minutes, "
                     "later ten seconds."
@@ -199,8 +228,7 @@ def render_dataset(
         for number in range(1, plan.people + 1)
         for view in range(plan.per_person)
     ]
-    table = Annotations(names, Pose.cat([poses[name] for name in names]))
-    write_annotation_csv(out / TABLE, table)
+    _write_poses(out / TABLE, {name: poses[name] for name in names}, plan.skeleton)
     for path in (out / _UNFINISHED).iterdir():
         path.unlink()
     (out / _UNFINISHED).rmdir()
@@ -216,16 +244,8 @@ def _files(out: Path, name: str) -> list[Path]:
 
 def _render_person(out: Path, plan: Plan, number: int, views: list[int]) -> dict[str, Pose]:
     # The work of a process: some pictures of one person, then their table.
-    identity = plan.identity(number)
-
-    def shot(view: int) -> Callable[[int], Shot]:
-        return lambda attempt: sample_shot(identity, plan.seed, view, attempt, plan.framing)
-
-    if plan.framing == "pedestrian":
-        taken = render_usable([shot(view) for view in views], plan.size)
-    else:
-        together = render_people([shot(view)(0) for view in views], plan.size)
-        taken = [together[row] for row in range(len(views))]
+    take = _take_person if plan.kind == "people" else _take_animal
+    taken = take(plan, number, views)
     poses = {}
     for view, rendered in zip(views, taken, strict=True):
         name = plan.name(number, view)
@@ -236,20 +256,46 @@ def _render_person(out: Path, plan: Plan, number: int, views: list[int]) -> dict
         _save(Image.fromarray(covered), mask, optimize=1)
         poses[name] = rendered.pose
     known = out / _UNFINISHED / f"{number:04d}.csv"
-    kept = _read_poses(known) if known.is_file() else {}
-    together = kept | poses
-    write_annotation_csv(known, Annotations(list(together), Pose.cat(list(together.values()))))
-    return _read_poses(known)  # rounded as a later run will find them
+    kept = _read_poses(known, plan.skeleton) if known.is_file() else {}
+    _write_poses(known, kept | poses, plan.skeleton)
+    return _read_poses(known, plan.skeleton)  # rounded as a later run will find them
 
 
-def _finished(out: Path) -> dict[str, Pose]:
+def _take_person(plan: Plan, number: int, views: list[int]) -> list[Rendered]:
+    identity = plan.identity(number)
+
+    def shot(view: int) -> Callable[[int], Shot]:
+        return lambda attempt: sample_shot(identity, plan.seed, view, attempt, plan.framing)
+
+    if plan.framing == "pedestrian":
+        return render_usable([shot(view) for view in views], plan.size, render_people, OPENPOSE18)
+    together = render_people([shot(view)(0) for view in views], plan.size)
+    return [together[row] for row in range(len(views))]
+
+
+def _take_animal(plan: Plan, number: int, views: list[int]) -> list[Rendered]:
+    individual = sample_individual(plan.seed_of(number))
+
+    def shot(view: int) -> Callable[[int], AnimalShot]:
+        return lambda attempt: sample_animal_shot(individual, plan.seed, view, attempt)
+
+    shots = [shot(view) for view in views]
+    return render_usable(shots, plan.size, render_animals, plan.skeleton)
+
+
+def _finished(out: Path, skeleton: Skeleton) -> dict[str, Pose]:
     tables = [out / TABLE] if (out / TABLE).is_file() else []
     tables += sorted((out / _UNFINISHED).glob("*.csv"))
-    return {name: pose for table in tables for name, pose in _read_poses(table).items()}
+    return {name: pose for table in tables for name, pose in _read_poses(table, skeleton).items()}
 
 
-def _read_poses(path: Path) -> dict[str, Pose]:
-    table = read_annotation_csv(path)
+def _write_poses(path: Path, poses: Mapping[str, Pose], skeleton: Skeleton) -> None:
+    together = Pose.cat(list(poses.values()))
+    write_annotation_csv(path, Annotations(list(poses), together, skeleton=skeleton))
+
+
+def _read_poses(path: Path, skeleton: Skeleton) -> dict[str, Pose]:
+    table = read_annotation_csv(path, skeleton)
     return {name: table[name] for name in table.names}
 
 
@@ -258,7 +304,7 @@ def _claim(out: Path, plan: Plan):
     path = out / MANIFEST
     manifest = {
         "made_by": "deformgan data synthesize",
-        "parameters": asdict(plan) | {"size": list(plan.size)},
+        "parameters": _parameters(plan),
         "jpeg_quality": JPEG_QUALITY,
         "versions": {"python": platform.python_version()}
         | {name: version(name) for name in ("deformgan", "anny", "numba", "numpy", "pillow")},
@@ -284,6 +330,14 @@ def _claim(out: Path, plan: Plan):
     elif any(out.iterdir()):
         raise InputError(f"{out} is not empty and holds no {MANIFEST}; give another folder.")
     write_whole(path, json.dumps(manifest, indent=2) + "\n")
+
+
+def _parameters(plan: Plan) -> dict[str, Any]:
+    parameters = asdict(plan) | {"size": list(plan.size)}
+    if plan.kind == "people":  # as sets that were made before there were others
+        del parameters["kind"]
+        return parameters
+    return parameters | {"skeleton": plan.skeleton.name}
 
 
 def _sizes(plan: Plan) -> dict[str, int]:

@@ -254,13 +254,13 @@ def _complaints_of_part(part: PartEntry) -> Iterable[str]:
     if doubled := _repeated([*part.joints, *part.anchors]):
         yield f"{named} names the joint {doubled!r} twice."
     if part.region == "limb" and len(part.joints) != 2:
-        yield f"{named} is a limb with {len(part.joints)} joints; a limb has 2, start and end."
+        yield f"{named} is a limb with {_many(len(part.joints), 'joint')}; it has 2, start and end."
     if part.region == "limb" and part.anchors:
         yield f"{named} is a limb with anchors; its transform is fitted to its rectangle alone."
     points = len(part.joints) + len(part.anchors)
     if part.region != "limb" and points < FEWEST:
         yield (
-            f"{named} has {points} points (joints and anchors); the transform of a region "
+            f"{named} has {_many(points, 'point')} (joints and anchors); the transform of a region "
             f"{part.region!r} needs {FEWEST} or more."
         )
     needs = part.needs or len(part.joints)
@@ -268,7 +268,7 @@ def _complaints_of_part(part: PartEntry) -> Iterable[str]:
         yield f"{named} needs {needs} of its {len(part.joints)} joints; it can need all at most."
     if part.region != "limb" and needs + len(part.anchors) < FEWEST:
         yield (
-            f"{named} needs {needs} of its joints and has {len(part.anchors)} anchors; a "
+            f"{named} needs {needs} of its joints and has {_many(len(part.anchors), 'anchor')}; a "
             f"transform needs {FEWEST} points or more."
         )
 
@@ -307,8 +307,10 @@ def _complaints_of_twins(parts: Sequence[PartEntry]) -> Iterable[str]:
 def _circle(part: PartEntry, by_name: Mapping[str, PartEntry]) -> list[str]:
     """Follows twins from a part: their names up to the part again, or none if it does not come."""
     chain = [part.name]
-    while (twin := by_name[chain[-1]].twin) in by_name and twin not in chain:
+    twin = part.twin
+    while twin is not None and twin in by_name and twin not in chain:
         chain.append(twin)
+        twin = by_name[twin].twin
     return chain if twin == part.name else []
 
 
@@ -323,6 +325,10 @@ def _mentions(file: SkeletonFile) -> Iterable[tuple[str, Iterable[str]]]:
 
 def _repeated(names: Sequence[str]) -> str | None:
     return next((name for name, times in Counter(names).items() if times > 1), None)
+
+
+def _many(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def schema() -> str:

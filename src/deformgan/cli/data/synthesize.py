@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 _SMALLEST, _LARGEST = 32, 2048  # pixels of a side
+_COUNTED = {"people": "people", "quadruped": "animals"}
 
 
 def synthesize(
@@ -15,10 +16,11 @@ def synthesize(
     size: str = "128x64",
     seed: int = 0,
     framing: Literal["pedestrian", "wide"] = "pedestrian",
+    kind: Literal["people", "quadruped"] = "people",
     workers: int | None = None,
     json: Path | None = None,
 ) -> None:
-    """Render people who do not exist, with exact joints.
+    """Render people who do not exist, or animals, with exact joints.
 
     Writes the layout of Market-1501: bounding_box_train/NNNN_cCs1_FFFFFF_00.jpg (person NNNN seen
     by camera C), annotation.csv (18 joints in hundredths of a pixel), masks, backgrounds (the same
@@ -40,6 +42,8 @@ def synthesize(
         seed: Of everything; another seed has other people.
         framing: "pedestrian" fills the picture with the whole person; "wide" leaves room, and in
             two of five pictures cuts off the feet, the legs or the head.
+        kind: People, or four-legged animals with the 20 joints of quadruped20; individuals are
+            counted by --people too. Animals have one framing and fill the picture.
         workers: How many processes work; by default one for each core.
         json: Where to write what was done as JSON.
     """
@@ -61,9 +65,11 @@ def synthesize(
         output_file(json)
     from deformgan.rendering.dataset import MOST_PEOPLE, Plan, render_dataset
 
+    if kind != "people" and framing != "pedestrian":
+        raise InputError(f"--framing {framing} is of people; leave it out for --kind {kind}.")
     if people > MOST_PEOPLE:
         raise InputError(f"--people is {people}; one seed has at most {MOST_PEOPLE}.")
-    plan = Plan(people, per_person, height_and_width, seed, framing)
+    plan = Plan(people, per_person, height_and_width, seed, framing, kind)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     started = time.perf_counter()
     pictures = render_dataset(
@@ -76,7 +82,7 @@ def synthesize(
     kept = sum(was_there for _, was_there in progress(pictures, "pictures", total))
     seconds = time.perf_counter() - started
     print(
-        f"{out}: {total:,} pictures of {people:,} people, {total - kept:,} rendered in "
+        f"{out}: {total:,} pictures of {people:,} {_COUNTED[kind]}, {total - kept:,} rendered in "
         f"{seconds:.1f} s, {kept:,} kept"
     )
     if json is not None:
@@ -87,6 +93,7 @@ def synthesize(
             "size": list(height_and_width),
             "seed": seed,
             "framing": framing,
+            "kind": kind,
             "pictures": total,
             "kept": kept,
             "seconds": seconds,

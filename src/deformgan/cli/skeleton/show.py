@@ -1,0 +1,46 @@
+"""The command `deformgan skeleton show`."""
+
+from pathlib import Path
+
+
+def show(skeleton: str, /, *, out: Path, json: Path | None = None) -> None:
+    """Draw a skeleton: its joints, bones and parts, in a typical pose.
+
+    The coloured regions are the masks that the parts have when they are moved.
+
+    Args:
+        skeleton: A built-in name or a JSON file.
+        out: Where to write the picture, a .png.
+        json: Where to write the whole definition, to begin one of your own from.
+    """
+    from PIL import Image
+
+    from deformgan.cli.outputs import output_file, write_json, written_beside
+    from deformgan.cli.skeleton.picture import draw_skeleton
+    from deformgan.errors import InputError
+    from deformgan.skeletons import find_skeleton_file
+
+    if out.suffix.lower() != ".png":
+        raise InputError(f"Cannot write {out}: the picture is a PNG, give a name with .png.")
+    output_file(out)
+    if json is not None:
+        output_file(json)
+    file = find_skeleton_file(skeleton)
+    picture = Image.fromarray(draw_skeleton(file))
+    with written_beside(out) as unfinished:
+        picture.save(unfinished)
+    if json is not None:
+        write_json(json, file.model_dump(exclude_unset=True))
+    drawn = file.skeleton()
+    numbers = {
+        "joints": drawn.joints,
+        "mirrored pairs": drawn.mirrored,
+        "bones": drawn.limbs,
+        "parts": drawn.parts,
+    }
+    print(f"{file.name}: {', '.join(f'{len(many)} {what}' for what, many in numbers.items())}")
+    for part in drawn.parts:
+        words = [part.region, f"needs {part.needs} of {len(part.joints)} joints"]
+        words += ["mandatory"] * part.mandatory + [f"twin {part.twin}"] * (part.twin is not None)
+        print(f"  {part.name}: {', '.join(words)}")
+    print(f"wrote {out}")

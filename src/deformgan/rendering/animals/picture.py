@@ -1,0 +1,152 @@
+"""render_animals: photographs of four-legged animals that do not exist."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from deformgan.rendering.animals.anatomy import Build, sample_build
+from deformgan.rendering.animals.body import QUADRUPED20, Body, move
+from deformgan.rendering.animals.coat import Coat, paint, sample_coat
+from deformgan.rendering.animals.stance import Stance, sample_stance
+from deformgan.rendering.crowd import Passerby
+from deformgan.rendering.picture import Rendered, Solid, take_pictures
+from deformgan.rendering.rasterizer import Fragments
+from deformgan.rendering.scene import Camera, Light, Place, sample_light, sample_place
+from deformgan.rendering.things import Thing
+from deformgan.rendering.wardrobe import normals
+
+# How far, in metres, a joint may lie behind the nearest surface and still be annotated. As AP-10K
+# does it: trunk and legs are annotated from every side, hidden or not, for what is seen tells where
+# they are; of a head that looks away eyes and nose are not.
+_DEPTH = {"eye": 0.05, "nose": 0.1, "ear": 0.2}
+_ANNOTATED = np.array([_DEPTH.get(joint.split("_")[-1], 9.0) for joint in QUADRUPED20.joints])
+_UNHIDDEN = _ANNOTATED.clip(max=0.15)
+_PLACES = 600
+
+
+@dataclass(frozen=True)
+class Individual:
+    """An animal, recognizable wherever it is seen.
+
+    Attributes:
+        seed: What it was drawn from.
+        build: Its proportions.
+        coat: Its colours.
+    """
+
+    seed: int
+    build: Build
+    coat: Coat
+
+
+def sample_individual(seed: int) -> Individual:
+    """Draws an animal; the same seed is the same animal."""
+    random = np.random.default_rng([seed, 11])
+    return Individual(seed, sample_build(random), sample_coat(random))
+
+
+@dataclass(frozen=True)
+class AnimalShot:
+    """One picture to take: which animal, doing what, where, seen how; else as `Shot`.
+
+    Attributes:
+        individual: Which animal.
+        stance: What it does.
+        camera: Which sees it.
+        light: Sun, sky and the camera's picture.
+        place: What is behind it.
+        others: Nobody.
+        before: What stands between it and the camera.
+        seed: Of the picture's noise.
+    """
+
+    individual: Individual
+    stance: Stance
+    camera: Camera
+    light: Light
+    place: Place
+    others: tuple[Passerby, ...] = ()
+    before: tuple[Thing, ...] = ()
+    seed: int = 0
+
+
+def sample_animal_shot(
+    individual: Individual, seed: int, view: int, attempt: int = 0
+) -> AnimalShot:
+    """Draws what one animal does, where, and how it is seen.
+
+    Args:
+        individual: Which animal.
+        seed: Of the whole data set.
+        view: Which picture of this animal.
+        attempt: Another attempt is another picture.
+    """
+    random = np.random.default_rng([individual.seed, seed, view, attempt, 5])
+    place = sample_place(int(random.integers(_PLACES)))
+    x, y = random.normal(0, 3, 2)
+    distance = float(random.uniform(4.5, 12))
+    light = sample_light(random)
+    return AnimalShot(
+        individual=individual,
+        stance=sample_stance(random),
+        camera=Camera(
+            height=float(random.uniform(1.0, 1.8) + distance * random.uniform(0.0, 0.16)),
+            distance=distance,
+            margin=(float(random.uniform(0.04, 0.14)), float(random.uniform(0.04, 0.14))),
+            shift=float(np.clip(random.normal(0, 0.03), -0.06, 0.06)),
+        ),
+        light=replace(light, saturation=light.saturation + 0.2),
+        place=replace(place, offset=(float(x), float(y))),
+        seed=int(random.integers(1 << 30)),
+    )
+
+
+def render_animals(shots: Sequence[AnimalShot], size: tuple[int, int] = (64, 64)) -> Rendered:
+    """Takes pictures of animals.
+
+    Args:
+        shots: What to take; the same shot is the same picture.
+        size: (height, width) of every picture in pixels.
+
+    Returns:
+        Pictures with the joints of `quadruped20`.
+    """
+    solids, boxes = [], []
+    for shot in shots:
+        body = move(shot.individual.build, shot.stance)
+        solids.append(_solid(shot, body))
+        tangents, _ = shot.camera.look(body.vertices)
+        boxes.append(np.stack([tangents.min(axis=0), tangents.max(axis=0)]))
+    return take_pictures(shots, solids, np.stack(boxes), size)
+
+
+def _solid(shot: AnimalShot, body: Body) -> Solid:
+    rest = move(shot.individual.build).vertices
+    return Solid(
+        world=body.vertices,
+        triangles=body.triangles,
+        keep=np.ones(len(body.vertices)),
+        joints=body.joints,
+        annotated=_ANNOTATED,
+        unhidden=_UNHIDDEN,
+        surface=lambda fragments: _surface(shot, body, rest, fragments),
+    )
+
+
+def _surface(
+    shot: AnimalShot, body: Body, rest: np.ndarray, fragments: Fragments
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    covered = fragments.triangle >= 0
+    facing = normals(body.vertices, body.triangles)
+    # What faces up on the animal at rest, which is not what does so now.
+    upward = normals(rest, body.triangles)[:, 2:]
+    values = fragments.interpolate(
+        np.column_stack([rest, body.along, upward, facing, body.vertices]), body.triangles
+    )
+    piece = body.piece[body.triangles[fragments.triangle[covered], 0]]
+    normal = values[:, 5:8] / np.linalg.norm(values[:, 5:8], axis=1, keepdims=True).clip(1e-9)
+    eye = np.array([0, -shot.camera.distance, shot.camera.height])
+    normal *= np.sign(((eye - values[:, 8:]) * normal).sum(axis=1, keepdims=True))
+    color = paint(shot.individual.coat, piece, values[:, :3], values[:, 3], values[:, 4])
+    return color, normal, values[:, 8:]
