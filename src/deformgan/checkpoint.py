@@ -34,7 +34,11 @@ def _is_generator(path: Path) -> bool:
 
 
 def save_generator(
-    path: Path, generator: Generator, metadata: Mapping[str, Any], dtype: torch.dtype = torch.half
+    path: Path,
+    generator: Generator,
+    metadata: Mapping[str, Any],
+    dtype: torch.dtype = torch.half,
+    base: str | None = None,
 ) -> None:
     """Writes weights, configuration and metadata, all of it or nothing.
 
@@ -44,6 +48,8 @@ def save_generator(
         metadata: What made it: recipe, commit, data, steps, size, terms, measured numbers. Anything
             that JSON can hold.
         dtype: What the weights are stored as.
+        base: Bundled weights of which only what differs is written; they are found again by this
+            name when the file is read, and have to be the same then.
     """
     weights = {
         name: value.detach().to("cpu", dtype).contiguous()
@@ -53,6 +59,14 @@ def save_generator(
         "config": json.dumps(asdict(generator.config)),
         "metadata": json.dumps(dict(metadata)),
     }
+    if base is not None:
+        known = _read(find_weights_file(base))[0]
+        weights = {
+            name: value
+            for name, value in weights.items()
+            if name not in known or not value.equal(known[name].to(dtype))
+        }
+        described |= {"base": base, "base_sha256": weights_sum(base)}
     write_safetensors(path, weights, described)
 
 
@@ -91,12 +105,7 @@ def load_generator(
         The generator in evaluation mode, in float32, and its metadata.
     """
     path = find_weights_file(weights)
-    try:
-        with safe_open(path, framework="pt") as file:
-            described = file.metadata() or {}
-            state = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        raise InputError(f"{path} is not a safetensors file ({error}).") from None
+    state, described = _read(path)
     if "config" not in described or "kind" in described:
         raise InputError(f"{path} holds no deformgan generator: its metadata lack a configuration.")
     generator = Generator(_config(path, json.loads(described["config"])))
@@ -110,6 +119,21 @@ def load_generator(
     if "terms" in metadata:
         _say_once(f"{path.stem}: {metadata['terms']}")
     return generator.eval().to(device), metadata
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Gives the weights in a file, those of its base among them, and what the header says."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            described = file.metadata() or {}
+            state = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise InputError(f"{path} is not a safetensors file ({error}).") from None
+    if (base := described.get("base")) is None:
+        return state, described
+    if weights_sum(base) != described["base_sha256"]:
+        raise InputError(f"{path} goes with another version of the weights {base!r}.")
+    return _read(find_weights_file(base))[0] | state, described
 
 
 @cache

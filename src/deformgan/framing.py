@@ -57,6 +57,16 @@ class Framing:
         return Framing(left, top, scale, size)
 
     @staticmethod
+    def covering(photo_size: tuple[int, int], size: tuple[int, int]) -> "Framing":
+        """Fills the image with the middle of the photo, in its proportions."""
+        scale = max(size[0] / photo_size[0], size[1] / photo_size[1])
+        top, left = (
+            length / 2 - 0.5 - shown / scale / 2
+            for length, shown in zip(photo_size, size, strict=True)
+        )
+        return Framing(left, top, scale, size)
+
+    @staticmethod
     def stretched(photo_size: tuple[int, int], size: tuple[int, int]) -> "Framing":
         """Shows the whole photo and nothing else, at the cost of its proportions."""
         scale_y, scale_x = (size[axis] / photo_size[axis] for axis in (0, 1))

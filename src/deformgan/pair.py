@@ -17,16 +17,22 @@ class View:
     Attributes:
         image: RGB in [-1, 1].
         pose: In pixels of `image`.
+        background: The scene of `image` without the person, RGB in [-1, 1]; None where no network
+            asks for it.
     """
 
     image: Float[Tensor, "batch 3 height width"]
     pose: Pose
+    background: Float[Tensor, "batch 3 height width"] | None = None
 
     @staticmethod
     def cat(views: Sequence["View"]) -> "View":
         """Joins batches of one image size into one."""
+        backgrounds = [view.background for view in views if view.background is not None]
         return View(
-            torch.cat([view.image for view in views]), Pose.cat([view.pose for view in views])
+            torch.cat([view.image for view in views]),
+            Pose.cat([view.pose for view in views]),
+            torch.cat(backgrounds) if len(backgrounds) == len(views) else None,
         )
 
 

@@ -140,6 +140,7 @@ def test_the_command_writes_a_data_set_that_our_readers_know(tmp_path, capsys):
     assert len(photos) == 4
     assert photos.size == (48, 64)
     assert photos.usable.all()
+    assert photos.backgrounds is not None
     assert photos.backgrounds.shape == photos.images.shape
     check = ["data", "check", str(tmp_path / "a"), "--skeleton", "quadruped20"]
     assert main(check) == 0

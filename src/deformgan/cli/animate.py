@@ -12,11 +12,12 @@ def animate(
     *,
     out: Path,
     fps: float = 12.0,
-    weights: str = "pedestrian",
+    weights: str | None = None,
     detector: str = "pose18",
     person: int = 0,
     source_pose: str | None = None,
     skeleton: str | None = None,
+    background: Path | None = None,
     noise: bool = False,
     seed: int = 0,
     device: str = "cpu",
@@ -34,7 +35,8 @@ def animate(
         out: The animation to write, .gif, .webp or .mp4 (needs the extra `video`); its folder must
             exist.
         fps: Frames per second.
-        weights: Name of bundled weights or a .safetensors file.
+        weights: Name of bundled weights or a .safetensors file; by default pedestrian, and
+            pedestrian-background where a background is given.
         detector: What finds people and their poses in photos: pose18, which comes with the package,
             or another one, mostly as NAME:PATH (movenet, blazepose, simcc, vitpose,
             keypoint_rcnn).
@@ -43,6 +45,8 @@ def animate(
         source_pose: Pose of the source person, as a pose file or FILE:NAME; otherwise it is
             detected.
         skeleton: Skeleton of the poses, a name or a JSON file; by default that of the weights.
+        background: Photo of the scene to put the person in. One of the pose photo's size is framed
+            as that is; of any other the middle is shown.
         noise: Leave the generator's dropout on.
         seed: What the noise, the same in all frames, is drawn from.
         device: Where to compute: cpu, cuda or cuda:N.
@@ -51,14 +55,20 @@ def animate(
     import time
 
     from deformgan.cli.frames import follow, read_frames, steady
-    from deformgan.cli.inputs import check_device, check_skeleton, read_source
+    from deformgan.cli.inputs import (
+        BACKGROUND_WEIGHTS,
+        WEIGHTS,
+        check_device,
+        check_skeleton,
+        read_source,
+    )
     from deformgan.cli.outputs import output_file, write_json
     from deformgan.cli.pictures import check_suffix, write_animation
     from deformgan.cli.progress import progress
     from deformgan.cli.video import video_library
     from deformgan.detectors import check_detector
     from deformgan.errors import InputError
-    from deformgan.framing import is_framed
+    from deformgan.framing import is_framed, read_photo
     from deformgan.predict import PoseTransfer
 
     started = time.perf_counter()
@@ -70,7 +80,9 @@ def animate(
     if not 0 < fps <= 50:
         raise InputError(f"--fps is {fps:g}; it must be above 0 and at most 50.")
     check_detector(detector)
+    weights = weights or (WEIGHTS if background is None else BACKGROUND_WEIGHTS)
     transfer = PoseTransfer.load(weights, check_device(device))
+    scene = None if background is None else read_photo(background)
     joints = check_skeleton(skeleton, transfer.generator.skeleton)
     photo, source_joints = read_source(source, source_pose, detector, person, joints)
     seen = read_frames(frames, detector, joints)
@@ -80,7 +92,9 @@ def animate(
         raise InputError(f"None of the {dropped} frames of {frames} has a usable pose.")
     if not is_framed(poses, seen.size, transfer.size):
         poses = follow(poses, joints)
-    painted = transfer.animate(photo, source_joints, poses, seen.size, seed if noise else None)
+    painted = transfer.animate(
+        photo, source_joints, poses, seen.size, seed if noise else None, background=scene
+    )
     pictures = list(progress(painted, "frames", len(poses)))
     write_animation(out, pictures, fps)
     seconds = time.perf_counter() - started
@@ -91,6 +105,7 @@ def animate(
             "frames": str(frames),
             "out": str(out),
             "weights": weights,
+            "background": None if background is None else str(background),
             "noise_seed": seed if noise else None,
             "size": list(transfer.size),
             "num_frames": len(pictures),

@@ -11,12 +11,13 @@ def generate(
     /,
     *,
     out: Path,
-    weights: str = "pedestrian",
+    weights: str | None = None,
     detector: str = "pose18",
     person: int = 0,
     pose_person: int = 0,
     source_pose: str | None = None,
     skeleton: str | None = None,
+    background: Path | None = None,
     noise: bool = False,
     seed: int = 0,
     device: str = "cpu",
@@ -33,7 +34,8 @@ def generate(
         pose: The pose to take: a photo of any size, a pose file with one pose (annotation CSV, our
             JSON, OpenPose or COCO JSON), or FILE:NAME for one of several in it.
         out: The picture to write; its folder must exist.
-        weights: Name of bundled weights or a .safetensors file.
+        weights: Name of bundled weights or a .safetensors file; by default pedestrian, and
+            pedestrian-background where a background is given.
         detector: What finds people and their poses in photos: pose18, which comes with the package,
             or another one, mostly as NAME:PATH (movenet, blazepose, simcc, vitpose,
             keypoint_rcnn).
@@ -42,6 +44,8 @@ def generate(
         source_pose: Pose of the source person, as a pose file or FILE:NAME; otherwise it is
             detected.
         skeleton: Skeleton of the poses, a name or a JSON file; by default that of the weights.
+        background: Photo of the scene to put the person in. One of the pose photo's size is framed
+            as that is; of any other the middle is shown.
         noise: Leave the generator's dropout on.
         seed: What the noise is drawn from.
         device: Where to compute: cpu, cuda or cuda:N.
@@ -50,6 +54,8 @@ def generate(
     import time
 
     from deformgan.cli.inputs import (
+        BACKGROUND_WEIGHTS,
+        WEIGHTS,
         check_device,
         check_skeleton,
         describe_pose,
@@ -59,6 +65,7 @@ def generate(
     from deformgan.cli.outputs import output_file, write_json
     from deformgan.cli.pictures import check_suffix, write_picture
     from deformgan.detectors import check_detector
+    from deformgan.framing import read_photo
     from deformgan.predict import PoseTransfer
 
     started = time.perf_counter()
@@ -66,11 +73,15 @@ def generate(
     if json is not None:
         output_file(json)
     check_detector(detector)
+    weights = weights or (WEIGHTS if background is None else BACKGROUND_WEIGHTS)
     transfer = PoseTransfer.load(weights, check_device(device))
+    scene = None if background is None else read_photo(background)
     joints = check_skeleton(skeleton, transfer.generator.skeleton)
     photo, source_joints = read_source(source, source_pose, detector, person, joints)
     target = read_target(pose, detector, pose_person, joints)
-    picture = transfer(photo, source_joints, target.pose, target.size, seed if noise else None)
+    picture = transfer(
+        photo, source_joints, target.pose, target.size, seed if noise else None, scene
+    )
     write_picture(out, picture)
     seconds = time.perf_counter() - started
     print(f"{out} ({picture.shape[1]}x{picture.shape[0]}, {seconds:.1f} s)")
@@ -80,6 +91,7 @@ def generate(
             "pose": pose,
             "out": str(out),
             "weights": weights,
+            "background": None if background is None else str(background),
             "noise_seed": seed if noise else None,
             "size": list(transfer.size),
             "source_joints": describe_pose(source_joints, joints),

@@ -19,6 +19,8 @@ from deformgan.pose_formats import read_pose, read_single
 from deformgan.skeletons import find_skeleton
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
+WEIGHTS, BACKGROUND_WEIGHTS = "pedestrian", "pedestrian-background"
+
 
 @dataclass(frozen=True)
 class Posed:

@@ -37,6 +37,8 @@ COMMANDS: dict[str, str] = {
     "reid train": "Trains a Re-ID network, on real photos and on generated ones.",
     "reid evaluate": "Searches a gallery for people, and says how often they are found.",
     "reid experiment": "Says whether generated photos help Re-ID, how much, and how sure that is.",
+    "study serve": "Shows real and generated pictures to people in the browser, and asks.",
+    "study report": "Says what people answered, with intervals.",
     "skeleton show": "Draws a skeleton: its joints, bones and parts, in a typical pose.",
     "verify": "Checks the code against the numbers of the authors' own.",
     "convert": "Turns the authors' Keras weights into ours.",

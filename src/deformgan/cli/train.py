@@ -1,7 +1,7 @@
 """The command `deformgan train`."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any, Literal
@@ -145,7 +145,9 @@ def _start(weights: str, plan: "TrainConfig") -> "Generator":
     from deformgan.checkpoint import load_generator
 
     generator, _ = load_generator(weights)
-    if generator.config != plan.generator:
+    # A background is learned on top of what is known without one.
+    asked = replace(plan.generator, background=generator.config.background)
+    if generator.config != asked or generator.config.background > plan.generator.background:
         raise InputError(
             f"{weights} is a generator of another shape than {plan.recipe} trains; start from one "
             "that this recipe made."

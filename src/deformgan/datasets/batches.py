@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Protocol, runtime_checkable
 
@@ -60,6 +61,7 @@ class PairBatches:
         skeleton: Skeleton = OPENPOSE18,
         device: str | torch.device = "cpu",
         storage: Storage = "auto",
+        backgrounds: bool = False,
         place: int = 0,
         places: int = 1,
     ):
@@ -75,6 +77,7 @@ class PairBatches:
             skeleton: Of the poses; tells which joints change places in a flip.
             device: Where batches are made.
             storage: Where images stay, see `open_store`; batches are the same.
+            backgrounds: Whether the targets come with their backgrounds.
             place: Which of the equal parts of every batch is given.
             places: How many parts every batch is cut into, one for each process of a run.
         """
@@ -100,6 +103,14 @@ class PairBatches:
         self.skeleton = skeleton
         self.device = torch.device(device)
         self.images = open_store([dataset.images for dataset in datasets], self.device, storage)
+        self.scenes = None
+        if backgrounds:
+            scenes = [getattr(dataset, "backgrounds", None) for dataset in datasets]
+            if any(scene is None for scene in scenes):
+                raise InputError(
+                    "A data set has no backgrounds; rendered people have a folder of them."
+                )
+            self.scenes = open_store([s for s in scenes if s is not None], self.device, storage)
         self.poses = [dataset.poses.to(self.device) for dataset in datasets]
         self.pairs = [dataset.pairs for dataset in datasets]
         self.names: list[Sequence[str] | None] = [
@@ -125,6 +136,8 @@ class PairBatches:
             )
             for side in (0, 1)
         )
+        if self.scenes is not None:
+            target = replace(target, background=self._scenes(step, chosen))
         if not self.flip:
             return Pair(source, target)
         random = np.random.default_rng((self.seed, _FLIP, step)).random(sum(self.counts))
@@ -133,6 +146,12 @@ class PairBatches:
             flip_where(flipped, source, self.skeleton),
             flip_where(flipped, target, self.skeleton),
         )
+
+    def _scenes(self, step: int, chosen: list[Tensor]) -> Float[Tensor, "batch 3 height width"]:
+        assert self.scenes is not None
+        images = self.scenes.gather(step, [pairs[:, 1] for pairs in chosen])
+        self.scenes.prepare(step + 1, [pairs[:, 1] for pairs in self._pairs(step + 1)])
+        return to_float(images)
 
     def fingerprint(self) -> list[dict[str, Any]]:
         """Tells apart what runs learn from, set by set: number of pairs and a hash over them.
@@ -245,13 +264,19 @@ def to_bytes(
 
 
 def flip_where(flipped: Bool[Tensor, "batch"], view: View, skeleton: Skeleton) -> View:
-    """Mirrors the chosen items of a batch, image and pose together."""
+    """Mirrors the chosen items of a batch: image, pose and background together."""
     pose = view.pose.flip(view.image.shape[-1], skeleton)
     each = flipped[:, None]
+    image, scene = (
+        None if shown is None else torch.where(each[..., None, None], shown.flip(-1), shown)
+        for shown in (view.image, view.background)
+    )
+    assert image is not None
     return View(
-        torch.where(each[..., None, None], view.image.flip(-1), view.image),
+        image,
         Pose(
             torch.where(each[..., None], pose.joints, view.pose.joints),
             torch.where(each, pose.visible, view.pose.visible),
         ),
+        scene,
     )

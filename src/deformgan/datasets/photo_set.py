@@ -10,6 +10,7 @@ from jaxtyping import Bool, Int64, UInt8
 from PIL import Image
 from torch import Tensor
 
+from deformgan.datasets.backgrounds import fill_people
 from deformgan.datasets.image_cache import THREADS, load_images
 from deformgan.datasets.pairs import ordered_pairs
 from deformgan.errors import InputError
@@ -105,6 +106,11 @@ class PhotoSet:
     def images(self) -> UInt8[Tensor, "images 3 height width"]:
         """All images, RGB."""
         return load_images(self.paths, self.size, self.framings, self.cache)
+
+    @cached_property
+    def backgrounds(self) -> UInt8[Tensor, "images 3 height width"] | None:
+        """The scenes without the people, RGB: the holes that they leave are filled."""
+        return fill_people(self.images, self.poses, self.skeleton)
 
     @cached_property
     def usable(self) -> Bool[Tensor, "images"]:

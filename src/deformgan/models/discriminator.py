@@ -26,6 +26,7 @@ class DiscriminatorConfig:
         heatmap_sigma: In pixels.
         heatmap_kind: See `render_heatmaps`.
         skeleton: Of the poses; see `skeleton_setting`.
+        background: Whether it sees the scene that the candidate should be in.
     """
 
     widths: tuple[int, ...] = (64, 128, 256, 512)
@@ -34,6 +35,7 @@ class DiscriminatorConfig:
     heatmap_sigma: float = 6.0
     heatmap_kind: HeatmapKind = "gaussian"
     skeleton: str = "openpose18"
+    background: bool = False
 
 
 class Discriminator(nn.Module):
@@ -49,7 +51,8 @@ class Discriminator(nn.Module):
         self.config = config
         joints = len(read_skeleton_setting(config.skeleton).joints)
         widths = config.widths
-        layers: list[nn.Module] = [nn.Conv2d(2 * (3 + joints), widths[0], 4, stride=2)]
+        inputs = 2 * (3 + joints) + (3 if config.background else 0)
+        layers: list[nn.Module] = [nn.Conv2d(inputs, widths[0], 4, stride=2)]
         for inputs, outputs in pairwise(widths):
             layers.append(Down(inputs, outputs, config.norm))
         layers.append(Down(widths[-1], 1, None))
@@ -62,14 +65,16 @@ class Discriminator(nn.Module):
 
         Args:
             source: The photo that the generator was given.
-            candidate: A real or generated photo with the pose it should show.
+            candidate: A real or generated photo with the pose, and the background, it should show.
 
         Returns:
             Logits, above 0 for "real", patches in row order: of the paper's patches, then of those
             of each local level.
         """
         heatmaps = [self.heatmaps(view) for view in (source, candidate)]
-        features = self.judge(source.image, heatmaps[0], candidate.image, heatmaps[1])
+        features = self.judge(
+            source.image, heatmaps[0], candidate.image, heatmaps[1], candidate.background
+        )
         logits = [features[-1]]
         for level, head in zip(self.config.local_levels, self.local, strict=True):
             logits.append(head(F.leaky_relu(features[level], LEAK)))
@@ -87,9 +92,15 @@ class Discriminator(nn.Module):
         source_heatmaps: Float[Tensor, "batch joints height width"],
         candidate: Float[Tensor, "batch 3 height width"],
         candidate_heatmaps: Float[Tensor, "batch joints height width"],
+        background: Float[Tensor, "batch 3 height width"] | None = None,
     ) -> list[Float[Tensor, "batch _ _ _"]]:
         """Runs the network; gives every layer's features before the next activation."""
-        features = torch.cat([source, source_heatmaps, candidate, candidate_heatmaps], dim=1)
+        shown = [source, source_heatmaps, candidate, candidate_heatmaps]
+        if self.config.background:
+            if background is None:
+                raise ValueError("this discriminator judges the candidate in its background.")
+            shown.append(background)
+        features = torch.cat(shown, dim=1)
         found = []
         for layer in self.layers:
             features = layer(features)

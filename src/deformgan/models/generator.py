@@ -49,6 +49,7 @@ class GeneratorConfig:
         convention: See `part_masks`.
         skeleton: Of the poses; see `skeleton_setting`.
         refine: Lets a small network correct the parts' transforms (see `AffineRefinement`).
+        background: Whether a photo of the scene goes into the target stream beside the pose.
     """
 
     encoder_widths: tuple[int, ...] = (64, 128, 256, 512, 512, 512)
@@ -68,6 +69,7 @@ class GeneratorConfig:
     convention: Convention = "deformgan"
     skeleton: str = "openpose18"
     refine: bool = False
+    background: bool = False
 
     def __post_init__(self):
         if len(self.decoder_widths) != len(self.encoder_widths) - 1:
@@ -77,6 +79,8 @@ class GeneratorConfig:
             )
         if self.streams == 1 and self.warp != "none":
             raise ValueError("one stream mixes both poses before any skip: its warp must be none.")
+        if self.streams == 1 and self.background:
+            raise ValueError("a background goes into the target stream: one stream has none.")
         if self.blend and self.warp == "none":
             raise ValueError(
                 "blend needs a photo that was moved: its warp must be parts, global or learned."
@@ -149,7 +153,8 @@ class Generator(nn.Module):
         widths = config.encoder_widths
         if config.streams == 2:
             self.source_encoder = _encoder(3 + joints, widths, config.norm)
-            self.target_encoder = _encoder(joints, widths, config.norm)
+            shown = joints + (3 if config.background else 0)
+            self.target_encoder = _encoder(shown, widths, config.norm)
         else:
             self.source_encoder = _encoder(3 + 2 * joints, widths, config.norm)
         blocks, inputs = [], config.streams * widths[-1]
@@ -177,7 +182,11 @@ class Generator(nn.Module):
         return read_skeleton_setting(self.config.skeleton)
 
     def forward(
-        self, source: View, target_pose: Pose, noise: Noise | None = None
+        self,
+        source: View,
+        target_pose: Pose,
+        noise: Noise | None = None,
+        background: Float[Tensor, "batch 3 height width"] | None = None,
     ) -> Float[Tensor, "batch 3 height width"]:
         """Paints the person of `source` in the target pose.
 
@@ -185,6 +194,7 @@ class Generator(nn.Module):
             source: Height and width must be multiples of `config.stride`.
             target_pose: In pixels of the image to be generated, which has the source's size.
             noise: Turns dropout on, also outside training.
+            background: The scene to paint it in, RGB in [-1, 1], where the configuration has one.
 
         Returns:
             RGB in [-1, 1].
@@ -195,7 +205,7 @@ class Generator(nn.Module):
                 f"height and width must be multiples of {self.config.stride}, got {size}."
             )
         guide = self.guide(source.pose, target_pose, size)
-        return self.paint(source.image, guide, noise).output
+        return self.paint(source.image, guide, noise, background).output
 
     def guide(self, source_pose: Pose, target_pose: Pose, size: tuple[int, int]) -> Guide:
         """Computes what the poses say: heat maps, transforms and masks.
@@ -247,6 +257,7 @@ class Generator(nn.Module):
         image: Float[Tensor, "batch 3 height width"],
         guide: Guide,
         noise: Noise | None = None,
+        background: Float[Tensor, "batch 3 height width"] | None = None,
     ) -> Activations:
         """Runs the network and keeps every feature map.
 
@@ -254,14 +265,22 @@ class Generator(nn.Module):
             image: The source photo, in [-1, 1].
             guide: See `guide`.
             noise: See `forward`.
+            background: See `forward`.
         """
+        if (background is not None) != self.config.background:
+            raise ValueError(
+                f"this generator takes {'a' if self.config.background else 'no'} background."
+            )
         if self.config.streams == 1:
             everything = torch.cat([image, guide.source_heatmaps, guide.target_heatmaps], dim=1)
             source, target = _encode(self.source_encoder, everything), []
             skips = source
         else:
             source = _encode(self.source_encoder, torch.cat([image, guide.source_heatmaps], dim=1))
-            target = _encode(self.target_encoder, guide.target_heatmaps)
+            # Pose first, then the scene, as in the authors' code.
+            asked = guide.target_heatmaps
+            asked = asked if background is None else torch.cat([asked, background], dim=1)
+            target = _encode(self.target_encoder, asked)
             skips = []
             for level, (moved, still) in enumerate(zip(source, target, strict=True)):
                 if level < len(guide.transforms):

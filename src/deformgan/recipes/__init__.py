@@ -19,7 +19,12 @@ from deformgan.recipes.paper_market import (
     paper_market_percloss,
 )
 from deformgan.recipes.paper_market_small import paper_market_small
-from deformgan.recipes.pedestrian import pedestrian, pedestrian_reid, pedestrian_small
+from deformgan.recipes.pedestrian import (
+    pedestrian,
+    pedestrian_background,
+    pedestrian_reid,
+    pedestrian_small,
+)
 from deformgan.recipes.quickstart import quickstart
 from deformgan.recipes.reference import (
     reference_fashion_baseline,
@@ -31,7 +36,7 @@ from deformgan.recipes.reference import (
     reference_market_full,
     reference_market_percloss,
 )
-from deformgan.recipes.synthetic import synthetic
+from deformgan.recipes.synthetic import synthetic, synthetic_background
 from deformgan.training.config import TrainConfig
 
 _ALL: tuple[Callable[[], TrainConfig], ...] = (
@@ -39,7 +44,9 @@ _ALL: tuple[Callable[[], TrainConfig], ...] = (
     pedestrian_small,
     pedestrian,
     pedestrian_reid,
+    pedestrian_background,
     synthetic,
+    synthetic_background,
     fashion,
     paper_market_baseline,
     paper_market_dsc,

@@ -10,6 +10,12 @@ from deformgan.training.config import LossWeights, TrainConfig
 # against 0.74 in four batches of the bundled generator.
 IDENTITY = 7.0
 
+# What a background changes: how the target stream begins, and the decoder's last two blocks.
+NEAR_THE_PICTURE = (
+    *("target_encoder.0.", "target_encoder.1.", "target_encoder.2."),
+    *("decoder.3.", "decoder.4.", "mix.", "head."),
+)
+
 
 def pedestrian() -> TrainConfig:
     """`pedestrian_small` for a GPU: batches of 32, as many samples as the paper's 90,000 steps saw.
@@ -53,6 +59,32 @@ def pedestrian_small() -> TrainConfig:
         flip=True,
         rendered_share=0.16,
         precision="auto",
+    )
+
+
+def pedestrian_background() -> TrainConfig:
+    """`pedestrian_small` in a scene that is given: a background photo goes in beside the pose.
+
+    Start from `pedestrian` (`--init pedestrian --data MARKET --rendered SET`), of which it changes
+    only what is near the picture's resolution: how the person is moved stays, and what is new is
+    small enough to be bundled beside it. Half of what it learns from is rendered, where the scene
+    is known; of Market's photos the person is cut out and the hole filled.
+
+    Expect: outside the person half of `pedestrian`'s error, inside it as much as before.
+    Measured: see docs/background.md.
+    """
+    small = pedestrian_small()
+    return replace(
+        small,
+        recipe="pedestrian-background",
+        generator=replace(small.generator, background=True),
+        discriminator=replace(small.discriminator, background=True),
+        learns=NEAR_THE_PICTURE,
+        batch_size=8,
+        steps=1_500,
+        decay_steps=400,
+        ema_decay=0.995,
+        rendered_share=0.5,
     )
 
 

@@ -83,6 +83,8 @@ class TrainConfig:
         gradient_clip: Largest norm of a player's gradient, which is scaled down to it; 0 leaves
             gradients as they are.
         flip: Whether to mirror every second pair.
+        learns: Beginnings of the names of the generator's weights that learn, such as "decoder.4";
+            the others stay as they are. By default all learn.
         rendered_share: Share of rendered people in every batch, where such a set is given.
         precision: Of convolutions; weights, losses and warps stay in float32. "auto" takes bfloat16
             where the device computes in it (emulated it is some fifty times slower).
@@ -109,6 +111,7 @@ class TrainConfig:
     ema_decay: float = 0.0
     gradient_clip: float = 0.0
     flip: bool = False
+    learns: tuple[str, ...] = ()
     rendered_share: float = 0.0
     precision: Precision = "float32"
     compile: bool = False
@@ -140,6 +143,8 @@ class TrainConfig:
                     f"skeleton must be {', '.join(SKELETONS)}, or a file's by --skeleton, got "
                     f"{player.skeleton}"
                 ) from None
+        if self.discriminator.background and not self.generator.background:
+            raise ValueError("a discriminator that sees the background needs a generator that does")
         if self.generator.skeleton != self.discriminator.skeleton:
             raise ValueError("generator and discriminator must have the same skeleton")
         layers = len(self.discriminator.widths)

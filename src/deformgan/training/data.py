@@ -57,6 +57,7 @@ def mix_datasets(config: TrainConfig, datasets: Sequence[PhotoSet], fabric: Fabr
         flip=config.flip,
         skeleton=read_skeleton_setting(config.generator.skeleton),
         device=fabric.device,
+        backgrounds=config.generator.background,
         place=fabric.global_rank,
         places=fabric.world_size,
     )
@@ -74,5 +75,6 @@ def mix_datasets(config: TrainConfig, datasets: Sequence[PhotoSet], fabric: Fabr
         seed=config.seed + 1,
         device=fabric.device,
         storage="host",
+        backgrounds=config.generator.background,
     )[0]
     return TrainingData(batches, samples, datasets[0].size)

@@ -1,19 +1,23 @@
 """Players: generator and discriminator, what moves them, and the average that is kept."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from deformgan.errors import InputError
 from deformgan.models.discriminator import Discriminator
 from deformgan.models.generator import Generator
 from deformgan.training.config import TrainConfig
 
 Tensors = tuple[Tensor, ...] | list[Tensor]
+
+_FIRST = "target_encoder.0.weight"  # what a background widens
 
 
 @dataclass(frozen=True)
@@ -78,10 +82,9 @@ class Players:
     def create(config: TrainConfig, fabric: Fabric) -> "Players":
         """Draws new networks from the run's seed."""
         torch.manual_seed(config.seed)
-        generator, discriminator = (
-            Player.create(network, fabric, config)
-            for network in (Generator(config.generator), Discriminator(config.discriminator))
-        )
+        networks = Generator(config.generator), Discriminator(config.discriminator)
+        _let_learn(networks[0], config.learns)
+        generator, discriminator = (Player.create(network, fabric, config) for network in networks)
         average = AveragedModel(generator.network, multi_avg_fn=_warmed_up(config.ema_decay))
         # Its counter is read at every step, which must not wait for the GPU.
         average.n_averaged = average.n_averaged.cpu()
@@ -95,9 +98,18 @@ class Players:
 
     @torch.no_grad()
     def start_from(self, generator: Generator) -> None:
-        """Takes over a generator's weights, also into the average."""
+        """Takes over a generator's weights, also into the average.
+
+        A generator that had no background becomes one that has, and paints as it did: the weights
+        on the background begin at zero.
+        """
         for network in (self.generator.network, self.average.module):
-            network.load_state_dict(generator.state_dict())
+            state = generator.state_dict()
+            first = state.get(_FIRST)
+            wanted = network.state_dict().get(_FIRST)
+            if first is not None and wanted is not None and first.shape[1] + 3 == wanted.shape[1]:
+                state[_FIRST] = F.pad(first, (0, 0, 0, 0, 0, 3))
+            network.load_state_dict(state)
 
     def set_learning_rate(self, rate: float) -> None:
         """Lets both players go on at another pace."""
@@ -122,6 +134,16 @@ class Players:
             "discriminator_optimizer": self.discriminator.optimizer,
             "average": self.average,
         }
+
+
+def _let_learn(generator: Generator, learns: Sequence[str]) -> None:
+    if not learns:
+        return
+    for name, parameter in generator.named_parameters():
+        parameter.requires_grad_(name.startswith(tuple(learns)))
+    for beginning in learns:
+        if not any(name.startswith(beginning) for name, _ in generator.named_parameters()):
+            raise InputError(f"learns has {beginning!r}, with which no weight's name begins.")
 
 
 def _warmed_up(decay: float) -> Callable[[Tensors, Tensors, Tensor | int], None]:

@@ -44,7 +44,9 @@ class Records:
     def show(self, step: int, generator: Generator, samples: Pair) -> None:
         """Paints the samples: source, target and generated side by side, a pair a row."""
         was_training = generator.training
-        generated = generator.eval()(samples.source, samples.target.pose)
+        generated = generator.eval()(
+            samples.source, samples.target.pose, background=samples.target.background
+        )
         generator.train(was_training)
         rows = torch.stack([samples.source.image, samples.target.image, generated], dim=1)
         rows = to_bytes(rows.flatten(0, 1)).unflatten(0, rows.shape[:2])

@@ -1,6 +1,7 @@
 """train_step: the game, once around."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -58,16 +59,20 @@ def train_step(
     generator, discriminator = players.generator, players.discriminator
     noise = noise_of_step(fabric, config, step)
     with autocast(config, fabric.device):
-        generated = generator.shared(pair.source, pair.target.pose, noise).float()
+        generated = generator.shared(
+            pair.source, pair.target.pose, noise, pair.target.background
+        ).float()
         if fake is pair:
             faked = generated.detach()
         else:
             with torch.no_grad():
-                faked = generator.shared(fake.source, fake.target.pose, noise).float()
+                faked = generator.shared(
+                    fake.source, fake.target.pose, noise, fake.target.background
+                ).float()
         # Real and generated are one batch, since gradients of several processes meet once a call.
         scales = discriminator.shared(
             View.cat([real.source, fake.source]),
-            View.cat([real.target, View(faked, fake.target.pose)]),
+            View.cat([real.target, replace(fake.target, image=faked)]),
         )
     discriminator_term = _mean(
         discriminator_loss(*logits.float().chunk(2), config.adversarial_epsilon)
@@ -82,7 +87,7 @@ def train_step(
     # The discriminator only passes the generator's gradient on: its own weights get none.
     discriminator.network.requires_grad_(False)
     with autocast(config, fabric.device):
-        judged = View(generated, pair.target.pose)
+        judged = replace(pair.target, image=generated)
         fake_logits = discriminator.network(pair.source, judged)
         terms = generator_terms(pair.target, generated, fake_logits, features, config)
     loss = torch.stack(list(terms.values())).sum()

@@ -1,0 +1,130 @@
+"""create_app: the study as a small web server; the page in `page` is all that it serves to look at.
+
+Nothing that a browser is told, neither address nor header nor kind of file, tells a real picture
+from a generated one: pictures go by the item's position and are written anew as PNG.
+"""
+
+import io
+from importlib.resources import files
+from typing import Annotated, Literal
+
+from fastapi import FastAPI, HTTPException, Path, Request
+from fastapi.responses import HTMLResponse, JSONResponse, Response
+from PIL import Image, ImageOps
+from pydantic import BaseModel, Field
+
+from deformgan.study.config import picture_files
+from deformgan.study.store import OutOfTurnError, Store, UnknownParticipantError
+
+AHEAD = 2  # items whose pictures may be fetched before their turn, so that a second is a second
+_PAGE = files("deformgan.study") / "page"
+_KINDS = {"study.css": "text/css", "study.js": "text/javascript"}
+_HEADERS = {
+    "Cache-Control": "no-store",
+    # The page loads nothing from elsewhere, and nothing may make it.
+    "Content-Security-Policy": (
+        "default-src 'self'; img-src 'self' blob: data:; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+
+Slot = Literal["single", "left", "right", "reference"]
+Position = Annotated[int, Path(ge=0)]
+
+
+class Given(BaseModel):
+    """An answer as the page sends it."""
+
+    answer: Literal["real", "fake", "left", "right"]
+    milliseconds: float = Field(ge=0, le=86_400_000, allow_inf_nan=False)
+
+
+def create_app(store: Store) -> FastAPI:
+    """Builds the server of one study.
+
+    Args:
+        store: Open; is asked from several threads.
+    """
+    study = store.study
+    app = FastAPI(title="deformgan study", docs_url=None, redoc_url=None, openapi_url=None)
+
+    @app.middleware("http")
+    async def add_headers(request: Request, call_next) -> Response:
+        response = await call_next(request)
+        response.headers.update(_HEADERS)
+        return response
+
+    @app.exception_handler(UnknownParticipantError)
+    async def unknown(request: Request, error: Exception) -> JSONResponse:
+        return JSONResponse({"detail": str(error)}, 404)
+
+    @app.exception_handler(OutOfTurnError)
+    async def out_of_turn(request: Request, error: Exception) -> JSONResponse:
+        return JSONResponse({"detail": str(error)}, 409)
+
+    @app.get("/", response_class=HTMLResponse)
+    def page() -> str:
+        return _PAGE.joinpath("index.html").read_text(encoding="utf-8")
+
+    @app.get("/page/{name}")
+    def part_of_page(name: str) -> Response:
+        if name not in _KINDS:
+            raise HTTPException(404)
+        return Response(_PAGE.joinpath(name).read_bytes(), media_type=_KINDS[name])
+
+    @app.get("/api/study")
+    def about() -> dict[str, object]:
+        return {
+            "title": study.title,
+            "mode": study.mode,
+            "consent": study.consent,
+            "seconds": study.seconds,
+            "practice": study.practice,
+            "reference": study.reference is not None,
+        }
+
+    @app.post("/api/participants", status_code=201)
+    def join() -> dict[str, str]:
+        return {"id": store.join()}
+
+    @app.get("/api/participants/{who}")
+    def progress(who: str) -> dict[str, int]:
+        done, total = store.done(who)
+        return {"done": done, "total": total}
+
+    @app.get("/api/participants/{who}/items/{position}/{slot}.png")
+    def picture(who: str, position: Position, slot: Slot) -> Response:
+        done, _ = store.done(who)
+        if position > done + AHEAD:
+            raise HTTPException(409, "its turn has not come")
+        item = store.item(who, position)
+        key: str = slot
+        if slot in ("left", "right") and item.left is not None:
+            key = item.left if slot == "left" else {"a": "b", "b": "a"}[item.left]
+        paths = picture_files(study, item.kind, item.picture)
+        if key not in paths:
+            raise HTTPException(404)
+        return Response(_as_png(paths[key].read_bytes()), media_type="image/png")
+
+    @app.put("/api/participants/{who}/items/{position}/answer")
+    def answer(who: str, position: Position, given: Given) -> dict[str, int]:
+        item = store.item(who, position)
+        said: str = given.answer
+        if item.left is not None and said in ("left", "right"):
+            said = item.left if said == "left" else {"a": "b", "b": "a"}[item.left]
+        if said not in item.answers():
+            raise HTTPException(422, f"{given.answer!r} is no answer to this item")
+        store.answer(who, position, said, given.milliseconds)
+        return progress(who)
+
+    return app
+
+
+def _as_png(content: bytes) -> bytes:
+    with Image.open(io.BytesIO(content)) as image:
+        upright = ImageOps.exif_transpose(image).convert("RGB")
+    out = io.BytesIO()
+    # Uncompressed, so that a picture's size in bytes does not tell how smooth it is.
+    upright.save(out, "PNG", compress_level=0)
+    return out.getvalue()

@@ -1,0 +1,225 @@
+"""Store: participants and their answers, in one SQLite file that survives a pulled plug."""
+
+import sqlite3
+import threading
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from deformgan.errors import InputError
+from deformgan.study.config import Study, chosen_pictures, study_sum
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS study (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS participant (
+    id TEXT PRIMARY KEY, number INTEGER NOT NULL UNIQUE, started TEXT NOT NULL, finished TEXT,
+    consent TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS item (
+    participant TEXT NOT NULL, position INTEGER NOT NULL, picture TEXT NOT NULL,
+    kind TEXT NOT NULL, left TEXT, practice INTEGER NOT NULL,
+    PRIMARY KEY (participant, position));
+CREATE TABLE IF NOT EXISTS answer (
+    participant TEXT NOT NULL, position INTEGER NOT NULL, answer TEXT NOT NULL,
+    milliseconds REAL NOT NULL, given TEXT NOT NULL,
+    PRIMARY KEY (participant, position));
+"""
+
+
+class UnknownParticipantError(Exception):
+    """Nobody has this id."""
+
+
+class OutOfTurnError(Exception):
+    """The answer is not to the item that is asked, or not the one that was given to it."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One question.
+
+    Attributes:
+        position: From 0, among the participant's items.
+        picture: File name.
+        kind: "real", "generated" or "preference".
+        left: Which system is shown on the left, "a" or "b"; None where there is one picture.
+        practice: Whether it does not count.
+    """
+
+    position: int
+    picture: str
+    kind: str
+    left: str | None
+    practice: bool
+
+    def answers(self) -> tuple[str, ...]:
+        """Gives what can be said of it."""
+        return ("a", "b") if self.kind == "preference" else ("real", "fake")
+
+
+class Store:
+    """The database of one study; any number of threads may ask it at once.
+
+    Every answer is on the disk before the call that gives it returns (write-ahead log, synced at
+    every commit).
+    """
+
+    def __init__(self, study: Study):
+        """Opens or creates the study's database.
+
+        Raises:
+            InputError: If the file is of another study, or cannot be written.
+        """
+        self.study = study
+        self.pictures = chosen_pictures(study)
+        self._lock = threading.Lock()
+        path = study.database
+        try:
+            self._base = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+            self._base.execute("PRAGMA journal_mode=WAL")
+            self._base.execute("PRAGMA synchronous=FULL")
+            self._base.executescript(_TABLES)
+            self._claim(path)
+        except sqlite3.Error as error:
+            raise InputError(f"The database {path} cannot be used: {error}.") from None
+
+    def _claim(self, path: Path) -> None:
+        facts = {
+            "mode": self.study.mode,
+            "title": self.study.title,
+            "seed": str(self.study.seed),
+            "practice": str(self.study.practice),
+            "seconds": str(self.study.seconds),
+            "sha256": study_sum(self.study, self.pictures),
+        }
+        for name in ("a", "b", "generated"):
+            if (pictures := getattr(self.study, name)) is not None:
+                facts[name] = pictures.name
+        known = dict(self._base.execute("SELECT key, value FROM study").fetchall())
+        if known and known["sha256"] != facts["sha256"]:
+            raise InputError(
+                f"{path} holds answers to other questions (other pictures, order or times); name "
+                "another database."
+            )
+        with self._base:
+            self._base.executemany("INSERT OR REPLACE INTO study VALUES (?, ?)", facts.items())
+
+    def close(self) -> None:
+        """Ends the connection."""
+        self._base.close()
+
+    def join(self) -> str:
+        """Begins somebody's part: draws the order of the items from the seed and their number.
+
+        Returns:
+            The participant's id.
+        """
+        identity = uuid.uuid4().hex
+        with self._lock:
+            self._base.execute("BEGIN IMMEDIATE")
+            try:
+                (count,) = self._base.execute("SELECT COUNT(*) FROM participant").fetchone()
+                number = count + 1
+                self._base.execute(
+                    "INSERT INTO participant VALUES (?, ?, ?, NULL, ?)",
+                    (identity, number, _now(), self.study.consent),
+                )
+                self._base.executemany(
+                    "INSERT INTO item VALUES (?, ?, ?, ?, ?, ?)",
+                    [
+                        (identity, i.position, i.picture, i.kind, i.left, int(i.practice))
+                        for i in order_of_items(self.study, self.pictures, number)
+                    ],
+                )
+                self._base.execute("COMMIT")
+            except BaseException:
+                self._base.execute("ROLLBACK")
+                raise
+        return identity
+
+    def item(self, participant: str, position: int) -> Item:
+        """Gives one of somebody's questions."""
+        with self._lock:
+            row = self._base.execute(
+                "SELECT position, picture, kind, left, practice FROM item "
+                "WHERE participant = ? AND position = ?",
+                (participant, position),
+            ).fetchone()
+        if row is None:
+            raise UnknownParticipantError(f"no item {position} of participant {participant!r}")
+        return Item(row[0], row[1], row[2], row[3], bool(row[4]))
+
+    def done(self, participant: str) -> tuple[int, int]:
+        """Counts somebody's answers and items; the next item's position is the first number."""
+        with self._lock:
+            return self._done(participant)
+
+    def _done(self, participant: str) -> tuple[int, int]:
+        count, total = (
+            self._base.execute(
+                f"SELECT COUNT(*) FROM {table} WHERE participant = ?",
+                (participant,),
+            ).fetchone()[0]
+            for table in ("answer", "item")
+        )
+        if not total:
+            raise UnknownParticipantError(f"nobody has the id {participant!r}")
+        return count, total
+
+    def answer(self, participant: str, position: int, answer: str, milliseconds: float) -> None:
+        """Keeps an answer; the same one again is no error, for its receipt may have been lost.
+
+        Raises:
+            OutOfTurnError: For an item that is not next, or another answer to one that has one.
+        """
+        with self._lock:
+            self._base.execute("BEGIN IMMEDIATE")
+            try:
+                count, total = self._done(participant)
+                if position < count:
+                    (known,) = self._base.execute(
+                        "SELECT answer FROM answer WHERE participant = ? AND position = ?",
+                        (participant, position),
+                    ).fetchone()
+                    if known != answer:
+                        raise OutOfTurnError(f"item {position} was answered by {known!r}")
+                elif position > count or position >= total:
+                    raise OutOfTurnError(f"item {count} is next, not {position}")
+                else:
+                    self._base.execute(
+                        "INSERT INTO answer VALUES (?, ?, ?, ?, ?)",
+                        (participant, position, answer, milliseconds, _now()),
+                    )
+                    if count + 1 == total:
+                        self._base.execute(
+                            "UPDATE participant SET finished = ? WHERE id = ?",
+                            (_now(), participant),
+                        )
+                self._base.execute("COMMIT")
+            except BaseException:
+                self._base.execute("ROLLBACK")
+                raise
+
+
+def order_of_items(study: Study, pictures: dict[str, list[str]], number: int) -> list[Item]:
+    """Draws the order in which one participant sees everything.
+
+    Args:
+        study: Says the seed, and how many items are to practise.
+        pictures: Names by kind.
+        number: Of the participant, from 1.
+    """
+    random = np.random.default_rng([study.seed, number])
+    everything = [(kind, name) for kind, names in pictures.items() for name in names]
+    items = []
+    for position, row in enumerate(random.permutation(len(everything)).tolist()):
+        kind, name = everything[row]
+        left = ("a", "b")[int(random.integers(2))] if kind == "preference" else None
+        items.append(Item(position, name, kind, left, position < study.practice))
+    return items
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
