@@ -27,6 +27,10 @@ WIDEST_JOINTS = 61 / 64
 HEAD_ABOVE_SHOULDERS = 0.39
 FEET_BELOW_HIPS = 1.40
 
+_SHOULDERS, _HIPS = ("right_shoulder", "left_shoulder"), ("right_hip", "left_hip")
+_HEAD = ("nose", "right_eye", "left_eye", "right_ear", "left_ear")
+_ANKLES = ("right_ankle", "left_ankle")
+
 
 @dataclass(frozen=True)
 class Framing:
@@ -121,7 +125,8 @@ def find_framing(
             size if the joints would lie in it (up to a tenth beyond its edges) and fill half of its
             height, as those of the field's annotation tables do.
         size: Height and width of the model's image.
-        skeleton: Of the pose. Its shoulders, hips, head and ankles are used.
+        skeleton: Of the pose. People's shoulders, hips, heads and ankles are used; of anything else
+            the box round what is seen.
     """
     if is_framed(pose, photo_size, size):
         return Framing(left=-0.5, top=-0.5, scale=1.0, size=size)
@@ -156,8 +161,10 @@ def _extent(pose: Pose) -> tuple[Float[Tensor, "2"], Float[Tensor, "2"]]:
 
 
 def _body(pose: Pose, skeleton: Skeleton) -> tuple[float, float, float, float]:
-    """Gives the box around all joints, those of head and feet guessed where they are not seen."""
+    """Gives the box around all joints, people's heads and feet guessed where they are not seen."""
     low, high = _extent(pose)
+    if not {*_SHOULDERS, *_HIPS, *_HEAD, *_ANKLES} <= set(skeleton.joints):
+        return low[0].item(), low[1].item(), high[0].item(), high[1].item()
 
     def row(*names: str) -> Float[Tensor, "frames"]:
         return pose.joints[:, skeleton.indices(names), 1].mean(dim=1)
@@ -165,13 +172,13 @@ def _body(pose: Pose, skeleton: Skeleton) -> tuple[float, float, float, float]:
     def seen(*names: str) -> bool:
         return bool(pose.visible[:, skeleton.indices(names)].any(dim=1).all())
 
-    shoulders = row("right_shoulder", "left_shoulder")
-    hips = row("right_hip", "left_hip")
+    shoulders = row(*_SHOULDERS)
+    hips = row(*_HIPS)
     torso = (hips - shoulders).abs()
     top, bottom = low[1], high[1]
-    if not seen("nose", "right_eye", "left_eye", "right_ear", "left_ear"):
+    if not seen(*_HEAD):
         top = torch.minimum(top, (shoulders - HEAD_ABOVE_SHOULDERS * torso).min())
-    if not seen("right_ankle", "left_ankle"):
+    if not seen(*_ANKLES):
         bottom = torch.maximum(bottom, (hips + FEET_BELOW_HIPS * torso).max())
     return low[0].item(), top.item(), high[0].item(), bottom.item()
 

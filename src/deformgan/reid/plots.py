@@ -202,7 +202,7 @@ def draw_lines(
 
 
 def draw_intervals(
-    rows: Sequence[Interval], title: str, x_label: str, note: str = ""
+    rows: Sequence[Interval], title: str, x_label: str, note: str = "", sign: str = "+"
 ) -> Image.Image:
     """Draws differences as marks on their intervals, a row each, around a line at 0.
 
@@ -211,6 +211,7 @@ def draw_intervals(
         title: Above.
         x_label: Below.
         note: A line in small print under the figure: what thick and thin mean.
+        sign: Before positive numbers; "" where they are no differences.
     """
     names = max(text_width(row.name) for row in rows)
     left, right, top, step = names + 34, 40, 56, 30
@@ -230,7 +231,7 @@ def draw_intervals(
     canvas.text(18, 22, title, "lm", size=_TITLE)
     for tick in ticks:
         canvas.line([(across(tick), top), (across(tick), height - bottom)], FAINT)
-        canvas.text(across(tick), height - bottom + 8, _number(tick, ticks, "+"), "ma")
+        canvas.text(across(tick), height - bottom + 8, _number(tick, ticks, sign), "ma")
     canvas.line([(across(0), top - 6), (across(0), height - bottom)], INK, 1.4)
     canvas.text((left + width - right) / 2, height - bottom + 50, x_label, "mb")
     for number, row in enumerate(rows):

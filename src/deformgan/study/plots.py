@@ -36,6 +36,7 @@ def draw_shares(report: dict[str, Any]) -> Image.Image:
         report["study"].get("title", "Study"),
         "% of answers",
         "Thick: 95 % by Wilson, every answer by itself; thin: 95 % for other participants.",
+        sign="",
     )
 
 
@@ -57,7 +58,7 @@ def draw_participants(report: dict[str, Any]) -> Image.Image:
         for one in report["participants"]
         if one[name] is not None
     ]
-    return draw_intervals(rows, "By participant", "% of answers", "Bars: 95 % by Wilson.")
+    return draw_intervals(rows, "By participant", "% of answers", "Bars: 95 % by Wilson.", "")
 
 
 def _percent(ends: list[float] | None) -> tuple[float, float] | None:
