@@ -64,7 +64,7 @@ def main(
     assert scenes is not None, f"{data} has no backgrounds"
     order = torch.randperm(len(people.pairs), generator=torch.Generator().manual_seed(0))
     chosen = people.pairs[order[:pairs]]
-    with_scene, without = load_generator(weights)[0], load_generator(plain)[0]
+    with_scene, without = load_generator(weights, background=True)[0], load_generator(plain)[0]
     target = chosen[:, 1]
     mask = masks[target].float() / 255
     wanted, scene = to_float(people.images[target]), to_float(scenes[target])

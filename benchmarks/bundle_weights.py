@@ -25,7 +25,7 @@ def main(run: Path, /, name: str, report: Path, terms: str = TERMS) -> None:
         report: What `market_test_identities.py --json` wrote about these weights.
         terms: What is said when they are loaded; empty for weights without any.
     """
-    generator, metadata = load_generator(run / RESULT)
+    generator, metadata = load_generator(run / RESULT, background=True)
     measured = json.loads(report.read_text())
     if terms:
         metadata["terms"] = terms

@@ -93,13 +93,17 @@ def write_safetensors(
 
 
 def load_generator(
-    weights: str | Path = "pedestrian", device: str | torch.device = "cpu"
+    weights: str | Path = "pedestrian",
+    device: str | torch.device = "cpu",
+    background: bool = False,
 ) -> tuple[Generator, dict[str, Any]]:
     """Reads a generator, ready to generate, and says once under which terms it may be used.
 
     Args:
         weights: Name of bundled weights or path of a .safetensors file.
         device: Where to put it.
+        background: Whether the caller can give it the scene that some generators paint in; where
+            not, those are refused.
 
     Returns:
         The generator in evaluation mode, in float32, and its metadata.
@@ -109,6 +113,11 @@ def load_generator(
     if "config" not in described or "kind" in described:
         raise InputError(f"{path} holds no deformgan generator: its metadata lack a configuration.")
     generator = Generator(_config(path, json.loads(described["config"])))
+    if generator.config.background and not background:
+        raise InputError(
+            f"The weights {path.stem} paint people in a scene that is given, and here there is "
+            "none: use them with --background of generate or animate."
+        )
     try:
         generator.load_state_dict(state)
     except RuntimeError:  # a page of names and shapes

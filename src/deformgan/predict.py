@@ -36,15 +36,19 @@ class PoseTransfer:
 
     @classmethod
     def load(
-        cls, weights: str | Path = "pedestrian", device: str | torch.device = "cpu"
+        cls,
+        weights: str | Path = "pedestrian",
+        device: str | torch.device = "cpu",
+        background: bool = True,
     ) -> "PoseTransfer":
         """Reads a checkpoint.
 
         Args:
             weights: Name of bundled weights or path of a .safetensors file.
             device: Where to compute.
+            background: Whether weights that need a background are welcome.
         """
-        generator, metadata = load_generator(weights, device)
+        generator, metadata = load_generator(weights, device, background)
         if "size" not in metadata:
             raise InputError(f"The metadata of the weights {weights} lack the image size.")
         height, width = metadata["size"]

@@ -8,6 +8,7 @@ import torch
 from deformgan.checkpoint import load_generator, save_generator
 from deformgan.datasets.batches import PairBatches, flip_where, to_float
 from deformgan.errors import InputError
+from deformgan.evaluation.systems import Weights
 from deformgan.models.discriminator import Discriminator, DiscriminatorConfig
 from deformgan.models.generator import Generator, GeneratorConfig
 from deformgan.pair import View
@@ -192,3 +193,13 @@ def test_bytes_of_images_are_scaled_as_the_scene_s(people):
     assert pair.target.background is not None
     values = to_float(photos.backgrounds)
     assert all((one == values).flatten(1).all(dim=1).any() for one in pair.target.background)
+
+
+def test_who_has_no_scene_to_give_refuses_weights_that_need_one(tmp_path):
+    path = tmp_path / "scene.safetensors"
+    save_generator(path, Generator(WITH), {"size": [128, 64]})
+    with pytest.raises(InputError, match="paint people in a scene that is given"):
+        load_generator(path)
+    with pytest.raises(InputError, match="use them with --background"):
+        Weights.load(str(path))
+    assert load_generator(path, background=True)[0].config == WITH

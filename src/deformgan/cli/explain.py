@@ -53,7 +53,7 @@ def explain(
     if json is not None:
         output_file(json)
     check_detector(detector)
-    transfer = PoseTransfer.load(weights)
+    transfer = PoseTransfer.load(weights, background=False)
     joints = check_skeleton(skeleton, transfer.generator.skeleton)
     photo, source_joints = read_source(source, source_pose, detector, person, joints)
     target = read_target(pose, detector, pose_person, joints)

@@ -144,7 +144,7 @@ def train(
 def _start(weights: str, plan: "TrainConfig") -> "Generator":
     from deformgan.checkpoint import load_generator
 
-    generator, _ = load_generator(weights)
+    generator, _ = load_generator(weights, background=True)
     # A background is learned on top of what is known without one.
     asked = replace(plan.generator, background=generator.config.background)
     if generator.config != asked or generator.config.background > plan.generator.background:

@@ -99,7 +99,7 @@ def augment(
             raise InputError(f"--{name} is {given}; it must be at least 1.")
     if policy not in POLICIES:
         raise InputError(f"Unknown policy {policy!r}; choose one of {', '.join(POLICIES)}.")
-    transfer = PoseTransfer.load(weights, device)
+    transfer = PoseTransfer.load(weights, device, background=False)
     photos = open_dataset(
         data, split="train", annotations=annotations, size=transfer.size, fit="person"
     )
