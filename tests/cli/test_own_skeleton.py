@@ -22,6 +22,8 @@ from deformgan.pose_formats.annotations import Annotations
 from deformgan.pose_formats.deformgan_json import write_deformgan_json
 from deformgan.skeletons import find_skeleton
 
+pytestmark = pytest.mark.slow  # one small training for all of it
+
 SIZE = 32
 SCISSORS: dict[str, Any] = {
     "name": "scissors",

@@ -130,6 +130,7 @@ def test_a_coat_moves_with_the_body():
     assert color.std(axis=0).min() > 0.01
 
 
+@pytest.mark.slow
 def test_the_command_writes_a_data_set_that_our_readers_know(tmp_path, capsys):
     words = ["data", "synthesize", "--kind", "quadruped", "--size", "48x64", "--people", "2"]
     words += ["--workers", "1", "--out"]

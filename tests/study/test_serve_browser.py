@@ -23,6 +23,8 @@ if CHROMIUM is None:
 pytest.importorskip("fastapi", reason="needs the extra 'web': uv sync --extra web")
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 
+pytestmark = pytest.mark.slow  # seconds of looking at pictures
+
 # Pictures of the pages go here, where somebody wants to look at them.
 SHOTS = os.environ.get("DEFORMGAN_SCREENSHOTS")
 
