@@ -1,6 +1,12 @@
 """Makes a run's generator one of the bundled weights, with its terms and measured numbers inside.
 
 python benchmarks/bundle_weights.py runs/pedestrian --name pedestrian --report market.json
+
+Weights that were trained on top of bundled ones are kept as what differs from them, with what
+`background.py` measured:
+
+python benchmarks/bundle_weights.py runs/background --name pedestrian-background \
+    --report background.json --base pedestrian
 """
 
 import json
@@ -16,21 +22,26 @@ TERMS = (
 LARGEST = 16_000_000
 
 
-def main(run: Path, /, name: str, report: Path, terms: str = TERMS) -> None:
+def main(
+    run: Path, /, name: str, report: Path, terms: str = TERMS, base: str | None = None
+) -> None:
     """Writes `src/deformgan/weights/NAME.safetensors`.
 
     Args:
         run: Folder of a training run.
         name: What the weights will be called.
-        report: What `market_test_identities.py --json` wrote about these weights.
+        report: What `market_test_identities.py --json` (or `background.py`) wrote about them.
         terms: What is said when they are loaded; empty for weights without any.
+        base: Bundled weights of which only what differs is kept.
     """
     generator, metadata = load_generator(run / RESULT, background=True)
     measured = json.loads(report.read_text())
     if terms:
         metadata["terms"] = terms
     metadata |= {
-        "measured": {
+        "measured": {"pairs": measured["pairs"], "with": measured["with"]}
+        if base is not None
+        else {
             "images": measured["protocol"]["images"],
             "pairs": measured["n"],
             **{
@@ -41,7 +52,7 @@ def main(run: Path, /, name: str, report: Path, terms: str = TERMS) -> None:
     }
     BUNDLED.mkdir(exist_ok=True)
     path = BUNDLED / f"{name}.safetensors"
-    save_generator(path, generator, metadata)
+    save_generator(path, generator, metadata, base=base)
     assert path.stat().st_size <= LARGEST, f"{path} has {path.stat().st_size} bytes"
     print(path, path.stat().st_size, json.dumps(metadata, indent=2))
 

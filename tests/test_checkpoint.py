@@ -98,7 +98,7 @@ def test_bundled_weights_are_found_by_name_and_others_by_path(file, monkeypatch)
 
 def test_every_bundled_file_loads_and_is_named_by_its_metadata():
     for name in bundled_weights():
-        generator, metadata = load_generator(name)
+        generator, metadata = load_generator(name, background=True)
         assert sum(parameter.numel() for parameter in generator.parameters()) <= 8_000_000
         assert {"recipe", "steps", "commit"} <= metadata.keys()
 

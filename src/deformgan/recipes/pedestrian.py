@@ -73,18 +73,26 @@ def pedestrian_background() -> TrainConfig:
     Expect: outside the person half of `pedestrian`'s error, inside it as much as before.
     Measured: see docs/background.md.
     """
-    small = pedestrian_small()
+    scene = in_a_scene(pedestrian_small(), "pedestrian-background")
+    return replace(scene, batch_size=8, rendered_share=0.5)
+
+
+def in_a_scene(base: TrainConfig, recipe: str) -> TrainConfig:
+    """Gives the short run that teaches a recipe's generator to paint in a given scene.
+
+    Args:
+        base: What the generator was trained by; the run starts from its weights.
+        recipe: The new name.
+    """
     return replace(
-        small,
-        recipe="pedestrian-background",
-        generator=replace(small.generator, background=True),
-        discriminator=replace(small.discriminator, background=True),
+        base,
+        recipe=recipe,
+        generator=replace(base.generator, background=True),
+        discriminator=replace(base.discriminator, background=True),
         learns=NEAR_THE_PICTURE,
-        batch_size=8,
         steps=1_500,
         decay_steps=400,
         ema_decay=0.995,
-        rendered_share=0.5,
     )
 
 

@@ -1,10 +1,8 @@
 """Our own recipes for rendered people alone, whose weights are free of a data set's terms."""
 
-from dataclasses import replace
-
 from deformgan.models.discriminator import DiscriminatorConfig
 from deformgan.models.generator import GeneratorConfig
-from deformgan.recipes.pedestrian import NEAR_THE_PICTURE
+from deformgan.recipes.pedestrian import in_a_scene
 from deformgan.training.config import LossWeights, TrainConfig
 
 
@@ -16,17 +14,7 @@ def synthetic_background() -> TrainConfig:
     Expect: outside the person half of `synthetic`'s error, inside it as much as before.
     Measured: not yet.
     """
-    base = synthetic()
-    return replace(
-        base,
-        recipe="synthetic-background",
-        generator=replace(base.generator, background=True),
-        discriminator=replace(base.discriminator, background=True),
-        learns=NEAR_THE_PICTURE,
-        steps=1_500,
-        decay_steps=400,
-        ema_decay=0.995,
-    )
+    return in_a_scene(synthetic(), "synthetic-background")
 
 
 def synthetic() -> TrainConfig:
