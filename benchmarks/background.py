@@ -8,8 +8,7 @@ scene (that of the next pair):
     python benchmarks/background.py --data scenes-test --json background.json \
         --weights pedestrian-background --plain pedestrian
 
-`--figure` writes one person of `--photos` (photos of Market-1501's test identities, say) on five
-backgrounds of others.
+`--figure` writes people of `--photos` (Market-1501's test identities, say) in five of these scenes.
 """
 
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 import tyro
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Bool, Float, Int64, UInt8
 from PIL import Image
 from torch import Tensor
 from torchvision.utils import make_grid
@@ -107,7 +106,7 @@ def main(
     write_json(json, report)
     if figure is not None:
         shown = people if photos is None else open_dataset(photos, split="test")
-        draw(with_scene, without, shown, figure)
+        draw(with_scene, without, shown, scenes, figure)
 
 
 @torch.inference_mode()
@@ -145,29 +144,34 @@ def _error(
     return (apart.sum(dim=(1, 2)) / where.sum(dim=(1, 2)).clamp(min=1)).double()
 
 
-def draw(with_scene: Generator, without: Generator, people: PhotoSet, path: Path) -> None:
-    """Draws people on five backgrounds: source, pose's photo, without, then each scene and result.
+def draw(
+    with_scene: Generator,
+    without: Generator,
+    people: PhotoSet,
+    scenes: UInt8[Tensor, "scenes 3 height width"],
+    path: Path,
+) -> None:
+    """Draws people on five backgrounds: source, pose's photo, without, and in each of the scenes.
 
     Args:
         with_scene: Takes a background.
         without: Does not.
         people: Whose photos.
+        scenes: Of which five are taken.
         path: Of the figure.
     """
-    scenes = people.backgrounds
-    assert scenes is not None
     random = torch.Generator().manual_seed(4)
     pairs = people.pairs[torch.randperm(len(people.pairs), generator=random)[:4]]
-    places = torch.randperm(len(people), generator=random)[:5]
-    cells = []
+    places = torch.randperm(len(scenes), generator=random)[:5]
+    cells = [torch.ones(3, 3, *people.size)[row] for row in range(3)]
+    cells += list(to_float(scenes[places]))
     for pair in pairs:
         five = pair[None].expand(5, 2)
         scene = to_float(scenes[places])
         painted = paint(with_scene, people, five, scene)
         plain = paint(without, people, pair[None])
         source, target = to_float(people.images[pair])
-        blank = torch.ones_like(source)
-        cells += [blank, blank, blank, *scene, source, target, plain[0], *painted]
+        cells += [source, target, plain[0], *painted]
     grid = make_grid(to_bytes(torch.stack(cells)), nrow=8, padding=3, pad_value=255)
     image = Image.fromarray(grid.permute(1, 2, 0).numpy())
     image.resize((image.width * 3 // 2, image.height * 3 // 2), Image.Resampling.LANCZOS).save(path)
