@@ -71,8 +71,8 @@ def pedestrian_background() -> TrainConfig:
     is known; of Market's photos the person is cut out and the hole filled.
 
     Expect: outside the person half of `pedestrian`'s error, inside it as much as before.
-    Measured: L1 outside 0.049 (without a scene 0.301), inside 0.259 (0.260), on 400 pairs of rendered
-    people held out (docs/background.md).
+    Measured: L1 outside 0.049 (without a scene 0.301), inside 0.259 (0.260), on 400 pairs of
+    rendered people held out (docs/background.md).
     """
     scene = in_a_scene(pedestrian_small(), "pedestrian-background")
     return replace(scene, batch_size=8, rendered_share=0.5)
