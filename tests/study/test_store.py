@@ -136,3 +136,33 @@ def test_a_database_of_other_questions_is_refused(make_study, tmp_path):
     path.write_text('database = "real"\n' + text)
     with pytest.raises(InputError, match="cannot be used"):
         Store(read_study(path))
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 20])
+def test_practice_has_real_and_generated_pictures_in_the_proportion_of_the_study(number):
+    pictures = {name: [f"{row}.png" for row in range(55)] for name in ("real", "generated")}
+    items = order_of_items(Study(), pictures, number)
+    assert [item.practice for item in items] == [True] * 10 + [False] * 100
+    assert sum(item.kind == "real" for item in items if item.practice) == 5
+    assert len({(item.kind, item.picture) for item in items}) == 110
+
+
+def test_a_file_that_is_no_picture_is_named_before_anybody_takes_part(make_study, tmp_path):
+    path = make_study()
+    for name in (tmp_path / "real").iterdir():
+        name.write_text("no picture")
+    with pytest.raises(InputError, match=r"real/.*\.png cannot be read as an image"):
+        Store(read_study(path))
+
+
+def test_what_the_study_is_gets_written_whole_or_not_at_all(make_study):
+    study = read_study(make_study())
+    statements = []
+    store = Store(study)
+    store._base.set_trace_callback(statements.append)
+    store._claim(study.database)
+    store.close()
+    inserts = [row for row, text in enumerate(statements) if text.startswith("INSERT")]
+    assert inserts
+    assert statements.index("BEGIN IMMEDIATE") < min(inserts)
+    assert statements.index("COMMIT") > max(inserts)

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from deformgan.errors import InputError
-from deformgan.framing import PHOTO_SUFFIXES
+from deformgan.framing import PHOTO_SUFFIXES, read_photo
 
 Mode = Literal["real-or-fake", "preference"]
 COUNT, PRACTICE, SECONDS = 55, 10, 1.0  # the paper's
@@ -162,13 +162,18 @@ def _draw(random: np.random.Generator, names: list[str], count: int, what: str) 
 
 
 def study_sum(study: Study, pictures: dict[str, list[str]]) -> str:
-    """Gives a SHA-256 over all that answers depend on: questions, pictures, order."""
+    """Gives a SHA-256 over all that answers depend on: questions, pictures, order.
+
+    Raises:
+        InputError: If a picture cannot be read, before anybody waits for it.
+    """
     digest = hashlib.sha256(
         repr((study.mode, study.seed, study.practice, study.seconds, pictures)).encode()
     )
     for kind, names in pictures.items():
         for name in names:
             for path in picture_files(study, kind, name).values():
+                read_photo(path)
                 digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
 

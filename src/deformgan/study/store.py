@@ -103,8 +103,10 @@ class Store:
                 f"{path} holds answers to other questions (other pictures, order or times); name "
                 "another database."
             )
-        with self._base:
-            self._base.executemany("INSERT OR REPLACE INTO study VALUES (?, ?)", facts.items())
+        # All or nothing: half a table would keep the study from ever starting again.
+        self._base.execute("BEGIN IMMEDIATE")
+        self._base.executemany("INSERT OR REPLACE INTO study VALUES (?, ?)", facts.items())
+        self._base.execute("COMMIT")
 
     def close(self) -> None:
         """Ends the connection."""
@@ -206,16 +208,29 @@ class Store:
 def order_of_items(study: Study, pictures: dict[str, list[str]], number: int) -> list[Item]:
     """Draws the order in which one participant sees everything.
 
+    Practice has the kinds in the proportion of the whole study, so that everybody's answers that
+    count are to equally many real and generated pictures.
+
     Args:
         study: Says the seed, and how many items are to practise.
         pictures: Names by kind.
         number: Of the participant, from 1.
     """
     random = np.random.default_rng([study.seed, number])
-    everything = [(kind, name) for kind, names in pictures.items() for name in names]
+    total = sum(map(len, pictures.values()))
+    parts: tuple[list[tuple[str, str]], ...] = ([], [])  # to practise, and what counts
+    left_over = study.practice
+    for kind, names in pictures.items():
+        share = min(round(study.practice * len(names) / total), left_over)
+        if kind == list(pictures)[-1]:
+            share = left_over
+        left_over -= share
+        drawn = [(kind, names[row]) for row in random.permutation(len(names)).tolist()]
+        parts[0].extend(drawn[:share])
+        parts[1].extend(drawn[share:])
+    mixed = [part[row] for part in parts for row in random.permutation(len(part)).tolist()]
     items = []
-    for position, row in enumerate(random.permutation(len(everything)).tolist()):
-        kind, name = everything[row]
+    for position, (kind, name) in enumerate(mixed):
         left = ("a", "b")[int(random.integers(2))] if kind == "preference" else None
         items.append(Item(position, name, kind, left, position < study.practice))
     return items

@@ -3,6 +3,7 @@
 "use strict";
 
 const KEY = "deformgan-study";
+const SEEN = "deformgan-study-seen"; // whose item's time is over: a reload gives no second look
 const CHOICES = {
   "real-or-fake": [
     { answer: "real", label: "Real", keys: ["r", "ArrowLeft"], shown: "R or ←" },
@@ -21,14 +22,16 @@ const wait = (milliseconds) => new Promise((done) => setTimeout(done, millisecon
 
 let study, who, choose; // `choose` takes the answer while a question is open
 
-// Asks until there is an answer: a server that is started again finds everything where it was.
-async function ask(path, options) {
+// Asks until there is a whole answer, its body included: a server that is started again finds
+// everything where it was. `content` is null where the server refuses.
+async function ask(path, options, read = (response) => response.json()) {
   for (;;) {
     try {
       const response = await fetch(path, options);
       if (response.status < 500) {
+        const content = response.ok ? await read(response) : null;
         at("trouble").hidden = true;
-        return response;
+        return { ok: response.ok, status: response.status, content };
       }
     } catch {
       // not reachable; asked again below
@@ -42,7 +45,7 @@ async function ask(path, options) {
 async function askJson(path, options) {
   const response = await ask(path, options);
   if (!response.ok) throw new Error(`${path}: ${response.status}`);
-  return response.json();
+  return response.content;
 }
 
 function show(section) {
@@ -75,10 +78,11 @@ function load(position) {
       position,
       Promise.all(
         slots().map(async (slot) => {
-          const response = await ask(`api/participants/${who}/items/${position}/${slot}.png`);
+          const path = `api/participants/${who}/items/${position}/${slot}.png`;
+          const response = await ask(path, {}, (response) => response.blob());
           if (!response.ok) throw new Error(`picture ${position}: ${response.status}`);
           const picture = new Image();
-          picture.src = URL.createObjectURL(await response.blob());
+          picture.src = URL.createObjectURL(response.content);
           picture.alt = { single: "The picture", reference: "The person" }[slot] ?? `The ${slot} picture`;
           await picture.decode();
           return { slot, picture };
@@ -137,14 +141,17 @@ async function put(position, total) {
   say(`Picture ${position + 1} of ${total}.`);
   const began = performance.now();
   enable(true);
+  const seen = `${who} ${position}`;
+  const take = () => {
+    for (const { picture } of found) picture.classList.add("gone");
+    say("The picture is gone. What do you think?");
+    at("hint").textContent = "The picture is gone. Take your time.";
+    localStorage.setItem(SEEN, seen);
+  };
+  let hide;
   at("hint").textContent = study.seconds ? "The picture is shown for a moment only." : "";
-  const hide = study.seconds
-    ? setTimeout(() => {
-        for (const { picture } of found) picture.classList.add("gone");
-        say("The picture is gone. What do you think?");
-        at("hint").textContent = "The picture is gone. Take your time.";
-      }, study.seconds * 1000)
-    : undefined;
+  if (study.seconds && localStorage.getItem(SEEN) === seen) take();
+  else if (study.seconds) hide = setTimeout(take, study.seconds * 1000);
   const answer = await new Promise((done) => (choose = done));
   choose = undefined;
   clearTimeout(hide);
@@ -169,7 +176,7 @@ async function go(progress) {
       body: JSON.stringify(given),
     });
     // 409: another window of the same participant was faster; the server says where they are.
-    progress = response.ok ? await response.json() : await askJson(`api/participants/${who}`);
+    progress = response.ok ? response.content : await askJson(`api/participants/${who}`);
     await wait(PAUSE);
   }
   at("count").textContent = `${progress.total} of ${progress.total}`;
@@ -196,7 +203,7 @@ async function start() {
   who = localStorage.getItem(KEY);
   if (who) {
     const response = await ask(`api/participants/${who}`);
-    if (response.ok) return go(await response.json());
+    if (response.ok) return go(response.content);
     localStorage.removeItem(KEY); // of another study on this machine
   }
   at("consent").textContent = study.consent;
@@ -210,14 +217,18 @@ async function start() {
     `${shown}${practice} Answer by button or key: ${first.shown} for ${first.label.toLowerCase()}, ` +
     `${second.shown} for ${second.label.toLowerCase()}.`;
   show("welcome");
-  at("begin").addEventListener("click", async () => {
-    at("begin").disabled = true;
-    ({ id: who } = await askJson("api/participants", { method: "POST" }));
-    localStorage.setItem(KEY, who);
-    await go(await askJson(`api/participants/${who}`));
-  });
   at("begin").focus();
+  await new Promise((done) => at("begin").addEventListener("click", done, { once: true }));
+  at("begin").disabled = true;
+  ({ id: who } = await askJson("api/participants", { method: "POST" }));
+  localStorage.setItem(KEY, who);
+  await go(await askJson(`api/participants/${who}`));
 }
+
+at("another").addEventListener("click", () => {
+  localStorage.removeItem(KEY);
+  location.reload();
+});
 
 start().catch((error) => {
   at("trouble").hidden = false;
