@@ -99,6 +99,16 @@ def main(
         .mean()
         .item(),
     }
+    # Both against the scene that was given, so that what the person hides cannot matter.
+    for name, given in (("with", scene), ("with_a_wrong_one", wrong)):
+        near, far = (_error(systems[name], given, where) for where in _bands(mask))
+        report[f"{name}_halo"] = {
+            "near": near.mean().item(),
+            "far": far.mean().item(),
+            "near_minus_far": paired_difference(near, far, clusters=who),
+        }
+        report[f"{name}_colour"] = _colour(systems[name], given, regions["outside"])
+        print(name, report[f"{name}_halo"], "colour", report[f"{name}_colour"])
     for region in regions:
         row = {name: round(found[region].mean().item(), 4) for name, found in errors.items()}
         print(f"{region:10} {row}  {report['with_minus_without'][region]}")
@@ -135,6 +145,20 @@ def _regions(mask: Float[Tensor, "pairs height width"]) -> dict[str, Bool[Tensor
         "inside": narrow > 0.98,
         "edge": (wide >= 0.02) & (narrow <= 0.98),
     }
+
+
+def _bands(mask: Float[Tensor, "pairs height width"]) -> list[Bool[Tensor, "_ _ _"]]:
+    """Gives the scene within `EDGE` pixels of the person, and all of it that is further away."""
+    wide = F.max_pool2d(mask[:, None], 2 * EDGE + 1, 1, EDGE)[:, 0]
+    return [(mask < 0.02) & (wide >= 0.02), wide < 0.02]
+
+
+def _colour(image: Tensor, scene: Tensor, where: Bool[Tensor, "pairs height width"]) -> float:
+    """Tells how much of a scene's colour is painted: 1 is all of it, 0 none but its greys."""
+    painted, given = (
+        (one - one.mean(dim=1, keepdim=True)) * where[:, None] for one in (image, scene)
+    )
+    return ((painted * given).sum() / given.square().sum()).item()
 
 
 def _error(

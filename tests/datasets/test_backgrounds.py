@@ -40,7 +40,7 @@ def test_one_colour_round_a_hole_fills_it(size):
     hole[:, size[0] // 4 : size[0] // 2 + 1, size[1] // 4 : size[1] // 2 + 1] = True
     image[hole[:, None].expand_as(image)] = 7
     filled = fill_holes(image, hole)
-    wanted = 7.0 if hole.all() else 0.25  # nothing but hole: nothing to fill it with
+    wanted = 0.0 if hole.all() else 0.25  # nothing but hole: nothing to fill it with
     torch.testing.assert_close(filled, torch.full_like(image, wanted))
 
 
@@ -76,6 +76,16 @@ def test_a_photo_without_a_usable_pose_stays(people):
     images = torch.randint(0, 256, (2, 3, *SIZE), dtype=torch.uint8)
     nobody = Pose(pose.joints, torch.zeros_like(pose.visible))
     assert fill_people(images, nobody, OPENPOSE18).equal(images)
+
+
+def test_a_photo_that_is_all_person_shows_nothing_of_them(people):
+    small = people(2)
+    pose = Pose(
+        (small.joints - torch.tensor([32.0, 64.0])) * 4 + torch.tensor([32.0, 64.0]), small.visible
+    )
+    assert person_hole(pose, OPENPOSE18, SIZE).all()
+    images = torch.randint(0, 256, (2, 3, *SIZE), dtype=torch.uint8)
+    assert (fill_people(images, pose, OPENPOSE18) == 128).all()
 
 
 def test_of_the_bundled_people_nothing_is_left_in_their_scenes():

@@ -17,6 +17,7 @@ MARGIN = 0.25  # torso lengths beyond the body: hair, loose clothes, bags, error
 # thirds more than the median of 1.4 to the ankles, see `framing`) and to either side.
 _LEGS, _APART = 1.9, 0.5
 _BATCH = 256
+_GREY = 127.5
 
 
 def fill_people(
@@ -25,7 +26,7 @@ def fill_people(
     """Takes the person out of every photo and fills the hole from its surroundings.
 
     Nothing of the person is left but what their joints do not tell of: a shadow, a bag held away.
-    A photo without a usable pose is given as it is.
+    A photo that is all person becomes grey; one without a usable pose is given as it is.
 
     Args:
         images: RGB.
@@ -38,9 +39,10 @@ def fill_people(
     """
     filled = []
     for rows in torch.arange(len(images)).split(_BATCH):
-        pose, image = poses[rows], images[rows].float()
+        pose, image = poses[rows], images[rows].float() - _GREY
         hole = person_hole(pose, skeleton, (images.shape[2], images.shape[3]))
-        filled.append(fill_holes(image, hole).round().clamp(0, 255).to(torch.uint8))
+        scene = fill_holes(image, hole) + _GREY
+        filled.append(scene.round().clamp(0, 255).to(torch.uint8))
     return torch.cat(filled)
 
 
@@ -113,12 +115,11 @@ def fill_holes(
 
     Args:
         image: Anything; what lies in holes is not looked at.
-        hole: An image that is one hole comes back as its own mean.
+        hole: An image that is one hole, of which nothing is known, comes back as 0.
 
     Source:
         Gortler et al., "The Lumigraph", 1996: push-pull.
     """
-    hole = hole & ~hole.all(dim=(1, 2), keepdim=True)
     known = (~hole)[:, None].to(image.dtype)
     return _push_pull(image * known, known)
 
