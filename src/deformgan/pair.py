@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from deformgan.pose import Pose
@@ -37,13 +37,41 @@ class View:
 
 
 @dataclass(frozen=True)
+class Truth:
+    """What only a renderer knows of a batch of pairs.
+
+    Attributes:
+        source_from_target: (x, y) in pixels of the source where the surface is that every
+            `stride`-th pixel of the target shows, from the first; 0 where there is no match.
+        matched: Where there is one: seen in the source, or guessed through the body.
+        visible: Where the source shows that very piece of surface.
+        body: Where the target shows the person.
+        matte: How much of every target pixel the person covers, in [0, 1].
+        source_matte: The same of the source.
+        scene: The target without the person, RGB in [-1, 1].
+        stride: See `source_from_target`.
+    """
+
+    source_from_target: Float[Tensor, "batch 2 rows columns"]
+    matched: Bool[Tensor, "batch rows columns"]
+    visible: Bool[Tensor, "batch rows columns"]
+    body: Bool[Tensor, "batch rows columns"]
+    matte: Float[Tensor, "batch 1 height width"]
+    source_matte: Float[Tensor, "batch 1 height width"]
+    scene: Float[Tensor, "batch 3 height width"]
+    stride: int = 1
+
+
+@dataclass(frozen=True)
 class Pair:
     """Two views of the same people in different poses.
 
     Attributes:
         source: The photo whose person is to be moved.
         target: The same person in the pose that is asked for.
+        truth: What is known of rendered people; None for photos.
     """
 
     source: View
     target: View
+    truth: Truth | None = None

@@ -3,11 +3,13 @@
 from functools import cached_property
 from pathlib import Path
 
+import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
 from deformgan.datasets.image_cache import load_images
 from deformgan.datasets.market1501 import Market1501
+from deformgan.datasets.surfaces import SURFACES, SurfaceSet, read_surface
 from deformgan.errors import InputError
 
 MASKS, BACKGROUNDS = "masks", "backgrounds"
@@ -17,7 +19,8 @@ class Synthetic(Market1501):
     """Rendered people in the layout of Market-1501, with what only a renderer knows.
 
     Beside `bounding_box_train` and `annotation.csv` there may be `masks` and `backgrounds`, with a
-    picture for every image: its name but for the suffix. They are read at first use.
+    picture for every image, and `surfaces`: its name but for the suffix. They are read at first
+    use.
     """
 
     @cached_property
@@ -31,6 +34,27 @@ class Synthetic(Market1501):
         """The same places without the person, RGB; None if the folder is absent."""
         return self._beside(BACKGROUNDS)
 
+    @cached_property
+    def surfaces(self) -> SurfaceSet | None:
+        """Which place on the body at rest every pixel shows; None if the folder is absent.
+
+        Photos must have the size of the images: places cannot be resized.
+        """
+        folder = self._root() / SURFACES
+        if not folder.is_dir():
+            return None
+        found = [read_surface(folder / f"{path.stem}.npz") for path in self.paths]
+        wrong = next((s.layer.shape for s in found if tuple(s.layer.shape) != self.size), None)
+        if wrong is not None:
+            raise InputError(
+                f"{folder} holds surfaces of {wrong[0]}x{wrong[1]}, but the images are read at "
+                f"{self.size[0]}x{self.size[1]}; read them at their own size."
+            )
+        return SurfaceSet(
+            torch.stack([surface.place.half() for surface in found]),
+            torch.stack([surface.layer for surface in found]),
+        )
+
     @staticmethod
     def matches(root: Path) -> bool:
         """Tells whether a folder looks like this data set; without either folder it is Market's."""
@@ -38,10 +62,12 @@ class Synthetic(Market1501):
             (root / name).is_dir() for name in (MASKS, BACKGROUNDS)
         )
 
-    def _beside(self, name: str) -> UInt8[Tensor, "images 3 height width"] | None:
+    def _root(self) -> Path:
         images = self.paths[0].parent
-        root = images.parent if images.name.startswith("bounding_box") else images
-        folder = root / name
+        return images.parent if images.name.startswith("bounding_box") else images
+
+    def _beside(self, name: str) -> UInt8[Tensor, "images 3 height width"] | None:
+        folder = self._root() / name
         if not folder.is_dir():
             return None
         files = {path.stem: path for path in folder.rglob("*") if path.is_file()}

@@ -20,6 +20,7 @@ from PIL import Image
 from torch import Tensor
 
 from deformgan.datasets.batches import to_bytes
+from deformgan.datasets.surfaces import SURFACES, write_surface
 from deformgan.errors import InputError
 from deformgan.pose import Pose, Skeleton
 from deformgan.pose_formats.annotation_csv import read_annotation_csv, write_annotation_csv
@@ -179,10 +180,11 @@ def render_dataset(
     """Renders a data set, in processes of its own; finished pictures that are there are kept.
 
     Writes, below `out`, `bounding_box_train/NAME.jpg`, `masks/NAME.png` (how much of every pixel
-    the person covers), `backgrounds/NAME.jpg` (the same view without the person), `manifest.json`
-    (the plan and the versions of the libraries) and last `annotation.csv`: the joints in hundredths
-    of a pixel. What a visible joint is stands at `Rendered`. Framed as "pedestrian", every
-    picture shows both shoulders and both hips.
+    the person covers), `backgrounds/NAME.jpg` (the same view without the person),
+    `surfaces/NAME.npz` (which place on the body at rest every pixel shows, see
+    `datasets.surfaces`), `manifest.json` (the plan and the versions of the libraries) and last
+    `annotation.csv`: the joints in hundredths of a pixel. What a visible joint is stands at
+    `Rendered`. Framed as "pedestrian", every picture shows both shoulders and both hips.
 
     All files are the same to the byte however many processes worked and however often they were
     interrupted, on one machine.
@@ -199,7 +201,7 @@ def render_dataset(
         written after the last one.
     """
     _claim(out, plan)
-    for folder in (IMAGES, MASKS, BACKGROUNDS, _UNFINISHED):
+    for folder in (IMAGES, MASKS, BACKGROUNDS, SURFACES, _UNFINISHED):
         (out / folder).mkdir(exist_ok=True)
     poses = _finished(out, plan.skeleton)
     missing: dict[int, list[int]] = {}
@@ -239,6 +241,7 @@ def _files(out: Path, name: str) -> list[Path]:
         out / IMAGES / name,
         (out / MASKS / name).with_suffix(".png"),
         out / BACKGROUNDS / name,
+        (out / SURFACES / name).with_suffix(".npz"),
     ]
 
 
@@ -249,11 +252,12 @@ def _render_person(out: Path, plan: Plan, number: int, views: list[int]) -> dict
     poses = {}
     for view, rendered in zip(views, taken, strict=True):
         name = plan.name(number, view)
-        image, mask, background = _files(out, name)
+        image, mask, background, surface = _files(out, name)
         save_jpeg(rendered.image[0], image)
         save_jpeg(rendered.background[0], background)
         covered = (rendered.mask[0] * 255).round().to(torch.uint8).numpy()
         _save(Image.fromarray(covered), mask, optimize=1)
+        write_surface(surface, rendered.surface[0], rendered.layer[0])
         poses[name] = rendered.pose
     known = out / _UNFINISHED / f"{number:04d}.csv"
     kept = _read_poses(known, plan.skeleton) if known.is_file() else {}

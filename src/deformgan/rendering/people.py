@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from deformgan.datasets.surfaces import FACE
 from deformgan.rendering.body import load_body_model
 from deformgan.rendering.crowd import Passerby
 from deformgan.rendering.identity import Identity
@@ -14,10 +15,12 @@ from deformgan.rendering.posture import Posture, bone_rotations
 from deformgan.rendering.rasterizer import Fragments
 from deformgan.rendering.scene import Camera, Light, Place
 from deformgan.rendering.things import Thing
-from deformgan.rendering.wardrobe import Dressed, dress, normals
+from deformgan.rendering.wardrobe import LAYERS, Dressed, dress, normals
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
 _RIGHT_HIP, _LEFT_HIP = OPENPOSE18.indices(["right_hip", "left_hip"])
+_EARS = OPENPOSE18.indices(["right_ear", "left_ear"])
+_CHIN = 0.06  # metres below the mouth
 
 # How far, in metres, a joint may lie behind the nearest surface and still be annotated. Detectors
 # point at a knee behind the other one, and at hips and shoulders from every side, but neither at an
@@ -119,7 +122,22 @@ def _solid(shot: Shot, person: _Posed) -> Solid:
         annotated=_ANNOTATED_DEPTH,
         unhidden=_SEEN_DEPTH,
         surface=lambda fragments: _surface(shot, person, fragments),
+        rest=dressed.apart(),
+        layer=_layers(dressed),
     )
+
+
+def _layers(dressed: Dressed) -> np.ndarray:
+    # The layer of every triangle; skin in front of the ears and above the chin is a face.
+    body = dressed.body
+    at_rest = body.model.joint_weights @ body.vertices
+    ears = at_rest[_EARS].mean(axis=0)
+    chin = body.vertices[body.model.mouth].mean(axis=0)[2] - _CHIN
+    middle = dressed.vertices[dressed.triangles].mean(axis=1)
+    face = (
+        (dressed.layer == LAYERS.index("skin")) & (middle[:, 1] < ears[1]) & (middle[:, 2] > chin)
+    )
+    return np.where(face, FACE, dressed.layer)
 
 
 def _surface(

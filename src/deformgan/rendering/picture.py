@@ -6,9 +6,10 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
+from deformgan.datasets.surfaces import NOTHING
 from deformgan.pose import Pose
 from deformgan.rendering.compiled import compiled
 from deformgan.rendering.crowd import Passerby, look_at
@@ -17,8 +18,6 @@ from deformgan.rendering.rasterizer import Fragments, rasterize
 from deformgan.rendering.scene import Camera, Light, Place
 from deformgan.rendering.things import Thing
 
-SUPERSAMPLING = 4
-_BACKGROUND_SAMPLING = 2  # the background is blurred anyway
 _SHADOW_SIZE = 256
 _AROUND_JOINT = 0.04  # metres; what covers most of this square hides the joint
 
@@ -38,6 +37,11 @@ class Rendered:
         background: The same picture without the person and their shadow: same light, same blur,
             same noise, same things before them. RGB in [-1, 1].
         unhidden: The joints in the frame that no surface hides at all.
+        surface: Where on the body at rest the surface is that the centre of every pixel shows, in
+            metres; x points to the body's left. 0 where the pixel shows no body. Motion blur, lens
+            and noise are left out: this is geometry.
+        layer: Which layer of the body that surface belongs to (of people, see `LAYERS`), `FACE` on
+            faces, `NOTHING` where the pixel shows the scene or what stands before the body.
     """
 
     image: Float[Tensor, "batch 3 height width"]
@@ -45,12 +49,20 @@ class Rendered:
     mask: Float[Tensor, "batch height width"]
     background: Float[Tensor, "batch 3 height width"]
     unhidden: Bool[Tensor, "batch joints"]
+    surface: Float[Tensor, "batch 3 height width"]
+    layer: UInt8[Tensor, "batch height width"]
 
     def __getitem__(self, row: int) -> "Rendered":
         rows = slice(row, row + 1)
         pose = Pose(self.pose.joints[rows], self.pose.visible[rows])
         return Rendered(
-            self.image[rows], pose, self.mask[rows], self.background[rows], self.unhidden[rows]
+            self.image[rows],
+            pose,
+            self.mask[rows],
+            self.background[rows],
+            self.unhidden[rows],
+            self.surface[rows],
+            self.layer[rows],
         )
 
 
@@ -129,6 +141,8 @@ class Solid:
         unhidden: (joints,) the same for joints that count as hidden by nothing.
         surface: Gives what is seen of it for fragments: colour (N, 3), normals (N, 3) of unit
             length towards the camera, and places (N, 3).
+        rest: (vertices, 3) in metres, the body at rest, its left and right sides apart.
+        layer: (triangles,) which layer each belongs to; `FACE` on the face.
     """
 
     world: np.ndarray
@@ -138,6 +152,13 @@ class Solid:
     annotated: np.ndarray
     unhidden: np.ndarray
     surface: Callable[[Fragments], tuple[np.ndarray, np.ndarray, np.ndarray]]
+    rest: np.ndarray
+    layer: np.ndarray
+
+
+def supersampling(size: tuple[int, int]) -> int:
+    """Return how many samples a side of a pixel has: 4, or 2 in pictures of 256 rows and more."""
+    return 4 if size[0] < 256 else 2
 
 
 def take_pictures(
@@ -155,7 +176,7 @@ def take_pictures(
         _take(view, solid, fit_frame(view.camera, box, size), size)
         for view, solid, box in zip(views, solids, boxes, strict=True)
     ]
-    images, backgrounds, masks, joints, visible, unhidden = (
+    images, backgrounds, masks, joints, visible, unhidden, surfaces, layers = (
         np.stack(parts) for parts in zip(*taken, strict=True)
     )
     return Rendered(
@@ -164,6 +185,8 @@ def take_pictures(
         pose=Pose(torch.from_numpy(joints).float(), torch.from_numpy(visible)),
         mask=torch.from_numpy(masks).float(),
         unhidden=torch.from_numpy(unhidden),
+        surface=torch.from_numpy(surfaces).permute(0, 3, 1, 2).float(),
+        layer=torch.from_numpy(layers),
     )
 
 
@@ -200,8 +223,9 @@ def fit_frame(camera: Camera, box: np.ndarray, size: tuple[int, int]) -> Frame:
 def _take(shot: View, solid: Solid, frame: Frame, size: tuple[int, int]):
     world = solid.world
     tangents, depth = shot.camera.look(world)
-    fine = frame.times(SUPERSAMPLING)
-    fine_size = (size[0] * SUPERSAMPLING, size[1] * SUPERSAMPLING)
+    samples = supersampling(size)
+    fine = frame.times(samples)
+    fine_size = (size[0] * samples, size[1] * samples)
     fragments = rasterize(fine.pixels(tangents), 1 / depth, solid.triangles, fine_size, solid.keep)
     color = _color(shot, solid, fragments)
     alpha = (fragments.triangle >= 0).astype(np.float64)
@@ -209,12 +233,12 @@ def _take(shot: View, solid: Solid, frame: Frame, size: tuple[int, int]):
     free = nearest == 0
     step = np.rint(np.array(shot.light.motion) * fine_size[0] / 128).astype(int)
     color, alpha = (_moved(layer, step) * _like(free, layer) for layer in (color, alpha))
-    mask = _shrink(alpha, SUPERSAMPLING)
-    covered = mask + _shrink((~free).astype(np.float64), SUPERSAMPLING)
+    mask = _shrink(alpha, samples)
+    covered = mask + _shrink((~free).astype(np.float64), samples)
 
     behind, empty = _background(shot, solid, frame, size)
-    before = _shrink(before, SUPERSAMPLING)
-    image = _shrink(color, SUPERSAMPLING) + before + behind * (1 - covered[..., None])
+    before = _shrink(before, samples)
+    image = _shrink(color, samples) + before + behind * (1 - covered[..., None])
     background = before + empty * (1 - (covered - mask)[..., None])
     image, background = (_develop(picture, shot, size) for picture in (image, background))
 
@@ -226,7 +250,24 @@ def _take(shot: View, solid: Solid, frame: Frame, size: tuple[int, int]):
     hidden = _hidden_by(spots, joint_depth, fragments)
     visible = inside & (hidden < solid.annotated)
     unhidden = inside & (hidden < solid.unhidden)
-    return image, background, mask, places, visible, unhidden
+    surface, layer = _truth(shot, solid, frame, size)
+    return image, background, mask, places, visible, unhidden, surface, layer
+
+
+def _truth(
+    shot: View, solid: Solid, frame: Frame, size: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    # What the centre of every pixel shows: the place at rest (height, width, 3) and its layer.
+    tangents, depth = shot.camera.look(solid.world)
+    fragments = rasterize(frame.pixels(tangents), 1 / depth, solid.triangles, size, solid.keep)
+    _, nearest = _before(shot, frame, size)
+    shown = fragments.triangle >= 0
+    surface, layer = np.zeros((*size, 3)), np.full(size, NOTHING, dtype=np.uint8)
+    surface[shown] = fragments.interpolate(solid.rest, solid.triangles)
+    layer[shown] = solid.layer[fragments.triangle[shown]]
+    covered = nearest > 0
+    surface[covered], layer[covered] = 0, NOTHING
+    return surface, layer
 
 
 def _like(flat: np.ndarray, layer: np.ndarray) -> np.ndarray:
@@ -340,7 +381,7 @@ def _background(
 ) -> tuple[np.ndarray, np.ndarray]:
     # What is behind the body, with its shadow and without.
     world = solid.world
-    factor = _BACKGROUND_SAMPLING
+    factor = supersampling(size) // 2  # the background is blurred anyway
     grid = frame.times(factor)
     height, width = size[0] * factor, size[1] * factor
     origin, rays = _rays(shot.camera, grid, (height, width))

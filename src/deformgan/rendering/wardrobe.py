@@ -24,6 +24,8 @@ LAYERS = (
 )
 
 _WAIST = 0.09  # metres above the hip joints, where skirts begin
+_APART = 0.15  # metres that each leg is moved outwards to tell one from the other
+_LEG_BONES = ("upperleg", "lowerleg", "foot", "toe")
 _TUCK = 0.05  # metres of skin that still exist under the edge of a garment
 
 
@@ -66,6 +68,22 @@ class Dressed:
             hanging = self.vertices[self.hangs] - self.grip
             world[self.hangs] = hanging @ root[:, :3].T + hand[:, :3] @ self.grip + hand[:, 3]
         return world
+
+    def apart(self) -> np.ndarray:
+        """Return the vertices at rest (N, 3) with the legs moved apart, in metres.
+
+        Thighs nearly touch at rest; apart, no place on one leg is near a place on the other, so
+        that places tell left from right.
+        """
+        side = np.zeros(len(self.vertices))
+        for name, sign in ((".L", 1.0), (".R", -1.0)):
+            bones = [
+                number
+                for number, bone in enumerate(self.body.model.bones)
+                if bone.endswith(name) and bone.startswith(_LEG_BONES)
+            ]
+            side += sign * self.weights[:, bones].sum(axis=1)
+        return self.vertices + _APART * side[:, None] * np.array([1.0, 0.0, 0.0])
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from deformgan.datasets.surfaces import FACE
 from deformgan.rendering.animals.anatomy import Build, sample_build
 from deformgan.rendering.animals.body import QUADRUPED20, Body, move
-from deformgan.rendering.animals.coat import Coat, paint, sample_coat
+from deformgan.rendering.animals.coat import PIECES, Coat, paint, sample_coat
 from deformgan.rendering.animals.stance import Stance, sample_stance
 from deformgan.rendering.crowd import Passerby
 from deformgan.rendering.picture import Rendered, Solid, take_pictures
@@ -23,6 +24,9 @@ _DEPTH = {"eye": 0.05, "nose": 0.1, "ear": 0.2}
 _ANNOTATED = np.array([_DEPTH.get(joint.split("_")[-1], 9.0) for joint in QUADRUPED20.joints])
 _UNHIDDEN = _ANNOTATED.clip(max=0.15)
 _PLACES = 600
+_APART = 0.15  # metres that the legs of both sides are moved apart
+_LEGS = ("leg", "paw")
+_FACE = ("head", "eye", "ear", "horn")
 
 
 @dataclass(frozen=True)
@@ -131,7 +135,22 @@ def _solid(shot: AnimalShot, body: Body) -> Solid:
         annotated=_ANNOTATED,
         unhidden=_UNHIDDEN,
         surface=lambda fragments: _surface(shot, body, rest, fragments),
+        rest=_apart(rest, body.piece),
+        layer=_layers(body),
     )
+
+
+def _layers(body: Body) -> np.ndarray:
+    # The piece of every triangle; the head's are face.
+    piece = body.piece[body.triangles[:, 0]]
+    face = np.isin(piece, [number for number, name in enumerate(PIECES) if name in _FACE])
+    return np.where(face, FACE, piece)
+
+
+def _apart(rest: np.ndarray, piece: np.ndarray) -> np.ndarray:
+    # Places at rest with left and right legs apart, so that places tell them from each other.
+    leg = np.isin(piece, [number for number, name in enumerate(PIECES) if name in _LEGS])
+    return rest + _APART * (np.sign(rest[:, 1]) * leg)[:, None] * np.array([0.0, 1.0, 0.0])
 
 
 def _surface(

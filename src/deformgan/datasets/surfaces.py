@@ -1,0 +1,80 @@
+"""Surfaces: which place on the body at rest every pixel of a rendered picture shows."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float16, UInt8
+from torch import Tensor
+
+from deformgan.errors import InputError
+
+SURFACES = "surfaces"  # the folder, beside those of masks and backgrounds
+NOTHING = 255  # the layer of a pixel that shows no surface of the body
+FACE = 254  # the layer of faces, whatever they are covered with
+
+
+@dataclass(frozen=True)
+class Surface:
+    """What the centre of every pixel shows.
+
+    Attributes:
+        place: Where on the body at rest, in metres, 0 where the pixel shows no body. The second
+            axis is the one along which a body is seen through: front to back of people, side to
+            side of animals.
+        layer: Which layer of clothes or skin, `FACE`, or `NOTHING`.
+    """
+
+    place: Float[Tensor, "3 height width"]
+    layer: UInt8[Tensor, "height width"]
+
+
+@dataclass(frozen=True)
+class SurfaceSet:
+    """The surfaces of many pictures.
+
+    Attributes:
+        place: See `Surface`, in half precision.
+        layer: See `Surface`.
+    """
+
+    place: Float16[Tensor, "images 3 height width"]
+    layer: UInt8[Tensor, "images height width"]
+
+    def __getitem__(self, row: int) -> Surface:
+        return Surface(self.place[row].float(), self.layer[row])
+
+
+def write_surface(
+    path: Path, place: Float[Tensor, "3 height width"], layer: UInt8[Tensor, "height width"]
+) -> None:
+    """Write a compressed `.npz`, whole or not at all: `place` (height, width, 3) float16, `layer`.
+
+    Half precision is exact to 0.5 mm within a metre of the origin.
+    """
+    beside = path.with_name(f".{path.name}.part")
+    with beside.open("wb") as file:
+        np.savez_compressed(
+            file, place=place.permute(1, 2, 0).numpy().astype(np.float16), layer=layer.numpy()
+        )
+    os.replace(beside, path)
+
+
+def read_surface(path: Path) -> Surface:
+    """Read what `write_surface` wrote."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            place, layer = arrays["place"], arrays["layer"]
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+        raise InputError(f"{path} is not a surface of a rendered picture ({error}).") from None
+    if place.dtype != np.float16 or place.shape != (*layer.shape, 3) or layer.dtype != np.uint8:
+        raise InputError(
+            f"{path} has place {place.dtype} {place.shape} and layer {layer.dtype} {layer.shape}; "
+            "a surface is float16 (height, width, 3) and uint8 (height, width)."
+        )
+    return Surface(
+        torch.from_numpy(place.astype(np.float32)).permute(2, 0, 1), torch.from_numpy(layer)
+    )
