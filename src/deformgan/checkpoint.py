@@ -16,6 +16,7 @@ from torch import Tensor
 
 from deformgan.errors import InputError
 from deformgan.models.generator import Generator, GeneratorConfig
+from deformgan.models.layers import LayersConfig
 
 BUNDLED = Path(__file__).parent / "weights"
 
@@ -156,8 +157,13 @@ def _config(path: Path, values: dict[str, Any]) -> GeneratorConfig:
         raise InputError(
             f"{path} was made by another version: it sets {', '.join(sorted(unknown))}."
         )
-    values = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
-    return GeneratorConfig(**values)
+    if values.get("layers") is not None:
+        values["layers"] = LayersConfig(**_tuples(values["layers"]))
+    return GeneratorConfig(**_tuples(values))
+
+
+def _tuples(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
 
 
 def find_weights_file(weights: str | Path) -> Path:

@@ -27,7 +27,7 @@ def train(
     /,
     *,
     out: Path,
-    data: Path | None = None,
+    data: tuple[Path, ...] = (),
     rendered: Path | None = None,
     skeleton: str | None = None,
     vgg: Path | None = None,
@@ -57,8 +57,8 @@ def train(
     Args:
         recipe: Name of the run to make, such as quickstart or pedestrian-small.
         out: Folder of the run; created.
-        data: Data set of any kind that `data check` knows; by default the bundled people.
-        rendered: A second data set of rendered people, mixed in as the recipe says.
+        data: Data sets of any kind that `data check` knows; by default the bundled people.
+        rendered: A further data set of rendered people, mixed in as the recipe says.
         skeleton: Of the poses, a name or a JSON file; by default the recipe's.
         vgg: VGG-19 weights for the losses (.npz or torchvision's .pth); else torch's hub folder.
         init: Generator to start from: bundled name or file; by default random weights.
@@ -112,8 +112,9 @@ def train(
     if layers := plan.weights.vgg_layers:
         features = Vgg19Features(vgg, layers, plan.vgg_channel_order).to(fabric.device)
     start = None if init is None else _start(init, plan)
-    folders = [folder for folder in (data or FOLDER, rendered) if folder is not None]
-    photos = open_data(plan, folders, fabric)
+    folders = list(data) or [FOLDER]
+    photos = open_data(plan, folders, fabric, rendered)
+    folders += [] if rendered is None else [rendered]
     metadata = {
         **provenance(),
         "data": [folder.resolve().name for folder in folders],
@@ -146,7 +147,11 @@ def _start(weights: str, plan: "TrainConfig") -> "Generator":
 
     generator, _ = load_generator(weights, background=True)
     # A background is learned on top of what is known without one.
-    asked = replace(plan.generator, background=generator.config.background)
+    asked = replace(
+        plan.generator, background=generator.config.background, layers=generator.config.layers
+    )
+    if generator.config.layers is not None:
+        asked = replace(asked, layers=plan.generator.layers)
     if generator.config != asked or generator.config.background > plan.generator.background:
         raise InputError(
             f"{weights} is a generator of another shape than {plan.recipe} trains; start from one "

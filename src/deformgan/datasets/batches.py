@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Protocol, runtime_checkable
 
@@ -11,14 +11,17 @@ import torch
 from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 
+from deformgan.datasets.correspondence import correspond
 from deformgan.datasets.image_store import Storage, open_store
+from deformgan.datasets.surfaces import Surface, SurfaceSet
 from deformgan.errors import InputError
-from deformgan.pair import Pair, View
+from deformgan.pair import Pair, Truth, View
 from deformgan.pose import Pose, Skeleton
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
 # Streams of random numbers of one seed; a data set's own stream is _ORDER plus its position.
 _FLIP, _ORDER = 0, 1
+_DENSE = 192  # rows from which every second pixel is enough to teach a field
 
 
 @runtime_checkable
@@ -42,6 +45,25 @@ class PairedImages(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class _Known:
+    # What is known of one set of rendered people, on the host.
+    surfaces: SurfaceSet
+    masks: UInt8[Tensor, "images height width"]
+    scenes: UInt8[Tensor, "images 3 height width"]
+
+    @staticmethod
+    def of(datasets: Sequence[PairedImages]) -> "_Known":
+        names = ("surfaces", "masks", "backgrounds")
+        found = [getattr(dataset, name, None) for dataset in datasets for name in names]
+        if len(datasets) > 1 or any(part is None for part in found):
+            raise InputError(
+                "Exact truth is known of one set of rendered people with surfaces, masks and "
+                "backgrounds; render them with `deformgan data synthesize`."
+            )
+        return _Known(*found)  # ty: ignore[invalid-argument-type]
+
+
 class PairBatches:
     """Training batches of one data set, or of several mixed in fixed proportions.
 
@@ -62,6 +84,7 @@ class PairBatches:
         device: str | torch.device = "cpu",
         storage: Storage = "auto",
         backgrounds: bool = False,
+        truth: bool = False,
         place: int = 0,
         places: int = 1,
     ):
@@ -78,6 +101,8 @@ class PairBatches:
             device: Where batches are made.
             storage: Where images stay, see `open_store`; batches are the same.
             backgrounds: Whether the targets come with their backgrounds.
+            truth: Whether pairs of rendered people come with what is known of them; for one data
+                set with surfaces, masks and backgrounds.
             place: Which of the equal parts of every batch is given.
             places: How many parts every batch is cut into, one for each process of a run.
         """
@@ -111,6 +136,7 @@ class PairBatches:
                     "A data set has no backgrounds; rendered people have a folder of them."
                 )
             self.scenes = open_store([s for s in scenes if s is not None], self.device, storage)
+        self.known = _Known.of(datasets) if truth else None
         self.poses = [dataset.poses.to(self.device) for dataset in datasets]
         self.pairs = [dataset.pairs for dataset in datasets]
         self.names: list[Sequence[str] | None] = [
@@ -138,14 +164,41 @@ class PairBatches:
         )
         if self.scenes is not None:
             target = replace(target, background=self._scenes(step, chosen))
-        if not self.flip:
-            return Pair(source, target)
+        flipped = torch.zeros(len(target.pose), dtype=torch.bool, device=self.device)
+        if self.flip:
+            flipped = self._flipped(step)
+            source, target = (flip_where(flipped, v, self.skeleton) for v in (source, target))
+        truth = None if self.known is None else self._truth(chosen[0], flipped)
+        return Pair(source, target, truth)
+
+    def _flipped(self, step: int) -> Bool[Tensor, "batch"]:
         random = np.random.default_rng((self.seed, _FLIP, step)).random(sum(self.counts))
-        flipped = torch.from_numpy(random[self.part] < 0.5).to(self.device)
-        return Pair(
-            flip_where(flipped, source, self.skeleton),
-            flip_where(flipped, target, self.skeleton),
+        return torch.from_numpy(random[self.part] < 0.5).to(self.device)
+
+    def _truth(self, pairs: Int64[Tensor, "batch 2"], flipped: Bool[Tensor, "batch"]) -> Truth:
+        assert self.known is not None
+        known = self.known
+        stride = 1 if known.masks.shape[1] < _DENSE else 2
+        matches = []
+        for (source, target), flip in zip(pairs.tolist(), flipped.tolist(), strict=True):
+            both = [known.surfaces[row] for row in (source, target)]
+            if flip:
+                both = [Surface(s.place.flip(-1), s.layer.flip(-1)) for s in both]
+            matches.append(correspond(*both, stride))
+        found = [
+            torch.stack([getattr(match, name) for match in matches]).to(self.device)
+            for name in ("source_from_target", "matched", "visible", "body")
+        ]
+        turned = flipped.cpu()[:, None, None, None]
+        target_mask, source_mask, scene = (
+            torch.where(turned, images.flip(-1), images).to(self.device).float()
+            for images in (
+                known.masks[pairs[:, 1]][:, None],
+                known.masks[pairs[:, 0]][:, None],
+                known.scenes[pairs[:, 1]],
+            )
         )
+        return Truth(*found, target_mask / 255, source_mask / 255, scene / 127.5 - 1, stride)
 
     def _scenes(self, step: int, chosen: list[Tensor]) -> Float[Tensor, "batch 3 height width"]:
         assert self.scenes is not None
@@ -189,6 +242,57 @@ class PairBatches:
             chosen.append(self.pairs[stream - _ORDER][order[start:stop]])
             first += count
         return chosen
+
+
+class MixedBatches:
+    """Batches of several kinds, each step's of one kind: of one size, from one `PairBatches`.
+
+    Kinds take turns in a fixed order, so a batch depends on the step alone, as those of
+    `PairBatches` do.
+    """
+
+    TURN = 20  # steps after which the order comes again
+
+    def __init__(self, kinds: Sequence[PairBatches], shares: Sequence[float]):
+        """Take turns.
+
+        Args:
+            kinds: Where batches come from.
+            shares: Of the steps, in any unit; rounded to twentieths, and never to none.
+        """
+        self.kinds = list(kinds)
+        self.counts = batch_counts(self.TURN, shares)
+        # Each kind is spread evenly over the turn: its nth step is due at (n + 1/2) / count.
+        due = [
+            ((n + 0.5) / count, kind)
+            for kind, count in enumerate(self.counts)
+            for n in range(count)
+        ]
+        self.order = [kind for _, kind in sorted(due)]
+
+    def _find(self, step: int) -> tuple[PairBatches, int]:
+        turn, place = divmod(step, self.TURN)
+        kind = self.order[place]
+        done = self.order[:place].count(kind)
+        return self.kinds[kind], turn * self.counts[kind] + done
+
+    def __getitem__(self, step: int) -> Pair:
+        """Make the batch of one step, counted from 0; there is no last one."""
+        batches, own_step = self._find(step)
+        return batches[own_step]
+
+    def fingerprint(self) -> list[dict[str, Any]]:
+        """Tell apart what runs learn from; see `PairBatches.fingerprint`."""
+        return [
+            {**found, "share": count}
+            for batches, count in zip(self.kinds, self.counts, strict=True)
+            for found in batches.fingerprint()
+        ]
+
+    def describe(self, step: int) -> str:
+        """Name the photos of one step's batch."""
+        batches, own_step = self._find(step)
+        return batches.describe(own_step)
 
 
 def _both(pairs: Int64[Tensor, "pairs 2"]) -> Int64[Tensor, "images"]:

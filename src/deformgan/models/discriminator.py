@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from deformgan.heatmap import HeatmapKind, render_heatmaps
 from deformgan.models.blocks import LEAK, Down, Norm, init_weights
+from deformgan.models.layers import resize, resize_pose
 from deformgan.pair import View
 from deformgan.skeletons.setting import read_skeleton_setting
 
@@ -27,6 +28,11 @@ class DiscriminatorConfig:
         heatmap_kind: See `render_heatmaps`.
         skeleton: Of the poses; see `skeleton_setting`.
         background: Whether it sees the scene that the candidate should be in.
+        rows: Rows at which the paper's patches are judged; larger images are brought to it. 0
+            judges images as they come.
+        fine_widths: Channels of a further judge of small patches of images larger than that, at
+            their own resolution, which sees nothing but the candidate (ours: for texture). Without
+            any there is none.
     """
 
     widths: tuple[int, ...] = (64, 128, 256, 512)
@@ -36,6 +42,8 @@ class DiscriminatorConfig:
     heatmap_kind: HeatmapKind = "gaussian"
     skeleton: str = "openpose18"
     background: bool = False
+    rows: int = 0
+    fine_widths: tuple[int, ...] = ()
 
 
 class Discriminator(nn.Module):
@@ -58,6 +66,14 @@ class Discriminator(nn.Module):
         layers.append(Down(widths[-1], 1, None))
         self.layers = nn.ModuleList(layers)
         self.local = nn.ModuleList(nn.Conv2d(widths[level], 1, 1) for level in config.local_levels)
+        self.fine = nn.ModuleList()
+        self.fine_local = nn.ModuleList()
+        if config.fine_widths:
+            self.fine.append(nn.Conv2d(3, config.fine_widths[0], 4, stride=2))
+            for inputs, outputs in pairwise(config.fine_widths):
+                self.fine.append(Down(inputs, outputs, config.norm))
+            # Patches of about 10 and 22 pixels with three widths.
+            self.fine_local.extend(nn.Conv2d(width, 1, 1) for width in config.fine_widths[-2:])
         init_weights(self)
 
     def forward(self, source: View, candidate: View) -> tuple[Float[Tensor, "batch _"], ...]:
@@ -71,6 +87,8 @@ class Discriminator(nn.Module):
             Logits, above 0 for "real", patches in row order: of the paper's patches, then of those
             of each local level.
         """
+        whole = candidate.image
+        source, candidate = (self._at_rows(view) for view in (source, candidate))
         heatmaps = [self.heatmaps(view) for view in (source, candidate)]
         features = self.judge(
             source.image, heatmaps[0], candidate.image, heatmaps[1], candidate.background
@@ -78,7 +96,28 @@ class Discriminator(nn.Module):
         logits = [features[-1]]
         for level, head in zip(self.config.local_levels, self.local, strict=True):
             logits.append(head(F.leaky_relu(features[level], LEAK)))
+        if self.fine and whole.shape[2] > candidate.image.shape[2]:
+            logits += self._judge_finely(whole)
         return tuple(logit.flatten(1) for logit in logits)
+
+    def _at_rows(self, view: View) -> View:
+        rows = self.config.rows
+        before = (view.image.shape[2], view.image.shape[3])
+        if not rows or before[0] <= rows:
+            return view
+        size = (rows, round(rows * before[1] / before[0]))
+        return View(resize(view.image, size), resize_pose(view.pose, before, size), view.background)
+
+    def _judge_finely(self, image: Tensor) -> list[Tensor]:
+        features, found = image, []
+        for layer in self.fine:
+            features = layer(features)
+            found.append(features)
+        last = found[-len(self.fine_local) :]
+        return [
+            head(F.leaky_relu(level, LEAK))
+            for head, level in zip(self.fine_local, last, strict=True)
+        ]
 
     @torch.no_grad()
     def heatmaps(self, view: View) -> Float[Tensor, "batch joints height width"]:

@@ -13,15 +13,28 @@ from deformgan.affine import FitMethod, Frame, global_transform, normalize, part
 from deformgan.deformable_skip import Aggregation, Interpolation, overlay_parts, warp_parts
 from deformgan.heatmap import HeatmapKind, render_heatmaps
 from deformgan.models.blocks import Down, Noise, Norm, Up, Upsampling, init_weights
+from deformgan.models.layers import (
+    Detail,
+    FieldNetwork,
+    Fields,
+    Layers,
+    LayersConfig,
+    resize,
+    resize_pose,
+    sample_at,
+)
 from deformgan.models.learned_affine import AffineRefinement, LearnedAffine, warp_whole
 from deformgan.pair import View
-from deformgan.parts import Convention, part_masks
+from deformgan.part_field import SOFTNESS, part_distances, part_field
+from deformgan.parts import Convention, part_masks, unit_length
 from deformgan.pose import Pose, Skeleton
 from deformgan.skeletons.setting import read_skeleton_setting
 
 Warp = Literal["parts", "global", "learned", "none"]
+Want = Literal["picture", "layers", "held", "fields"]
 
 NOISY_BLOCKS = 3  # of the decoder, from the bottleneck up
+_HARD = 1e-3  # a softness at which the nearest part decides alone
 
 
 @dataclass(frozen=True)
@@ -50,6 +63,8 @@ class GeneratorConfig:
         skeleton: Of the poses; see `skeleton_setting`.
         refine: Lets a small network correct the parts' transforms (see `AffineRefinement`).
         background: Whether a photo of the scene goes into the target stream beside the pose.
+        layers: Makes the output a stack of layers at the photo's own resolution (see `Layers`);
+            None for the paper's output.
     """
 
     encoder_widths: tuple[int, ...] = (64, 128, 256, 512, 512, 512)
@@ -70,6 +85,7 @@ class GeneratorConfig:
     skeleton: str = "openpose18"
     refine: bool = False
     background: bool = False
+    layers: LayersConfig | None = None
 
     def __post_init__(self):
         if len(self.decoder_widths) != len(self.encoder_widths) - 1:
@@ -85,6 +101,12 @@ class GeneratorConfig:
             raise ValueError(
                 "blend needs a photo that was moved: its warp must be parts, global or learned."
             )
+        if self.layers is not None and not (self.blend and self.warp == "parts"):
+            raise ValueError(
+                "layers begin with parts and a blended photo: set warp parts and blend."
+            )
+        if self.layers is not None and self.upsampling != "resize":
+            raise ValueError("layers come in any shape: their upsampling must be resize.")
         if self.refine and self.warp != "parts":
             raise ValueError(
                 f"refine corrects the transforms of parts: its warp must be parts, not {self.warp}."
@@ -175,6 +197,14 @@ class Generator(nn.Module):
             self.learned_affine = LearnedAffine(joints)
         if config.refine:
             self.refinement = AffineRefinement(joints, len(self.skeleton.parts))
+        if config.layers is not None:
+            parts = len(self.skeleton.parts)
+            shown = 3 + joints + joints + 3 + 2 + parts
+            if config.layers.correction:
+                self.field = FieldNetwork(shown, parts, config.layers)
+            self.detail = Detail(inputs + widths[0], config.layers.detail_widths)
+            init_weights(self.detail)
+            self.detail.begin()
 
     @property
     def skeleton(self) -> Skeleton:
@@ -187,18 +217,27 @@ class Generator(nn.Module):
         target_pose: Pose,
         noise: Noise | None = None,
         background: Float[Tensor, "batch 3 height width"] | None = None,
-    ) -> Float[Tensor, "batch 3 height width"]:
+        want: Want = "picture",
+    ) -> Float[Tensor, "batch 3 height width"] | Layers | Fields:
         """Paints the person of `source` in the target pose.
 
         Args:
-            source: Height and width must be multiples of `config.stride`.
+            source: Height and width must be multiples of `config.stride`, but for layers.
             target_pose: In pixels of the image to be generated, which has the source's size.
             noise: Turns dropout on, also outside training.
             background: The scene to paint it in, RGB in [-1, 1], where the configuration has one.
+            want: Of a generator with layers, for training: "layers"; "held" layers, see `layers`;
+                or the "fields" alone.
 
         Returns:
-            RGB in [-1, 1].
+            RGB in [-1, 1], or what is wanted.
         """
+        if self.config.layers is not None:
+            if want == "fields":
+                return self.fields(*self._at_network_size(source, target_pose))
+            hold = want == "held"
+            layers = self.layers(source, target_pose, noise=noise, background=background, hold=hold)
+            return layers.picture if want == "picture" else layers
         size = (source.image.shape[-2], source.image.shape[-1])
         if size[0] % self.config.stride or size[1] % self.config.stride:
             raise ValueError(
@@ -289,9 +328,14 @@ class Generator(nn.Module):
         *skips, features = skips
         decoder = []
         for block, skip in zip(self.decoder, reversed(skips), strict=True):
-            decoder.append(block(features, noise))
-            features = torch.cat([decoder[-1], skip], dim=1)
-        if self.config.blend:
+            painted = block(features, noise)
+            if painted.shape[2:] != skip.shape[2:]:  # an odd number of rows or columns was halved
+                painted = F.interpolate(painted, skip.shape[2:], mode="nearest")
+            decoder.append(painted)
+            features = torch.cat([painted, skip], dim=1)
+        if self.config.layers is not None:
+            output = features
+        elif self.config.blend:
             output = self._blend(image, guide, features)
         else:
             output = torch.tanh(self.head(F.relu(features)))
@@ -307,6 +351,151 @@ class Generator(nn.Module):
             self.config.interpolation,
             self.config.aggregation,
         )
+
+    def network_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Return the height and width at which a layered generator looks at images of a size.
+
+        Its rows, and columns in proportion, rounded to what the warped skips can halve.
+        """
+        assert self.config.layers is not None
+        rows, step = self.config.layers.rows, 2 ** (self.config.warped_levels)
+        columns = rows * size[1] / size[0]
+        return rows, max(step, round(columns / step) * step)
+
+    def fields(
+        self,
+        image: Float[Tensor, "batch 3 height width"],
+        source_pose: Pose,
+        target_pose: Pose,
+        guide: Guide | None = None,
+    ) -> Fields:
+        """Find where the target's surface is in the source, whether it is seen, and the mattes.
+
+        Args:
+            image: The source photo at the network's size.
+            source_pose: In its pixels.
+            target_pose: In pixels of the target at the same size.
+            guide: Heat maps of both, where they are known already.
+        """
+        layers = self.config.layers
+        assert layers is not None
+        size = (image.shape[2], image.shape[3])
+        with torch.no_grad():
+            softness = SOFTNESS if layers.base == "soft" else _HARD
+            base = part_field(source_pose, target_pose, self.skeleton, size, softness)
+        if not layers.correction:
+            planes = torch.zeros_like(image)
+            return Fields(base, base, *planes.split(1, dim=1))
+        with torch.no_grad():
+            if guide is None:
+                maps = [
+                    render_heatmaps(pose, size, self.config.heatmap_sigma, self.config.heatmap_kind)
+                    for pose in (source_pose, target_pose)
+                ]
+            else:
+                maps = [guide.source_heatmaps, guide.target_heatmaps]
+            unit = unit_length(target_pose, self.skeleton).clamp(min=1)[:, None, None, None]
+            near = (part_distances(target_pose, self.skeleton, size) / unit).clamp(max=1)
+            y, x = (torch.arange(length, device=base.device, dtype=base.dtype) for length in size)
+            own = torch.stack(torch.broadcast_tensors(x, y[:, None]))
+            shown = [image, *maps, sample_at(image, base, size), (base - own) / unit, near]
+        correction, planes = self.field(torch.cat(shown, dim=1), near)
+        return Fields(base, base + correction, *planes.split(1, dim=1))
+
+    def layers(
+        self,
+        source: View,
+        target_pose: Pose,
+        size: tuple[int, int] | None = None,
+        *,
+        noise: Noise | None = None,
+        background: Float[Tensor, "batch 3 height width"] | None = None,
+        hold: bool = False,
+    ) -> Layers:
+        """Paint a picture of any size, layer by layer.
+
+        Args:
+            source: A photo of any size, and its pose.
+            target_pose: In pixels of a target image of the photo's size.
+            size: Height and width of the picture, which covers the target image's area; by default
+                the photo's.
+            noise: See `forward`.
+            background: See `forward`; at the network's size.
+            hold: Keeps gradients of the picture from what decides between the layers: left to
+                losses that like blur, it would turn to paint.
+        """
+        image = source.image
+        size = size or (image.shape[2], image.shape[3])
+        small, source_pose, target_pose = self._at_network_size(source, target_pose)
+        guide = self.guide(source_pose, target_pose, (small.shape[2], small.shape[3]))
+        fields = self.fields(small, source_pose, target_pose, guide)
+        features = self.paint(small, guide, noise, background).output
+        return self.compose(image, small, fields, features, size, hold)
+
+    def _at_network_size(self, source: View, target_pose: Pose) -> tuple[Tensor, Pose, Pose]:
+        before = (source.image.shape[2], source.image.shape[3])
+        size = self.network_size(before)
+        source_pose = resize_pose(source.pose, before, size)
+        return resize(source.image, size), source_pose, resize_pose(target_pose, before, size)
+
+    def compose(
+        self,
+        photo: Float[Tensor, "batch 3 _ _"],
+        small: Float[Tensor, "batch 3 height width"],
+        fields: Fields,
+        features: Float[Tensor, "batch channels height width"],
+        size: tuple[int, int],
+        hold: bool = False,
+    ) -> Layers:
+        """Put a picture together.
+
+        Args:
+            photo: The source photo at its own size.
+            small: At the network's.
+            fields: See `fields`.
+            features: Of the decoder, before the next activation.
+            size: Height and width of the picture.
+            hold: See `layers`.
+        """
+        layers = self.config.layers
+        assert layers is not None
+        net = (small.shape[2], small.shape[3])
+        fine = (2 * net[0], 2 * net[1])
+        field = fields.source_from_target
+        visible, matte = fields.visible, fields.matte
+        if hold:
+            visible, matte = visible.detach(), matte.detach()
+        # Nothing is read across the source's own outline.
+        of_person = sample_at(torch.sigmoid(fields.source_matte), field, net).detach()
+        copied = torch.sigmoid(visible) * of_person * torch.sigmoid(matte)
+        if not layers.copy:
+            copied = copied * 0
+        features = F.relu(features)
+        look = torch.cat([features, sample_at(small, field, net), copied], dim=1)
+        mixed = F.relu(self.mix(look))
+        painted = self.head(mixed)[:, :3].float()
+
+        field_fine = resize(field, fine)
+        copy = sample_at(photo, field_fine, net)
+        weights = torch.cat([torch.sigmoid(visible), torch.sigmoid(matte)], dim=1)
+        changes = self.detail(
+            torch.cat([features, mixed], dim=1), copy.detach(), resize(weights, fine).detach()
+        )
+        changes = [change.float() for change in changes]
+        painted = resize(painted, fine)
+        paint, scene = torch.tanh(painted + changes[0]), torch.tanh(painted + changes[1])
+        visible = torch.sigmoid(resize(visible, fine) + changes[2]) * resize(of_person, fine)
+        matte = torch.sigmoid(resize(matte, fine) + changes[3])
+        if not layers.copy:
+            visible = visible * 0
+        if size != fine:
+            paint, scene, visible, matte = (
+                resize(plane, size) for plane in (paint, scene, visible, matte)
+            )
+            copy = sample_at(photo, resize(field, size), net)
+        person = visible * copy + (1 - visible) * paint
+        picture = matte * person + (1 - matte) * scene
+        return Layers(picture, copy, paint, scene, visible, matte, fields)
 
     def _blend(self, image: Tensor, guide: Guide, features: Tensor) -> Tensor:
         """Ours, not the paper's: `a * moved photo + (1 - a) * paint`, a learned."""

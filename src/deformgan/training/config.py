@@ -29,6 +29,12 @@ class LossWeights:
         ssim: Of 1 - SSIM (ours).
         identity: Of 1 - cosine of the bundled Re-ID network's vectors (the paper's rival: a
             generator trained for Re-ID).
+        features: On VGG-19 conv3_2 (ours: forgives a shift of a pixel or two).
+        flow: On the error of a layered generator's field in pixels at its own rows, where it is
+            known; that of hidden surface counts `HIDDEN` times.
+        visible: Of the cross entropy of what the source shows, where it is known.
+        matte: Of the cross entropy of both mattes, where they are known.
+        planes: On the pixels of paint and scene apart, where both are known.
         person: How often a pixel of the person counts in the nearest-neighbour terms, beside 1 for
             one of the background (ours: the target's background is not to be known).
     """
@@ -41,6 +47,11 @@ class LossWeights:
     perceptual: float = 0.0
     ssim: float = 0.0
     identity: float = 0.0
+    features: float = 0.0
+    flow: float = 0.0
+    visible: float = 0.0
+    matte: float = 0.0
+    planes: float = 0.0
     person: float = 1.0
 
     def __post_init__(self):
@@ -53,8 +64,18 @@ class LossWeights:
     @property
     def vgg_layers(self) -> tuple[str, ...]:
         """The layers of VGG-19 that the terms look at."""
-        terms = {"conv1_2": self.nearest_neighbour, "conv2_1": self.perceptual}
+        terms = {
+            "conv1_2": self.nearest_neighbour,
+            "conv2_1": self.perceptual,
+            "conv3_2": self.features,
+        }
         return tuple(layer for layer, weight in terms.items() if weight)
+
+    @property
+    def of_pictures(self) -> bool:
+        """Whether any term looks at the picture, not only at fields whose truth is known."""
+        fields = ("flow", "visible", "matte", "person")
+        return any(value for name, value in asdict(self).items() if name not in fields)
 
 
 @dataclass(frozen=True)
@@ -85,7 +106,11 @@ class TrainConfig:
         flip: Whether to mirror every second pair.
         learns: Beginnings of the names of the generator's weights that learn, such as "decoder.4";
             the others stay as they are. By default all learn.
-        rendered_share: Share of rendered people in every batch, where such a set is given.
+        rendered_share: Share of rendered people in every batch, where such a set is given; of all
+            batches where the sets have different sizes or the generator has layers, since then
+            each batch is of one set.
+        shares: Of the sets of photos among batches of photos, where each batch is of one set; by
+            default all alike.
         precision: Of convolutions; weights, losses and warps stay in float32. "auto" takes bfloat16
             where the device computes in it (emulated it is some fifty times slower).
         compile: Whether to let torch.compile rewrite both players, which needs a compiler.
@@ -113,6 +138,7 @@ class TrainConfig:
     flip: bool = False
     learns: tuple[str, ...] = ()
     rendered_share: float = 0.0
+    shares: tuple[float, ...] = ()
     precision: Precision = "float32"
     compile: bool = False
     seed: int = 0

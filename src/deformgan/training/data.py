@@ -7,7 +7,7 @@ from pathlib import Path
 from lightning_fabric import Fabric
 
 from deformgan.datasets import open_dataset
-from deformgan.datasets.batches import PairBatches
+from deformgan.datasets.batches import MixedBatches, PairBatches
 from deformgan.datasets.photo_set import PhotoSet
 from deformgan.errors import InputError
 from deformgan.pair import Pair
@@ -24,50 +24,56 @@ class TrainingData:
     Attributes:
         batches: The batch of every step.
         samples: Pairs of the first data set, to show progress on.
-        size: Height and width of the images.
+        size: Height and width of its images.
     """
 
-    batches: PairBatches
+    batches: PairBatches | MixedBatches
     samples: Pair
     size: tuple[int, int]
 
 
-def open_data(config: TrainConfig, folders: Sequence[Path], fabric: Fabric) -> TrainingData:
-    """Reads the data sets of a run.
+def open_data(
+    config: TrainConfig, folders: Sequence[Path], fabric: Fabric, rendered: Path | None = None
+) -> TrainingData:
+    """Read the data sets of a run.
 
     Args:
-        config: The run; says how large the share of the second data set is.
-        folders: One data set of any kind that `open_dataset` knows, or two, the second of rendered
-            people.
+        config: The run; says how large the share of each is.
+        folders: Data sets of any kind that `open_dataset` knows.
         fabric: Where batches are made; of several processes each gets its part of them.
+        rendered: A further set, of rendered people.
     """
     skeleton = read_skeleton_setting(config.generator.skeleton)
     datasets = [open_dataset(folder, skeleton=skeleton) for folder in folders]
-    return mix_datasets(config, datasets, fabric)
+    last = None if rendered is None else open_dataset(rendered, skeleton=skeleton)
+    return mix_datasets(config, datasets, fabric, last)
 
 
-def mix_datasets(config: TrainConfig, datasets: Sequence[PhotoSet], fabric: Fabric) -> TrainingData:
-    """Makes batches of data sets that are open already; else as `open_data`."""
-    share = config.rendered_share if len(datasets) > 1 else 0.0
-    batches = PairBatches(
-        datasets,
-        config.batch_size,
-        proportions=[1 - share, share][: len(datasets)],
-        seed=config.seed,
-        flip=config.flip,
-        skeleton=read_skeleton_setting(config.generator.skeleton),
-        device=fabric.device,
-        backgrounds=config.generator.background,
-        place=fabric.global_rank,
-        places=fabric.world_size,
-    )
-    height, width = datasets[0].size
-    stride = config.generator.stride
-    if height % stride or width % stride:
+def mix_datasets(
+    config: TrainConfig,
+    datasets: Sequence[PhotoSet],
+    fabric: Fabric,
+    rendered: PhotoSet | None = None,
+) -> TrainingData:
+    """Make batches of data sets that are open already; else as `open_data`."""
+    everything = [*datasets, *([] if rendered is None else [rendered])]
+    _check_sizes(config, everything)
+    share = config.rendered_share if rendered is not None else 0.0
+    if config.shares and len(config.shares) != len(datasets):
         raise InputError(
-            f"The photos are {height}x{width}; height and width must be multiples of {stride} for "
-            f"the {len(config.generator.encoder_widths)} levels of this generator."
+            f"shares are {len(config.shares)}, but there are {len(datasets)} sets of photos."
         )
+    shares = config.shares or (1.0,) * len(datasets)
+    proportions = [(1 - share) * one / sum(shares) for one in shares]
+    proportions += [] if rendered is None else [share]
+    alike = len({dataset.size for dataset in everything}) == 1
+    if alike and config.generator.layers is None:
+        batches = _batches(config, everything, fabric, proportions=proportions)
+    else:
+        kinds = [
+            _batches(config, [dataset], fabric, truth=_has_truth(dataset)) for dataset in everything
+        ]
+        batches = MixedBatches(kinds, proportions) if len(kinds) > 1 else kinds[0]
     # Once is no reason to have the images on the device a second time.
     samples = PairBatches(
         datasets[0],
@@ -78,3 +84,42 @@ def mix_datasets(config: TrainConfig, datasets: Sequence[PhotoSet], fabric: Fabr
         backgrounds=config.generator.background,
     )[0]
     return TrainingData(batches, samples, datasets[0].size)
+
+
+def _batches(
+    config: TrainConfig,
+    datasets: Sequence[PhotoSet],
+    fabric: Fabric,
+    truth: bool = False,
+    proportions: Sequence[float] | None = None,
+) -> PairBatches:
+    return PairBatches(
+        datasets,
+        config.batch_size,
+        proportions=proportions,
+        seed=config.seed,
+        flip=config.flip,
+        skeleton=read_skeleton_setting(config.generator.skeleton),
+        device=fabric.device,
+        backgrounds=config.generator.background,
+        truth=truth and config.generator.layers is not None,
+        place=fabric.global_rank,
+        places=fabric.world_size,
+    )
+
+
+def _has_truth(dataset: PhotoSet) -> bool:
+    names = ("surfaces", "masks", "backgrounds")
+    return all(getattr(dataset, name, None) is not None for name in names)
+
+
+def _check_sizes(config: TrainConfig, datasets: Sequence[PhotoSet]) -> None:
+    if config.generator.layers is not None:
+        return
+    stride = config.generator.stride
+    for height, width in {dataset.size for dataset in datasets}:
+        if height % stride or width % stride:
+            raise InputError(
+                f"The photos are {height}x{width}; height and width must be multiples of {stride} "
+                f"for the {len(config.generator.encoder_widths)} levels of this generator."
+            )

@@ -8,7 +8,7 @@ from lightning_fabric import Fabric
 
 from deformgan.backbones.vgg19 import Vgg19Features
 from deformgan.checkpoint import save_generator
-from deformgan.datasets.batches import PairBatches
+from deformgan.datasets.batches import MixedBatches, PairBatches
 from deformgan.models.generator import Generator
 from deformgan.pair import Pair
 from deformgan.training.config import TrainConfig
@@ -22,7 +22,7 @@ RESULT = "generator.safetensors"
 
 def train(
     config: TrainConfig,
-    batches: PairBatches,
+    batches: PairBatches | MixedBatches,
     out: Path,
     *,
     fabric: Fabric,

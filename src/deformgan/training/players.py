@@ -18,6 +18,7 @@ from deformgan.training.config import TrainConfig
 Tensors = tuple[Tensor, ...] | list[Tensor]
 
 _FIRST = "target_encoder.0.weight"  # what a background widens
+_LAYERS = ("field.", "detail.")  # what a layered generator adds
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ class Players:
         """Takes over a generator's weights, also into the average.
 
         A generator that had no background becomes one that has, and paints as it did: the weights
-        on the background begin at zero.
+        on the background begin at zero. One without layers becomes one with.
         """
         for network in (self.generator.network, self.average.module):
             state = generator.state_dict()
@@ -109,7 +110,9 @@ class Players:
             wanted = network.state_dict().get(_FIRST)
             if first is not None and wanted is not None and first.shape[1] + 3 == wanted.shape[1]:
                 state[_FIRST] = F.pad(first, (0, 0, 0, 0, 0, 3))
-            network.load_state_dict(state)
+            missing, unknown = network.load_state_dict(state, strict=False)
+            if unknown or any(not name.startswith(_LAYERS) for name in missing):
+                raise InputError("These weights are of a generator of another shape.")
 
     def set_learning_rate(self, rate: float) -> None:
         """Lets both players go on at another pace."""

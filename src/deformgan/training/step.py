@@ -5,11 +5,13 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from lightning_fabric import Fabric
 from torch import Tensor
 
 from deformgan.backbones.vgg19 import Vgg19Features
+from deformgan.errors import InputError
 from deformgan.losses.adversarial import discriminator_loss, generator_loss
 from deformgan.losses.identity import identity_loss
 from deformgan.losses.l1 import l1_loss
@@ -18,7 +20,8 @@ from deformgan.losses.nearest_neighbour import nearest_neighbour_loss
 from deformgan.losses.perceptual import perceptual_loss
 from deformgan.metrics.ssim import ssim
 from deformgan.models.blocks import Noise
-from deformgan.pair import Pair, View
+from deformgan.models.layers import Fields, Layers, resize, resize_pose
+from deformgan.pair import Pair, Truth, View
 from deformgan.parts import person_region
 from deformgan.pose import Pose
 from deformgan.skeletons.setting import read_skeleton_setting
@@ -26,6 +29,7 @@ from deformgan.training.config import TrainConfig
 from deformgan.training.launch import autocast
 from deformgan.training.players import Players
 
+HIDDEN = 0.3  # how much a pixel of hidden surface counts beside one that the source shows
 _NOISE = 2  # stream of random numbers; the batches' own are in `datasets.batches`
 
 
@@ -57,11 +61,21 @@ def train_step(
     """
     real, fake, pair = draws if len(draws) == 3 else [*draws] * 3
     generator, discriminator = players.generator, players.discriminator
+    if not config.weights.of_pictures:
+        return _fields_step(fabric, players, pair, config)
     noise = noise_of_step(fabric, config, step)
+    layers = None
     with autocast(config, fabric.device):
+        # Where nothing is known of the layers, losses that like blur must not choose among them.
+        want = "picture"
+        if config.generator.layers is not None:
+            want = "layers" if pair.truth is not None else "held"
         generated = generator.shared(
-            pair.source, pair.target.pose, noise, pair.target.background
-        ).float()
+            pair.source, pair.target.pose, noise, pair.target.background, want
+        )
+        if isinstance(generated, Layers):
+            layers, generated = generated, generated.picture
+        generated = generated.float()
         if fake is pair:
             faked = generated.detach()
         else:
@@ -90,12 +104,33 @@ def train_step(
         judged = replace(pair.target, image=generated)
         fake_logits = discriminator.network(pair.source, judged)
         terms = generator_terms(pair.target, generated, fake_logits, features, config)
+    if layers is not None and pair.truth is not None:
+        terms |= fields_terms(layers.fields, pair, config)
+        terms |= layers_terms(layers, pair, config)
     loss = torch.stack(list(terms.values())).sum()
     norms["generator_gradient"] = generator.move(fabric, loss, config.gradient_clip)
     discriminator.network.requires_grad_(True)
     players.average.update_parameters(generator.network)
     terms["discriminator"] = discriminator_term
     terms |= {name: norm for name, norm in norms.items() if norm is not None}
+    return {name: term.detach() for name, term in terms.items()}
+
+
+def _fields_step(
+    fabric: Fabric, players: Players, pair: Pair, config: TrainConfig
+) -> dict[str, Float[Tensor, ""]]:
+    """Teach fields alone, where their truth is known: no picture is painted, nothing is judged."""
+    if pair.truth is None:
+        raise InputError(
+            "Only the fields are to learn, and of these photos nothing is known: give rendered "
+            "people with surfaces, or weights to losses of pictures."
+        )
+    with autocast(config, fabric.device):
+        fields = players.generator.shared(pair.source, pair.target.pose, None, None, "fields")
+    terms = fields_terms(fields, pair, config)
+    loss = torch.stack(list(terms.values())).sum()
+    players.generator.move(fabric, loss, config.gradient_clip)
+    players.average.update_parameters(players.generator.network)
     return {name: term.detach() for name, term in terms.items()}
 
 
@@ -122,7 +157,15 @@ def generator_terms(
         features: See `train_step`.
         config: The run.
     """
-    weights, wanted_image = config.weights, target.image
+    weights = config.weights
+    if config.generator.layers is not None:
+        # Larger pictures are compared at the network's rows, and judged at their own besides.
+        before = (generated.shape[2], generated.shape[3])
+        rows = min(config.generator.layers.rows, before[0])
+        size = (rows, round(rows * before[1] / before[0]))
+        generated = resize(generated, size)
+        target = View(resize(target.image, size), resize_pose(target.pose, before, size))
+    wanted_image = target.image
     terms = {}
     if weights.adversarial:
         terms["adversarial"] = weights.adversarial * _mean(
@@ -158,7 +201,98 @@ def generator_terms(
         terms["perceptual"] = weight * perceptual_loss(
             painted["conv2_1"].float(), wanted["conv2_1"].float()
         )
+    if weights.features:
+        weight = features.comparable_weight("conv3_2", weights.features)
+        terms["features"] = weight * perceptual_loss(
+            painted["conv3_2"].float(), wanted["conv3_2"].float()
+        )
     return terms
+
+
+def fields_terms(fields: Fields, pair: Pair, config: TrainConfig) -> dict[str, Float[Tensor, ""]]:
+    """Return the terms of fields whose truth is known, weighted.
+
+    Args:
+        fields: Of a layered generator.
+        pair: With its truth.
+        config: The run.
+    """
+    truth, weights = pair.truth, config.weights
+    assert truth is not None
+    size = (pair.target.image.shape[2], pair.target.image.shape[3])
+    terms = {}
+    if weights.flow:
+        seen, through = truth.visible, truth.matched & ~truth.visible
+        error = field_error(fields.source_from_target, truth, size)
+        # A pixel more counts the same everywhere but near 0, where it would have no direction.
+        error = (error.square() + 0.01).sqrt()
+        total = (error * seen).sum() + HIDDEN * (error * through).sum()
+        terms["flow"] = weights.flow * total / (seen.sum() + HIDDEN * through.sum()).clamp(min=1)
+    stride = truth.stride
+    if weights.visible:
+        logits = resize(fields.visible, size)[:, 0, ::stride, ::stride]
+        loss = F.binary_cross_entropy_with_logits(logits, truth.visible.float(), reduction="none")
+        terms["visible"] = weights.visible * _mean_where(loss, truth.body)
+    if weights.matte:
+        loss = torch.zeros_like(truth.matte)
+        for logits, matte in (
+            (fields.matte, truth.matte),
+            (fields.source_matte, truth.source_matte),
+        ):
+            loss = loss + F.binary_cross_entropy_with_logits(
+                resize(logits, size), matte, reduction="none"
+            )
+        terms["matte"] = weights.matte * loss.mean() / 2
+    return terms
+
+
+def field_error(
+    source_from_target: Float[Tensor, "batch 2 height width"],
+    truth: Truth,
+    size: tuple[int, int],
+) -> Float[Tensor, "batch rows columns"]:
+    """Measure how far a field is off at the places where the truth is known.
+
+    Args:
+        source_from_target: In pixels of its own size.
+        truth: In pixels of `size`.
+        size: Height and width of the images.
+
+    Returns:
+        In pixels of the field's size; meaningless where nothing is matched.
+    """
+    own = (source_from_target.shape[2], source_from_target.shape[3])
+    scale = source_from_target.new_tensor([own[1] / size[1], own[0] / size[0]])[:, None, None]
+    field = resize(source_from_target, size)[:, :, :: truth.stride, :: truth.stride]
+    wanted = (truth.source_from_target + 0.5) * scale - 0.5
+    return (field - wanted).square().sum(dim=1).clamp(min=1e-12).sqrt()
+
+
+def layers_terms(layers: Layers, pair: Pair, config: TrainConfig) -> dict[str, Float[Tensor, ""]]:
+    """Return the terms of a picture's layers whose truth is known, weighted; see `fields_terms`."""
+    truth, weights = pair.truth, config.weights
+    assert truth is not None
+    stride, terms = truth.stride, {}
+    if weights.visible:
+        shown = layers.visible.float()[:, 0, ::stride, ::stride].clamp(1e-4, 1 - 1e-4)
+        loss = -torch.where(truth.visible, shown.log(), (1 - shown).log())
+        terms["visible_fine"] = weights.visible * _mean_where(loss, truth.body)
+    if weights.matte:
+        matte = layers.matte.float().clamp(1e-4, 1 - 1e-4)
+        loss = -(truth.matte * matte.log() + (1 - truth.matte) * (1 - matte).log())
+        terms["matte_fine"] = weights.matte * loss.mean()
+    if weights.planes:
+        paint = (layers.paint.float() - pair.target.image).abs()
+        scene = (layers.scene.float() - truth.scene).abs()
+        inside = truth.matte > 0.99
+        terms["planes"] = weights.planes * (
+            _mean_where(paint, inside.expand_as(paint)) + scene.mean()
+        )
+    return terms
+
+
+def _mean_where(values: Tensor, where: Tensor) -> Float[Tensor, ""]:
+    return (values * where).sum() / where.sum().clamp(min=1)
 
 
 def _nearest_neighbour(

@@ -1,0 +1,242 @@
+"""Layers: a picture as a copy of the photo, paint, a scene, and what decides between them."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from deformgan.models.blocks import LEAK
+from deformgan.pose import Pose
+
+Base = Literal["soft", "hard"]
+
+
+@dataclass(frozen=True)
+class LayersConfig:
+    """The shape of a layered output (ours, not the paper's).
+
+    Attributes:
+        rows: Rows of the image that the network looks at; the columns follow the photo's shape.
+            Fields and features have its size, paint and scene twice its rows and columns, and the
+            picture any size.
+        base: Where the field begins: the parts' transforms blended softly (see `part_field`), or
+            the nearest part's alone.
+        correction: Whether a network corrects the field.
+        copy: Whether the photo itself is read; without it all is paint.
+        field_widths: Channels of the correction network, half resolution first.
+        detail_widths: Channels of the layers that paint: at the network's resolution, and at twice
+            that.
+    """
+
+    rows: int = 128
+    base: Base = "soft"
+    correction: bool = True
+    copy: bool = True
+    field_widths: tuple[int, ...] = (32, 48, 96, 128, 128)
+    detail_widths: tuple[int, int] = (32, 16)
+
+    def __post_init__(self):
+        if self.rows < 32 or self.rows % 32:
+            raise ValueError(f"rows must be a positive multiple of 32, got {self.rows}")
+        if len(self.field_widths) < 2 or any(width % 8 for width in self.field_widths):
+            raise ValueError(
+                f"field_widths must be at least two multiples of 8, got {self.field_widths}"
+            )
+
+
+@dataclass  # not frozen: Fabric rebuilds what a network returns
+class Fields:
+    """What the poses and a look at the photo decide, at the network's resolution.
+
+    Attributes:
+        base: `source_from_target` by the parts' transforms alone, (x, y) in the network's pixels.
+        source_from_target: The corrected one.
+        visible: Logits: the source shows the very surface that the target shows there.
+        matte: Logits: the target shows the person there.
+        source_matte: Logits: the source photo shows the person there.
+    """
+
+    base: Float[Tensor, "batch 2 height width"]
+    source_from_target: Float[Tensor, "batch 2 height width"]
+    visible: Float[Tensor, "batch 1 height width"]
+    matte: Float[Tensor, "batch 1 height width"]
+    source_matte: Float[Tensor, "batch 1 height width"]
+
+
+@dataclass  # not frozen: Fabric rebuilds what a network returns
+class Layers:
+    """A picture and what it is made of, all of the picture's size.
+
+    Attributes:
+        picture: `matte * (visible * copy + (1 - visible) * paint) + (1 - matte) * scene`.
+        copy: The photo, read through the field.
+        paint: The person as painted.
+        scene: What is behind them as painted.
+        visible: In [0, 1], how much of the person is copy.
+        matte: In [0, 1], how much of the picture is person.
+        fields: What these come from.
+    """
+
+    picture: Float[Tensor, "batch 3 rows columns"]
+    copy: Float[Tensor, "batch 3 rows columns"]
+    paint: Float[Tensor, "batch 3 rows columns"]
+    scene: Float[Tensor, "batch 3 rows columns"]
+    visible: Float[Tensor, "batch 1 rows columns"]
+    matte: Float[Tensor, "batch 1 rows columns"]
+    fields: Fields
+
+
+class FieldNetwork(nn.Module):
+    """A small U-Net that corrects the field and says what is visible and where the person is.
+
+    Args:
+        inputs: Channels of what it looks at.
+        fine: Channels that it looks at once more at full resolution.
+        config: Its shape.
+    """
+
+    SCALE = 10.0  # pixels of correction for an output of 1
+
+    def __init__(self, inputs: int, fine: int, config: LayersConfig):
+        super().__init__()
+        widths = config.field_widths
+        self.down = nn.ModuleList()
+        for before, after in zip((inputs, *widths[:-1]), widths, strict=True):
+            self.down.append(_Halve(before, after))
+        self.up = nn.ModuleList()
+        channels = widths[-1]
+        for width in reversed(widths[:-1]):
+            self.up.append(_Double(channels, width, width))
+            channels = width
+        self.last = nn.Conv2d(channels + fine, 16, 3, padding=1)
+        self.head = nn.Conv2d(16, 5, 3, padding=1)
+        nn.init.zeros_(self.head.weight)
+        assert self.head.bias is not None
+        nn.init.zeros_(self.head.bias)
+
+    def forward(
+        self,
+        shown: Float[Tensor, "batch inputs height width"],
+        fine: Float[Tensor, "batch fine height width"],
+    ) -> tuple[Tensor, Tensor]:
+        """Return a correction (batch, 2, height, width) in pixels, and three planes of logits."""
+        levels, features = [], shown
+        for layer in self.down:
+            features = layer(features)
+            levels.append(features)
+        features = levels.pop()
+        for layer in self.up:
+            features = layer(features, levels.pop())
+        features = F.interpolate(features, shown.shape[2:], mode="nearest")
+        features = F.leaky_relu(self.last(torch.cat([features, fine], dim=1)), LEAK)
+        found = self.head(features).float()
+        return found[:, :2] * self.SCALE, found[:, 2:]
+
+
+class _Halve(nn.Module):
+    def __init__(self, inputs: int, outputs: int):
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, 4, stride=2, padding=1)
+        self.norm = nn.GroupNorm(8, outputs)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return F.leaky_relu(self.norm(self.conv(features)), LEAK)
+
+
+class _Double(nn.Module):
+    def __init__(self, inputs: int, skip: int, outputs: int):
+        super().__init__()
+        self.conv = nn.Conv2d(inputs + skip, outputs, 3, padding=1)
+        self.norm = nn.GroupNorm(8, outputs)
+
+    def forward(self, features: Tensor, skip: Tensor) -> Tensor:
+        features = F.interpolate(features, skip.shape[2:], mode="nearest")
+        return F.leaky_relu(self.norm(self.conv(torch.cat([features, skip], dim=1))), LEAK)
+
+
+class Detail(nn.Module):
+    """Paints at twice the network's resolution, beginning with the picture that it is given.
+
+    Args:
+        inputs: Channels of the features at the network's resolution.
+        widths: See `LayersConfig.detail_widths`.
+    """
+
+    PLANES = (3, 3, 1, 1)  # paint, scene, visible, matte
+
+    def __init__(self, inputs: int, widths: tuple[int, int]):
+        super().__init__()
+        wide, narrow = widths
+        self.enter = nn.Conv2d(inputs, wide, 1)
+        self.block = nn.Sequential(
+            nn.Conv2d(wide, wide, 3, padding=1), nn.ReLU(), nn.Conv2d(wide, wide, 3, padding=1)
+        )
+        self.shuffle = nn.Conv2d(wide, 48, 1)
+        self.look = nn.Conv2d(12 + 5, narrow, 3, padding=1)
+        self.leave = nn.Conv2d(narrow, sum(self.PLANES), 3, padding=1)
+
+    def begin(self) -> None:
+        """Start from the picture that comes in: all changes are zero."""
+        nn.init.zeros_(self.leave.weight)
+        assert self.leave.bias is not None
+        nn.init.zeros_(self.leave.bias)
+
+    def forward(
+        self,
+        features: Float[Tensor, "batch inputs height width"],
+        copy: Float[Tensor, "batch 3 height*2 width*2"],
+        weights: Float[Tensor, "batch 2 height*2 width*2"],
+    ) -> list[Tensor]:
+        """Return changes of paint, scene (before tanh) and of the logits of visible and matte.
+
+        Args:
+            features: Of the trunk, after its activation.
+            copy: The photo, read through the field.
+            weights: Visible and matte so far, in [0, 1].
+        """
+        features = F.relu(self.enter(features))
+        features = F.relu(features + self.block(features))
+        fine = F.pixel_shuffle(self.shuffle(features), 2)
+        fine = F.relu(self.look(torch.cat([fine, copy, weights], dim=1)))
+        return list(self.leave(fine).split(self.PLANES, dim=1))
+
+
+def sample_at(
+    image: Float[Tensor, "batch channels _ _"],
+    source_from_target: Float[Tensor, "batch 2 height width"],
+    size: tuple[int, int],
+) -> Float[Tensor, "batch channels height width"]:
+    """Read an image where a field says, bilinearly; beyond its edges, its edges.
+
+    Args:
+        image: Of any size; it covers the same area as the field's source.
+        source_from_target: (x, y) in pixels of an image of `size`.
+        size: Height and width that the field's pixels are of.
+    """
+    scale = source_from_target.new_tensor([2 / size[1], 2 / size[0]])[:, None, None]
+    grid = ((source_from_target + 0.5) * scale - 1).permute(0, 2, 3, 1)
+    return F.grid_sample(image.float(), grid, padding_mode="border", align_corners=False)
+
+
+def resize_pose(pose: Pose, before: tuple[int, int], after: tuple[int, int]) -> Pose:
+    """Bring a pose along when its image is resized; sizes are (height, width)."""
+    if before == after:
+        return pose
+    scale = pose.joints.new_tensor([after[1] / before[1], after[0] / before[0]])
+    return Pose((pose.joints + 0.5) * scale - 0.5, pose.visible)
+
+
+def resize(
+    image: Float[Tensor, "batch channels _ _"], size: tuple[int, int]
+) -> Float[Tensor, "batch channels height width"]:
+    """Resize bilinearly, averaging where it shrinks."""
+    before = (image.shape[2], image.shape[3])
+    if before == size:
+        return image
+    if before == (2 * size[0], 2 * size[1]):
+        return F.avg_pool2d(image, 2)
+    shrinks = before[0] > size[0] or before[1] > size[1]
+    return F.interpolate(image, size, mode="bilinear", align_corners=False, antialias=shrinks)

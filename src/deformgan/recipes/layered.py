@@ -1,0 +1,31 @@
+"""Layered recipes: sharp pictures at the photo's own size."""
+
+from dataclasses import replace
+
+from deformgan.models.layers import LayersConfig
+from deformgan.recipes.pedestrian import pedestrian_small
+from deformgan.training.config import LossWeights, TrainConfig
+
+
+def layered_fields() -> TrainConfig:
+    """The fields of `layered` alone, from rendered people whose truth is known.
+
+    Give `--data SET` of `deformgan data synthesize --size 256x128`, and `--init pedestrian`.
+    """
+    base = pedestrian_small()
+    return replace(
+        base,
+        recipe="layered-fields",
+        generator=replace(base.generator, layers=LayersConfig()),
+        weights=LossWeights(adversarial=0.0, flow=0.2, visible=1.0, matte=1.0),
+        learns=("field.",),
+        batch_size=16,
+        steps=6_000,
+        decay_steps=2_000,
+        learning_rate=1e-3,
+        betas=(0.9, 0.99),
+        gradient_clip=1.0,
+        ema_decay=0.999,
+        flip=True,
+        precision="float32",
+    )
