@@ -46,6 +46,12 @@ def market1501() -> Path:
 
 
 @pytest.fixture(scope="session")
+def cuhk03() -> Path:
+    """The first camera pair of CUHK03, 256x96."""
+    return shared_path("cuhk03")
+
+
+@pytest.fixture(scope="session")
 def outside_weights() -> Path:
     """Networks of other people: VGG-19's first layers, detectors, a Re-ID embedding."""
     return shared_path("weights")

@@ -10,6 +10,10 @@ from deformgan.datasets.deepfashion import DeepFashion
 from deformgan.errors import InputError
 
 CONTENTS = {
+    "cuhk03": ["images/0000_07.jpg", "annotation.csv"],
+    "cuhk03 new protocol": ["detected/bounding_box_train/0001_c1_5_0001.png"],
+    "cuhk03 half of it": ["labeled/bounding_box_test/0001_c1_5_0001.png"],
+    "cuhk03 extracted": ["images_detected/1_001_1_01.png", "splits_new_detected.json"],
     "market1501": ["bounding_box_train/", "market-annotation-train.csv"],
     "market1501 flat": ["0002_c1s1_000451_03.jpg", "annotation.csv"],
     "market1501 of another set": ["0001_c2_f0046182.jpg", "annotation.csv"],

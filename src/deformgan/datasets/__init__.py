@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from deformgan.datasets.cuhk03 import CUHK03
 from deformgan.datasets.deepfashion import DeepFashion
 from deformgan.datasets.folder import Folder
 from deformgan.datasets.market1501 import Market1501
@@ -14,6 +15,7 @@ from deformgan.skeletons.openpose18 import OPENPOSE18
 
 # In the order in which a folder is asked what it is: the first one that it looks like counts.
 DATASETS = {
+    "cuhk03": CUHK03,
     "synthetic": Synthetic,
     "market1501": Market1501,
     "deepfashion": DeepFashion,
@@ -62,6 +64,7 @@ def recognize(folder: Path) -> str:
             return name
     raise InputError(
         f"{folder} is no data set that is known: it has neither bounding_box_train nor names like "
-        "'0002_c1s1_000451_03.jpg' (market1501, synthetic), nor DeepFashion's names or annotation "
-        "tables, nor a folder for each person beside annotation.csv (folder)."
+        "'0002_c1s1_000451_03.jpg' (market1501, synthetic), nor CUHK03's folders (cuhk03), nor "
+        "DeepFashion's names or annotation tables, nor a folder for each person beside "
+        "annotation.csv (folder)."
     )

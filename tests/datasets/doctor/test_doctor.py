@@ -74,6 +74,14 @@ def test_a_whole_set_has_no_fault(market, capsys):
     assert capsys.readouterr().out.endswith("\n\n0 errors, 0 warnings\n")
 
 
+def test_the_terms_are_of_the_data_set_and_not_of_its_layout(market):
+    assert examine(market).terms is None  # whoever's photos these are
+    terms = examine(market.rename(market.parent / "market1501")).terms
+    assert terms is not None
+    for words in ("Market-1501", "research only", "do not redistribute", "ICCV 2015"):
+        assert words in terms
+
+
 def test_a_set_broken_in_many_ways_has_each_fault_named_with_file_and_line(
     market, tmp_path, capsys
 ):

@@ -20,7 +20,8 @@ def check(folder: Path, /, *, skeleton: str = "openpose18", json: Path | None = 
     """Say what is wrong with a data set, file by file and line by line.
 
     Decodes every image and reads every line of every table; nothing is changed. Knows the layouts
-    of Market-1501 and DeepFashion, rendered people, and a folder of photos for each person.
+    of Market-1501, CUHK03 and DeepFashion, rendered people, and a folder of photos for each person.
+    Says under which terms such photos may be used.
 
     Exits with 1 if there are errors or warnings, with 0 if not.
 
@@ -49,6 +50,7 @@ def check(folder: Path, /, *, skeleton: str = "openpose18", json: Path | None = 
             {
                 "folder": str(folder),
                 "layout": result.layout,
+                "terms": result.terms,
                 "counts": result.counts,
                 "numbers": numbers,
                 "findings": findings,
@@ -68,6 +70,8 @@ def _report(folder: Path, result: "Examination") -> str:
                 f"{number:,} {what.replace('_', ' ')}" for what, number in numbers.items()
             )
             lines.append(f"  {file or '.'}: {text}")
+    if result.terms is not None:
+        lines.append(f"  terms: {result.terms}")
     for severity, title in _SEVERITIES.items():
         kinds = result.of(severity)
         if kinds:

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from deformgan.datasets.doctor.contents import Layout, look_into
-from deformgan.datasets.doctor.counts import compare, count
+from deformgan.datasets.doctor.contents import Contents, Layout, look_into
+from deformgan.datasets.doctor.counts import compare, count, is_market
 from deformgan.datasets.doctor.finding import KINDS, Finding, Kind, Severity
 from deformgan.datasets.doctor.image_files import equal_images, look_at_images, odd_sizes
 from deformgan.datasets.doctor.joints import check_joints
@@ -17,6 +17,7 @@ from deformgan.datasets.doctor.leaks import check_leaks
 from deformgan.datasets.doctor.names import check_names
 from deformgan.datasets.doctor.pair_tables import check_pairs
 from deformgan.datasets.doctor.tables import read_tables
+from deformgan.datasets.terms import TERMS
 from deformgan.pose import Skeleton
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
@@ -31,11 +32,13 @@ class Examination:
         layout: Whose layout the folder has.
         counts: Numbers of images by part, of lines by table, of pairs by pair table.
         findings: In the order of `KINDS`.
+        terms: Under which its photos may be used, if it is a data set that has terms.
     """
 
     layout: Layout
     counts: dict[str, dict[str, dict[str, int]]]
     findings: list[Finding]
+    terms: str | None = None
 
     def of(self, severity: Severity) -> dict[str, list[Finding]]:
         """Gives the findings of one severity by kind."""
@@ -73,6 +76,12 @@ def examine(
     findings += check_pairs(contents, tables)
     findings += compare(contents, counts)
     order = {kind: place for place, kind in enumerate(KINDS)}
-    return Examination(
-        contents.layout, counts, sorted(findings, key=lambda finding: order[finding.kind])
-    )
+    findings.sort(key=lambda finding: order[finding.kind])
+    return Examination(contents.layout, counts, findings, _terms(contents))
+
+
+def _terms(contents: Contents) -> str | None:
+    """Look up the terms of a data set; sets that only share Market-1501's layout have others."""
+    if contents.layout == "market1501" and not is_market(contents):
+        return None
+    return TERMS.get(contents.layout)

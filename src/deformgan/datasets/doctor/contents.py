@@ -9,16 +9,17 @@ from functools import cached_property, lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
+from deformgan.datasets.cuhk03 import BOXES, CUHK03Layout, CUHK03Name, find_layout
 from deformgan.datasets.deepfashion import identity_of, photo_key
 from deformgan.datasets.doctor.finding import Finding
 from deformgan.datasets.folder import POSE_FILES
-from deformgan.datasets.market1501 import QUERY, TEST, TRAIN, MarketName
+from deformgan.datasets.market1501 import NOBODY, QUERY, TEST, TRAIN, MarketName
 from deformgan.datasets.splits import SPLIT_FILE
 from deformgan.datasets.synthetic import BACKGROUNDS, MASKS
 from deformgan.errors import InputError
 from deformgan.framing import PHOTO_SUFFIXES
 
-Layout = Literal["market1501", "synthetic", "deepfashion", "folder"]
+Layout = Literal["cuhk03", "market1501", "synthetic", "deepfashion", "folder"]
 
 OWN = ""  # the part that images directly in the folder, or in folders of no name, belong to
 _MARKET_PARTS = (TRAIN, TEST, QUERY)
@@ -38,6 +39,7 @@ class Contents:
         tables: Paths of `.csv` files and of JSON pose files.
         beside: Paths in `masks` and `backgrounds`.
         findings: What could not be looked at.
+        cuhk03: Which of CUHK03's layouts it has, if any.
     """
 
     root: Path
@@ -46,6 +48,12 @@ class Contents:
     tables: list[str]
     beside: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    cuhk03: CUHK03Layout | None = None
+
+    @property
+    def nobody(self) -> tuple[str, ...]:
+        """Identities that are nobody in particular; "0000" is somebody in most layouts."""
+        return NOBODY if self.layout in ("market1501", "synthetic") else ()
 
     def identity(self, image: str) -> str | None:
         """Gives who is in an image, None if its name or place does not tell."""
@@ -84,6 +92,8 @@ def _identity(layout: Layout, image: str) -> str | None:
             return path.parent.name or None
         if layout == "deepfashion":
             return identity_of(image)
+        if layout == "cuhk03":
+            return CUHK03Name.parse(path.name).identity
         return MarketName.parse(path.name).identity
     except InputError:
         return None
@@ -118,17 +128,19 @@ def look_into(root: Path) -> Contents:
     findings: list[Finding] = []
     files = list(_walk(root, "", set(), findings, _DEPTH))
     images = [file for file in files if PurePosixPath(file).suffix.lower() in PHOTO_SUFFIXES]
-    layout = _recognize(root, images)
-    parts = _parts(root, layout, images)
+    cuhk03 = find_layout(root)
+    layout = "cuhk03" if cuhk03 is not None else _recognize(root, images)
+    parts = _parts(root, layout, images, cuhk03)
     # Photos of people lie one folder deep; where most images lie deeper, it is something else.
     if not parts or (layout == "folder" and 2 * len(parts) < len(images)):
         blocked = f" ({findings[0]})" if findings else ""
         raise InputError(
             f"{printable_path(root)} holds no image of a data set{blocked}; known are "
-            "Market-1501's layout (bounding_box_train/0002_c1s1_000451_03.jpg), DeepFashion's (its "
-            "original paths or the field's flat names), and a folder of photos for each person."
+            "Market-1501's layout (bounding_box_train/0002_c1s1_000451_03.jpg), CUHK03's three, "
+            "DeepFashion's (its original paths or the field's flat names), and a folder of photos "
+            "for each person."
         )
-    tables = [file for file in files if _is_table(file, layout)]
+    tables = [file for file in files if _is_table(file, layout, cuhk03)]
     beside = [file for file in files if file.split("/", 1)[0] in _BESIDE and "/" in file]
     looked_at = {*parts, *tables, *beside, SPLIT_FILE}
     # Whole folders where none of their files counts, else (Thumbs.db) the files.
@@ -139,7 +151,7 @@ def look_into(root: Path) -> Contents:
         if file not in looked_at
     }
     findings += [Finding("not-looked-at", "", name) for name in sorted(ignored)]
-    return Contents(root, layout, parts, tables, beside, findings)
+    return Contents(root, layout, parts, tables, beside, findings, cuhk03)
 
 
 def printable_path(path: Path) -> str:
@@ -211,8 +223,13 @@ def _is_deepfashion(image: str) -> bool:
     )
 
 
-def _parts(root: Path, layout: Layout, images: list[str]) -> dict[str, str]:
+def _parts(
+    root: Path, layout: Layout, images: list[str], cuhk03: CUHK03Layout | None
+) -> dict[str, str]:
     """Gives the images that belong to the data set, with the part that each belongs to."""
+    if cuhk03 is not None:
+        parts = cuhk03.folders
+        return {image: folder for image in images if (folder := image.rpartition("/")[0]) in parts}
     if layout in ("market1501", "synthetic"):
         parts = [part for part in _MARKET_PARTS if (root / part).is_dir()] or [OWN]
         return {image: folder for image in images if (folder := image.rpartition("/")[0]) in parts}
@@ -222,7 +239,11 @@ def _parts(root: Path, layout: Layout, images: list[str]) -> dict[str, str]:
     return {image: OWN for image in images if image.count("/") <= 1}
 
 
-def _is_table(file: str, layout: Layout) -> bool:
+def _is_table(file: str, layout: Layout, cuhk03: CUHK03Layout | None) -> bool:
+    if cuhk03 is not None:
+        folder, _, name = file.rpartition("/")
+        others = [f"annotation-{boxes}.csv" for boxes in BOXES if boxes != cuhk03.boxes]
+        return folder == cuhk03.tables and name.lower().endswith(".csv") and name not in others
     if file in POSE_FILES:
         return True
     folder, slash, name = file.rpartition("/")

@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 
+from deformgan.datasets.cuhk03 import BOXES, CUHK03Name
 from deformgan.datasets.deepfashion import EDITIONS
 from deformgan.datasets.doctor.contents import Contents
 from deformgan.datasets.doctor.finding import Finding
@@ -41,6 +42,14 @@ _MARKET_SOURCE = (
     "for academic research)"
 )
 _FIRST_IMAGE = "0002_c1s1_000451_03.jpg"  # of the training folder: who has it, has Market-1501
+
+# Zhong et al., CVPR 2017: (labeled, detected) images, and people. Together they are all of CUHK03.
+CUHK03_NP = {
+    TRAIN: ((7368, 7365), 767),
+    QUERY: ((1400, 1400), 700),
+    TEST: ((5328, 5332), 700),
+}
+CUHK03_ALL = ((14_096, 14_097), 1467)
 
 # Liu et al., CVPR 2016.
 DEEPFASHION_IMAGES = 52_712
@@ -94,16 +103,18 @@ def compare(contents: Contents, counts: dict[str, dict[str, dict[str, int]]]) ->
         for file, number in counts["pairs"].items()
         if (known := PAIR_TABLES.get(contents.layout, {}).get(number["lines"])) is not None
     ]
-    if contents.layout == "market1501" and _is_market(contents):
+    if contents.layout == "market1501" and is_market(contents):
         return findings + _compare_market(contents, counts)
     if contents.layout == "deepfashion":
         return findings + _compare_deepfashion(counts)
+    if contents.layout == "cuhk03":
+        return findings + _compare_cuhk03(contents, counts)
     return findings
 
 
 def _count_images(contents: Contents, images: list[str]) -> dict[str, int]:
     identities = [contents.identity(image) for image in images]
-    people = Counter(who for who in identities if who is not None and who not in NOBODY)
+    people = Counter(who for who in identities if who is not None and who not in contents.nobody)
     numbers = {"images": len(images), "identities": len(people)}
     if contents.layout in ("market1501", "synthetic"):
         names = [
@@ -116,10 +127,13 @@ def _count_images(contents: Contents, images: list[str]) -> dict[str, int]:
             "junk": identities.count(_JUNK),
             "distractors": identities.count(_DISTRACTOR),
         }
+    if contents.layout == "cuhk03":
+        names = [image.rpartition("/")[2] for image in images if contents.identity(image)]
+        numbers["cameras"] = len({CUHK03Name.parse(name).camera for name in names})
     return numbers
 
 
-def _is_market(contents: Contents) -> bool:
+def is_market(contents: Contents) -> bool:
     """Tells Market-1501 from data sets that only share its layout."""
     return (
         contents.find(_FIRST_IMAGE) is not None
@@ -156,6 +170,25 @@ def _compare_market(
             here = counts["annotations"][file]
             findings.append(_compared(file, "lines", here["lines"], lines))
             findings.append(_compared(file, "usable poses", here["usable"], wanted))
+    return findings
+
+
+def _compare_cuhk03(
+    contents: Contents, counts: dict[str, dict[str, dict[str, int]]]
+) -> list[Finding]:
+    """Compares the new protocol's folders, or everything; the first camera pair is part of it."""
+    assert contents.cuhk03 is not None
+    side = BOXES.index(contents.cuhk03.boxes)
+    findings = []
+    for part, here in counts["images"].items():
+        if contents.cuhk03.kind == "new-protocol":
+            images, people = CUHK03_NP[part.rpartition("/")[2]]
+        elif contents.cuhk03.kind == "extracted":
+            images, people = CUHK03_ALL
+        else:
+            continue
+        findings.append(_compared(part, "images", here["images"], images[side]))
+        findings.append(_compared(part, "identities", here["identities"], people))
     return findings
 
 

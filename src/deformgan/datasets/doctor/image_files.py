@@ -86,11 +86,13 @@ def decode(path: Path) -> Decoded | str:
 
 
 def odd_sizes(decoded: dict[str, Decoded]) -> list[Finding]:
-    """Finds images of another size than most have."""
+    """Finds images of another size than most have; there may be no such size."""
     sizes = Counter(image.size for image in decoded.values())
     if len(sizes) < 2:
         return []
     (usual, count), *_ = sizes.most_common(1)
+    if 2 * count <= len(decoded):
+        return []
     return [
         Finding("odd-size", f"{_text(image.size)}; {count:,} images are {_text(usual)}", name)
         for name, image in decoded.items()

@@ -4,11 +4,13 @@ import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from deformgan.datasets.cuhk03 import find_extracted_split, read_extracted_split
 from deformgan.datasets.doctor.contents import Contents
 from deformgan.datasets.doctor.finding import Finding
 from deformgan.datasets.doctor.tables import Tables
-from deformgan.datasets.market1501 import NOBODY, QUERY, TEST, TRAIN
+from deformgan.datasets.market1501 import QUERY, TEST, TRAIN
 from deformgan.datasets.splits import SPLIT_FILE
+from deformgan.errors import InputError
 
 Split = dict[str, list[str]]
 
@@ -22,8 +24,10 @@ def check_leaks(contents: Contents, tables: Tables) -> list[Finding]:
             findings.append(Finding("bad-split", reason, SPLIT_FILE))
         else:
             findings += _check_split_file(contents, split)
-    if contents.layout in ("market1501", "synthetic"):
+    if contents.layout in ("cuhk03", "market1501", "synthetic"):
         findings += _between_folders(contents)
+    if contents.split_file is None:
+        findings += _in_extracted_split(contents)
     if contents.layout == "deepfashion":
         findings += _between_tables(contents, tables)
     return findings
@@ -62,9 +66,9 @@ def _check_split_file(contents: Contents, split: Split) -> list[Finding]:
     present = {
         who
         for image, part in contents.images.items()
-        if part not in (TEST, QUERY)
+        if part.rpartition("/")[2] not in (TEST, QUERY)
         and (who := contents.identity(image)) is not None
-        and who not in NOBODY
+        and who not in contents.nobody
     }
     findings += [
         Finding("absent-identity", who, SPLIT_FILE, _last_line(lines, who))
@@ -73,12 +77,29 @@ def _check_split_file(contents: Contents, split: Split) -> list[Finding]:
     return findings + [Finding("unsplit-identity", who) for who in sorted(present - train - test)]
 
 
+def _in_extracted_split(contents: Contents) -> list[Finding]:
+    """Looks for people on both sides of the split that came with extracted images of CUHK03."""
+    if contents.cuhk03 is None or contents.cuhk03.kind != "extracted":
+        return []
+    file = find_extracted_split(contents.root, contents.cuhk03.boxes)
+    if file is None:
+        return []
+    try:
+        split = read_extracted_split(file)
+    except InputError:
+        return [Finding("bad-split", "no list of splits as torchreid writes it", file.name)]
+    return [
+        Finding("leak", f"{who} is in train and in test", file.name)
+        for who in _in_both(split["train"], split["test"])
+    ]
+
+
 def _between_folders(contents: Contents) -> list[Finding]:
     images: dict[str, dict[str, list[str]]] = {TRAIN: {}, TEST: {}}
     for image, part in contents.images.items():
         identity = contents.identity(image)
-        if identity is not None and identity not in NOBODY:
-            side = TRAIN if part == TRAIN else TEST
+        if identity is not None and identity not in contents.nobody:
+            side = TRAIN if part.rpartition("/")[2] == TRAIN else TEST
             images[side].setdefault(identity, []).append(image)
     return _shared(images[TRAIN], images[TEST], lambda image: (image, None), "leak")
 

@@ -10,6 +10,7 @@ from deformgan.datasets.synthetic import BACKGROUNDS, MASKS
 
 _JUNK, _DISTRACTOR = NOBODY
 _ADVICE = {
+    "cuhk03": "CUHK03 comes without joints",
     "market1501": "the authors of 'Deformable GANs for Pose-based Human Image Generation' (CVPR "
     "2018) publish market-annotation-train.csv and -test.csv with their code",
     "deepfashion": "the authors of 'Deformable GANs for Pose-based Human Image Generation' (CVPR "
@@ -55,13 +56,13 @@ def _images_without_joints(contents: Contents, tables: Tables) -> Iterator[Findi
         images = [
             image
             for image, where in contents.images.items()
-            if where == part and contents.identity(image) not in (None, *NOBODY)
+            if where == part and contents.identity(image) not in (None, *contents.nobody)
         ]
-        if part == QUERY or not images:
+        if part.rpartition("/")[2] == QUERY or not images:
             continue
         if named.isdisjoint(images):
             # A test set serves Re-ID without joints, and an image each would say no more.
-            kind = "missing-part" if part == TEST else "no-table"
+            kind = "missing-part" if part.rpartition("/")[2] == TEST else "no-table"
             advice = _ADVICE[contents.layout]
             what = (
                 f"no annotation table for these {len(images):,} images: {advice}, and "
