@@ -297,7 +297,7 @@ def _worst(
     skeleton: Skeleton,
     count: int,
 ) -> dict[str, Any]:
-    large_is_bad = metric in ("l1", "lpips") or metric.startswith(PREFIX)
+    large_is_bad = metric == "l1" or metric.startswith(("lpips", PREFIX))
     values = values.double().cpu()
     order = values.sort(descending=large_is_bad, stable=True).indices
     order = order[~values[order].isnan()][:count].tolist()

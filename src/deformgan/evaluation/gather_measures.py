@@ -10,6 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from deformgan.backbones.efficientnet_lite0 import (
+    FEATURES,
+    SIZE,
+    EfficientNetLite0,
+    Lite0Output,
+    load_efficientnet_lite0,
+)
 from deformgan.backbones.person_embedding import load_person_embedding
 from deformgan.detectors import load_detector
 from deformgan.detectors.fastestdet import FastestDet
@@ -19,6 +26,7 @@ from deformgan.evaluation.identity import Extractor, identity
 from deformgan.evaluation.measures import Columns, CorpusMeasure, Images, Measure, Measures, Scene
 from deformgan.evaluation.pckh import RADIUS, pckh
 from deformgan.evaluation.protocol import Protocol
+from deformgan.metrics.efficientnet_lite0 import lpips_efficientnet_lite0
 from deformgan.metrics.fid import FeatureMoments, fid
 from deformgan.metrics.inception_score import inception_score
 from deformgan.metrics.kid import kid
@@ -29,6 +37,7 @@ from deformgan.pose import Skeleton
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
 POOL3 = 2048  # features of Inception's last pooling
+_LITE0 = "efficientnet_lite0"
 KID_SUBSET = 1000  # images, where there are so many
 
 
@@ -97,6 +106,7 @@ def gather_measures(
     ]
     pairs += [_SHARPNESS, _parts(skeleton)]
     corpus: list[CorpusMeasure] = []
+    lite0 = _Lite0(device)
     optional: list[tuple[tuple[str, ...], Path | None, Callable[[], Measure | CorpusMeasure]]] = [
         (("detection_score",), networks.ssd300, lambda: _ssd300(networks.ssd300, device)),
         (("detection_score_hog",), None, _hog),
@@ -106,6 +116,8 @@ def gather_measures(
             networks.inception,
             lambda: _inception(protocol, networks.inception, device),
         ),
+        (("lpips_efficientnet_lite0",), None, lite0.to_target),
+        (("fid_efficientnet_lite0", "kid_efficientnet_lite0"), None, lite0.to_real),
     ]
     for names, given, load in optional:
         if (only and not set(only) & set(names)) or names[0] in unavailable:
@@ -125,8 +137,8 @@ def gather_measures(
         why = (
             f"The protocol {protocol.name} compares with the training images: give them by --real."
         )
-        unavailable |= dict.fromkeys(_TO_REAL, why)
-        corpus = [_without_real(measure) for measure in corpus]
+        unavailable |= {name: why for part in corpus for name in part.what if _needs_real(name)}
+        corpus = [left for part in corpus if (left := _without_real(part)).what]
     measures = Measures(pairs, corpus, unavailable)
     return measures.keep(only) if only else measures
 
@@ -240,18 +252,80 @@ def _inception_numbers(splits: int, generated: Columns, real: Columns) -> dict[s
         parts = min(splits, len(logits))
         value, deviation = inception_score(logits.softmax(dim=1), parts)
         numbers[name] = {"value": value, "deviation_over_parts": deviation, "parts": parts}
-    moments = [_moments(features("pool3")) for features in (generated, real)]
+    return numbers | _distances(generated, real, "pool3", POOL3)
+
+
+class _Lite0:
+    """EfficientNet-Lite0 for several measures, which looks at every picture once."""
+
+    def __init__(self, device: str):
+        self.device = device
+        self.seen: list[tuple[Images, Lite0Output]] = []
+
+    def to_target(self) -> Measure:
+        """Compares every picture with its target."""
+
+        def compute(scene: Scene) -> dict[str, Tensor]:
+            outputs = [self._look(images) for images in (scene.generated, scene.target)]
+            return {"lpips_efficientnet_lite0": lpips_efficientnet_lite0(*outputs).cpu()}
+
+        told = (
+            f"distance of features at five strides, not learned, at {SIZE[0]}x{SIZE[1]} bilinear, "
+            f"{self._network.weights.name}"
+        )
+        return Measure({"lpips_efficientnet_lite0": told}, compute)
+
+    def to_real(self) -> CorpusMeasure:
+        """Compares all pictures with the real photos."""
+
+        def look(images: Images) -> dict[str, Tensor]:
+            return {_LITE0: self._look(images).pooled}
+
+        network = f"at {SIZE[0]}x{SIZE[1]} bilinear, {self._network.weights.name}"
+        return CorpusMeasure(
+            {
+                "fid_efficientnet_lite0": f"Frechet distance to the real photos, {network}",
+                "kid_efficientnet_lite0": f"kernel distance to the real photos, {network}",
+            },
+            lambda scene: look(scene.generated),
+            look,
+            lambda generated, real: _distances(generated, real, _LITE0, FEATURES, f"_{_LITE0}"),
+        )
+
+    @property
+    def _network(self) -> EfficientNetLite0:
+        return load_efficientnet_lite0(self.device)
+
+    def _look(self, images: Images) -> Lite0Output:
+        for known, output in self.seen:
+            if known is images:
+                return output
+        output = self._network(images)
+        self.seen = [*self.seen[-1:], (images, output)]  # a scene has two batches of pictures
+        return output
+
+
+def _distances(
+    generated: Columns, real: Columns, column: str, width: int, suffix: str = ""
+) -> dict[str, dict[str, Any]]:
+    """Measures FID and KID from one column of features; of single pictures there is neither."""
+    moments = [_moments(features(column), width) for features in (generated, real)]
     counts = [part.count for part in moments]
     if min(counts) < 2:
-        return numbers
-    numbers["fid"] = {"value": fid(*moments), "images": counts}
+        return {}
     ours, theirs = (
-        torch.from_numpy(np.concatenate(list(features("pool3")))) for features in (generated, real)
+        torch.from_numpy(np.concatenate(list(features(column)))) for features in (generated, real)
     )
     subset = min(KID_SUBSET, *counts)
     value, deviation = kid(ours, theirs, subset_size=subset)
-    numbers["kid"] = {"value": value, "deviation_over_subsets": deviation, "subset": subset}
-    return numbers
+    return {
+        f"fid{suffix}": {"value": fid(*moments), "images": counts},
+        f"kid{suffix}": {
+            "value": value,
+            "deviation_over_subsets": deviation,
+            "subset": subset,
+        },
+    }
 
 
 def _without_real(measure: CorpusMeasure) -> CorpusMeasure:
@@ -260,18 +334,21 @@ def _without_real(measure: CorpusMeasure) -> CorpusMeasure:
     def compute(generated: Columns, real: Columns) -> dict[str, dict[str, Any]]:
         return measure.compute(generated, lambda name: iter(()))
 
-    what = {name: told for name, told in measure.what.items() if name not in _TO_REAL}
+    what = {name: told for name, told in measure.what.items() if not _needs_real(name)}
     return CorpusMeasure(what, measure.generated, lambda images: {}, compute)
 
 
-def _moments(batches: Iterator[np.ndarray]) -> FeatureMoments:
-    moments = FeatureMoments(POOL3)
+def _needs_real(name: str) -> bool:
+    return name.partition("_")[0] in ("fid", "kid")
+
+
+def _moments(batches: Iterator[np.ndarray], width: int) -> FeatureMoments:
+    moments = FeatureMoments(width)
     for batch in batches:
         moments.add(torch.from_numpy(batch))
     return moments
 
 
-_TO_REAL = ("fid", "kid")
 _OF_PEOPLE = ("pckh", "identity", "detection_score", "detection_score_hog")
 
 _SCORES = {

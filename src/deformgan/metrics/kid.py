@@ -41,7 +41,9 @@ def kid(
     # The old generator, so that anybody's run of torch-fidelity on our features gives our number.
     random = np.random.RandomState(seed)
     distances = []
-    for _ in range(subsets):
+    # Subsets that hold all images are one and the same.
+    once = subset_size == len(generated) == len(real)
+    for _ in range(1 if once else subsets):
         chosen = [
             features[torch.from_numpy(random.choice(len(features), subset_size, replace=False))]
             for features in (generated, real)
