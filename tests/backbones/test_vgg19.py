@@ -92,6 +92,18 @@ def test_gives_the_authors_features_in_the_references_channel_order(golden):
         )
 
 
+def test_double_precision_goes_all_the_way():
+    arrays, photo = random_arrays(), image().double()
+    rgb = (photo + 1) / 2 * 255
+    features = torch.stack([rgb[:, 2] - 103.939, rgb[:, 1] - 116.779, rgb[:, 0] - 123.68], dim=1)
+    network = Vgg19Features.from_arrays(arrays, ("conv1_1",), dtype=torch.float64)
+    weight, bias = (
+        torch.from_numpy(arrays[f"conv1_1.{kind}"]).double() for kind in ("weight", "bias")
+    )
+    expected = torch.relu(F.conv2d(features, weight, bias, padding=1))
+    torch.testing.assert_close(network(photo)["conv1_1"], expected, rtol=0, atol=1e-11)
+
+
 def test_the_three_layouts_of_weights_give_one_network():
     photo = image()
     features = [

@@ -56,7 +56,7 @@ def test_it_paints_what_the_authors_code_painted(
     assert metadata["size"] == list(SIZES[key])
     for name, value in keras_parameters(generator).items():
         assert np.array_equal(to_keras(value.detach()).numpy(), arrays[name])
-    inputs = NetworkInputs(Golden(golden), key)
+    inputs = NetworkInputs(Golden(golden), key, torch.float32)
     with torch.no_grad():
         found = generator.paint(inputs.source, inputs.guide(generator.config.warp))
     expected = np.load(golden / f"net/gen_{variant}_{key}_outputs.npz")
@@ -88,7 +88,7 @@ def test_the_saved_architecture_tells_the_warp(
     assert run(capsys, write(arrays, **settings), "--out", tmp_path / "w.safetensors")[0] == 0
     generator, _ = load_generator(tmp_path / "w.safetensors")
     assert generator.config.warp == warp
-    inputs = NetworkInputs(Golden(golden), "128x64")
+    inputs = NetworkInputs(Golden(golden), "128x64", torch.float32)
     with torch.no_grad():
         painted = generator.paint(inputs.source, inputs.guide(warp)).output.movedim(1, -1).numpy()
     expected = np.load(golden / "net/gen_mask_128x64_outputs.npz")

@@ -153,7 +153,8 @@ def test_batch_1_is_the_same_item_of_batch_8(form, people):
         together = generator(source, target)
         for place in (0, 5):
             alone = generator(item_of(source, place), target[[place]])
-            torch.testing.assert_close(alone[0], together[place], atol=1e-5, rtol=0)
+            # A hundredth of a grey level: where a transform is learned, its rounding moves pixels.
+            torch.testing.assert_close(alone[0], together[place], atol=1e-4, rtol=0)
 
 
 def test_the_number_of_threads_does_not_matter(people):

@@ -86,7 +86,7 @@ def test_a_named_discriminator_judges_as_the_authors_does(keras_layout, golden, 
     named = name_arrays(read_keras_file(path))
     discriminator = Discriminator(discriminator_config(named.shapes))
     load_keras_arrays(discriminator, named.arrays)
-    inputs = NetworkInputs(Golden(golden), key)
+    inputs = NetworkInputs(Golden(golden), key, torch.float32)
     maps = (inputs.source_heatmaps, inputs.target_heatmaps)
     with torch.no_grad():
         logits = discriminator.judge(inputs.source, maps[0], inputs.target, maps[1])[-1]

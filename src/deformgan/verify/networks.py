@@ -1,4 +1,9 @@
-"""Generator and discriminator layer by layer with the authors' weights, and what VGG sees."""
+"""Generator and discriminator layer by layer with the authors' weights, and what VGG sees.
+
+All networks here compute in double precision. In single precision an activation's input next to 0
+may get the wrong sign, and a gradient passes or stops at that place: our rounding would then be
+taken for a difference from the reference.
+"""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -29,6 +34,13 @@ WARP_OF_VARIANT = {"mask": "parts", "none": "none"}
 class NetworkInputs:
     """What the networks of one image size are given.
 
+    The values are the single-precision ones that the reference fed its networks with.
+
+    Args:
+        golden: The folder.
+        key: The image size, as in "128x64".
+        dtype: Of photos and heat maps.
+
     Attributes:
         size: Height and width.
         source: Source photos.
@@ -37,16 +49,16 @@ class NetworkInputs:
         target_heatmaps: Of the target poses.
     """
 
-    def __init__(self, golden: Golden, key: str):
+    def __init__(self, golden: Golden, key: str, dtype: torch.dtype = torch.float64):
         self.file = f"net/inputs_{key}.npz"
         arrays = golden.arrays(self.file)
         self.size = size_of(key)
         self.source, self.target = (
-            torch.from_numpy(arrays[name].astype(np.float32) / 255 * 2 - 1).permute(0, 3, 1, 2)
+            images_of(((arrays[name] / 255 - 0.5) * 2).astype(np.float32)).to(dtype)
             for name in ("img_uint8", "tgt_uint8")
         )
         self.source_heatmaps, self.target_heatmaps = (
-            heatmaps_of(pose_of(arrays[name]), self.size) for name in ("kp_from", "kp_to")
+            heatmaps_of(pose_of(arrays[name]), self.size).to(dtype) for name in ("kp_from", "kp_to")
         )
         self._transforms = {name: arrays[name] for name in ("affine", "uniform")}
         self._masks = torch.from_numpy(unpack(arrays["masks_packed"], self.size[1]))
@@ -71,17 +83,24 @@ class NetworkInputs:
         return Guide(self.source_heatmaps, self.target_heatmaps, transforms, masks)
 
 
+def images_of(stored: np.ndarray) -> torch.Tensor:
+    """Return golden images (N, H, W, C) as a batch (N, C, H, W) in double precision."""
+    return torch.from_numpy(stored).double().permute(0, 3, 1, 2)
+
+
 def generator_of(weights: Mapping[str, np.ndarray], variant: str, **changes) -> Generator:
-    """Builds the reference's generator in the shape of its weights, without dropout."""
+    """Build the reference's generator in the shape of its weights, in double, without dropout."""
     config = replace(generator_config({name: w.shape for name, w in weights.items()}), **changes)
-    generator = Generator(replace(config, warp=changes.get("warp", WARP_OF_VARIANT[variant])))
+    config = replace(config, warp=changes.get("warp", WARP_OF_VARIANT[variant]))
+    generator = Generator(config).double()
     load_keras_arrays(generator, weights)
     return generator.eval()
 
 
 def discriminator_of(weights: Mapping[str, np.ndarray]) -> Discriminator:
-    """Builds the reference's discriminator in the shape of its weights."""
-    discriminator = Discriminator(discriminator_config({n: w.shape for n, w in weights.items()}))
+    """Build the reference's discriminator in the shape of its weights, in double precision."""
+    config = discriminator_config({name: weight.shape for name, weight in weights.items()})
+    discriminator = Discriminator(config).double()
     load_keras_arrays(discriminator, weights)
     return discriminator.eval()
 
@@ -155,7 +174,7 @@ def check_discriminator(ledger: Ledger, file: str) -> None:
     inputs = NetworkInputs(ledger.golden, key)
     discriminator = discriminator_of(weights.arrays)
     painted = ledger.golden.arrays(f"net/gen_mask_{key}_outputs.npz")["out"]
-    candidates = {"real": inputs.target, "fake": torch.from_numpy(painted).permute(0, 3, 1, 2)}
+    candidates = {"real": inputs.target, "fake": images_of(painted)}
     for name, candidate in candidates.items():
         with torch.no_grad():
             layers = discriminator.judge(
@@ -179,7 +198,7 @@ def check_vgg(ledger: Ledger, file: str) -> None:
     key = "128x64"
     inputs = NetworkInputs(ledger.golden, key)
     painted = ledger.golden.arrays(f"net/gen_mask_{key}_outputs.npz")["out"]
-    images = {"target": inputs.target, "generated": torch.from_numpy(painted).permute(0, 3, 1, 2)}
+    images = {"target": inputs.target, "generated": images_of(painted)}
     network = vgg_of(weights.arrays)
     for name, image in images.items():
         findings = []
@@ -187,8 +206,7 @@ def check_vgg(ledger: Ledger, file: str) -> None:
             array = f"{name}.{_keras_layer(layer)}"
             tolerance = VGG * float(np.abs(outputs[array]).max())
             findings.append(_check_every(outputs, array, features, 8, tolerance))
-            means = features.double().mean(dim=(2, 3))
-            findings.append(outputs.close(f"{array}.mean", means, tolerance))
+            findings.append(outputs.close(f"{array}.mean", features.mean(dim=(2, 3)), tolerance))
         weights.proved_by(weights.arrays, findings)
         if name == "target":
             ledger.sheet(inputs.file).proved_by(["tgt_uint8"], findings)
@@ -198,10 +216,9 @@ def check_vgg(ledger: Ledger, file: str) -> None:
 
 
 def vgg_of(weights: Mapping[str, np.ndarray]) -> Vgg19Features:
-    """Builds the authors' content model, with its swapped means."""
+    """Build the authors' content model, with its swapped means, in double precision."""
     layers = [layer for layer in CONVOLUTIONS if f"{_keras_layer(layer)}.kernel" in weights]
-    arrays = {name: value.astype(np.float32) for name, value in weights.items()}
-    return Vgg19Features.from_arrays(arrays, layers, pixels="reference")
+    return Vgg19Features.from_arrays(weights, layers, pixels="reference", dtype=torch.float64)
 
 
 def _keras_layer(layer: str) -> str:
@@ -213,11 +230,10 @@ def _check_layer(
     sheet: Sheet, name: str, features: torch.Tensor, tolerance: float
 ) -> list[Finding]:
     """Compares a thinned layer, and mean and deviation of every channel of the whole one."""
-    deep = features.double()
     return [
         _check_thinned(sheet, name, features, tolerance),
-        sheet.close(f"{name}.mean", deep.mean(dim=(2, 3)), tolerance),
-        sheet.close(f"{name}.std", deep.std(dim=(2, 3), correction=0), tolerance),
+        sheet.close(f"{name}.mean", features.mean(dim=(2, 3)), tolerance),
+        sheet.close(f"{name}.std", features.std(dim=(2, 3), correction=0), tolerance),
     ]
 
 
