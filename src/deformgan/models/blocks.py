@@ -13,6 +13,9 @@ Upsampling = Literal["transposed", "resize"]
 
 LEAK = 0.2  # of every LeakyReLU
 DROPOUT = 0.5
+# Columns up to which a convolution of stride 2 is computed in float32: in bfloat16 on processors
+# with AMX, oneDNN (seen with torch 2.15) returns garbage for 3 columns and 64 channels or more.
+_NARROW = 3
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,15 @@ class Down(nn.Module):
         self, features: Float[Tensor, "batch inputs height width"]
     ) -> Float[Tensor, "batch outputs height//2 width//2"]:
         """Gives features before the next activation."""
-        return self.norm(self.conv(F.leaky_relu(features, LEAK)))
+        return self.norm(halve(self.conv, F.leaky_relu(features, LEAK)))
+
+
+def halve(conv: nn.Conv2d, features: Tensor) -> Tensor:
+    """Apply a convolution of stride 2, in float32 where bfloat16 cannot be trusted."""
+    if features.shape[3] > _NARROW:
+        return conv(features)
+    with torch.autocast(features.device.type, enabled=False):
+        return conv(features.float())
 
 
 class Up(nn.Module):

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from deformgan.models.blocks import LEAK
+from deformgan.models.blocks import LEAK, halve
 from deformgan.pose import Pose
 
 Base = Literal["soft", "hard"]
@@ -143,7 +143,7 @@ class _Halve(nn.Module):
         self.norm = nn.GroupNorm(8, outputs)
 
     def forward(self, features: Tensor) -> Tensor:
-        return F.leaky_relu(self.norm(self.conv(features)), LEAK)
+        return F.leaky_relu(self.norm(halve(self.conv, features)), LEAK)
 
 
 class _Double(nn.Module):

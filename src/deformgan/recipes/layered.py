@@ -7,6 +7,40 @@ from deformgan.recipes.pedestrian import pedestrian_small
 from deformgan.training.config import LossWeights, TrainConfig
 
 
+def layered() -> TrainConfig:
+    """Sharp pictures: CUHK03 at 256x96, Market-1501 at 128x64, rendered people with truth.
+
+    Give `--data CUHK03 MARKET --rendered SET` and `--init` of `layered-fields`' result.
+    """
+    base = pedestrian_small()
+    return replace(
+        base,
+        recipe="layered",
+        generator=replace(base.generator, layers=LayersConfig()),
+        discriminator=replace(base.discriminator, rows=128, fine_widths=(24, 48, 96)),
+        weights=LossWeights(
+            adversarial=2.0,
+            nearest_neighbour=0.01,
+            features=0.002,
+            person=4.0,
+            ssim=6.0,
+            identity=2.0,
+            flow=0.2,
+            visible=1.0,
+            matte=1.0,
+            planes=4.0,
+        ),
+        batch_size=6,
+        steps=16_000,
+        decay_steps=4_000,
+        ema_decay=0.999,
+        flip=True,
+        rendered_share=0.3,
+        shares=(0.6, 0.4),
+        precision="auto",
+    )
+
+
 def layered_fields() -> TrainConfig:
     """The fields of `layered` alone, from rendered people whose truth is known.
 
