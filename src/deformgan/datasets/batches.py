@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Protocol, runtime_checkable
 
@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 
-from deformgan.datasets.correspondence import correspond
+from deformgan.datasets.correspondence import Correspondence, correspond
 from deformgan.datasets.image_store import Storage, open_store
 from deformgan.datasets.surfaces import Surface, SurfaceSet
 from deformgan.errors import InputError
@@ -21,6 +21,7 @@ from deformgan.skeletons.openpose18 import OPENPOSE18
 
 # Streams of random numbers of one seed; a data set's own stream is _ORDER plus its position.
 _FLIP, _ORDER = 0, 1
+_MATCHES = 30_000  # pairs whose matches are kept: 3 GB at 256x128
 _DENSE = 192  # rows from which every second pixel is enough to teach a field
 
 
@@ -51,6 +52,20 @@ class _Known:
     surfaces: SurfaceSet
     masks: UInt8[Tensor, "images height width"]
     scenes: UInt8[Tensor, "images 3 height width"]
+    matches: dict[tuple[int, int, bool], Correspondence] = field(default_factory=dict)
+
+    def match(self, source: int, target: int, flip: bool, stride: int) -> Correspondence:
+        # Matching takes as long as teaching; what was matched once is kept while there is room.
+        key = source, target, flip
+        if key not in self.matches:
+            both = [self.surfaces[row] for row in (source, target)]
+            if flip:
+                both = [Surface(s.place.flip(-1), s.layer.flip(-1)) for s in both]
+            found = correspond(*both, stride)
+            if len(self.matches) >= _MATCHES:
+                return found
+            self.matches[key] = found
+        return self.matches[key]
 
     @staticmethod
     def of(datasets: Sequence[PairedImages]) -> "_Known":
@@ -181,10 +196,7 @@ class PairBatches:
         stride = 1 if known.masks.shape[1] < _DENSE else 2
         matches = []
         for (source, target), flip in zip(pairs.tolist(), flipped.tolist(), strict=True):
-            both = [known.surfaces[row] for row in (source, target)]
-            if flip:
-                both = [Surface(s.place.flip(-1), s.layer.flip(-1)) for s in both]
-            matches.append(correspond(*both, stride))
+            matches.append(known.match(source, target, flip, stride))
         found = [
             torch.stack([getattr(match, name) for match in matches]).to(self.device)
             for name in ("source_from_target", "matched", "visible", "body")

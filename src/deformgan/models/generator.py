@@ -13,9 +13,9 @@ from deformgan.affine import FitMethod, Frame, global_transform, normalize, part
 from deformgan.deformable_skip import Aggregation, Interpolation, overlay_parts, warp_parts
 from deformgan.heatmap import HeatmapKind, render_heatmaps
 from deformgan.models.blocks import Down, Noise, Norm, Up, Upsampling, init_weights
+from deformgan.models.field_network import FieldNetwork, SourceLook
 from deformgan.models.layers import (
     Detail,
-    FieldNetwork,
     Fields,
     Layers,
     LayersConfig,
@@ -198,10 +198,12 @@ class Generator(nn.Module):
         if config.refine:
             self.refinement = AffineRefinement(joints, len(self.skeleton.parts))
         if config.layers is not None:
-            parts = len(self.skeleton.parts)
-            shown = 3 + joints + joints + 3 + 2 + parts
+            shown = joints + len(self.skeleton.parts) + 3
             if config.layers.correction:
-                self.field = FieldNetwork(shown, parts, config.layers)
+                # What the photo alone decides needs one level less: it moves nothing.
+                self.look = SourceLook(shown, config.layers.field_widths[:-1])
+                self.field = FieldNetwork(shown + 2, config.layers.field_widths)
+                self.field.begin()
             self.detail = Detail(inputs + widths[0], config.layers.detail_widths)
             init_weights(self.detail)
             self.detail.begin()
@@ -362,6 +364,28 @@ class Generator(nn.Module):
         columns = rows * size[1] / size[0]
         return rows, max(step, round(columns / step) * step)
 
+    def look_at(
+        self,
+        image: Float[Tensor, "batch 3 height width"],
+        heatmaps: Float[Tensor, "batch joints height width"],
+        pose: Pose,
+    ) -> tuple[Tensor, Tensor]:
+        """Return what the source photo alone says to the field: features and its matte's logits.
+
+        Args:
+            image: At the network's size.
+            heatmaps: Of its pose.
+            pose: In its pixels.
+        """
+        near = self._near(pose, (image.shape[2], image.shape[3]))
+        return self.look(torch.cat([image, heatmaps, near], dim=1))
+
+    def _near(self, pose: Pose, size: tuple[int, int]) -> Float[Tensor, "batch parts _ _"]:
+        """Say how far every pixel is from every part, in units of the pose, 1 at most."""
+        unit = unit_length(pose, self.skeleton).clamp(min=1)[:, None, None, None]
+        near = part_distances(pose, self.skeleton, size) / unit
+        return near.clamp(max=1)
+
     def fields(
         self,
         image: Float[Tensor, "batch 3 height width"],
@@ -377,30 +401,32 @@ class Generator(nn.Module):
             target_pose: In pixels of the target at the same size.
             guide: Heat maps of both, where they are known already.
         """
-        layers = self.config.layers
+        config, layers = self.config, self.config.layers
         assert layers is not None
         size = (image.shape[2], image.shape[3])
         with torch.no_grad():
             softness = SOFTNESS if layers.base == "soft" else _HARD
             base = part_field(source_pose, target_pose, self.skeleton, size, softness)
-        if not layers.correction:
-            planes = torch.zeros_like(image)
-            return Fields(base, base, *planes.split(1, dim=1))
-        with torch.no_grad():
+            if not layers.correction:
+                # Copied where a part is, of a person who is all there.
+                near = self._near(target_pose, size).amin(dim=1, keepdim=True)
+                inside = 6 - 12 * (near / SOFTNESS).clamp(max=1)
+                return Fields(base, base, torch.zeros_like(inside), inside, 6 + 0 * inside)
             if guide is None:
                 maps = [
-                    render_heatmaps(pose, size, self.config.heatmap_sigma, self.config.heatmap_kind)
+                    render_heatmaps(pose, size, config.heatmap_sigma, config.heatmap_kind)
                     for pose in (source_pose, target_pose)
                 ]
             else:
                 maps = [guide.source_heatmaps, guide.target_heatmaps]
             unit = unit_length(target_pose, self.skeleton).clamp(min=1)[:, None, None, None]
-            near = (part_distances(target_pose, self.skeleton, size) / unit).clamp(max=1)
             y, x = (torch.arange(length, device=base.device, dtype=base.dtype) for length in size)
             own = torch.stack(torch.broadcast_tensors(x, y[:, None]))
-            shown = [image, *maps, sample_at(image, base, size), (base - own) / unit, near]
-        correction, planes = self.field(torch.cat(shown, dim=1), near)
-        return Fields(base, base + correction, *planes.split(1, dim=1))
+            moved = sample_at(image, base, size)
+            shown = [moved, maps[1], self._near(target_pose, size), (base - own) / unit]
+        features, source_matte = self.look_at(image, maps[0], source_pose)
+        field, planes = self.field(torch.cat(shown, dim=1), base, image, features)
+        return Fields(base, field, *planes.split(1, dim=1), source_matte)
 
     def layers(
         self,

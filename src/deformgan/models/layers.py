@@ -8,7 +8,6 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from deformgan.models.blocks import LEAK, halve
 from deformgan.pose import Pose
 
 Base = Literal["soft", "hard"]
@@ -26,7 +25,7 @@ class LayersConfig:
             the nearest part's alone.
         correction: Whether a network corrects the field.
         copy: Whether the photo itself is read; without it all is paint.
-        field_widths: Channels of the correction network, half resolution first.
+        field_widths: Channels of the networks that find the field, half resolution first.
         detail_widths: Channels of the layers that paint: at the network's resolution, and at twice
             that.
     """
@@ -35,15 +34,15 @@ class LayersConfig:
     base: Base = "soft"
     correction: bool = True
     copy: bool = True
-    field_widths: tuple[int, ...] = (32, 48, 96, 128, 128)
+    field_widths: tuple[int, ...] = (24, 48, 80, 96, 96)
     detail_widths: tuple[int, int] = (32, 16)
 
     def __post_init__(self):
         if self.rows < 32 or self.rows % 32:
             raise ValueError(f"rows must be a positive multiple of 32, got {self.rows}")
-        if len(self.field_widths) < 2 or any(width % 8 for width in self.field_widths):
+        if len(self.field_widths) < 3 or any(width % 8 for width in self.field_widths):
             raise ValueError(
-                f"field_widths must be at least two multiples of 8, got {self.field_widths}"
+                f"field_widths must be at least three multiples of 8, got {self.field_widths}"
             )
 
 
@@ -87,74 +86,6 @@ class Layers:
     visible: Float[Tensor, "batch 1 rows columns"]
     matte: Float[Tensor, "batch 1 rows columns"]
     fields: Fields
-
-
-class FieldNetwork(nn.Module):
-    """A small U-Net that corrects the field and says what is visible and where the person is.
-
-    Args:
-        inputs: Channels of what it looks at.
-        fine: Channels that it looks at once more at full resolution.
-        config: Its shape.
-    """
-
-    SCALE = 10.0  # pixels of correction for an output of 1
-
-    def __init__(self, inputs: int, fine: int, config: LayersConfig):
-        super().__init__()
-        widths = config.field_widths
-        self.down = nn.ModuleList()
-        for before, after in zip((inputs, *widths[:-1]), widths, strict=True):
-            self.down.append(_Halve(before, after))
-        self.up = nn.ModuleList()
-        channels = widths[-1]
-        for width in reversed(widths[:-1]):
-            self.up.append(_Double(channels, width, width))
-            channels = width
-        self.last = nn.Conv2d(channels + fine, 16, 3, padding=1)
-        self.head = nn.Conv2d(16, 5, 3, padding=1)
-        nn.init.zeros_(self.head.weight)
-        assert self.head.bias is not None
-        nn.init.zeros_(self.head.bias)
-
-    def forward(
-        self,
-        shown: Float[Tensor, "batch inputs height width"],
-        fine: Float[Tensor, "batch fine height width"],
-    ) -> tuple[Tensor, Tensor]:
-        """Return a correction (batch, 2, height, width) in pixels, and three planes of logits."""
-        levels, features = [], shown
-        for layer in self.down:
-            features = layer(features)
-            levels.append(features)
-        features = levels.pop()
-        for layer in self.up:
-            features = layer(features, levels.pop())
-        features = F.interpolate(features, shown.shape[2:], mode="nearest")
-        features = F.leaky_relu(self.last(torch.cat([features, fine], dim=1)), LEAK)
-        found = self.head(features).float()
-        return found[:, :2] * self.SCALE, found[:, 2:]
-
-
-class _Halve(nn.Module):
-    def __init__(self, inputs: int, outputs: int):
-        super().__init__()
-        self.conv = nn.Conv2d(inputs, outputs, 4, stride=2, padding=1)
-        self.norm = nn.GroupNorm(8, outputs)
-
-    def forward(self, features: Tensor) -> Tensor:
-        return F.leaky_relu(self.norm(halve(self.conv, features)), LEAK)
-
-
-class _Double(nn.Module):
-    def __init__(self, inputs: int, skip: int, outputs: int):
-        super().__init__()
-        self.conv = nn.Conv2d(inputs + skip, outputs, 3, padding=1)
-        self.norm = nn.GroupNorm(8, outputs)
-
-    def forward(self, features: Tensor, skip: Tensor) -> Tensor:
-        features = F.interpolate(features, skip.shape[2:], mode="nearest")
-        return F.leaky_relu(self.norm(self.conv(torch.cat([features, skip], dim=1))), LEAK)
 
 
 class Detail(nn.Module):

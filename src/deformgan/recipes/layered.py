@@ -52,7 +52,7 @@ def layered_fields() -> TrainConfig:
         recipe="layered-fields",
         generator=replace(base.generator, layers=LayersConfig()),
         weights=LossWeights(adversarial=0.0, flow=0.2, visible=1.0, matte=1.0),
-        learns=("field.",),
+        learns=("field.", "look."),
         batch_size=16,
         steps=6_000,
         decay_steps=2_000,

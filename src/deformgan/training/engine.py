@@ -144,9 +144,11 @@ def run_steps(
 
 
 def _means(fabric: Fabric, seen: list[Terms]) -> dict[str, float]:
-    """Averages terms over steps and processes."""
-    names = list(seen[0])
-    means = torch.stack([torch.stack([terms[name] for terms in seen]).mean() for name in names])
+    """Average terms over the steps that have them, and over processes."""
+    names = list(dict.fromkeys(name for terms in seen for name in terms))
+    means = torch.stack(
+        [torch.stack([terms[name] for terms in seen if name in terms]).mean() for name in names]
+    )
     if fabric.world_size > 1:
         means = fabric.all_reduce(means, reduce_op="mean")
         assert isinstance(means, Tensor)

@@ -18,7 +18,7 @@ from deformgan.training.config import TrainConfig
 Tensors = tuple[Tensor, ...] | list[Tensor]
 
 _FIRST = "target_encoder.0.weight"  # what a background widens
-_LAYERS = ("field.", "detail.")  # what a layered generator adds
+_LAYERS = ("field.", "look.", "detail.")  # what a layered generator adds
 
 
 @dataclass(frozen=True)
