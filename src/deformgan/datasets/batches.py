@@ -181,10 +181,11 @@ class PairBatches:
         stride = 1 if known.masks.shape[1] < _DENSE else 2
         matches = []
         for (source, target), flip in zip(pairs.tolist(), flipped.tolist(), strict=True):
-            both = [known.surfaces[row] for row in (source, target)]
+            shown, asked = known.surfaces[source], known.surfaces[target]
             if flip:
-                both = [Surface(s.place.flip(-1), s.layer.flip(-1)) for s in both]
-            matches.append(correspond(*both, stride))
+                asked = Surface(asked.place.flip(-1), asked.layer.flip(-1))
+            match = correspond(shown, asked, stride)
+            matches.append(match.mirrored(shown.layer.shape[1]) if flip else match)
         found = [
             torch.stack([getattr(match, name) for match in matches]).to(self.device)
             for name in ("source_from_target", "matched", "visible", "body")
