@@ -153,7 +153,8 @@ class _Grid:
             at[rows], step[rows], off[rows] = beside[rows], other[better], other_off[better]
         within = (np.abs(step) <= 0.5 + _SLIP).all(axis=1)
         seen = near & within & (off <= _OFF * self.pitch)
-        return (at + step.clip(-0.5 - _SLIP, 0.5 + _SLIP))[:, ::-1], seen
+        # Within that very pixel: the next one may show something else.
+        return (at + step.clip(-0.499, 0.499))[:, ::-1], seen
 
     def guess(self, wanted: np.ndarray, layers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Find the same layer on the other side of the body; else as `find`."""

@@ -4,7 +4,6 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -87,8 +86,13 @@ def read_surface(path: Path) -> Surface:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             place, layer = arrays["place"], arrays["layer"]
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
-        raise InputError(f"{path} is not a surface of a rendered picture ({error}).") from None
+    except FileNotFoundError:
+        raise InputError(
+            f"{path} is not there; render the set again, or remove the folder."
+        ) from None
+    except Exception as error:  # broken archives raise errors of any kind
+        reason = str(error) or type(error).__name__
+        raise InputError(f"{path} is not a surface of a rendered picture ({reason}).") from None
     if place.dtype != np.float16 or place.shape != (*layer.shape, 3) or layer.dtype != np.uint8:
         raise InputError(
             f"{path} has place {place.dtype} {place.shape} and layer {layer.dtype} {layer.shape}; "

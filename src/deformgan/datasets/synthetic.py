@@ -46,9 +46,9 @@ class Synthetic(Market1501):
 
     @staticmethod
     def matches(root: Path) -> bool:
-        """Tells whether a folder looks like this data set; without either folder it is Market's."""
+        """Tells whether a folder looks like this data set; without these folders it is Market's."""
         return Market1501.matches(root) and any(
-            (root / name).is_dir() for name in (MASKS, BACKGROUNDS)
+            (root / name).is_dir() for name in (MASKS, BACKGROUNDS, SURFACES)
         )
 
     def _root(self) -> Path:
