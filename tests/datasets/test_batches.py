@@ -434,6 +434,7 @@ def test_a_mirrored_joint_finds_its_mirrored_pixel():
     batches = PairBatches(data, 4, seed=2, truth=True, flip=True)
     for step in range(4):
         pair = batches[step]
+        assert pair.truth is not None
         flips += int(batches._flipped(step).sum())
         for row in range(4):
             x, y = pair.target.pose.joints[row, 0].long().tolist()
@@ -465,6 +466,7 @@ def test_large_pictures_have_the_truth_of_every_second_pixel():
     data = rendered(2, size=(192, 96))
     pair = PairBatches(data, 2, truth=True)[0]
     truth = pair.truth
+    assert truth is not None
     assert truth.stride == 2
     assert truth.matched.shape == (2, 96, 48)
     assert truth.matte.shape == (2, 1, 192, 96)

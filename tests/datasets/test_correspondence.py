@@ -34,6 +34,7 @@ class Pinhole:
 
     @property
     def eye(self) -> np.ndarray:
+        """Where it stands, (3,)."""
         turn = np.radians(self.azimuth)
         ahead = np.array([np.sin(turn), -np.cos(turn), 0]) * self.distance
         return ahead + np.array([0, 0, self.height])
@@ -55,6 +56,7 @@ class Pinhole:
         return inner @ np.column_stack([self.axes, -self.axes @ self.eye])
 
     def pixels(self, points: np.ndarray) -> np.ndarray:
+        """Project points (..., 3) to (..., 2)."""
         seen = np.concatenate([points, np.ones((*points.shape[:-1], 1))], axis=-1) @ self.matrix.T
         return seen[..., :2] / seen[..., 2:]
 
