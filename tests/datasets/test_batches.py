@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -9,12 +10,15 @@ import torch
 from torch import Tensor
 
 from deformgan.datasets.batches import (
+    MixedBatches,
     PairBatches,
     batch_counts,
     batch_indices,
     flip_where,
     to_float,
 )
+from deformgan.datasets.correspondence import correspond
+from deformgan.datasets.surfaces import NOTHING, SurfaceSet
 from deformgan.errors import InputError
 from deformgan.pair import Pair, View
 from deformgan.pose import Pose
@@ -334,3 +338,206 @@ def test_a_fingerprint_is_of_the_data_sets_in_order_whoever_asks_and_wherever_th
     parts = [data.pairs, data.poses.joints, data.poses.visible]
     content = b"a\nb\nc\nd\ne" + b"".join(part.numpy().tobytes() for part in parts)
     assert one == [{"pairs": 20, "sha256": hashlib.sha256(content).hexdigest()}]
+
+
+needs_scipy = pytest.mark.skipif(find_spec("scipy") is None, reason="needs the extra synth")
+
+
+@dataclass
+class RenderedImages(Images):
+    """What rendered people have besides."""
+
+    surfaces: SurfaceSet | None
+    masks: Tensor | None
+    backgrounds: Tensor | None
+
+
+def rendered(num_images=4, size=(16, 12)):
+    """Boards of one surface at different places of the picture, turned more or less."""
+    data = dataset(num_images, size=size)
+    height, width = size
+    y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    places, layers = [], []
+    for number in range(num_images):
+        left = 1 + number
+        on = (x >= left) & (x < width - 2) & (y >= 2) & (y < height - 1 - number)
+        # The surface's own x grows with the picture's, at another rate in each.
+        along = torch.stack([(x - left) * (0.02 + 0.003 * number), 0 * x, -0.03 * y])
+        places.append(torch.where(on, along, 0).half())
+        layers.append(torch.where(on, 2, NOTHING).to(torch.uint8))
+    random = torch.Generator().manual_seed(3)
+    masks, scenes = (
+        torch.randint(0, 256, shape, generator=random, dtype=torch.uint8)
+        for shape in ((num_images, *size), (num_images, 3, *size))
+    )
+    surfaces = SurfaceSet(torch.stack(places), torch.stack(layers))
+    return RenderedImages(data.images, data.poses, data.pairs, surfaces, masks, scenes)
+
+
+def truths(data, step, **given):
+    return PairBatches(data, 4, seed=2, truth=True, **given)[step].truth
+
+
+@needs_scipy
+def test_the_truth_of_a_pair_is_of_its_own_pictures():
+    data = rendered()
+    batches = PairBatches(data, 4, seed=2, truth=True)
+    for step in range(3):
+        pair = batches[step]
+        truth = pair.truth
+        assert truth is not None
+        assert truth.stride == 1
+        for row, (source, target) in enumerate(
+            zip(values(pair.source), values(pair.target), strict=True)
+        ):
+            match = correspond(data.surfaces[source], data.surfaces[target])
+            for name in ("source_from_target", "matched", "visible", "body"):
+                assert torch.equal(getattr(truth, name)[row], getattr(match, name))
+            assert match.visible.float().mean() > 0.1
+            assert torch.equal(truth.matte[row, 0], data.masks[target].float() / 255)
+            assert torch.equal(truth.source_matte[row, 0], data.masks[source].float() / 255)
+            assert torch.equal(truth.scene[row], to_float(data.backgrounds[target][None])[0])
+
+
+@needs_scipy
+def test_the_truth_of_a_mirrored_pair_is_the_mirror_of_the_pairs_truth():
+    data, turned = rendered(), 0
+    for step in range(3):
+        plain, flipping = truths(data, step), truths(data, step, flip=True)
+        # The batch itself tells which pairs were mirrored.
+        flipped = PairBatches(data, 4, seed=2, flip=True)._flipped(step)
+        for row, mirrored in enumerate(flipped.tolist()):
+            if not mirrored:
+                for name in ("source_from_target", "matched", "visible", "scene", "matte"):
+                    assert torch.equal(getattr(plain, name)[row], getattr(flipping, name)[row])
+                continue
+            turned += 1
+            for name in ("matched", "visible", "body", "matte", "source_matte", "scene"):
+                assert torch.equal(getattr(flipping, name)[row], getattr(plain, name)[row].flip(-1))
+            matched = plain.matched[row].flip(-1)
+            x, y = plain.source_from_target[row].flip(-1)
+            found_x, found_y = flipping.source_from_target[row]
+            torch.testing.assert_close(found_x[matched], 11 - x[matched])
+            assert torch.equal(found_y[matched], y[matched])
+            assert not found_x[~matched].any()
+    assert 2 <= turned <= 10
+
+
+@needs_scipy
+def test_a_mirrored_joint_finds_its_mirrored_pixel():
+    # What the truth says of the pixel under a joint of the target is where that joint is in the
+    # source, mirrored or not: the surface's corner.
+    data = rendered()
+    for number in range(4):
+        data.poses.joints[number] = torch.tensor([1.0 + number, 2.0])
+    flips = 0
+    batches = PairBatches(data, 4, seed=2, truth=True, flip=True)
+    for step in range(4):
+        pair = batches[step]
+        assert pair.truth is not None
+        flips += int(batches._flipped(step).sum())
+        for row in range(4):
+            x, y = pair.target.pose.joints[row, 0].long().tolist()
+            found = pair.truth.source_from_target[row, :, y, x]
+            assert pair.truth.visible[row, y, x]
+            torch.testing.assert_close(found, pair.source.pose.joints[row, 0], atol=0.05, rtol=0)
+    assert flips > 3
+
+
+@needs_scipy
+def test_truth_is_by_seed_and_step_alone_and_in_parts_the_whole():
+    data = rendered()
+    whole = [truths(data, step, flip=True) for step in range(3)]
+    again = PairBatches(data, 4, seed=2, truth=True, flip=True)
+    parts = [
+        PairBatches(data, 4, seed=2, truth=True, flip=True, place=place, places=2)
+        for place in (0, 1)
+    ]
+    for step in (2, 0, 1):
+        for name in ("source_from_target", "visible", "matte", "scene"):
+            wanted = getattr(whole[step], name)
+            assert torch.equal(getattr(again[step].truth, name), wanted)
+            joint = torch.cat([getattr(part[step].truth, name) for part in parts])
+            assert torch.equal(joint, wanted)
+
+
+@needs_scipy
+def test_large_pictures_have_the_truth_of_every_second_pixel():
+    data = rendered(2, size=(192, 96))
+    pair = PairBatches(data, 2, truth=True)[0]
+    truth = pair.truth
+    assert truth is not None
+    assert truth.stride == 2
+    assert truth.matched.shape == (2, 96, 48)
+    assert truth.matte.shape == (2, 1, 192, 96)
+    source, target = values(pair.source)[0], values(pair.target)[0]
+    match = correspond(data.surfaces[source], data.surfaces[target])
+    assert torch.equal(truth.source_from_target[0], match.source_from_target[:, ::2, ::2])
+
+
+@pytest.mark.parametrize("lacking", ["surfaces", "masks", "backgrounds"])
+def test_truth_needs_all_that_a_renderer_knows_and_one_set(lacking):
+    data = rendered()
+    setattr(data, lacking, None)
+    for given in (data, dataset(), [rendered(), rendered()]):
+        with pytest.raises(InputError, match="one set of rendered people"):
+            PairBatches(given, 4, truth=True)
+    assert PairBatches(data, 4)[0].truth is None
+
+
+def kinds():
+    """Two kinds of batches: of other sizes, other numbers of pairs and other values."""
+    return [
+        PairBatches(dataset(6), 4, seed=3, flip=True),
+        PairBatches(dataset(5, first=100, size=(16, 8)), 4, seed=3, flip=True),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("shares", "counts"), [([1.0, 1.0], [10, 10]), ([0.7, 0.3], [14, 6]), ([99.0, 1.0], [19, 1])]
+)
+def test_kinds_take_turns_in_their_shares_each_batch_of_one_size(shares, counts):
+    mixed = MixedBatches(kinds(), shares)
+    sizes = [tuple(mixed[step].source.image.shape[2:]) for step in range(60)]
+    for turn in range(3):
+        part = sizes[20 * turn : 20 * turn + 20]
+        assert [part.count((8, 4)), part.count((16, 8))] == counts
+    # Evenly: in no row of steps is a kind more than a step and a half ahead of its share.
+    done = np.cumsum([size == (8, 4) for size in sizes])
+    due = np.arange(1, 61) * counts[0] / 20
+    assert np.abs(done - due).max() <= 1.5
+    for step in range(60):
+        pair = mixed[step]
+        assert pair.source.image.shape == pair.target.image.shape
+        large = sizes[step] == (16, 8)
+        assert all((value >= 100) == large for value in values(pair.source) + values(pair.target))
+
+
+def test_of_each_kind_the_batches_come_in_their_own_order_without_a_gap():
+    mixed, apart = MixedBatches(kinds(), [0.7, 0.3]), kinds()
+    own = [0, 0]
+    for step in range(60):
+        kind = int(mixed[step].source.image.shape[2] == 16)
+        assert same(mixed[step], apart[kind][own[kind]])
+        assert mixed.describe(step) == apart[kind].describe(own[kind])
+        own[kind] += 1
+    assert own == [42, 18]
+
+
+def test_a_resumed_mixture_sees_the_batches_of_an_unbroken_one():
+    unbroken = MixedBatches(kinds(), [0.7, 0.3])
+    batches = [unbroken[step] for step in range(45)]
+    for step in (44, 0, 23, 20, 7):
+        assert same(MixedBatches(kinds(), [0.7, 0.3])[step], batches[step])
+
+
+def test_the_fingerprint_of_a_mixture_is_its_kinds_and_their_shares():
+    found = MixedBatches(kinds(), [0.7, 0.3]).fingerprint()
+    one, two = (batches.fingerprint()[0] for batches in kinds())
+    assert found == [{**one, "share": 14}, {**two, "share": 6}]
+    assert MixedBatches(kinds(), [0.5, 0.5]).fingerprint() != found
+
+
+def test_shares_of_nothing_are_refused():
+    with pytest.raises(InputError, match="cannot be divided"):
+        MixedBatches(kinds(), [1.0, 0.0])

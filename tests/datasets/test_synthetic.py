@@ -1,10 +1,11 @@
-"""Rendered people with masks and backgrounds, where they are."""
+"""Rendered people with masks, backgrounds and surfaces, where they are."""
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from deformgan.datasets.surfaces import NOTHING, write_surface
 from deformgan.datasets.synthetic import Synthetic
 from deformgan.errors import InputError
 from deformgan.pose_formats import Annotations, write_annotation_csv
@@ -62,3 +63,37 @@ def test_a_picture_that_lacks_its_mask_is_named(root):
     (root / "masks" / NAMES[1]).with_suffix(".png").unlink()
     with pytest.raises(InputError, match=r"masks has no picture '0001_c2s1_000002_00'"):
         _ = Synthetic(root).masks
+
+
+def with_surfaces(root, size=(128, 64)):
+    (root / "surfaces").mkdir()
+    for number, name in enumerate(NAMES):
+        layer = torch.full(size, NOTHING, dtype=torch.uint8)
+        layer[10:20, 5:9] = number
+        place = torch.full((3, *size), 0.25 * number) * (layer != NOTHING)
+        write_surface((root / "surfaces" / name).with_suffix(".npz"), place, layer)
+
+
+def test_surfaces_belong_to_their_images(root):
+    assert Synthetic(root).surfaces is None
+    with_surfaces(root)
+    data = Synthetic(root)
+    assert data.surfaces is not None
+    assert data.surfaces.place.shape == (3, 3, 128, 64)
+    assert data.surfaces.place.dtype == torch.float16
+    assert data.surfaces.layer[:, 12, 6].tolist() == [0, 1, 2]
+    assert data.surfaces[2].place[:, 12, 6].tolist() == [0.5, 0.5, 0.5]
+    assert data.surfaces[2].layer[30, 30] == NOTHING
+
+
+def test_surfaces_are_read_at_their_own_size_only(root):
+    with_surfaces(root)
+    with pytest.raises(InputError, match=r"surface of 128x64 pixels.* read at 64x32"):
+        _ = Synthetic(root, size=(64, 32), fit="stretch").surfaces
+
+
+def test_a_picture_that_lacks_its_surface_is_named(root):
+    with_surfaces(root)
+    (root / "surfaces" / NAMES[1]).with_suffix(".npz").unlink()
+    with pytest.raises(InputError, match=r"0001_c2s1_000002_00\.npz is not there"):
+        _ = Synthetic(root).surfaces

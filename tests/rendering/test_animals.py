@@ -143,12 +143,16 @@ def test_the_command_writes_a_data_set_that_our_readers_know(tmp_path, capsys):
     assert photos.usable.all()
     assert photos.backgrounds is not None
     assert photos.backgrounds.shape == photos.images.shape
+    surfaces = getattr(photos, "surfaces", None)
+    assert surfaces is not None
+    assert surfaces.layer.shape == (4, 48, 64)
     check = ["data", "check", str(tmp_path / "a"), "--skeleton", "quadruped20"]
     assert main(check) == 0
     # Grown, it is what it would have been at once.
     assert main([*words, str(tmp_path / "a"), "--per-person", "3"]) == 0
     assert main([*words, str(tmp_path / "b"), "--per-person", "3"]) == 0
     files = sorted(path.relative_to(tmp_path / "b") for path in (tmp_path / "b").rglob("*.*"))
+    assert sum(file.suffix == ".npz" for file in files) == 6
     for file in files:
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
     capsys.readouterr()

@@ -13,6 +13,7 @@ if find_spec("anny") is None or find_spec("numba") is None:
 
 from deformgan.cli.main import main
 from deformgan.datasets import open_dataset
+from deformgan.datasets.surfaces import NOTHING
 from deformgan.datasets.synthetic import Synthetic
 from deformgan.errors import InputError
 from deformgan.rendering import dataset
@@ -69,11 +70,14 @@ def whole(tmp_path_factory):
 def test_the_layout_is_the_fields_and_the_synthetic_reader_opens_it(whole):
     out, report = whole
     names = [f"{person:04d}_c{view}s1_{person:06d}_00.jpg" for person in (1, 2) for view in (1, 2)]
-    masks = [name.replace(".jpg", ".png") for name in names]
+    masks, surfaces = (
+        [name.replace(".jpg", suffix) for name in names] for suffix in (".png", ".npz")
+    )
     assert sorted(contents(out)) == sorted(
         [f"bounding_box_train/{name}" for name in names]
         + [f"backgrounds/{name}" for name in names]
         + [f"masks/{name}" for name in masks]
+        + [f"surfaces/{name}" for name in surfaces]
         + ["annotation.csv", "manifest.json"]
     )
     data = open_dataset(out)
@@ -87,6 +91,11 @@ def test_the_layout_is_the_fields_and_the_synthetic_reader_opens_it(whole):
     with Image.open(out / "masks" / masks[0]) as mask:
         assert mask.mode == "L"
         assert np.array_equal(np.asarray(mask), data.masks[0].numpy())
+    assert data.surfaces is not None
+    assert data.surfaces.layer.shape == (4, 64, 32)
+    # A moving person's mask is wider than the surface that the shutter's middle shows.
+    assert (data.masks[data.surfaces.layer != NOTHING] > 0).float().mean() > 0.97
+    assert main(["data", "check", str(out)]) == 0
     # The person is where the mask is: only there does the picture differ from the background.
     differ = (data.images.int() - data.backgrounds.int()).abs().amax(dim=1)
     assert differ[data.masks == 255].float().mean() > 3 * differ[data.masks == 0].float().mean()
@@ -106,6 +115,9 @@ def test_broken_off_grown_damaged_or_not_it_is_the_same_to_the_byte(here, whole,
     smaller = Plan(people=1, per_person=2, size=PLAN.size, seed=PLAN.seed)
     assert len(list(render_dataset(tmp_path, smaller))) == 2
     (tmp_path / "masks" / "0001_c2s1_000001_00.png").unlink()
+    surface = tmp_path / "surfaces" / "0001_c2s1_000001_00.npz"
+    assert surface.read_bytes() == (whole[0] / "surfaces" / surface.name).read_bytes()
+    surface.unlink()
     unfinished = render_dataset(tmp_path, PLAN)
     seen = [next(unfinished) for _ in range(3)]
     unfinished.close()
@@ -160,6 +172,18 @@ def test_the_first_start_on_a_machine_is_announced(here, tmp_path, monkeypatch):
         list(render_dataset(out, Plan(1, 1, (64, 32)), say=said.append))
         assert len(said) == expected
     assert not said
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_one_worker_and_two_write_the_same_bytes_at_a_large_size(tmp_path):
+    plan = Plan(people=2, per_person=1, size=(256, 96), seed=6)
+    for workers in (1, 2):
+        (tmp_path / str(workers)).mkdir()
+        list(render_dataset(tmp_path / str(workers), plan, workers))
+    one, two = (contents(tmp_path / str(workers)) for workers in (1, 2))
+    assert one == two
+    assert sum(name.startswith("surfaces/") for name in one) == 2
 
 
 @pytest.mark.parametrize(

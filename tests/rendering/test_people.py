@@ -16,6 +16,7 @@ from deformgan.rendering import (
     Camera,
     Posture,
     people,
+    picture,
     render_people,
     sample_identity,
     sample_place,
@@ -26,6 +27,7 @@ from deformgan.rendering.bundle import write_bundle
 from deformgan.rendering.crowd import Passerby
 from deformgan.rendering.dataset import sample_shot
 from deformgan.rendering.posture import Leg, bone_rotations
+from deformgan.rendering.scene import Light
 from deformgan.rendering.things import Thing
 from deformgan.rendering.wardrobe import LAYERS
 from deformgan.skeletons.openpose18 import OPENPOSE18
@@ -58,9 +60,9 @@ def only_the_marker(monkeypatch):
             return np.repeat(marked(dressed, at)[:, None] * 1.0, 3, axis=1)
 
         monkeypatch.setattr(people, "paint", paint)
-        monkeypatch.setattr(people, "_light_on", lambda *_: np.ones(3))
-        monkeypatch.setattr(people, "_background", lambda *args: [np.zeros((*args[-1], 3))] * 2)
-        monkeypatch.setattr(people, "_develop", lambda image, *_: image)
+        monkeypatch.setattr(Light, "on", lambda *_: np.ones(3))
+        monkeypatch.setattr(picture, "_background", lambda *args: [np.zeros((*args[-1], 3))] * 2)
+        monkeypatch.setattr(picture, "_develop", lambda image, *_: image)
 
     return use
 
@@ -156,11 +158,11 @@ def test_joints_outside_the_frame_are_not_visible():
 
 
 def test_the_mask_is_what_the_person_covers(monkeypatch):
-    monkeypatch.setattr(people, "_develop", lambda image, *_: image)
+    monkeypatch.setattr(picture, "_develop", lambda image, *_: image)
     images = []
     for level in (0.0, 1.0):
         monkeypatch.setattr(
-            people, "_background", lambda *args, level=level: [np.full((*args[-1], 3), level)] * 2
+            picture, "_background", lambda *args, level=level: [np.full((*args[-1], 3), level)] * 2
         )
         rendered = render_people([shot()])
         images.append((rendered.image[0] + 1) / 2)

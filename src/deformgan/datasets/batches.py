@@ -58,10 +58,12 @@ class _Known:
         # Matching takes as long as teaching; what was matched once is kept while there is room.
         key = source, target, flip
         if key not in self.matches:
-            both = [self.surfaces[row] for row in (source, target)]
+            shown, asked = self.surfaces[source], self.surfaces[target]
             if flip:
-                both = [Surface(s.place.flip(-1), s.layer.flip(-1)) for s in both]
-            found = correspond(*both, stride)
+                asked = Surface(asked.place.flip(-1), asked.layer.flip(-1))
+            found = correspond(shown, asked, stride)
+            if flip:
+                found = found.mirrored(shown.layer.shape[1])
             if len(self.matches) >= _MATCHES:
                 return found
             self.matches[key] = found

@@ -1,9 +1,9 @@
 """Surfaces: which place on the body at rest every pixel of a rendered picture shows."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from deformgan.errors import InputError
 
 SURFACES = "surfaces"  # the folder, beside those of masks and backgrounds
 NOTHING = 255  # the layer of a pixel that shows no surface of the body
-FACE = 254  # the layer of faces, whatever they are covered with
+FACE = 254  # the layer of faces: of people the bare skin, of animals the whole head
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,10 @@ class Surface:
     """What the centre of every pixel shows.
 
     Attributes:
-        place: Where on the body at rest, in metres, 0 where the pixel shows no body. The second
-            axis is the one along which a body is seen through: front to back of people, side to
-            side of animals.
+        place: Where on the body at rest, in metres, 0 where the pixel shows no body. Left and right
+            legs are moved apart, so that no place on one is near the other. The second axis is the
+            one along which a body is seen through: front to back of people, side to side of
+            animals.
         layer: Which layer of clothes or skin, `FACE`, or `NOTHING`.
     """
 
@@ -47,6 +48,23 @@ class SurfaceSet:
     def __getitem__(self, row: int) -> Surface:
         return Surface(self.place[row].float(), self.layer[row])
 
+    @staticmethod
+    def read(paths: Sequence[Path], size: tuple[int, int]) -> "SurfaceSet":
+        """Read the surfaces of pictures that all have one height and width."""
+        # Each into its place: a large set is never in memory twice.
+        place = torch.empty(len(paths), 3, *size, dtype=torch.float16)
+        layer = torch.empty(len(paths), *size, dtype=torch.uint8)
+        for row, path in enumerate(paths):
+            surface = read_surface(path)
+            own = tuple(surface.layer.shape)
+            if own != size:
+                raise InputError(
+                    f"{path} is a surface of {own[0]}x{own[1]} pixels, but the images are read at "
+                    f"{size[0]}x{size[1]}; read them at their own size."
+                )
+            place[row], layer[row] = surface.place, surface.layer
+        return SurfaceSet(place, layer)
+
 
 def write_surface(
     path: Path, place: Float[Tensor, "3 height width"], layer: UInt8[Tensor, "height width"]
@@ -68,8 +86,13 @@ def read_surface(path: Path) -> Surface:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             place, layer = arrays["place"], arrays["layer"]
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
-        raise InputError(f"{path} is not a surface of a rendered picture ({error}).") from None
+    except FileNotFoundError:
+        raise InputError(
+            f"{path} is not there; render the set again, or remove the folder."
+        ) from None
+    except Exception as error:  # broken archives raise errors of any kind
+        reason = str(error) or type(error).__name__
+        raise InputError(f"{path} is not a surface of a rendered picture ({reason}).") from None
     if place.dtype != np.float16 or place.shape != (*layer.shape, 3) or layer.dtype != np.uint8:
         raise InputError(
             f"{path} has place {place.dtype} {place.shape} and layer {layer.dtype} {layer.shape}; "

@@ -3,13 +3,12 @@
 from functools import cached_property
 from pathlib import Path
 
-import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
 from deformgan.datasets.image_cache import load_images
 from deformgan.datasets.market1501 import Market1501
-from deformgan.datasets.surfaces import SURFACES, SurfaceSet, read_surface
+from deformgan.datasets.surfaces import SURFACES, SurfaceSet
 from deformgan.errors import InputError
 
 MASKS, BACKGROUNDS = "masks", "backgrounds"
@@ -43,23 +42,13 @@ class Synthetic(Market1501):
         folder = self._root() / SURFACES
         if not folder.is_dir():
             return None
-        found = [read_surface(folder / f"{path.stem}.npz") for path in self.paths]
-        wrong = next((s.layer.shape for s in found if tuple(s.layer.shape) != self.size), None)
-        if wrong is not None:
-            raise InputError(
-                f"{folder} holds surfaces of {wrong[0]}x{wrong[1]}, but the images are read at "
-                f"{self.size[0]}x{self.size[1]}; read them at their own size."
-            )
-        return SurfaceSet(
-            torch.stack([surface.place.half() for surface in found]),
-            torch.stack([surface.layer for surface in found]),
-        )
+        return SurfaceSet.read([folder / f"{path.stem}.npz" for path in self.paths], self.size)
 
     @staticmethod
     def matches(root: Path) -> bool:
-        """Tells whether a folder looks like this data set; without either folder it is Market's."""
+        """Tells whether a folder looks like this data set; without these folders it is Market's."""
         return Market1501.matches(root) and any(
-            (root / name).is_dir() for name in (MASKS, BACKGROUNDS)
+            (root / name).is_dir() for name in (MASKS, BACKGROUNDS, SURFACES)
         )
 
     def _root(self) -> Path:

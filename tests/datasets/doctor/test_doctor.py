@@ -18,6 +18,7 @@ from deformgan.cli.main import main
 from deformgan.datasets import recognize
 from deformgan.datasets.doctor import KINDS, examine
 from deformgan.datasets.doctor.finding import Finding, printable
+from deformgan.datasets.surfaces import write_surface
 from deformgan.errors import InputError
 from deformgan.pose import Pose
 from deformgan.pose_formats import (
@@ -304,6 +305,43 @@ def test_a_rendered_image_without_mask_is_named(market):
         Image.new("L", (64, 128)).save(market / "masks" / f"{Path(name).stem}.png")
     assert examine(market).layout == recognize(market) == "synthetic"
     assert faults(market) == {("incomplete-render", f"{TRAIN}/{names[0]}", None)}
+
+
+@pytest.fixture
+def surfaces(market) -> list[Path]:
+    """The files of a set with surfaces, in order."""
+    (market / "surfaces").mkdir()
+    files = []
+    for image in sorted((market / TRAIN).iterdir()):
+        files.append(market / "surfaces" / f"{image.stem}.npz")
+        write_surface(files[-1], torch.rand(3, 128, 64), torch.zeros(128, 64, dtype=torch.uint8))
+    return files
+
+
+def test_surfaces_are_looked_at_and_nothing_is_said_of_whole_ones(market, surfaces, capsys):
+    assert examine(market).layout == recognize(market) == "synthetic"
+    assert faults(market) == set()
+    assert main(["data", "check", str(market)]) == 0
+    assert "0 errors, 0 warnings" in capsys.readouterr().out
+
+
+def test_a_missing_a_damaged_and_an_odd_surface_are_named(market, surfaces, capsys):
+    names = [f"surfaces/{path.name}" for path in surfaces]
+    surfaces[0].unlink()
+    surfaces[1].write_bytes(surfaces[1].read_bytes()[:500])
+    data = bytearray(surfaces[2].read_bytes())
+    data[len(data) // 2] ^= 255
+    surfaces[2].write_bytes(data)
+    write_surface(surfaces[3], torch.rand(3, 64, 32), torch.zeros(64, 32, dtype=torch.uint8))
+    assert faults(market) == {
+        ("incomplete-render", f"{TRAIN}/{surfaces[0].stem}.jpg", None),
+        *(("unreadable-surface", name, None) for name in names[1:4]),
+    }
+    what = {f.file: f.what for f in examine(market).findings if f.kind == "unreadable-surface"}
+    assert what[names[3]] == "32x64, but its picture is 64x128"
+    assert what[names[1]].startswith("is not a surface")
+    assert main(["data", "check", str(market)]) == 1
+    assert names[2] in capsys.readouterr().out
 
 
 def own_photos(market: Path, root: Path) -> Path:

@@ -20,17 +20,23 @@ def synthesize(
     workers: int | None = None,
     json: Path | None = None,
 ) -> None:
-    """Render people who do not exist, or animals, with exact joints.
+    """Render people who do not exist, or animals, with exact joints, masks and surfaces.
 
     Writes the layout of Market-1501: bounding_box_train/NNNN_cCs1_FFFFFF_00.jpg (person NNNN seen
     by camera C), annotation.csv (18 joints in hundredths of a pixel), masks, backgrounds (the same
-    view without the person) and manifest.json. The result depends on size, seed and framing only,
-    to the byte. Started again, it keeps the pictures that are there; with more people, or more
-    pictures of each, it adds what is missing.
+    view without the person), surfaces and manifest.json. The result depends on size, seed and
+    framing only, to the byte. Started again, it keeps the pictures that are there; with more
+    people, or more pictures of each, it adds what is missing.
 
     A joint counts as visible where it lies in the picture and a pose detector would point at it:
     shoulders, hips and neck from every side, others unless the person's own body hides them by more
     than a limb's thickness, and none behind somebody or something else.
+
+    surfaces/NAME.npz holds, for the centre of every pixel, which place on the body at rest it
+    shows: `place` (height, width, 3) in metres as float16, and `layer` (height, width), 255 where
+    the pixel shows the scene or something before the body, 254 on faces. They match two pictures of
+    one person pixel by pixel. From 256 rows on, a pixel has 2x2 samples instead of
+    4x4.
 
     Needs the extra `synth`.
 

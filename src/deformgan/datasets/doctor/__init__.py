@@ -16,6 +16,7 @@ from deformgan.datasets.doctor.joints import check_joints
 from deformgan.datasets.doctor.leaks import check_leaks
 from deformgan.datasets.doctor.names import check_names
 from deformgan.datasets.doctor.pair_tables import check_pairs
+from deformgan.datasets.doctor.surface_files import check_surfaces
 from deformgan.datasets.doctor.tables import read_tables
 from deformgan.datasets.terms import TERMS
 from deformgan.pose import Skeleton
@@ -70,6 +71,7 @@ def examine(
     if contents.layout != "folder":  # own photos are of any size
         findings += odd_sizes(decoded)
     findings += equal_images(contents, decoded)
+    findings += check_surfaces(contents, decoded)
     findings += check_names(contents, tables)
     findings += check_joints(contents, tables, decoded)
     findings += check_leaks(contents, tables)

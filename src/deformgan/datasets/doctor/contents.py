@@ -15,6 +15,7 @@ from deformgan.datasets.doctor.finding import Finding
 from deformgan.datasets.folder import POSE_FILES
 from deformgan.datasets.market1501 import NOBODY, QUERY, TEST, TRAIN, MarketName
 from deformgan.datasets.splits import SPLIT_FILE
+from deformgan.datasets.surfaces import SURFACES
 from deformgan.datasets.synthetic import BACKGROUNDS, MASKS
 from deformgan.errors import InputError
 from deformgan.framing import PHOTO_SUFFIXES
@@ -24,7 +25,7 @@ Layout = Literal["cuhk03", "market1501", "synthetic", "deepfashion", "folder"]
 OWN = ""  # the part that images directly in the folder, or in folders of no name, belong to
 _MARKET_PARTS = (TRAIN, TEST, QUERY)
 _DEEPFASHION_PART = "img"
-_BESIDE = (MASKS, BACKGROUNDS)
+_BESIDE = (MASKS, BACKGROUNDS, SURFACES)
 _DEPTH = 8  # folders below folders
 
 
@@ -37,7 +38,7 @@ class Contents:
         layout: Whose layout it has, in the words of `datasets.DATASETS`.
         images: Paths in the folder, with the part of the data set that each belongs to.
         tables: Paths of `.csv` files and of JSON pose files.
-        beside: Paths in `masks` and `backgrounds`.
+        beside: Paths in `masks`, `backgrounds` and `surfaces`.
         findings: What could not be looked at.
         cuhk03: Which of CUHK03's layouts it has, if any.
     """

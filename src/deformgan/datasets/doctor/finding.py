@@ -34,6 +34,9 @@ KINDS: dict[str, Kind] = {
     "unreadable-image": Kind(
         "error", "images that cannot be decoded", "Copy them again from where they came from."
     ),
+    "unreadable-surface": Kind(
+        "error", "surfaces that cannot be read or do not fit their picture", "Render them again."
+    ),
     "unreadable-table": Kind("error", "tables that cannot be read"),
     "bad-header": Kind("error", "tables without their header", "Make it the first line."),
     "bad-row": Kind("error", "lines that cannot be read", "Correct or delete the lines."),
@@ -96,7 +99,9 @@ KINDS: dict[str, Kind] = {
         "pairs with an image without torso or without joints",
         "Readers that need both hips and both shoulders fail on them.",
     ),
-    "incomplete-render": Kind("warning", "images without a mask or background", "Render it again."),
+    "incomplete-render": Kind(
+        "warning", "images without a mask, background or surface", "Render it again."
+    ),
     "absent-identity": Kind("warning", "identities of the split without an image"),
     "unsplit-identity": Kind(
         "warning", "people whom the split does not name", "They are never used."

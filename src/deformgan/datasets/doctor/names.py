@@ -6,6 +6,7 @@ from deformgan.datasets.doctor.contents import OWN, Contents
 from deformgan.datasets.doctor.finding import Finding
 from deformgan.datasets.doctor.tables import Tables
 from deformgan.datasets.market1501 import NOBODY, QUERY, TEST
+from deformgan.datasets.surfaces import SURFACES
 from deformgan.datasets.synthetic import BACKGROUNDS, MASKS
 
 _JUNK, _DISTRACTOR = NOBODY
@@ -87,8 +88,8 @@ def _joints_without_image(contents: Contents, tables: Tables) -> Iterator[Findin
 
 
 def _without_picture_beside(contents: Contents) -> Iterator[Finding]:
-    """Finds images of rendered people that lack the mask or background that others have."""
-    for folder in (MASKS, BACKGROUNDS):
+    """Finds images of rendered people that lack a mask, background or surface that others have."""
+    for folder in (MASKS, BACKGROUNDS, SURFACES):
         stems = {_stem(file) for file in contents.beside if file.startswith(f"{folder}/")}
         for image in contents.images if stems else ():
             if _stem(image) not in stems:

@@ -24,7 +24,9 @@ _DEPTH = {"eye": 0.05, "nose": 0.1, "ear": 0.2}
 _ANNOTATED = np.array([_DEPTH.get(joint.split("_")[-1], 9.0) for joint in QUADRUPED20.joints])
 _UNHIDDEN = _ANNOTATED.clip(max=0.15)
 _PLACES = 600
-_APART = 0.15  # metres that the legs of both sides are moved apart
+# Metres that each leg is moved outwards: so far that not even a body that is seen through, from
+# side to side, shows one for the other.
+_APART = 0.5
 _LEGS = ("leg", "paw")
 _FACE = ("head", "eye", "ear", "horn")
 
