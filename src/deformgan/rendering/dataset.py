@@ -34,7 +34,7 @@ from deformgan.rendering.animals.picture import (
 )
 from deformgan.rendering.body import load_body_model
 from deformgan.rendering.crowd import sample_passersby
-from deformgan.rendering.framing import Framing, widen
+from deformgan.rendering.framing import Framing, tighten, widen
 from deformgan.rendering.identity import Identity, sample_identity
 from deformgan.rendering.people import Shot, render_people
 from deformgan.rendering.picture import Rendered
@@ -55,6 +55,7 @@ _UNFINISHED = ".unfinished"  # a table for every person whose pictures are writt
 _PLACES = 600
 _ATTEMPTS = 100
 _BEFORE: dict[Kind, float] = {"bicycle": 0.36, "post": 0.2, "bin": 0.12, "pram": 0.14, "rail": 0.18}
+_LOW: dict[Kind, float] = {"bin": 0.7, "rail": 0.3}  # what hides legs
 # One thread: how a matrix product is parted among threads decides how it is rounded.
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -122,6 +123,13 @@ def sample_shot(
         before=_sample_before(random),
         seed=int(random.integers(1 << 30)),
     )
+    if framing == "tight":
+        shot = tighten(shot, random)
+        if random.random() < 0.25 and not shot.before:
+            x = float(random.normal(0, 0.4))
+            before = sample_thing(random, _LOW, x, float(random.uniform(-1.5, -0.5)))
+            return replace(shot, before=(before,))
+        return shot
     return widen(shot, random) if framing == "wide" else shot
 
 
@@ -271,7 +279,7 @@ def _take_person(plan: Plan, number: int, views: list[int]) -> list[Rendered]:
     def shot(view: int) -> Callable[[int], Shot]:
         return lambda attempt: sample_shot(identity, plan.seed, view, attempt, plan.framing)
 
-    if plan.framing == "pedestrian":
+    if plan.framing != "wide":
         return render_usable([shot(view) for view in views], plan.size, render_people, OPENPOSE18)
     together = render_people([shot(view)(0) for view in views], plan.size)
     return [together[row] for row in range(len(views))]

@@ -15,7 +15,7 @@ def synthesize(
     out: Path,
     size: str = "128x64",
     seed: int = 0,
-    framing: Literal["pedestrian", "wide"] = "pedestrian",
+    framing: Literal["pedestrian", "wide", "tight"] = "pedestrian",
     kind: Literal["people", "quadruped"] = "people",
     workers: int | None = None,
     json: Path | None = None,
@@ -47,7 +47,8 @@ def synthesize(
         size: Height and width of the pictures in pixels, HxW.
         seed: Of everything; another seed has other people.
         framing: "pedestrian" fills the picture with the whole person; "wide" leaves room, and in
-            two of five pictures cuts off the feet, the legs or the head.
+            two of five pictures cuts off the feet, the legs or the head; "tight" cuts at the body,
+            as boxes drawn by hand do.
         kind: People, or four-legged animals with the 20 joints of quadruped20; individuals are
             counted by --people too. Animals have one framing and fill the picture.
         workers: How many processes work; by default one for each core.
