@@ -30,7 +30,7 @@ def main(
     Args:
         run: Folder of a training run.
         name: What the weights will be called.
-        report: What `market_test_identities.py --json` (or `background.py`) wrote about them.
+        report: What `test_identities.py --json` (or `background.py`) wrote about them.
         terms: What is said when they are loaded; empty for weights without any.
         base: Bundled weights of which only what differs is kept.
     """

@@ -24,7 +24,7 @@ sys.path[:0] = [str(ROOT / "src"), str(ROOT / "benchmarks")]
 if "--wheels" in sys.argv:  # pure Python, so they can be imported as they are
     sys.path += map(str, Path(sys.argv[sys.argv.index("--wheels") + 1]).resolve().glob("*.whl"))
 
-import market_test_identities  # noqa: E402
+import test_identities  # noqa: E402
 import torch  # noqa: E402
 
 from deformgan.backbones.vgg19 import Vgg19Features  # noqa: E402
@@ -108,7 +108,7 @@ def run(given: argparse.Namespace, folders: list[Path], scratch: Path) -> None:
     steps = TIMED_STEPS + max(1, int(given.minutes * 60 / per_step))
     seconds = go(steps, resume=True)
     report, sheet = given.out / "test_identities.json", given.out / "sheet.png"
-    market_test_identities.main(
+    test_identities.main(
         folders[0],
         (str(scratch / RESULT),),
         pairs=given.pairs,

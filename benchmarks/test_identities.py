@@ -1,11 +1,14 @@
 """Scores weights on people never trained on, beside the plainest rival: the source photo itself.
 
-    python benchmarks/market_test_identities.py --data ../shared/market1501 --weights pedestrian \
+    python benchmarks/test_identities.py --data ../shared/market1501 --weights pedestrian \
         --judges ../shared/weights --json market.json --sheet market.png
 
 The pairs are the first N of the field's sampling (seed 0) among all ordered pairs of the test
-identities that `identity-split.json` names; `market_test_pairs.csv` lists the first 500. Published
-Market-1501 numbers are on other images.
+identities that `identity-split.json` names; `market_test_pairs.csv` and `cuhk03_test_pairs.csv`
+list the first 500. Published numbers of these data sets are on other images.
+
+A generator without layers has one size: photos of another are stretched to it, and what it paints
+is enlarged.
 
 The judges are networks of other people: MoveNet looks for the asked pose, OSNet for the person,
 FastestDet for anybody. They score; they never train, select or give gradients.
@@ -22,18 +25,28 @@ from PIL import Image
 from torch import Tensor
 
 from deformgan.checkpoint import load_generator
-from deformgan.datasets.market1501 import Market1501
+from deformgan.datasets import open_dataset, recognize
+from deformgan.datasets.batches import to_bytes, to_float
 from deformgan.datasets.pairs import pair_rows, read_pairs, sample_test_pairs
+from deformgan.datasets.photo_set import PhotoSet
 from deformgan.errors import InputError
 from deformgan.evaluation.contact_sheet import contact_sheet
 from deformgan.evaluation.drawing import draw_pose
 from deformgan.evaluation.estimate import Estimate, estimate_means, subtract
 from deformgan.evaluation.judges import load_judges
+from deformgan.evaluation.person_mask import person_mask
 from deformgan.evaluation.pictures import generate_pictures, judge_pictures, score_pictures
+from deformgan.metrics.sharpness import sharpness
+from deformgan.models.generator import Generator
+from deformgan.models.layers import resize, resize_pose
+from deformgan.pair import View
 from deformgan.provenance import provenance
 
-PAIR_LIST = Path(__file__).with_name("market_test_pairs.csv")
+HERE = Path(__file__).parent
+PAIR_LISTS = {"cuhk03": HERE / "cuhk03_test_pairs.csv"}
+PAIR_LIST = HERE / "market_test_pairs.csv"  # of every other data set
 SHEET_PEOPLE = 10
+_BATCH = 50
 
 Images = UInt8[Tensor, "pairs 3 height width"]
 
@@ -43,37 +56,55 @@ def main(
     weights: tuple[str, ...] = (),
     judges: Path | None = None,
     pairs: int = 500,
+    distances: bool = False,
     json: Path | None = None,
     sheet: Path | None = None,
     device: str = "cpu",
 ) -> None:
-    """Prints how good pictures of Market-1501's held-out people are, with 95 % intervals.
+    """Print how good pictures of a data set's held-out people are, with 95 % intervals.
 
     Args:
-        data: Folder in Market-1501's layout, with `identity-split.json`.
+        data: Market-1501, CUHK03 or another set that says who is to be tested on.
         weights: Bundled names or files of generators, compared with the first of them; without any
             only the source photo is scored.
         judges: Folder with MoveNet, OSNet and FastestDet as `../shared/weights` has them; with it
             PCKh, identity and detection score are measured too.
         pairs: How many pairs to score.
+        distances: Whether to measure distances by EfficientNet-Lite0 too (extra `eval`).
         json: Where to write the numbers.
         sheet: Where to draw ten people: source, its pose, the asked pose, the target, the outputs.
         device: Where the generator runs.
     """
-    people = Market1501(data, split="test")
-    chosen = choose_pairs(people, pairs)
+    people = open_dataset(data, split="test")
+    pair_list = PAIR_LISTS.get(recognize(data), PAIR_LIST)
+    chosen = choose_pairs(people, pairs, pair_list)
     named = {"generated": weights[0]} if len(weights) == 1 else {name: name for name in weights}
     loaded = load_judges(judges) if judges is not None else {}
     outputs = {"copy": people.images[chosen[:, 0]]}
     metadata = {}
     for system, path in named.items():
         generator, metadata[system] = load_generator(path, device)
-        outputs[system] = generate_pictures(generator, people, chosen, device)
+        size = metadata[system].get("size")
+        if generator.config.layers is None and size is not None and tuple(size) != people.size:
+            outputs[system] = paint_enlarged(generator, people, chosen, tuple(size), device)
+        else:
+            outputs[system] = generate_pictures(generator, people, chosen, device)
     scores = {
         system: score_pictures(images, people, chosen)
         | judge_pictures(images, people, chosen, loaded)
         for system, images in outputs.items()
     }
+    whole = {
+        system: {"sharpness": share_of_sharpness(p, people, chosen)}
+        for system, p in outputs.items()
+    }
+    if distances:
+        from deformgan.backbones.efficientnet_lite0 import load_efficientnet_lite0
+        from deformgan.metrics.efficientnet_lite0 import compare_pictures
+
+        network, real = load_efficientnet_lite0(), people.images[chosen[:, 1]]
+        for system, pictures in outputs.items():
+            whole[system] |= compare_pictures(pictures, real, network)
     if loaded:  # what is possible; a photo's other numbers against itself say nothing
         photos = people.images[chosen[:, 1]]
         possible = {name: judge for name, judge in loaded.items() if name != "identity"}
@@ -90,13 +121,15 @@ def main(
         if system != other
     }
     print(table(systems, f"{len(chosen)} pairs"))
+    for system, numbers in whole.items():
+        print(system, {name: round(value, 4) for name, value in numbers.items()})
     if differences:
         print("\n" + table(differences, "pair by pair"))
     report = {
         "protocol": {
             "name": "deformgan-1",
             "images": "test identities of identity-split.json",
-            "pairs": f"first of sample_test_pairs, seed 0: {PAIR_LIST.name}",
+            "pairs": f"first of sample_test_pairs, seed 0: {pair_list.name}",
         },
         "n": len(chosen),
         "identities": len(set(shown)),
@@ -104,6 +137,7 @@ def main(
         "weights_metadata": metadata,
         "judges": sorted(loaded),
         "systems": {system: described(estimates) for system, estimates in systems.items()},
+        "of_all_pictures": whole,
         "differences": {name: described(estimates) for name, estimates in differences.items()},
         **provenance(),
     }
@@ -115,13 +149,45 @@ def main(
         print(f"wrote {sheet}")
 
 
-def choose_pairs(people: Market1501, count: int) -> Int64[Tensor, "pairs 2"]:
-    """Samples the pairs, which must be those of the committed list as far as that goes."""
+def choose_pairs(people: PhotoSet, count: int, pair_list: Path) -> Int64[Tensor, "pairs 2"]:
+    """Sample the pairs, which must be those of the committed list as far as that goes."""
     chosen = sample_test_pairs(people.pairs, count)
-    listed = pair_rows(people.names, read_pairs(PAIR_LIST)[:count])
+    listed = pair_rows(people.names, read_pairs(pair_list)[:count])
     if not torch.equal(listed, chosen[: len(listed)]):
-        raise InputError(f"The data set's test pairs are not those that {PAIR_LIST.name} lists.")
+        raise InputError(f"The data set's test pairs are not those that {pair_list.name} lists.")
     return chosen
+
+
+@torch.inference_mode()
+def paint_enlarged(
+    generator: Generator,
+    people: PhotoSet,
+    pairs: Int64[Tensor, "pairs 2"],
+    size: tuple[int, int],
+    device: str,
+) -> Images:
+    """Paint at the generator's own size, and enlarge what it paints to the photos'."""
+    painted = []
+    for part in pairs.split(_BATCH):
+        source, target = part.unbind(dim=1)
+        poses = [resize_pose(people.poses[rows], people.size, size) for rows in (source, target)]
+        small = resize(to_float(people.images[source]), size)
+        picture = generator(View(small.to(device), poses[0].to(device)), poses[1].to(device))
+        painted.append(to_bytes(resize(picture.cpu(), people.size)))
+    return torch.cat(painted)
+
+
+def share_of_sharpness(
+    pictures: Images, people: PhotoSet, pairs: Int64[Tensor, "pairs 2"]
+) -> float:
+    """Return the pictures' mean sharpness inside the person, as a share of the real photos'."""
+    totals = [0.0, 0.0]
+    for part, painted in zip(pairs.split(_BATCH), pictures.split(_BATCH), strict=True):
+        rows = part[:, 1]
+        mask = person_mask(people.poses[rows], people.size, people.skeleton) > 0
+        for place, images in enumerate((painted, people.images[rows])):
+            totals[place] += sharpness(images, mask).nansum().item()
+    return totals[0] / totals[1]
 
 
 def described(estimates: dict[str, Estimate]) -> dict[str, dict[str, Any]]:
@@ -153,7 +219,7 @@ def cell(estimate: Estimate) -> str:
 
 
 def draw_sheet(
-    people: Market1501, pairs: Int64[Tensor, "pairs 2"], outputs: dict[str, Images]
+    people: PhotoSet, pairs: Int64[Tensor, "pairs 2"], outputs: dict[str, Images]
 ) -> Image.Image:
     """Draws the first pair of ten people: source, its pose, asked pose, target, outputs."""
     first: dict[str, int] = {}
@@ -177,5 +243,5 @@ if __name__ == "__main__":
     try:
         tyro.cli(main)
     except InputError as error:
-        print(f"market_test_identities: {error}", file=sys.stderr)
+        print(f"test_identities: {error}", file=sys.stderr)
         sys.exit(2)

@@ -24,7 +24,7 @@ JUDGED = {"pckh", "identity", "detection_score_FastestDet"}
 def benchmark_module():
     """The script, imported."""
     spec = importlib.util.spec_from_file_location(
-        "market_test_identities", BENCHMARKS / "market_test_identities.py"
+        "test_identities", BENCHMARKS / "test_identities.py"
     )
     assert spec is not None
     assert spec.loader is not None
@@ -64,14 +64,14 @@ def test_other_pairs_than_the_committed_are_refused(
     benchmark_module, market1501, tmp_path, monkeypatch
 ):
     people = Market1501(market1501, split="test")
-    chosen = benchmark_module.choose_pairs(people, 600)
+    chosen = benchmark_module.choose_pairs(people, 600, benchmark_module.PAIR_LIST)
     assert len(chosen) == 600
-    assert chosen[:7].equal(benchmark_module.choose_pairs(people, 7))
+    assert chosen[:7].equal(benchmark_module.choose_pairs(people, 7, benchmark_module.PAIR_LIST))
     lines = (BENCHMARKS / "market_test_pairs.csv").read_text().splitlines()
     (tmp_path / "other.csv").write_text("\n".join([lines[0], lines[2], lines[1], *lines[3:]]))
     monkeypatch.setattr(benchmark_module, "PAIR_LIST", tmp_path / "other.csv")
     with pytest.raises(InputError, match="test pairs are not those"):
-        benchmark_module.choose_pairs(people, 7)
+        benchmark_module.choose_pairs(people, 7, benchmark_module.PAIR_LIST)
 
 
 def test_reports_judges_and_several_weights_with_intervals(
