@@ -126,7 +126,7 @@ def ablate(
     joints = read_skeleton_setting(base.generator.skeleton)
     people = open_split(data, joints)
     second = [] if rendered is None else [open_dataset(rendered, skeleton=joints)]
-    photos = mix_datasets(base, [people.train], fabric, *second)
+    photos = mix_datasets(base, [people.train], fabric, second)
     chosen = sample_test_pairs(people.test.pairs, pairs)
     if not len(chosen):
         raise InputError(f"{data} has no pair of usable photos of one person to test on.")

@@ -28,7 +28,7 @@ def train(
     *,
     out: Path,
     data: tuple[Path, ...] = (),
-    rendered: Path | None = None,
+    rendered: tuple[Path, ...] = (),
     skeleton: str | None = None,
     vgg: Path | None = None,
     init: str | None = None,
@@ -58,7 +58,7 @@ def train(
         recipe: Name of the run to make, such as quickstart or pedestrian-small.
         out: Folder of the run; created.
         data: Data sets of any kind that `data check` knows; by default the bundled people.
-        rendered: A further data set of rendered people, mixed in as the recipe says.
+        rendered: Further data sets of rendered people, mixed in as the recipe says.
         skeleton: Of the poses, a name or a JSON file; by default the recipe's.
         vgg: VGG-19 weights for the losses (.npz or torchvision's .pth); else torch's hub folder.
         init: Generator to start from: bundled name or file; by default random weights.
@@ -114,7 +114,7 @@ def train(
     start = None if init is None else _start(init, plan)
     folders = list(data) or [FOLDER]
     photos = open_data(plan, folders, fabric, rendered)
-    folders += [] if rendered is None else [rendered]
+    folders += rendered
     metadata = {
         **provenance(),
         "data": [folder.resolve().name for folder in folders],

@@ -33,7 +33,7 @@ class TrainingData:
 
 
 def open_data(
-    config: TrainConfig, folders: Sequence[Path], fabric: Fabric, rendered: Path | None = None
+    config: TrainConfig, folders: Sequence[Path], fabric: Fabric, rendered: Sequence[Path] = ()
 ) -> TrainingData:
     """Read the data sets of a run.
 
@@ -41,11 +41,11 @@ def open_data(
         config: The run; says how large the share of each is.
         folders: Data sets of any kind that `open_dataset` knows.
         fabric: Where batches are made; of several processes each gets its part of them.
-        rendered: A further set, of rendered people.
+        rendered: Further sets, of rendered people.
     """
     skeleton = read_skeleton_setting(config.generator.skeleton)
     datasets = [open_dataset(folder, skeleton=skeleton) for folder in folders]
-    last = None if rendered is None else open_dataset(rendered, skeleton=skeleton)
+    last = [open_dataset(folder, skeleton=skeleton) for folder in rendered]
     return mix_datasets(config, datasets, fabric, last)
 
 
@@ -53,19 +53,19 @@ def mix_datasets(
     config: TrainConfig,
     datasets: Sequence[PhotoSet],
     fabric: Fabric,
-    rendered: PhotoSet | None = None,
+    rendered: Sequence[PhotoSet] = (),
 ) -> TrainingData:
     """Make batches of data sets that are open already; else as `open_data`."""
-    everything = [*datasets, *([] if rendered is None else [rendered])]
+    everything = [*datasets, *rendered]
     _check_sizes(config, everything)
-    share = config.rendered_share if rendered is not None else 0.0
+    share = config.rendered_share if rendered else 0.0
     if config.shares and len(config.shares) != len(datasets):
         raise InputError(
             f"shares are {len(config.shares)}, but there are {len(datasets)} sets of photos."
         )
     shares = config.shares or (1.0,) * len(datasets)
     proportions = [(1 - share) * one / sum(shares) for one in shares]
-    proportions += [] if rendered is None else [share]
+    proportions += [share / len(rendered) for _ in rendered]
     alike = len({dataset.size for dataset in everything}) == 1
     if alike and config.generator.layers is None:
         batches = _batches(config, everything, fabric, proportions=proportions)

@@ -14,6 +14,7 @@ from deformgan.errors import InputError
 from deformgan.models.discriminator import Discriminator
 from deformgan.models.generator import Generator
 from deformgan.training.config import TrainConfig
+from deformgan.training.launch import uses_bfloat16
 
 Tensors = tuple[Tensor, ...] | list[Tensor]
 
@@ -39,8 +40,9 @@ class Player:
     @staticmethod
     def create(network: nn.Module, fabric: Fabric, config: TrainConfig) -> "Player":
         """Hands a new network over to the run's devices."""
-        # Tensor cores want channels last; on a CPU it makes no difference.
-        layout = torch.channels_last if fabric.device.type == "cuda" else torch.contiguous_format
+        # Tensor cores and a CPU's matrix units want channels last; float32 does not care.
+        fast = fabric.device.type == "cuda" or uses_bfloat16(config, fabric.device)
+        layout = torch.channels_last if fast else torch.contiguous_format
         network = network.to(fabric.device).to(memory_format=layout)
         optimizer = torch.optim.Adam(
             network.parameters(), lr=config.learning_rate, betas=config.betas
