@@ -45,6 +45,11 @@ class LayersConfig:
                 f"field_widths must be at least three multiples of 8, got {self.field_widths}"
             )
 
+    @property
+    def stride(self) -> int:
+        """Pixels that the network looks at per pixel of the coarsest level of the field's."""
+        return 2 ** len(self.field_widths)
+
 
 @dataclass  # not frozen: Fabric rebuilds what a network returns
 class Fields:

@@ -107,6 +107,11 @@ def train_step(
     if layers is not None and pair.truth is not None:
         terms |= fields_terms(layers.fields, pair, config)
         terms |= layers_terms(layers, pair, config)
+    if not terms:
+        raise InputError(
+            "All weights are of what is known of rendered people, and of these photos nothing is: "
+            "leave them out, or give weights to losses of pictures."
+        )
     loss = torch.stack(list(terms.values())).sum()
     norms["generator_gradient"] = generator.move(fabric, loss, config.gradient_clip)
     discriminator.network.requires_grad_(True)
@@ -129,8 +134,10 @@ def _fields_step(
         fields = players.generator.shared(pair.source, pair.target.pose, None, None, "fields")
     terms = fields_terms(fields, pair, config)
     loss = torch.stack(list(terms.values())).sum()
-    players.generator.move(fabric, loss, config.gradient_clip)
+    norm = players.generator.move(fabric, loss, config.gradient_clip)
     players.average.update_parameters(players.generator.network)
+    if norm is not None:
+        terms["generator_gradient"] = norm
     return {name: term.detach() for name, term in terms.items()}
 
 
