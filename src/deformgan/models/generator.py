@@ -19,7 +19,9 @@ from deformgan.models.layers import (
     Fields,
     Layers,
     LayersConfig,
+    own_places,
     resize,
+    resize_field,
     resize_pose,
     sample_at,
 )
@@ -429,10 +431,8 @@ class Generator(nn.Module):
             else:
                 maps = [guide.source_heatmaps, guide.target_heatmaps]
             unit = unit_length(target_pose, self.skeleton).clamp(min=1)[:, None, None, None]
-            y, x = (torch.arange(length, device=base.device, dtype=base.dtype) for length in size)
-            own = torch.stack(torch.broadcast_tensors(x, y[:, None]))
-            moved = sample_at(image, base, size)
-            shown = [moved, maps[1], self._near(target_pose, size), (base - own) / unit]
+            moved, ways = sample_at(image, base, size), base - own_places(size, base)
+            shown = [moved, maps[1], self._near(target_pose, size), ways / unit]
         features, source_matte = self.look_at(image, maps[0], source_pose)
         field, planes = self.field(torch.cat(shown, dim=1), base, image, features)
         return Fields(base, field, *planes.split(1, dim=1), source_matte)
@@ -512,7 +512,7 @@ class Generator(nn.Module):
         mixed = F.relu(self.mix(look))
         painted = self.head(mixed)[:, :3].float()
 
-        field_fine = resize(field, fine)
+        field_fine = resize_field(field, fine)
         copy = sample_at(photo, field_fine, net)
         weights = torch.cat([torch.sigmoid(visible), torch.sigmoid(matte)], dim=1)
         changes = self.detail(
@@ -531,7 +531,7 @@ class Generator(nn.Module):
             paint, scene, visible, matte = (
                 resize(plane, size) for plane in (paint, scene, visible, matte)
             )
-            copy = sample_at(photo, resize(field, size), net)
+            copy = sample_at(photo, resize_field(field, size), net)
         person = visible * copy + (1 - visible) * paint
         picture = matte * person + (1 - matte) * scene
         return Layers(picture, copy, paint, scene, visible, matte, fields)

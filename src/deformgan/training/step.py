@@ -20,7 +20,7 @@ from deformgan.losses.nearest_neighbour import nearest_neighbour_loss
 from deformgan.losses.perceptual import perceptual_loss
 from deformgan.metrics.ssim import ssim
 from deformgan.models.blocks import Noise
-from deformgan.models.layers import Fields, Layers, resize, resize_pose
+from deformgan.models.layers import Fields, Layers, resize, resize_field, resize_pose
 from deformgan.pair import Pair, Truth, View
 from deformgan.parts import person_region
 from deformgan.pose import Pose
@@ -270,7 +270,7 @@ def field_error(
     """
     own = (source_from_target.shape[2], source_from_target.shape[3])
     scale = source_from_target.new_tensor([own[1] / size[1], own[0] / size[0]])[:, None, None]
-    field = resize(source_from_target, size)[:, :, :: truth.stride, :: truth.stride]
+    field = resize_field(source_from_target, size)[:, :, :: truth.stride, :: truth.stride]
     wanted = (truth.source_from_target + 0.5) * scale - 0.5
     return (field - wanted).square().sum(dim=1).clamp(min=1e-12).sqrt()
 
