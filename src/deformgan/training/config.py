@@ -166,8 +166,8 @@ class TrainConfig:
         layers = self.generator.layers
         if layers is None and self.weights.of_layers:
             raise ValueError(
-                f"{' and '.join(self.weights.of_layers)} need a generator with layers: set "
-                "generator.layers, or these weights to 0"
+                f"weights of {' and '.join(self.weights.of_layers)} need a generator with "
+                "layers: set generator.layers, or these weights to 0"
             )
         if layers is not None and not (self.weights.of_pictures or layers.correction):
             raise ValueError("a field without correction learns nothing: set layers.correction")

@@ -12,6 +12,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from deformgan.errors import InputError
 
+_NONE = "none"  # a part that may be absent, left out
+
 Settings = Mapping[str, Any]
 Config = TypeVar("Config")  # a dataclass such as `TrainConfig`
 
@@ -32,7 +34,7 @@ def change_settings(config: Config, settings: Settings, source: str) -> Config:
     kind = type(config)
     values = dataclasses.asdict(config)  # ty: ignore[invalid-argument-type]
     for path, value in _flatten(settings):
-        _check_name(kind, path, source)
+        _check_name(kind, path, source, value)
         *parts, name = path
         place = values
         for part in parts:
@@ -102,12 +104,14 @@ def _from_text(kind: type, path: tuple[str, ...], value: Any) -> Any:
         holder = _parts(holder).get(part)
     if get_origin(holder) is tuple:
         return value.split(",")
+    if _parts(holder) and value == _NONE:
+        return None
     if get_origin(holder) is Literal:
         return {str(choice): choice for choice in get_args(holder)}.get(value, value)
     return value
 
 
-def _check_name(kind: type, path: tuple[str, ...], source: str) -> None:
+def _check_name(kind: type, path: tuple[str, ...], source: str, value: Any) -> None:
     holder: Any = kind
     if path == ("recipe",):
         raise InputError(f"{source}: the recipe is not a setting; name another one.")
@@ -124,10 +128,12 @@ def _check_name(kind: type, path: tuple[str, ...], source: str) -> None:
             )
             raise InputError(f"{source}: unknown setting {given!r}; {allowed}")
         holder = known[part]
-    if dataclasses.is_dataclass(holder):
+    parts, optional = _parts(holder), type(None) in get_args(holder)
+    if parts and not (optional and value == _NONE):
         raise InputError(
-            f"{source}: {'.'.join(path)!r} has parts; give one of "
-            f"{', '.join(f'{path[-1]}.{name}' for name in get_type_hints(holder))}."
+            f"{source}: {'.'.join(path)!r} has parts; give "
+            f"{f'{_NONE}, or ' if optional else ''}one of "
+            f"{', '.join(f'{path[-1]}.{name}' for name in parts)}."
         )
 
 
