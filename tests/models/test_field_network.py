@@ -26,6 +26,12 @@ def awake(network):
     return network
 
 
+def gradient(network, name):
+    found = network.get_parameter(name).grad
+    assert found is not None
+    return found
+
+
 def test_a_look_gives_features_of_half_the_size_and_a_matte_of_the_whole():
     look = SourceLook(4, WIDTHS)
     for size in ((32, 16), (16, 12), (24, 20)):
@@ -43,16 +49,16 @@ def test_it_begins_with_the_field_that_it_is_given_to_the_bit():
     assert planes.shape == base.shape
     assert not planes.any()
     (field - base - 1).square().sum().backward()
-    assert network.guess.weight.grad.any()
-    assert network.head[-1].weight.grad[:8].any()
+    assert gradient(network, "guess.weight").any()
+    assert gradient(network, "head.2.weight")[:8].any()
 
 
 def test_an_output_of_one_is_a_correction_of_ten_pixels_twice():
     network = FieldNetwork(5, WIDTHS)
     network.begin()
     with torch.no_grad():
-        network.guess.bias.copy_(torch.tensor([1.0, 0.0]))
-        network.head[-1].bias[4:8] = -1.0  # of the second plane, which is y
+        network.get_parameter("guess.bias").copy_(torch.tensor([1.0, 0.0]))
+        network.get_parameter("head.2.bias")[4:8] = -1.0  # of the second plane, which is y
     shown, base, photo, features = inputs()
     field, planes = network(shown, base, photo, features)
     wanted = torch.tensor([10.0, -10.0])[:, None, None].expand_as(base)
