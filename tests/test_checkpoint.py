@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import asdict, replace
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from deformgan import checkpoint
 from deformgan.checkpoint import bundled_weights, load_generator, save_generator
 from deformgan.errors import InputError
 from deformgan.models.generator import Generator, GeneratorConfig
+from deformgan.models.layers import LayersConfig
 from deformgan.pair import View
 
 CONFIG = GeneratorConfig(
@@ -140,3 +142,28 @@ def test_weights_that_do_not_fit_their_configuration_are_refused_in_one_line(fil
         load_generator(rewrite(file, described, weights))
     assert "does not hold the weights" in str(error.value)
     assert "\n" not in str(error.value)
+
+
+LAYERED = replace(
+    CONFIG,
+    upsampling="resize",
+    layers=LayersConfig(rows=32, field_widths=(8, 8, 16), detail_widths=(4, 6), base="hard"),
+)
+
+
+def test_a_layered_generator_comes_back_with_its_layers(tmp_path, people):
+    generator = Generator(LAYERED).eval()
+    save_generator(tmp_path / "a.safetensors", generator, {}, dtype=torch.float32)
+    loaded, _ = load_generator(tmp_path / "a.safetensors")
+    assert loaded.config == LAYERED
+    source = View(torch.rand(1, 3, 48, 20), people(1, (48, 20)))
+    target = people(1, (48, 20), seed=1)
+    with torch.no_grad():
+        assert torch.equal(loaded(source, target), generator(source, target))
+
+
+def test_layers_of_another_version_are_refused(file):
+    config = asdict(LAYERED)
+    config["layers"] |= {"depth": 3}
+    with pytest.raises(InputError, match=r"another version: it sets layers\.depth\."):
+        load_generator(rewrite(file, {"config": json.dumps(config)}))

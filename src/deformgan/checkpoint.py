@@ -152,13 +152,15 @@ def _say_once(sentence: str) -> None:
 
 
 def _config(path: Path, values: dict[str, Any]) -> GeneratorConfig:
+    layers = values.get("layers") or {}
     unknown = values.keys() - {field.name for field in fields(GeneratorConfig)}
+    unknown |= {f"layers.{name}" for name in layers.keys() - {f.name for f in fields(LayersConfig)}}
     if unknown:
         raise InputError(
             f"{path} was made by another version: it sets {', '.join(sorted(unknown))}."
         )
-    if values.get("layers") is not None:
-        values["layers"] = LayersConfig(**_tuples(values["layers"]))
+    if layers:
+        values["layers"] = LayersConfig(**_tuples(layers))
     return GeneratorConfig(**_tuples(values))
 
 

@@ -1,11 +1,11 @@
 """part_field: the parts' transforms blended into one smooth field, without cracks."""
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from deformgan.affine import FitMethod, part_transforms
-from deformgan.parts import unit_length
+from deformgan.parts import hull_edges, unit_length
 from deformgan.pose import Pose, Skeleton
 
 SOFTNESS = 0.06  # torso lengths over which one part's transform hands over to the next
@@ -53,7 +53,9 @@ def part_field(
     far = torch.finfo(dtype).max / 4
     lacking = (~found & found.any(dim=1, keepdim=True))[:, :, None, None]
     weight = torch.softmax(torch.where(lacking, -far, -distance / (softness * unit)), dim=1)
-    blended = torch.einsum("bphw,bpij->bijhw", weight, transforms)  # (B, 2, 3, H, W)
+    # Not in the bfloat16 of a caller's autocast, which is half a pixel at pixel 100.
+    with torch.autocast(weight.device.type, enabled=False):
+        blended = torch.einsum("bphw,bpij->bijhw", weight, transforms)  # (B, 2, 3, H, W)
     x, y = _pixels(size, target_pose.joints)
     return blended[:, :, 0] * x + blended[:, :, 1] * y[:, None] + blended[:, :, 2]
 
@@ -64,8 +66,8 @@ def part_distances(
     """Measure how far every pixel lies outside every part.
 
     A limb is a bar with round ends half as wide as its mask; the torso (or whatever part has the
-    whole image as its mask) the polygon of its joints; the head its square; a hull the discs of its
-    margin around its joints.
+    whole image as its mask) the convex hull of its visible joints; the head its square; a hull the
+    discs of its margin around its visible joints.
 
     Args:
         pose: In pixels.
@@ -73,33 +75,32 @@ def part_distances(
         size: Height and width.
 
     Returns:
-        In pixels, 0 inside. Of a part that is not seen, the distance to where its joints are said
-        to be, which means nothing.
+        In pixels, 0 inside; of a part that is not seen, height plus width.
     """
     joints, unit = pose.joints, unit_length(pose, skeleton)[:, None, None]
+    far = float(size[0] + size[1])
     x, y = _pixels(size, joints)
     grid = torch.stack(torch.broadcast_tensors(x, y[:, None]), dim=-1)  # (H, W, 2)
     distances = []
     for part in skeleton.parts:
-        corners = joints[:, skeleton.indices(part.joints)]
+        own = skeleton.indices(part.joints)
+        corners, seen = joints[:, own], pose.visible[:, own]
+        enough = seen.sum(dim=1) >= (2 if part.region == "limb" else part.needs)
         if part.region == "limb":
             away = _to_segments(grid, corners[:, :1], corners[:, 1:])[:, 0]
             away = away - unit * (skeleton.limb_width / 4)
         elif part.region == "image":
-            edges = _to_segments(grid, corners, corners.roll(-1, dims=1)).amin(dim=1)
-            away = torch.where(_inside_convex(grid, corners), torch.zeros_like(edges), edges)
+            away = _to_hull(grid, corners, seen)
+        elif part.region == "square":
+            weight = seen.to(joints.dtype)[..., None]
+            middle = (corners * weight).sum(dim=1) / weight.sum(dim=1).clamp(min=1)
+            offset = (grid - middle[:, None, None]).abs()
+            away = _length((offset - unit[..., None] * skeleton.square_half).clamp(min=0))
         else:
-            seen = pose.visible[:, skeleton.indices(part.joints)].to(joints.dtype)[..., None]
-            if part.region == "square":
-                middle = (corners * seen).sum(dim=1) / seen.sum(dim=1).clamp(min=1)
-                offset = (grid - middle[:, None, None]).abs()
-                outside = (offset - unit[..., None] * skeleton.square_half).clamp(min=0)
-                away = outside.square().sum(dim=-1).sqrt()
-            else:
-                to_joints = (grid - corners[:, :, None, None]).square().sum(dim=-1).sqrt()
-                hidden = (1 - seen)[..., None] * (size[0] + size[1])
-                away = (to_joints + hidden).amin(dim=1) - unit * part.margin
-        distances.append(away.clamp(min=0))
+            to_joints = _length(grid - corners[:, :, None, None])
+            away = to_joints.masked_fill(~seen[..., None, None], far).amin(dim=1)
+            away = away - unit * part.margin
+        distances.append(away.clamp(min=0).masked_fill(~enough[:, None, None], far))
     return torch.stack(distances, dim=1)
 
 
@@ -108,6 +109,12 @@ def _pixels(size: tuple[int, int], like: Tensor) -> tuple[Tensor, Tensor]:
         torch.arange(size[1], dtype=like.dtype, device=like.device),
         torch.arange(size[0], dtype=like.dtype, device=like.device),
     )
+
+
+def _length(vectors: Float[Tensor, "*shape 2"]) -> Float[Tensor, "*shape"]:
+    squared = vectors.square().sum(dim=-1)
+    # The root has no finite gradient at 0.
+    return squared.clamp(min=1e-12).sqrt().where(squared > 0, 0)
 
 
 def _to_segments(
@@ -119,14 +126,18 @@ def _to_segments(
     along = end - start
     length = along.square().sum(dim=-1).clamp(min=1e-6)
     share = (((grid - start) * along).sum(dim=-1) / length).clamp(0, 1)
-    return (grid - start - share[..., None] * along).square().sum(dim=-1).sqrt()
+    return _length(grid - start - share[..., None] * along)
 
 
-def _inside_convex(
-    grid: Float[Tensor, "height width 2"], corners: Float[Tensor, "batch corners 2"]
-) -> Tensor:
-    """Tell which pixels are on one side of all edges; true of no pixel if edges cross."""
-    start, end = corners[:, :, None, None], corners.roll(-1, dims=1)[:, :, None, None]
-    along, offset = end - start, grid - start
-    side = along[..., 0] * offset[..., 1] - along[..., 1] * offset[..., 0]
-    return (side >= 0).all(dim=1) | (side <= 0).all(dim=1)
+def _to_hull(
+    grid: Float[Tensor, "height width 2"],
+    points: Float[Tensor, "batch points 2"],
+    seen: Bool[Tensor, "batch points"],
+) -> Float[Tensor, "batch height width"]:
+    begins, edges = hull_edges(points, seen)
+    away = _to_segments(grid, points, points + edges)
+    away = away.masked_fill(~begins[..., None, None], torch.inf).amin(dim=1)
+    offset, edges = grid - points[:, :, None, None], edges[:, :, None, None]
+    side = edges[..., 0] * offset[..., 1] - edges[..., 1] * offset[..., 0]
+    inside = ((side > 0) | ~begins[..., None, None]).all(dim=1)
+    return away.masked_fill(inside, 0)

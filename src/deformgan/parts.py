@@ -26,7 +26,9 @@ def unit_length(pose: Pose, skeleton: Skeleton) -> Float[Tensor, "batch"]:
     ends = skeleton.indices([end for _, end in skeleton.unit])
     squared = (pose.joints[:, starts] - pose.joints[:, ends]).square().sum(dim=-1)
     seen = pose.visible[:, starts] & pose.visible[:, ends]
-    return ((squared * seen).sum(dim=1) / seen.sum(dim=1).clamp(min=1)).sqrt()
+    mean = (squared * seen).sum(dim=1) / seen.sum(dim=1).clamp(min=1)
+    # The root has no finite gradient at 0.
+    return mean.clamp(min=1e-12).sqrt().where(mean > 0, 0)
 
 
 def limb_corners(
@@ -198,7 +200,7 @@ def hull_mask(
     Source:
         Ours; the paper's people have rectangles and squares only.
     """
-    starts, edges = _hull_edges(points, seen)
+    starts, edges = hull_edges(points, seen)
     grid = torch.stack(torch.broadcast_tensors(x[None, :], y[:, None]), dim=-1)
     inside = seen.any(dim=1)[:, None, None].repeat(1, len(y), len(x))
     near = torch.zeros_like(inside)
@@ -217,7 +219,9 @@ def hull_mask(
     return inside | near
 
 
-def _hull_edges(points: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
+def hull_edges(
+    points: Float[Tensor, "batch points 2"], seen: Bool[Tensor, "batch points"]
+) -> tuple[Bool[Tensor, "batch points"], Float[Tensor, "batch points 2"]]:
     """Finds which points begin an edge of their convex hull, and the vector to its end."""
     batch, count = seen.shape
     runs = points[:, None] - points[:, :, None]  # from the first to the second

@@ -12,12 +12,13 @@ import torch
 from PIL import Image
 
 from deformgan.backbones.vgg19 import Vgg19Features
-from deformgan.checkpoint import load_generator
+from deformgan.checkpoint import load_generator, save_generator
 from deformgan.cli.main import main
 from deformgan.datasets import open_dataset
 from deformgan.datasets.bundled_people import FOLDER
 from deformgan.models.discriminator import Discriminator, DiscriminatorConfig
 from deformgan.models.generator import Generator, GeneratorConfig
+from deformgan.models.layers import LayersConfig
 from deformgan.pose_formats.annotation_csv import write_annotation_csv
 from deformgan.pose_formats.annotations import Annotations
 from deformgan.recipes import RECIPES
@@ -310,6 +311,87 @@ def test_given_weights_of_another_shape_are_refused(plain, data, tmp_path, capsy
     complaint = complaint_of(capsys, *common, "--init", "nobody")
     assert "No weights 'nobody'" in complaint
     assert not (tmp_path / "x").exists()
+
+
+@pytest.fixture
+def layered(plain, monkeypatch):
+    """A recipe with layers, of the shape of `tiny_blend` but for these."""
+    blend = replace(plain.generator, upsampling="resize", blend=True, warped_levels=2)
+    layers = LayersConfig(rows=32, field_widths=(8, 8, 8), detail_widths=(4, 4))
+    recipe = replace(
+        plain,
+        recipe="tiny-layered",
+        generator=replace(blend, layers=layers),
+        discriminator=replace(plain.discriminator, rows=32, fine_widths=(4, 4)),
+        weights=LossWeights(l1=10.0, flow=1.0, visible=1.0, matte=1.0, planes=1.0),
+        steps=2,
+    )
+    monkeypatch.setitem(RECIPES, "tiny-layered", lambda: recipe)
+    without = replace(plain, recipe="tiny-blend", generator=blend, steps=1)
+    monkeypatch.setitem(RECIPES, "tiny-blend", lambda: without)
+    return recipe
+
+
+@pytest.fixture
+def small_photos(tmp_path, people):
+    """Two people in three photos each, of 40x16 pixels."""
+    folder = tmp_path / "small" / "bounding_box_train"
+    folder.mkdir(parents=True)
+    names = [f"{who:04d}_c1s1_{frame:06d}_00.jpg" for who, frame in product((2, 7), range(3))]
+    for name in names:
+        Image.new("RGB", (16, 40)).save(folder / name)
+    table = Annotations(names, people(len(names), (40, 16)), source="a test")
+    write_annotation_csv(folder.parent / "market-annotation-train.csv", table)
+    return folder.parent
+
+
+def test_layers_learn_from_several_sizes_and_begin_with_weights_without_layers(
+    layered, data, small_photos, tmp_path, capsys
+):
+    both = ["--data", str(data), str(small_photos)]
+    first, second, third = (str(tmp_path / name) for name in ("a", "b", "c"))
+    assert main(["train", "tiny-blend", "--data", str(data), "--out", first]) == 0
+    weights = f"{first}/generator.safetensors"
+    still = ["--init", weights, "--learning-rate", "1e-9", "--shares", "1,3"]
+    assert main(["train", "tiny-layered", *both, "--out", second, *still]) == 0
+    (old, _), (new, metadata) = (
+        load_generator(f"{out}/generator.safetensors") for out in (first, second)
+    )
+    assert metadata["data"] == [data.name, "small"]
+    assert metadata["size"] == [128, 64]
+    assert new.config == layered.generator
+    for name, value in old.state_dict().items():
+        torch.testing.assert_close(value, new.state_dict()[name], atol=2e-4, rtol=1e-3)
+    assert Image.open(f"{second}/samples/0000002.png").size == (3 * 64, 8 * 128)
+    # With layers it begins with layers, and goes on as if unbroken.
+    again = ["--init", f"{second}/generator.safetensors"]
+    assert main(["train", "tiny-layered", *both, "--out", third, *again, "--steps", "1"]) == 0
+    assert main(["train", "tiny-layered", *both, "--out", third, "--resume"]) == 0
+    assert load_generator(f"{third}/generator.safetensors")[1]["steps"] == 2
+
+
+def test_mistakes_about_layers_are_one_line_and_write_nothing(
+    layered, data, small_photos, tmp_path, capsys
+):
+    made = tmp_path / "layered.safetensors"
+    save_generator(made, Generator(layered.generator), {})
+    common = ["--out", tmp_path / "x", "--data", data, small_photos]
+    nothing = [f"--weights.{name}=0" for name in ("l1", "adversarial", "planes")]
+    for arguments, words in [
+        (["tiny-layered", *common, "--shares", "1", "2", "3"], "2 sets of photos, but shares of 3"),
+        (["tiny-layered", *common, "--shares", "1", "0"], "shares must be positive"),
+        (["tiny-layered", *common, "--draws", 3], "photos of one size"),
+        (["tiny-layered", *common, "--generator.layers.rows", 60], "multiple of 32, got 60"),
+        (["tiny-layered", *common, "--generator.layers", "none"], "need a generator with layers"),
+        (
+            ["tiny-layered", *common, *nothing],
+            "of these photos nothing is known",
+        ),
+        (["tiny-blend", *common, "--init", made], "of another shape than tiny-blend trains"),
+        (["tiny", *common, "--init", made], "of another shape than tiny trains"),
+    ]:
+        assert words in complaint_of(capsys, *arguments)
+        assert not (tmp_path / "x").exists()
 
 
 def test_events_for_tensorboard_are_written_where_they_are_asked_for(plain, data, tmp_path):

@@ -1,9 +1,11 @@
 """The discriminator: its size, its patches, and what it looks at."""
 
+import inspect
 from dataclasses import replace
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from deformgan.heatmap import render_heatmaps
 from deformgan.models.discriminator import Discriminator, DiscriminatorConfig
@@ -110,3 +112,96 @@ def test_poses_without_joints_are_judged_too(people):
     nobody = Pose(source.pose.joints, torch.zeros_like(source.pose.visible))
     (logits,) = Discriminator(SMALL)(View(source.image, nobody), View(candidate.image, nobody))
     assert logits.isfinite().all()
+
+
+FINE = DiscriminatorConfig(widths=(6, 8, 8, 8), local_levels=(1,), rows=128, fine_widths=(4, 6, 8))
+
+
+@pytest.mark.parametrize(
+    ("size", "patches", "fine"),
+    [
+        ((128, 64), [3, 465], []),
+        ((128, 48), [3, 341], []),
+        ((256, 96), [3, 341], [63 * 23, 31 * 11]),
+        ((256, 256), [9, 961], [63 * 63, 31 * 31]),
+    ],
+)
+def test_small_patches_are_judged_of_images_larger_than_its_rows_alone(size, patches, fine, people):
+    source, candidate = views(people, size=size)
+    with torch.no_grad():
+        logits = Discriminator(FINE)(source, candidate)
+    assert [logit.shape for logit in logits] == [(2, count) for count in patches + fine]
+
+
+def test_larger_images_are_judged_at_its_rows_as_the_resized_ones(people):
+    torch.manual_seed(1)
+    discriminator = Discriminator(FINE)
+    large = views(people, size=(256, 128))
+    small = [
+        View(F.avg_pool2d(v.image, 2), Pose((v.pose.joints + 0.5) / 2 - 0.5, v.pose.visible))
+        for v in large
+    ]
+    with torch.no_grad():
+        found, wanted = discriminator(*large), discriminator(*small)
+    assert len(found) == 4
+    for one, other in zip(found, wanted, strict=False):
+        torch.testing.assert_close(one, other)
+
+
+def test_small_patches_are_of_the_candidate_alone_and_of_about_10_and_22_pixels(people):
+    discriminator = Discriminator(replace(FINE, norm="joint"))
+    for layer in discriminator.fine[1:]:
+        layer.norm = torch.nn.Identity()  # which looks at the whole image
+    source, candidate = views(people, batch=1, size=(256, 128))
+    image = candidate.image.requires_grad_()
+    *_, ten, twenty = discriminator(source, View(image, candidate.pose))
+    for logits, columns, reach in ((ten, 31, 10), (twenty, 15, 22)):
+        middle = logits.view(-1, columns)[10, columns // 2]
+        (gradient,) = torch.autograd.grad(middle, image, retain_graph=True)
+        rows = gradient.abs().amax(dim=(0, 1, 3)).nonzero()
+        assert rows.max() - rows.min() + 1 == reach
+    with torch.no_grad():
+        others = discriminator(
+            View(source.image.flip(-1), candidate.pose), View(image, source.pose)
+        )
+    assert torch.equal(others[-1], twenty)
+    assert torch.equal(others[-2], ten)
+    assert not torch.equal(others[0], discriminator(source, View(image, candidate.pose))[0])
+
+
+def test_with_small_patches_every_parameter_gets_a_gradient_of_a_large_image(people):
+    discriminator = Discriminator(FINE)
+    logits = torch.cat(discriminator(*views(people, size=(256, 96))), dim=1)
+    for gradient in torch.autograd.grad(logits.square().sum(), list(discriminator.parameters())):
+        assert gradient.isfinite().all()
+        assert gradient.any()
+
+
+def test_judging_images_as_they_come_needs_nothing_more(people):
+    plain, rows = Discriminator(SMALL), Discriminator(replace(SMALL, rows=128))
+    assert not any(name.startswith("fine") for name in plain.state_dict())
+    rows.load_state_dict(plain.state_dict())
+    for size in ((128, 64), (96, 64)):
+        (one,), (other,) = (judge(*views(people, size=size)) for judge in (plain, rows))
+        assert one.shape == other.shape
+    pair = views(people)
+    assert torch.equal(plain(*pair)[0], rows(*pair)[0])
+
+
+def test_a_larger_image_s_scene_is_brought_to_its_rows_too(people):
+    discriminator = Discriminator(replace(FINE, background=True))
+    source, candidate = views(people, size=(256, 96))
+    scene = torch.rand(2, 3, 256, 96)
+    with torch.no_grad():
+        logits = discriminator(source, replace(candidate, background=scene))
+        others = discriminator(source, replace(candidate, background=-scene))
+    assert not torch.equal(logits[0], others[0])
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [({"fine_widths": (4, 6)}, "set rows"), ({"rows": -1}, "rows must not be negative, got -1")],
+)
+def test_a_shape_that_judges_nothing_is_refused(changes, words):
+    with pytest.raises(ValueError, match=words):
+        inspect.unwrap(DiscriminatorConfig)(**changes)

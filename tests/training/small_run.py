@@ -1,7 +1,7 @@
 """A small run as a process of its own, or as one of several.
 
-python small_run.py OUT STEPS
-torchrun --nproc-per-node 2 small_run.py OUT STEPS
+python small_run.py OUT STEPS [layered]
+torchrun --nproc-per-node 2 small_run.py OUT STEPS [layered]
 """
 
 import sys
@@ -11,9 +11,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from deformgan.datasets.batches import PairBatches
+from deformgan.datasets.batches import MixedBatches, PairBatches
 from deformgan.models.discriminator import DiscriminatorConfig
 from deformgan.models.generator import GeneratorConfig
+from deformgan.models.layers import LayersConfig
 from deformgan.pose import Pose
 from deformgan.training.config import LossWeights, TrainConfig
 from deformgan.training.launch import open_fabric
@@ -36,6 +37,16 @@ CONFIG = TrainConfig(
     log_every=2,
     save_every=2,
 )
+# Of two sizes, of which the larger alone is judged at its own rows.
+LAYERED = replace(
+    CONFIG,
+    generator=replace(
+        CONFIG.generator,
+        upsampling="resize",
+        layers=LayersConfig(rows=32, field_widths=(16, 16, 16), detail_widths=(6, 4)),
+    ),
+    discriminator=replace(CONFIG.discriminator, rows=32, fine_widths=(4, 6)),
+)
 
 
 @dataclass
@@ -47,30 +58,33 @@ class Images:
     pairs: Tensor
 
 
-def images(seed: int) -> Images:
+def images(seed: int, size: tuple[int, int] = SIZE) -> Images:
     """Noise, and joints at random."""
     random = torch.Generator().manual_seed(seed)
-    photos = torch.randint(0, 256, (6, 3, *SIZE), generator=random, dtype=torch.uint8)
-    joints = torch.rand(6, 18, 2, generator=random) * torch.tensor([SIZE[1], SIZE[0]])
+    photos = torch.randint(0, 256, (6, 3, *size), generator=random, dtype=torch.uint8)
+    joints = torch.rand(6, 18, 2, generator=random) * torch.tensor([size[1], size[0]])
     seen = torch.rand(6, 18, generator=random) < 0.9
     seen[:, [2, 5, 8, 11]] = True  # shoulders and hips
     pairs = torch.tensor([(i, j) for i in range(6) for j in range(6) if i != j])
     return Images(photos, Pose(joints, seen), pairs)
 
 
-def main(out: Path, steps: int) -> None:
+def main(out: Path, steps: int, layered: bool) -> None:
     """Trains, from the last checkpoint on if there is one."""
-    fabric = open_fabric(torch.device("cpu"))
-    batches = PairBatches(
-        [images(1), images(2)],
-        CONFIG.batch_size,
-        proportions=[0.7, 0.3],
-        flip=True,
-        place=fabric.global_rank,
-        places=fabric.world_size,
-    )
+    fabric = open_fabric(torch.device("cpu"), some_unused=layered)
+    config = LAYERED if layered else CONFIG
+    part = {"flip": True, "place": fabric.global_rank, "places": fabric.world_size}
+    if layered:
+        kinds = [
+            PairBatches(images(seed, size), config.batch_size, **part)
+            for seed, size in ((1, (32, 16)), (2, SIZE))
+        ]
+        batches = MixedBatches(kinds, [0.5, 0.5])
+    else:
+        both = [images(1), images(2)]
+        batches = PairBatches(both, config.batch_size, proportions=[0.7, 0.3], **part)
     train(
-        replace(CONFIG, steps=steps),
+        replace(config, steps=steps),
         batches,
         out,
         fabric=fabric,
@@ -83,4 +97,4 @@ def main(out: Path, steps: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    main(Path(sys.argv[1]), int(sys.argv[2]), "layered" in sys.argv[3:])

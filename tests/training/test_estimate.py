@@ -12,7 +12,7 @@ from deformgan.models.generator import GeneratorConfig
 from deformgan.pose import Pose
 from deformgan.training.checkpoints import checkpoints
 from deformgan.training.config import LossWeights, TrainConfig
-from deformgan.training.estimate import estimate
+from deformgan.training.estimate import Estimate, estimate, mean_estimate
 from deformgan.training.launch import open_fabric
 from deformgan.training.loop import train
 from deformgan.training.memory import memory_limit
@@ -95,3 +95,9 @@ def test_a_rehearsal_is_never_compiled(batches, monkeypatch):
 
     monkeypatch.setattr(torch.nn.Module, "compile", refuse)
     estimate(open_fabric(CPU), [batches[0]], None, replace(CONFIG, compile=True))
+
+
+def test_a_run_of_several_kinds_of_steps_takes_their_mean_time_and_the_most_memory():
+    kinds = [Estimate(2.0, 300, 1000), Estimate(8.0, 200, 1000)]
+    assert mean_estimate(kinds, [15, 5]) == Estimate(3.5, 300, 1000)
+    assert mean_estimate(kinds[:1], [1]) == kinds[0]

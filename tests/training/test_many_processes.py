@@ -11,13 +11,13 @@ import torch
 
 from deformgan.training.checkpoints import checkpoints
 
-pytestmark = pytest.mark.slow  # five starts of Python and torch
+pytestmark = pytest.mark.slow  # ten starts of Python and torch
 
 SCRIPT = Path(__file__).with_name("small_run.py")
 STEPS = "4"
 
 
-def start(out: Path, processes: int) -> Path:
+def start(out: Path, processes: int, kind: str) -> Path:
     """Trains in a folder, by torchrun where there are several processes."""
     out.mkdir(exist_ok=True)
     command = [sys.executable]
@@ -25,7 +25,7 @@ def start(out: Path, processes: int) -> Path:
         command += ["-m", "torch.distributed.run", "--nproc-per-node", str(processes)]
         command += ["--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0"]
     done = subprocess.run(
-        [*command, str(SCRIPT), str(out), STEPS],
+        [*command, str(SCRIPT), str(out), STEPS, kind],
         capture_output=True,
         text=True,
         timeout=240,
@@ -35,10 +35,16 @@ def start(out: Path, processes: int) -> Path:
     return out
 
 
+@pytest.fixture(scope="module", params=["plain", "layered"])
+def kind(request):
+    """A plain generator on photos of one size, or a layered one on photos of two."""
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory):
+def runs(kind, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
-    return start(folder / "one", 1), start(folder / "two", 2)
+    return start(folder / "one", 1, kind), start(folder / "two", 2, kind)
 
 
 def weights(out: Path) -> dict[str, torch.Tensor]:
@@ -72,11 +78,11 @@ def test_two_processes_write_the_records_of_one(runs):
             assert record[name] == pytest.approx(other[name], rel=1e-4), name
 
 
-def test_two_processes_resume_what_one_began(runs, tmp_path):
+def test_two_processes_resume_what_one_began(runs, kind, tmp_path):
     one, _ = runs
     shutil.copytree(one, tmp_path / "moved")
     (tmp_path / "moved" / "checkpoints" / "0000004.pt").unlink()
-    again = weights(start(tmp_path / "moved", 2))
+    again = weights(start(tmp_path / "moved", 2, kind))
     for name, value in weights(one).items():
         if value.is_floating_point():
             assert (value - again[name]).abs().max() < 2e-3, name

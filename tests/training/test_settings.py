@@ -7,6 +7,7 @@ import pytest
 from deformgan.errors import InputError
 from deformgan.models.discriminator import DiscriminatorConfig
 from deformgan.models.generator import GeneratorConfig
+from deformgan.models.layers import LayersConfig
 from deformgan.training.config import LossWeights, TrainConfig
 from deformgan.training.settings import change_settings, read_flags, read_toml
 
@@ -243,3 +244,52 @@ def test_a_word_without_a_name_and_a_name_without_a_word_are_refused(words, said
     with pytest.raises(InputError) as caught:
         read_flags(words)
     assert str(caught.value) == said
+
+
+LAYERED = replace(
+    CONFIG,
+    generator=replace(CONFIG.generator, blend=True, upsampling="resize", layers=LayersConfig()),
+)
+
+
+def test_settings_of_layers_are_given_by_name_also_where_a_recipe_has_none():
+    flags = read_flags(["--generator.layers.rows", "64", "--generator.layers.field-widths=8,16,24"])
+    wanted = LayersConfig(rows=64, field_widths=(8, 16, 24))
+    assert change_settings(LAYERED, flags, "here").generator.layers == wanted
+    more = {"generator": {"blend": True, "upsampling": "resize", "layers": {"copy": "no"}}}
+    assert change(more).generator.layers == LayersConfig(copy=False)
+    without = change_settings(LAYERED, read_flags(["--generator.layers", "none"]), "here")
+    assert without == replace(LAYERED, generator=replace(LAYERED.generator, layers=None))
+    assert change_settings(LAYERED, {"steps": 3}, "here") == replace(LAYERED, steps=3)
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        (
+            {"generator": {"layers": {"depth": 64}}},
+            "unknown setting 'generator.layers.depth'; generator.layers has rows, base, "
+            "correction, copy, field_widths, detail_widths.",
+        ),
+        (
+            {"generator": {"layers": {"rows": 65}}},
+            "generator.layers: rows must be a positive multiple of 32, got 65.",
+        ),
+        (
+            {"generator": {"layers": 64}},
+            "'generator.layers' has parts; give none, or one of layers.rows, layers.base, "
+            "layers.correction, layers.copy, layers.field_widths, layers.detail_widths.",
+        ),
+        (
+            {"generator": {"layers": {"rows": 64}}},
+            "generator: layers begin with parts and a blended photo: set warp parts and blend.",
+        ),
+        (
+            {"weights": {"flow": 1}},
+            "weights of flow need a generator with layers: set generator.layers, or these weights "
+            "to 0.",
+        ),
+    ],
+)
+def test_mistakes_about_layers_are_one_line(settings, complaint):
+    assert complaint_of(settings) == complaint

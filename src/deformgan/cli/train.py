@@ -1,7 +1,7 @@
 """The command `deformgan train`."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any, Literal
@@ -107,7 +107,8 @@ def train(
     if tensorboard:
         find_tensorboard()
     set_threads(threads)
-    fabric = open_fabric(torch.device(check_device(device)))
+    some_unused = bool(plan.generator.layers or plan.discriminator.fine_widths)
+    fabric = open_fabric(torch.device(check_device(device)), some_unused)
     features = None
     if layers := plan.weights.vgg_layers:
         features = Vgg19Features(vgg, layers, plan.vgg_channel_order).to(fabric.device)
@@ -146,13 +147,12 @@ def _start(weights: str, plan: "TrainConfig") -> "Generator":
     from deformgan.checkpoint import load_generator
 
     generator, _ = load_generator(weights, background=True)
-    # A background is learned on top of what is known without one.
-    asked = replace(
-        plan.generator, background=generator.config.background, layers=generator.config.layers
-    )
-    if generator.config.layers is not None:
-        asked = replace(asked, layers=plan.generator.layers)
-    if generator.config != asked or generator.config.background > plan.generator.background:
+    given, asked = asdict(generator.config), asdict(plan.generator)
+    # Background and layers are learned on top of what is known without them.
+    for added in ("background", "layers"):
+        if not given[added]:
+            given[added] = asked[added]
+    if given != asked:
         raise InputError(
             f"{weights} is a generator of another shape than {plan.recipe} trains; start from one "
             "that this recipe made."

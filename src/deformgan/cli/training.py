@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
     from deformgan.backbones.vgg19 import Vgg19Features
-    from deformgan.pair import Pair
+    from deformgan.datasets.batches import MixedBatches, PairBatches
     from deformgan.training.config import TrainConfig
     from deformgan.training.data import TrainingData
     from deformgan.training.engine import Progress
@@ -110,8 +110,7 @@ def train_on_screen(
     screen = Screen(fabric.is_global_zero, plan.steps)
     saved = steps_saved(out)
     if saved < plan.steps:
-        draws = [photos.batches[draw] for draw in range(plan.draws)]
-        screen.announce(_rehearse(fabric, draws, features, plan), plan.steps - saved)
+        screen.announce(_rehearse(fabric, photos.batches, features, plan), plan.steps - saved)
     try:
         train(
             plan,
@@ -136,16 +135,24 @@ def train_on_screen(
 
 def _rehearse(
     fabric: "Fabric",
-    draws: "Sequence[Pair]",
+    batches: "PairBatches | MixedBatches",
     features: "Vgg19Features | None",
     plan: "TrainConfig",
 ) -> "Estimate":
     import torch
 
-    from deformgan.training.estimate import estimate
+    from deformgan.datasets.batches import MixedBatches
+    from deformgan.training.estimate import estimate, mean_estimate
 
+    mixed = isinstance(batches, MixedBatches)
+    kinds = batches.kinds if mixed else [batches]
+    counts = batches.counts if mixed else [1]
     try:
-        return estimate(fabric, draws, features, plan)
+        found = [
+            estimate(fabric, [kind[draw] for draw in range(plan.draws)], features, plan)
+            for kind in kinds
+        ]
+        return mean_estimate(found, counts)
     except torch.OutOfMemoryError:
         raise InputError(
             f"A batch of {plan.batch_size} needs more memory than {fabric.device} has; give a "

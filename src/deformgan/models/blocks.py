@@ -14,7 +14,7 @@ Upsampling = Literal["transposed", "resize"]
 LEAK = 0.2  # of every LeakyReLU
 DROPOUT = 0.5
 # Columns up to which a convolution of stride 2 is computed in float32: in bfloat16 on processors
-# with AMX, oneDNN (seen with torch 2.15) returns garbage for 3 columns and 64 channels or more.
+# with AMX, oneDNN (seen with torch 2.15) returns garbage for 2 or 3 columns of 64 channels or more.
 _NARROW = 3
 
 
@@ -114,7 +114,7 @@ def halve(conv: nn.Conv2d, features: Tensor) -> Tensor:
     if features.shape[3] > _NARROW:
         return conv(features)
     with torch.autocast(features.device.type, enabled=False):
-        return conv(features.float())
+        return conv(features.to(conv.weight.dtype))
 
 
 class Up(nn.Module):

@@ -45,6 +45,12 @@ class DiscriminatorConfig:
     rows: int = 0
     fine_widths: tuple[int, ...] = ()
 
+    def __post_init__(self):
+        if self.rows < 0:
+            raise ValueError(f"rows must not be negative, got {self.rows}")
+        if self.fine_widths and not self.rows:
+            raise ValueError("fine_widths judge images of more than `rows` rows: set rows.")
+
 
 class Discriminator(nn.Module):
     """Conditional patch discriminator on four tensors: source, its pose, candidate, its pose.
@@ -85,7 +91,7 @@ class Discriminator(nn.Module):
 
         Returns:
             Logits, above 0 for "real", patches in row order: of the paper's patches, then of those
-            of each local level.
+            of each local level, then of the small patches of larger images.
         """
         whole = candidate.image
         source, candidate = (self._at_rows(view) for view in (source, candidate))
@@ -106,7 +112,8 @@ class Discriminator(nn.Module):
         if not rows or before[0] <= rows:
             return view
         size = (rows, round(rows * before[1] / before[0]))
-        return View(resize(view.image, size), resize_pose(view.pose, before, size), view.background)
+        background = None if view.background is None else resize(view.background, size)
+        return View(resize(view.image, size), resize_pose(view.pose, before, size), background)
 
     def _judge_finely(self, image: Tensor) -> list[Tensor]:
         features, found = image, []

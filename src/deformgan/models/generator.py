@@ -19,7 +19,9 @@ from deformgan.models.layers import (
     Fields,
     Layers,
     LayersConfig,
+    own_places,
     resize,
+    resize_field,
     resize_pose,
     sample_at,
 )
@@ -107,6 +109,13 @@ class GeneratorConfig:
             )
         if self.layers is not None and self.upsampling != "resize":
             raise ValueError("layers come in any shape: their upsampling must be resize.")
+        if self.layers is not None:
+            least = max(self.stride, self.layers.stride)
+            if self.layers.rows < least:
+                raise ValueError(
+                    f"layers.rows must be at least {least} for so many levels, got "
+                    f"{self.layers.rows}."
+                )
         if self.refine and self.warp != "parts":
             raise ValueError(
                 f"refine corrects the transforms of parts: its warp must be parts, not {self.warp}."
@@ -357,12 +366,14 @@ class Generator(nn.Module):
     def network_size(self, size: tuple[int, int]) -> tuple[int, int]:
         """Return the height and width at which a layered generator looks at images of a size.
 
-        Its rows, and columns in proportion, rounded to what the warped skips can halve.
+        Its rows, and columns in proportion, rounded to what the warped skips can halve, and at
+        least as many as all levels need.
         """
         assert self.config.layers is not None
-        rows, step = self.config.layers.rows, 2 ** (self.config.warped_levels)
-        columns = rows * size[1] / size[0]
-        return rows, max(step, round(columns / step) * step)
+        rows, step = self.config.layers.rows, 2 ** max(self.config.warped_levels, 1)
+        columns = round(rows * size[1] / size[0] / step) * step
+        least = max(self.config.stride, self.config.layers.stride)
+        return rows, max(columns, -(-least // step) * step)
 
     def look_at(
         self,
@@ -420,10 +431,8 @@ class Generator(nn.Module):
             else:
                 maps = [guide.source_heatmaps, guide.target_heatmaps]
             unit = unit_length(target_pose, self.skeleton).clamp(min=1)[:, None, None, None]
-            y, x = (torch.arange(length, device=base.device, dtype=base.dtype) for length in size)
-            own = torch.stack(torch.broadcast_tensors(x, y[:, None]))
-            moved = sample_at(image, base, size)
-            shown = [moved, maps[1], self._near(target_pose, size), (base - own) / unit]
+            moved, ways = sample_at(image, base, size), base - own_places(size, base)
+            shown = [moved, maps[1], self._near(target_pose, size), ways / unit]
         features, source_matte = self.look_at(image, maps[0], source_pose)
         field, planes = self.field(torch.cat(shown, dim=1), base, image, features)
         return Fields(base, field, *planes.split(1, dim=1), source_matte)
@@ -446,7 +455,7 @@ class Generator(nn.Module):
             size: Height and width of the picture, which covers the target image's area; by default
                 the photo's.
             noise: See `forward`.
-            background: See `forward`; at the network's size.
+            background: See `forward`; of any size.
             hold: Keeps gradients of the picture from what decides between the layers: left to
                 losses that like blur, it would turn to paint.
         """
@@ -455,6 +464,8 @@ class Generator(nn.Module):
         small, source_pose, target_pose = self._at_network_size(source, target_pose)
         guide = self.guide(source_pose, target_pose, (small.shape[2], small.shape[3]))
         fields = self.fields(small, source_pose, target_pose, guide)
+        if background is not None:
+            background = resize(background, (small.shape[2], small.shape[3]))
         features = self.paint(small, guide, noise, background).output
         return self.compose(image, small, fields, features, size, hold)
 
@@ -501,13 +512,15 @@ class Generator(nn.Module):
         mixed = F.relu(self.mix(look))
         painted = self.head(mixed)[:, :3].float()
 
-        field_fine = resize(field, fine)
+        field_fine = resize_field(field, fine)
         copy = sample_at(photo, field_fine, net)
         weights = torch.cat([torch.sigmoid(visible), torch.sigmoid(matte)], dim=1)
         changes = self.detail(
             torch.cat([features, mixed], dim=1), copy.detach(), resize(weights, fine).detach()
         )
         changes = [change.float() for change in changes]
+        if hold:
+            changes[2:] = [change.detach() for change in changes[2:]]
         painted = resize(painted, fine)
         paint, scene = torch.tanh(painted + changes[0]), torch.tanh(painted + changes[1])
         visible = torch.sigmoid(resize(visible, fine) + changes[2]) * resize(of_person, fine)
@@ -518,7 +531,7 @@ class Generator(nn.Module):
             paint, scene, visible, matte = (
                 resize(plane, size) for plane in (paint, scene, visible, matte)
             )
-            copy = sample_at(photo, resize(field, size), net)
+            copy = sample_at(photo, resize_field(field, size), net)
         person = visible * copy + (1 - visible) * paint
         picture = matte * person + (1 - matte) * scene
         return Layers(picture, copy, paint, scene, visible, matte, fields)

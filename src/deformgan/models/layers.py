@@ -24,7 +24,7 @@ class LayersConfig:
         base: Where the field begins: the parts' transforms blended softly (see `part_field`), or
             the nearest part's alone.
         correction: Whether a network corrects the field.
-        copy: Whether the photo itself is read; without it all is paint.
+        copy: Whether the picture may show the photo itself; without it all is paint.
         field_widths: Channels of the networks that find the field, half resolution first.
         detail_widths: Channels of the layers that paint: at the network's resolution, and at twice
             that.
@@ -44,6 +44,11 @@ class LayersConfig:
             raise ValueError(
                 f"field_widths must be at least three multiples of 8, got {self.field_widths}"
             )
+
+    @property
+    def stride(self) -> int:
+        """Pixels that the network looks at per pixel of the coarsest level of the field's."""
+        return 2 ** len(self.field_widths)
 
 
 @dataclass  # not frozen: Fabric rebuilds what a network returns
@@ -171,3 +176,25 @@ def resize(
         return F.avg_pool2d(image, 2)
     shrinks = before[0] > size[0] or before[1] > size[1]
     return F.interpolate(image, size, mode="bilinear", align_corners=False, antialias=shrinks)
+
+
+def own_places(size: tuple[int, int], like: Tensor) -> Float[Tensor, "2 height width"]:
+    """Return (x, y) of every pixel, in the type and on the device of another tensor."""
+    y, x = (torch.arange(length, device=like.device, dtype=like.dtype) for length in size)
+    return torch.stack(torch.broadcast_tensors(x, y[:, None]))
+
+
+def resize_field(
+    source_from_target: Float[Tensor, "batch 2 _ _"], size: tuple[int, int]
+) -> Float[Tensor, "batch 2 height width"]:
+    """Resize a field; what it holds stays in the pixels that it had.
+
+    The way of every pixel is resized, not its end: beyond the outermost pixels' centres there is
+    nothing between which an end could lie.
+    """
+    before = (source_from_target.shape[2], source_from_target.shape[3])
+    if before == size:
+        return source_from_target
+    ways = resize(source_from_target - own_places(before, source_from_target), size)
+    scale = ways.new_tensor([before[1] / size[1], before[0] / size[0]])[:, None, None]
+    return ways + (own_places(size, ways) + 0.5) * scale - 0.5

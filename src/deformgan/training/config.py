@@ -72,6 +72,12 @@ class LossWeights:
         return tuple(layer for layer, weight in terms.items() if weight)
 
     @property
+    def of_layers(self) -> tuple[str, ...]:
+        """The terms that look at layers whose truth is known."""
+        names = ("flow", "visible", "matte", "planes")
+        return tuple(name for name in names if getattr(self, name))
+
+    @property
     def of_pictures(self) -> bool:
         """Whether any term looks at the picture, not only at fields whose truth is known."""
         fields = ("flow", "visible", "matte", "person")
@@ -109,8 +115,7 @@ class TrainConfig:
         rendered_share: Share of rendered people in every batch, where such a set is given; of all
             batches where the sets have different sizes or the generator has layers, since then
             each batch is of one set.
-        shares: Of the sets of photos among batches of photos, where each batch is of one set; by
-            default all alike.
+        shares: Of the sets of photos among the photos, in any unit; by default all alike.
         precision: Of convolutions; weights, losses and warps stay in float32. "auto" takes bfloat16
             where the device computes in it (emulated it is some fifty times slower).
         compile: Whether to let torch.compile rewrite both players, which needs a compiler.
@@ -156,6 +161,16 @@ class TrainConfig:
         for name in ("ema_decay", "rendered_share"):
             if not 0 <= (value := getattr(self, name)) < 1:
                 raise ValueError(f"{name} must be at least 0 and below 1, got {value}")
+        if not all(0 < share < math.inf for share in self.shares):
+            raise ValueError(f"shares must be positive, got {self.shares}")
+        layers = self.generator.layers
+        if layers is None and self.weights.of_layers:
+            raise ValueError(
+                f"weights of {' and '.join(self.weights.of_layers)} need a generator with "
+                "layers: set generator.layers, or these weights to 0"
+            )
+        if layers is not None and not (self.weights.of_pictures or layers.correction):
+            raise ValueError("a field without correction learns nothing: set layers.correction")
         if not all(0 <= beta < 1 for beta in self.betas):
             raise ValueError(f"betas must be at least 0 and below 1, got {self.betas}")
         window = self.nearest_neighbour_window

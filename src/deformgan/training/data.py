@@ -60,13 +60,21 @@ def mix_datasets(
     _check_sizes(config, everything)
     share = config.rendered_share if rendered else 0.0
     if config.shares and len(config.shares) != len(datasets):
+        given = "is 1 set" if len(datasets) == 1 else f"are {len(datasets)} sets"
         raise InputError(
-            f"shares are {len(config.shares)}, but there are {len(datasets)} sets of photos."
+            f"There {given} of photos, but shares of {len(config.shares)}; give as many --shares "
+            "as sets of --data."
         )
     shares = config.shares or (1.0,) * len(datasets)
     proportions = [(1 - share) * one / sum(shares) for one in shares]
     proportions += [share / len(rendered) for _ in rendered]
-    alike = len({dataset.size for dataset in everything}) == 1
+    sizes = {dataset.size for dataset in everything}
+    alike = len(sizes) == 1
+    if not alike and config.draws > 1:
+        raise InputError(
+            f"A step of {config.draws} draws needs photos of one size, and these are of "
+            f"{_listed(sizes)}; set --draws 1."
+        )
     if alike and config.generator.layers is None:
         batches = _batches(config, everything, fabric, proportions=proportions)
     else:
@@ -115,6 +123,7 @@ def _has_truth(dataset: PhotoSet) -> bool:
 
 def _check_sizes(config: TrainConfig, datasets: Sequence[PhotoSet]) -> None:
     if config.generator.layers is not None:
+        _check_shapes(config, datasets)
         return
     stride = config.generator.stride
     for height, width in {dataset.size for dataset in datasets}:
@@ -123,3 +132,19 @@ def _check_sizes(config: TrainConfig, datasets: Sequence[PhotoSet]) -> None:
                 f"The photos are {height}x{width}; height and width must be multiples of {stride} "
                 f"for the {len(config.generator.encoder_widths)} levels of this generator."
             )
+
+
+def _check_shapes(config: TrainConfig, datasets: Sequence[PhotoSet]) -> None:
+    judge = config.discriminator
+    least = 2 ** (len(judge.widths) + 1) + 2  # what leaves one patch
+    for height, width in {dataset.size for dataset in datasets}:
+        rows = min(height, judge.rows or height)
+        if min(rows, round(rows * width / height)) < least:
+            raise InputError(
+                f"The photos are {height}x{width}; the discriminator looks at {rows} rows of them "
+                f"and needs {least} rows and columns."
+            )
+
+
+def _listed(sizes: set[tuple[int, int]]) -> str:
+    return ", ".join(f"{height}x{width}" for height, width in sorted(sizes))

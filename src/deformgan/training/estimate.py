@@ -52,6 +52,18 @@ def estimate(
     return Estimate(seconds, memory_in_use(fabric.device), memory_limit(fabric.device))
 
 
+def mean_estimate(kinds: Sequence[Estimate], counts: Sequence[int]) -> Estimate:
+    """Average over kinds of steps.
+
+    Args:
+        kinds: What each takes.
+        counts: How often each comes.
+    """
+    seconds = [kind.seconds_per_step * count for kind, count in zip(kinds, counts, strict=True)]
+    memory = max(kind.memory for kind in kinds)
+    return Estimate(sum(seconds) / sum(counts), memory, kinds[0].available)
+
+
 def _wait(fabric: Fabric) -> None:
     if fabric.device.type == "cuda":
         torch.cuda.synchronize(fabric.device)

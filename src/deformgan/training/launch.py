@@ -20,12 +20,14 @@ class Precise(Protocol):
         ...
 
 
-def open_fabric(device: torch.device) -> Fabric:
+def open_fabric(device: torch.device, some_unused: bool = False) -> Fabric:
     """Gets ready to train, alone or as one of the processes that `torchrun` started.
 
     Args:
         device: Where to train. Of several processes each takes the GPU of its own number; they
             speak by NCCL on GPUs and by gloo on CPUs.
+        some_unused: Whether a step may leave weights without a gradient, such as those of a judge
+            that looks at large images only. Processes then look for them in every step.
     """
     on_gpu = device.type == "cuda"
     if "TORCHELASTIC_RUN_ID" not in os.environ:
@@ -38,7 +40,9 @@ def open_fabric(device: torch.device) -> Fabric:
             devices=local,
             num_nodes=int(os.environ["WORLD_SIZE"]) // local,
             strategy=DDPStrategy(
-                process_group_backend="nccl" if on_gpu else "gloo", broadcast_buffers=False
+                process_group_backend="nccl" if on_gpu else "gloo",
+                broadcast_buffers=False,
+                find_unused_parameters=some_unused,
             ),
         )
     fabric.launch()

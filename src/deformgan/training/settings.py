@@ -5,11 +5,14 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from types import UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
 from deformgan.errors import InputError
+
+_NONE = "none"  # a part that may be absent, left out
 
 Settings = Mapping[str, Any]
 Config = TypeVar("Config")  # a dataclass such as `TrainConfig`
@@ -31,10 +34,12 @@ def change_settings(config: Config, settings: Settings, source: str) -> Config:
     kind = type(config)
     values = dataclasses.asdict(config)  # ty: ignore[invalid-argument-type]
     for path, value in _flatten(settings):
-        _check_name(kind, path, source)
+        _check_name(kind, path, source, value)
         *parts, name = path
         place = values
         for part in parts:
+            if place[part] is None:  # one that may be absent begins with its defaults
+                place[part] = {}
             place = place[part]
         place[name] = _from_text(kind, path, value)
     try:
@@ -96,20 +101,22 @@ def _from_text(kind: type, path: tuple[str, ...], value: Any) -> Any:
         return value
     holder: Any = kind
     for part in path:
-        holder = get_type_hints(holder).get(part) if dataclasses.is_dataclass(holder) else None
+        holder = _parts(holder).get(part)
     if get_origin(holder) is tuple:
         return value.split(",")
+    if _parts(holder) and value == _NONE:
+        return None
     if get_origin(holder) is Literal:
         return {str(choice): choice for choice in get_args(holder)}.get(value, value)
     return value
 
 
-def _check_name(kind: type, path: tuple[str, ...], source: str) -> None:
+def _check_name(kind: type, path: tuple[str, ...], source: str, value: Any) -> None:
     holder: Any = kind
     if path == ("recipe",):
         raise InputError(f"{source}: the recipe is not a setting; name another one.")
     for depth, part in enumerate(path):
-        known = get_type_hints(holder) if dataclasses.is_dataclass(holder) else {}
+        known = _parts(holder)
         if part not in known:
             given = ".".join(path)
             near = get_close_matches(part, known, n=1, cutoff=0.6)
@@ -121,8 +128,18 @@ def _check_name(kind: type, path: tuple[str, ...], source: str) -> None:
             )
             raise InputError(f"{source}: unknown setting {given!r}; {allowed}")
         holder = known[part]
-    if dataclasses.is_dataclass(holder):
+    parts, optional = _parts(holder), type(None) in get_args(holder)
+    if parts and not (optional and value == _NONE):
         raise InputError(
-            f"{source}: {'.'.join(path)!r} has parts; give one of "
-            f"{', '.join(f'{path[-1]}.{name}' for name in get_type_hints(holder))}."
+            f"{source}: {'.'.join(path)!r} has parts; give "
+            f"{f'{_NONE}, or ' if optional else ''}one of "
+            f"{', '.join(f'{path[-1]}.{name}' for name in parts)}."
         )
+
+
+def _parts(holder: Any) -> dict[str, Any]:
+    """Return the types of a dataclass' settings, also of one that may be None; else none."""
+    if get_origin(holder) in (Union, UnionType):
+        kinds = [kind for kind in get_args(holder) if dataclasses.is_dataclass(kind)]
+        holder = kinds[0] if kinds else None
+    return get_type_hints(holder) if dataclasses.is_dataclass(holder) else {}

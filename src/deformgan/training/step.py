@@ -20,7 +20,7 @@ from deformgan.losses.nearest_neighbour import nearest_neighbour_loss
 from deformgan.losses.perceptual import perceptual_loss
 from deformgan.metrics.ssim import ssim
 from deformgan.models.blocks import Noise
-from deformgan.models.layers import Fields, Layers, resize, resize_pose
+from deformgan.models.layers import Fields, Layers, resize, resize_field, resize_pose
 from deformgan.pair import Pair, Truth, View
 from deformgan.parts import person_region
 from deformgan.pose import Pose
@@ -107,6 +107,11 @@ def train_step(
     if layers is not None and pair.truth is not None:
         terms |= fields_terms(layers.fields, pair, config)
         terms |= layers_terms(layers, pair, config)
+    if not terms:
+        raise InputError(
+            "All weights are of what is known of rendered people, and of these photos nothing is: "
+            "leave them out, or give weights to losses of pictures."
+        )
     loss = torch.stack(list(terms.values())).sum()
     norms["generator_gradient"] = generator.move(fabric, loss, config.gradient_clip)
     discriminator.network.requires_grad_(True)
@@ -129,8 +134,10 @@ def _fields_step(
         fields = players.generator.shared(pair.source, pair.target.pose, None, None, "fields")
     terms = fields_terms(fields, pair, config)
     loss = torch.stack(list(terms.values())).sum()
-    players.generator.move(fabric, loss, config.gradient_clip)
+    norm = players.generator.move(fabric, loss, config.gradient_clip)
     players.average.update_parameters(players.generator.network)
+    if norm is not None:
+        terms["generator_gradient"] = norm
     return {name: term.detach() for name, term in terms.items()}
 
 
@@ -263,7 +270,7 @@ def field_error(
     """
     own = (source_from_target.shape[2], source_from_target.shape[3])
     scale = source_from_target.new_tensor([own[1] / size[1], own[0] / size[0]])[:, None, None]
-    field = resize(source_from_target, size)[:, :, :: truth.stride, :: truth.stride]
+    field = resize_field(source_from_target, size)[:, :, :: truth.stride, :: truth.stride]
     wanted = (truth.source_from_target + 0.5) * scale - 0.5
     return (field - wanted).square().sum(dim=1).clamp(min=1e-12).sqrt()
 
