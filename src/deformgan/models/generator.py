@@ -17,6 +17,7 @@ from deformgan.models.field_network import FieldNetwork, SourceLook
 from deformgan.models.layers import (
     Detail,
     Fields,
+    Hold,
     Layers,
     LayersConfig,
     resize,
@@ -31,10 +32,11 @@ from deformgan.pose import Pose, Skeleton
 from deformgan.skeletons.setting import read_skeleton_setting
 
 Warp = Literal["parts", "global", "learned", "none"]
-Want = Literal["picture", "layers", "held", "fields"]
+Want = Literal["picture", "layers", "held", "free", "fields"]
 
 NOISY_BLOCKS = 3  # of the decoder, from the bottleneck up
 _HARD = 1e-3  # a softness at which the nearest part decides alone
+_HOLD: dict[Want, Hold] = {"held": "all", "free": "nothing"}
 
 
 @dataclass(frozen=True)
@@ -228,8 +230,8 @@ class Generator(nn.Module):
             target_pose: In pixels of the image to be generated, which has the source's size.
             noise: Turns dropout on, also outside training.
             background: The scene to paint it in, RGB in [-1, 1], where the configuration has one.
-            want: Of a generator with layers, for training: "layers"; "held" layers, see `layers`;
-                or the "fields" alone.
+            want: Of a generator with layers, for training: "layers", of which truth teaches the
+                mattes; "held" or "free" ones, see `Hold`; or the "fields" alone.
 
         Returns:
             RGB in [-1, 1], or what is wanted.
@@ -237,7 +239,7 @@ class Generator(nn.Module):
         if self.config.layers is not None:
             if want == "fields":
                 return self.fields(*self._at_network_size(source, target_pose))
-            hold = want == "held"
+            hold = _HOLD.get(want, "source")
             layers = self.layers(source, target_pose, noise=noise, background=background, hold=hold)
             return layers.picture if want == "picture" else layers
         size = (source.image.shape[-2], source.image.shape[-1])
@@ -436,7 +438,7 @@ class Generator(nn.Module):
         *,
         noise: Noise | None = None,
         background: Float[Tensor, "batch 3 height width"] | None = None,
-        hold: bool = False,
+        hold: Hold = "source",
     ) -> Layers:
         """Paint a picture of any size, layer by layer.
 
@@ -447,8 +449,8 @@ class Generator(nn.Module):
                 the photo's.
             noise: See `forward`.
             background: See `forward`; at the network's size.
-            hold: Keeps gradients of the picture from what decides between the layers: left to
-                losses that like blur, it would turn to paint.
+            hold: What gradients of the picture must not reach: left to losses that like blur, what
+                decides between the layers would turn to paint.
         """
         image = source.image
         size = size or (image.shape[2], image.shape[3])
@@ -471,7 +473,7 @@ class Generator(nn.Module):
         fields: Fields,
         features: Float[Tensor, "batch channels height width"],
         size: tuple[int, int],
-        hold: bool = False,
+        hold: Hold = "source",
     ) -> Layers:
         """Put a picture together.
 
@@ -489,10 +491,12 @@ class Generator(nn.Module):
         fine = (2 * net[0], 2 * net[1])
         field = fields.source_from_target
         visible, matte = fields.visible, fields.matte
-        if hold:
+        if hold == "all":
             visible, matte = visible.detach(), matte.detach()
         # Nothing is read across the source's own outline.
-        of_person = sample_at(torch.sigmoid(fields.source_matte), field, net).detach()
+        of_person = sample_at(torch.sigmoid(fields.source_matte), field, net)
+        if hold != "nothing":
+            of_person = of_person.detach()
         copied = torch.sigmoid(visible) * of_person * torch.sigmoid(matte)
         if not layers.copy:
             copied = copied * 0
