@@ -7,6 +7,8 @@ import pytest
 from deformgan.errors import InputError
 from deformgan.models.discriminator import DiscriminatorConfig
 from deformgan.models.generator import GeneratorConfig
+from deformgan.models.layers import LayersConfig
+from deformgan.recipes import RECIPES
 from deformgan.training.config import LossWeights, TrainConfig
 from deformgan.training.settings import change_settings, read_flags, read_toml
 
@@ -243,3 +245,15 @@ def test_a_word_without_a_name_and_a_name_without_a_word_are_refused(words, said
     with pytest.raises(InputError) as caught:
         read_flags(words)
     assert str(caught.value) == said
+
+
+def test_a_part_that_a_recipe_does_without_is_given_by_its_settings():
+    plain, layered = RECIPES["pedestrian-small"](), RECIPES["layered"]()
+    words = ["--generator.layers.rows", "96", "--generator.layers.base", "hard"]
+    changed = change_settings(plain, read_flags(words), "flags").generator.layers
+    assert changed == LayersConfig(rows=96, base="hard")
+    narrow = read_flags(["--generator.layers.detail-widths", "8", "4"])
+    changed = change_settings(layered, narrow, "flags").generator.layers
+    assert changed == LayersConfig(detail_widths=(8, 4))
+    with pytest.raises(InputError, match=r"did you mean generator\.layers\.correction"):
+        change_settings(layered, read_flags(["--generator.layers.corection", "no"]), "flags")

@@ -5,6 +5,7 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
+from types import NoneType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
@@ -35,6 +36,8 @@ def change_settings(config: Config, settings: Settings, source: str) -> Config:
         *parts, name = path
         place = values
         for part in parts:
+            if place[part] is None:  # a part that this recipe does without
+                place[part] = {}
             place = place[part]
         place[name] = _from_text(kind, path, value)
     try:
@@ -96,7 +99,7 @@ def _from_text(kind: type, path: tuple[str, ...], value: Any) -> Any:
         return value
     holder: Any = kind
     for part in path:
-        holder = get_type_hints(holder).get(part) if dataclasses.is_dataclass(holder) else None
+        holder = _parts_of(holder).get(part)
     if get_origin(holder) is tuple:
         return value.split(",")
     if get_origin(holder) is Literal:
@@ -104,12 +107,24 @@ def _from_text(kind: type, path: tuple[str, ...], value: Any) -> Any:
     return value
 
 
+def _parts_of(holder: Any) -> dict[str, Any]:
+    """Name the settings of a part and their types; a part that may be None has its own."""
+    if not dataclasses.is_dataclass(holder):
+        return {}
+    return {name: _without_none(kind) for name, kind in get_type_hints(holder).items()}
+
+
+def _without_none(kind: Any) -> Any:
+    left = [one for one in get_args(kind) if one is not NoneType]
+    return left[0] if len(left) == 1 and NoneType in get_args(kind) else kind
+
+
 def _check_name(kind: type, path: tuple[str, ...], source: str) -> None:
     holder: Any = kind
     if path == ("recipe",):
         raise InputError(f"{source}: the recipe is not a setting; name another one.")
     for depth, part in enumerate(path):
-        known = get_type_hints(holder) if dataclasses.is_dataclass(holder) else {}
+        known = _parts_of(holder)
         if part not in known:
             given = ".".join(path)
             near = get_close_matches(part, known, n=1, cutoff=0.6)
@@ -124,5 +139,5 @@ def _check_name(kind: type, path: tuple[str, ...], source: str) -> None:
     if dataclasses.is_dataclass(holder):
         raise InputError(
             f"{source}: {'.'.join(path)!r} has parts; give one of "
-            f"{', '.join(f'{path[-1]}.{name}' for name in get_type_hints(holder))}."
+            f"{', '.join(f'{path[-1]}.{name}' for name in _parts_of(holder))}."
         )
