@@ -238,7 +238,7 @@ class Generator(nn.Module):
         """
         if self.config.layers is not None:
             if want == "fields":
-                return self.fields(*self._at_network_size(source, target_pose))
+                return self.fields(*self.at_network_size(source, target_pose))
             hold = _HOLD.get(want, "source")
             layers = self.layers(source, target_pose, noise=noise, background=background, hold=hold)
             return layers.picture if want == "picture" else layers
@@ -454,13 +454,14 @@ class Generator(nn.Module):
         """
         image = source.image
         size = size or (image.shape[2], image.shape[3])
-        small, source_pose, target_pose = self._at_network_size(source, target_pose)
+        small, source_pose, target_pose = self.at_network_size(source, target_pose)
         guide = self.guide(source_pose, target_pose, (small.shape[2], small.shape[3]))
         fields = self.fields(small, source_pose, target_pose, guide)
         features = self.paint(small, guide, noise, background).output
         return self.compose(image, small, fields, features, size, hold)
 
-    def _at_network_size(self, source: View, target_pose: Pose) -> tuple[Tensor, Pose, Pose]:
+    def at_network_size(self, source: View, target_pose: Pose) -> tuple[Tensor, Pose, Pose]:
+        """Return photo, source pose and target pose as a layered generator looks at them."""
         before = (source.image.shape[2], source.image.shape[3])
         size = self.network_size(before)
         source_pose = resize_pose(source.pose, before, size)
