@@ -87,7 +87,7 @@ def test_the_papers_four_rows_are_trained_scored_and_shown(ablated):
     for name, variant in report["variants"].items():
         assert variant["samples"] == 4
         assert variant["seconds"] > 0
-        assert variant["metrics"].keys() == {"ssim", "mask_ssim", "l1", "psnr"}
+        assert variant["metrics"].keys() == {"ssim", "mask_ssim", "l1", "psnr", "sharpness"}
         generator, metadata = load_generator(ablated / name / "generator.safetensors")
         assert generator.config.streams == (1 if name == "baseline" else 2)
         assert metadata["recipe"] == f"tiny, {name}"
@@ -159,7 +159,7 @@ def complaint_of(capsys, arguments):
 @pytest.mark.parametrize(
     ("more", "expected"),
     [
-        (["--variants", "fulll"], "Unknown variant 'fulll'; choose one of baseline, dsc"),
+        (["--variants", "fulll"], "Unknown variant 'fulll' of tiny; choose one of baseline, dsc"),
         (["--variants", "dsc", "dsc"], "different names"),
         (["--recipe", "paper-market-dsc"], "not the whole method"),
         (["--recipe", "pedestrian-small"], "pedestrian-small has no variant baseline: blend"),

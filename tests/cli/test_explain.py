@@ -11,6 +11,7 @@ from deformgan.checkpoint import save_generator
 from deformgan.cli.main import main
 from deformgan.datasets.bundled_people import FOLDER, bundled_people
 from deformgan.models.generator import Generator, GeneratorConfig
+from deformgan.models.layers import LayersConfig
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
 PHOTOS = [[view.path for view in views] for views in bundled_people()]
@@ -19,6 +20,10 @@ POSE = f"{TABLE}:{PHOTOS[3][1].name}"
 PICTURES = {
     *("parts_source", "parts_target", "masks", "transforms", "warped_parts", "warped"),
     *("skips", "heatmaps", "result", "explain"),
+}
+LAYERS = {
+    *("field_base", "field", "correction", "source_matte", "copy", "visible", "paint"),
+    *("person", "matte", "scene"),
 }
 
 
@@ -53,6 +58,7 @@ def test_every_picture_is_written_and_the_result_is_what_generate_gives(tmp_path
     assert [part["part"] for part in found["parts"]] == [part.name for part in OPENPOSE18.parts]
     assert json.loads((out / "transforms.json").read_text())["parts"] == found["parts"]
     assert len(found["skips"]) == 5
+    assert found["layers"] is None
     assert found["pair"]["said"] in said
     torso = found["parts"][0]
     assert torso["mask"] == 1
@@ -63,6 +69,20 @@ def test_every_picture_is_written_and_the_result_is_what_generate_gives(tmp_path
     }
     transform = np.array(torso["source_from_target"])
     assert transform @ [*middle["target"], 1] == pytest.approx(middle["source"], abs=1e-3)
+
+
+def test_of_weights_with_layers_every_layer_is_written_and_measured(tmp_path):
+    layers = LayersConfig(field_widths=(8, 8, 8), detail_widths=(4, 4))
+    weights = save_tiny(tmp_path / "l.safetensors", blend=True, upsampling="resize", layers=layers)
+    out, report = tmp_path / "out", tmp_path / "report.json"
+    assert main(["explain", *arguments(weights, "--out", out, "--json", report)]) == 0
+    assert {path.stem for path in out.glob("*.png")} == PICTURES | LAYERS
+    assert main(["generate", *arguments(weights, "--out", tmp_path / "one.png")]) == 0
+    one, other = (np.array(Image.open(f)) for f in (tmp_path / "one.png", out / "result.png"))
+    assert np.array_equal(one, other)
+    found = json.loads(report.read_text())["layers"]
+    assert sum(found["made_of"].values()) == pytest.approx(1)
+    assert json.loads((out / "transforms.json").read_text())["layers"] == found
 
 
 def test_weights_that_move_no_parts_give_one_line(tmp_path, capsys):

@@ -12,6 +12,7 @@ from deformgan.affine import normalize, part_transforms
 from deformgan.datasets.bundled_people import bundled_people
 from deformgan.errors import InputError
 from deformgan.evaluation.explain import (
+    describe_layers,
     describe_parts,
     describe_skips,
     describe_transform,
@@ -22,11 +23,14 @@ from deformgan.evaluation.explain import (
 from deformgan.evaluation.explain_pictures import (
     _spread,
     draw_explanation,
+    flow_colours,
     heat_colours,
     part_colours,
     part_outlines,
+    ruled,
 )
 from deformgan.models.generator import Generator, GeneratorConfig
+from deformgan.models.layers import LayersConfig
 from deformgan.pair import View
 from deformgan.parts import inside_polygon, part_masks, part_regions
 from deformgan.pose import Pose
@@ -40,6 +44,24 @@ TINY = {"encoder_widths": (4, 4, 4, 4, 4, 4), "decoder_widths": (4, 4, 4, 4, 4)}
 def tiny(**config):
     torch.manual_seed(0)
     return Generator(GeneratorConfig(**TINY, **config)).eval()
+
+
+def layered(**settings):
+    layers = LayersConfig(field_widths=(8, 8, 8), detail_widths=(4, 4), **settings)
+    return tiny(upsampling="resize", blend=True, layers=layers)
+
+
+def layers_of(generator, source, target):
+    layers = explain(generator, source, target).layers
+    assert layers is not None
+    return layers
+
+
+def enlarged(source, target):
+    """The same photo and poses at twice the size."""
+    image = F.interpolate(source.image, scale_factor=2, mode="bilinear")
+    poses = [Pose(2 * pose.joints + 0.5, pose.visible) for pose in (source.pose, target)]
+    return View(image, poses[0]), poses[1]
 
 
 def views():
@@ -225,3 +247,100 @@ def test_brighter_means_more():
     ramp = heat_colours(torch.linspace(0, 1, 50)[None])[:, 0]
     luma = ramp.T @ torch.tensor([0.299, 0.587, 0.114])
     assert (luma.diff() > 0).all()
+
+
+@pytest.mark.parametrize("settings", [{}, {"copy": False}, {"correction": False}, {"base": "hard"}])
+@pytest.mark.parametrize("larger", [False, True])
+def test_layers_are_those_that_the_generator_puts_its_picture_together_from(settings, larger):
+    generator, (source, target) = layered(**settings), views()
+    if larger:
+        source, target = enlarged(source, target)
+    explanation = explain(generator, source, target)
+    with torch.no_grad():
+        assert torch.equal(explanation.result, generator(source, target))
+    assert explanation.result.shape == source.image.shape
+    assert explanation.size == SIZE
+    assert explanation.layers is not None
+    layers = explanation.layers
+    person = layers.visible * layers.copy + (1 - layers.visible) * layers.paint
+    torch.testing.assert_close(
+        explanation.result, layers.matte * person + (1 - layers.matte) * layers.scene
+    )
+
+
+def test_what_is_said_of_layers_is_measured_on_them():
+    source, target = views()
+    layers = layers_of(layered(), source, target)
+    described = describe_layers(layers)
+    assert described["size"] == described["field_size"] == [128, 64]
+    assert sum(described["made_of"].values()) == pytest.approx(1)
+    copy, paint, visible, matte = (
+        plane.double().numpy()[0]
+        for plane in (layers.copy, layers.paint, layers.visible, layers.matte)
+    )
+    copied = visible * matte
+    assert described["made_of"]["copy"] == pytest.approx(copied.mean())
+    assert described["person"] == pytest.approx(matte.mean())
+    wanted = np.average(np.abs(copy - paint).mean(axis=0), weights=copied[0])
+    assert described["copy_from_paint"] == pytest.approx(wanted)
+    # A new network corrects nothing; of one that moves all to the right by 0.3 it is said.
+    assert described["correction"] == {"mean": 0, "largest": 0}
+    generator = layered()
+    with torch.no_grad():
+        generator.field.guess.bias.copy_(torch.tensor([0.03, 0.0]))
+        generator.field.head[-1].bias[12:].fill_(1.0)  # the matte's, so that somebody is there
+    moved = describe_layers(layers_of(generator, source, target))["correction"]
+    assert moved["mean"] == pytest.approx(0.3, abs=1e-4)
+    assert moved["largest"] == pytest.approx(0.3, abs=1e-4)
+
+
+def test_without_copies_all_is_paint_and_without_correction_the_field_is_the_base():
+    painted = describe_layers(layers_of(layered(copy=False), *views()))
+    assert painted["made_of"]["copy"] == painted["copy_from_paint"] == 0
+    assert painted["made_of"]["paint"] > 0
+    fixed = layers_of(layered(correction=False), *views())
+    assert describe_layers(fixed)["correction"]["mean"] == 0
+
+
+def test_the_layers_are_drawn_too():
+    pictures = draw_explanation(explain(layered(), *enlarged(*views())))
+    names = {"field_base", "field", "correction", "source_matte", "copy", "visible", "paint"}
+    names |= {"person", "matte", "scene"}
+    assert names < pictures.keys()
+    assert names.isdisjoint(draw_explanation(explain(tiny(), *views())))
+    assert pictures["result"].size == (128, 256)
+    assert {pictures[name].size for name in names} == {(256, 512)}
+    # Nothing is corrected yet.
+    assert np.array_equal(np.array(pictures["field"]), np.array(pictures["field_base"]))
+    assert (np.array(pictures["correction"]) == 255).all()
+
+
+def test_in_its_own_pose_the_grid_on_the_photo_stays_where_it_is():
+    source, _ = views()
+    pose = Pose(source.pose.joints, torch.ones_like(source.pose.visible))
+    explanation = explain(layered(), View(source.image, pose), pose)
+    drawn = np.array(draw_explanation(explanation)["field_base"]).astype(float)
+    assert explanation.layers is not None
+    matte = torch.sigmoid(explanation.layers.fields.matte)
+    light = F.interpolate(0.2 + 0.8 * matte, scale_factor=4, mode="bilinear")
+    expected = 255 * (light * ruled(source.image, (512, 256)))[0].permute(1, 2, 0).numpy()
+    assert np.abs(drawn - expected).mean() < 0.6
+
+
+def test_the_grids_lines_are_eight_pixels_of_the_photo_apart():
+    lines = ruled(-torch.ones(1, 3, 32, 16), (128, 64))[0].amax(dim=0)
+    assert np.flatnonzero((lines[20] > 0).numpy()).tolist() == [
+        first + offset for first in (0, 32) for offset in range(4)
+    ]
+
+
+def test_the_hue_of_an_offset_is_its_direction_and_its_strength_its_length():
+    directions = torch.tensor([[1.0, 0], [-1, 0], [0, 1], [0, -1]]).T[None, :, None]
+    full, half, none = (flow_colours(length * directions, 5.0)[:, 0] for length in (5.0, 2.5, 0.0))
+    assert torch.equal(none, torch.ones(3, 4))
+    torch.testing.assert_close(half, (full + 1) / 2)
+    torch.testing.assert_close(flow_colours(9.0 * directions, 5.0)[:, 0], full)
+    torch.testing.assert_close(full[:, 0], torch.tensor([1, 0.25, 0.25]))  # to the right: red
+    # Opposite directions have complementary colours.
+    torch.testing.assert_close(full[:, 0] + full[:, 1], torch.ones(3))
+    torch.testing.assert_close(full[:, 2] + full[:, 3], torch.ones(3))

@@ -6,7 +6,13 @@ import pytest
 
 from deformgan.errors import InputError
 from deformgan.recipes import RECIPES
-from deformgan.recipes.ablation import PAPER_ROWS, VARIANTS, make_variants
+from deformgan.recipes.ablation import (
+    LAYERED_VARIANTS,
+    PAPER_ROWS,
+    VARIANTS,
+    make_variants,
+    usual_variants,
+)
 
 L1 = {"weights.nearest_neighbour": 0.0, "weights.l1": 100.0}
 CHANGES = {
@@ -20,6 +26,17 @@ CHANGES = {
     "learned": {"generator.warp": "learned"},
     "average": {"generator.aggregation": "average"},
     "nearest": {"generator.interpolation": "nearest"},
+}
+
+
+NO_TRUTH = dict.fromkeys(("flow", "visible", "matte", "planes"), 0.0)
+LAYERED_CHANGES = {
+    "layers": {},
+    "no-correction": {"layers.correction": False},
+    "no-truth": NO_TRUTH,
+    "hard-overlay": {"layers.base": "hard"},
+    "no-copy": {"layers.copy": False},
+    "paint-only": NO_TRUTH | {"layers": None},
 }
 
 
@@ -43,6 +60,26 @@ def test_a_variant_differs_in_what_it_is_named_for_and_in_nothing_else(name):
     assert {key: value for key, value in variant.items() if value != before[key]} == CHANGES[name]
 
 
+@pytest.mark.parametrize("recipe", ["layered", "layered-small"])
+@pytest.mark.parametrize("name", LAYERED_VARIANTS)
+def test_a_layered_variant_differs_in_what_it_is_named_for_and_in_nothing_else(name, recipe):
+    base = RECIPES[recipe]()
+    variant = make_variants(base, [name])[name]
+    assert variant.recipe == f"{recipe}, {name}"
+    assert replace(variant, recipe=recipe, generator=base.generator, weights=base.weights) == base
+    changes = LAYERED_CHANGES[name]
+    asked = {key: value for key, value in changes.items() if not key.startswith("layers")}
+    assert variant.weights == replace(base.weights, **asked)
+    layers = {key[7:]: value for key, value in changes.items() if key.startswith("layers.")}
+    wanted = replace(base.generator.layers, **layers)
+    assert variant.generator == replace(base.generator, layers=changes.get("layers", wanted))
+
+
+def test_what_is_compared_by_default_goes_by_the_recipe():
+    assert usual_variants(RECIPES["paper-market-full"]()) == PAPER_ROWS
+    assert usual_variants(RECIPES["layered-small"]()) == tuple(LAYERED_VARIANTS)
+
+
 def test_the_four_rows_of_the_paper_are_its_recipes():
     rows = make_variants(RECIPES["paper-market-full"](), PAPER_ROWS)
     for name, row in rows.items():
@@ -64,6 +101,7 @@ def test_a_loss_on_colours_is_left_out_too():
         ("paper-market-full", [], ["one or more", "got none"]),
         ("paper-market-dsc", ["full"], ["paper-market-dsc is not the whole method"]),
         ("pedestrian-small", ["full", "baseline"], ["pedestrian-small has no variant baseline"]),
+        ("layered", ["full"], ["Unknown variant 'full' of layered", "layers, no-correction"]),
         ("pedestrian-small", ["no-warp"], ["no variant no-warp", "its warp must be parts"]),
     ],
 )

@@ -19,6 +19,8 @@ from deformgan.errors import InputError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from deformgan.datasets.photo_set import PhotoSet
+    from deformgan.models.generator import Generator
     from deformgan.training.config import TrainConfig
 
 REPORT, TABLE, FIGURE = "ablation.json", "ablation.md", "ablation.png"
@@ -28,11 +30,12 @@ def ablate(
     *,
     data: Path,
     out: Path,
-    variants: tuple[str, ...] = ("baseline", "dsc", "percloss", "full"),
+    variants: tuple[str, ...] = (),
     recipe: str = "paper-market-full",
     rendered: Path | None = None,
     skeleton: str | None = None,
     vgg: Path | None = None,
+    init: str | None = None,
     judges: Path | None = None,
     pairs: int = 500,
     resume: bool = False,
@@ -53,17 +56,27 @@ def ablate(
     Variants of the paper: baseline, dsc, percloss, full. More: full-l2, no-warp, global (one
     transform for all), learned (one found by a network), average (of parts that overlap), nearest
     (reading of features). Full with L1 is dsc; full itself has the maximum of parts and bilinear
-    reading. All else is the recipe's, and its settings can be changed as in `deformgan train`. A
-    data set without test people has every fifth held out.
+    reading.
+
+    Variants of a layered recipe: layers, no-correction (of the field), no-truth (pictures alone
+    teach), hard-overlay (the field begins with hard parts), no-copy (all is paint), paint-only (no
+    layers). Their truth comes from --rendered.
+
+    All else is the recipe's, and its settings can be changed as in `deformgan train`. A data set
+    without test people has every fifth held out.
 
     Args:
         data: Data set of any kind that `data check` knows.
         out: Folder for a run per variant, ablation.json, ablation.md and ablation.png; created.
-        variants: Which to compare, the first with all others.
-        recipe: The whole method, such as paper-market-full or paper-market-small for a CPU.
+        variants: Which to compare, the first with all others; by default the first four, and of a
+            layered recipe all.
+        recipe: The whole method, such as paper-market-full, or paper-market-small and
+            layered-small for a CPU.
         rendered: A second data set of rendered people, mixed in as the recipe says.
         skeleton: Of the poses, a name or a JSON file; by default the recipe's.
         vgg: VGG-19 weights for the losses (.npz or torchvision's .pth); else torch's hub folder.
+        init: Generator that every variant starts from, as far as both have the same weights: a
+            bundled name or a file; by default random weights.
         judges: Folder with MoveNet, OSNet and FastestDet, to score pose, identity and detection.
         pairs: How many test pairs to score.
         resume: Go on where the folder's ablation stopped.
@@ -95,7 +108,7 @@ def ablate(
     )
     from deformgan.evaluation.judges import load_judges
     from deformgan.provenance import provenance
-    from deformgan.recipes.ablation import make_variants
+    from deformgan.recipes.ablation import make_variants, usual_variants
     from deformgan.skeletons.setting import read_skeleton_setting
     from deformgan.training.data import mix_datasets
     from deformgan.training.launch import open_fabric
@@ -112,10 +125,11 @@ def ablate(
         **skeleton_settings(skeleton),
     }
     base = read_plan(recipe, config, named, settings)
-    plans = make_variants(base, variants)
+    plans = make_variants(base, variants or usual_variants(base))
     if pairs < 1:
         raise InputError(f"--pairs must be positive, got {pairs}.")
     _check_folders(out, plans, resume)
+    start, taken = _read_start(init, plans)
     set_threads(threads)
     fabric = open_fabric(torch.device(check_device(device)))
     features = {
@@ -126,6 +140,7 @@ def ablate(
     joints = read_skeleton_setting(base.generator.skeleton)
     people = open_split(data, joints)
     second = [] if rendered is None else [open_dataset(rendered, skeleton=joints)]
+    _check_truth(base, second)
     photos = mix_datasets(base, [people.train], fabric, second)
     chosen = sample_test_pairs(people.test.pairs, pairs)
     if not len(chosen):
@@ -133,6 +148,8 @@ def ablate(
     networks = load_judges(judges) if judges is not None else {}
     folders = [folder.resolve().name for folder in (data, rendered) if folder is not None]
     metadata = {**provenance(), "data": folders, "size": list(photos.size)}
+    if init is not None:
+        metadata["init"] = Path(init).name
     for number, (name, plan) in enumerate(plans.items(), start=1):
         if fabric.is_global_zero:
             print(f"{name} ({number} of {len(plans)})", flush=True)
@@ -144,6 +161,7 @@ def ablate(
             features=features.get(name),
             metadata=metadata,
             resume=resume,
+            start=start,
         )
         if done is None:
             return DIVERGED
@@ -161,11 +179,16 @@ def ablate(
             "identities": len({people.test.identities[row] for row in chosen[:, 1].tolist()}),
             "samples": base.steps * base.batch_size,
             "judges": sorted(networks),
+            "init": metadata.get("init"),
         },
         "base": asdict(base),
         **found,
         "variants": {
-            name: {**_budget(out / name, plan), **found["variants"][name]}
+            name: {
+                **_budget(out / name, plan),
+                "taken": taken.get(name, 0.0),
+                **found["variants"][name],
+            }
             for name, plan in plans.items()
         },
         **provenance(),
@@ -187,6 +210,46 @@ def _check_folders(out: Path, plans: "dict[str, TrainConfig]", resume: bool) -> 
                 f"{out / name} has {saved[name]} steps already, more than the {plan.steps} of an "
                 "equal budget; give --steps or choose another folder."
             )
+
+
+def _check_truth(base: "TrainConfig", second: "Sequence[PhotoSet]") -> None:
+    """Refuse to learn from truth without a data set that knows any."""
+    from deformgan.training.data import has_truth
+
+    if base.weights.of_opacity and not any(has_truth(known) for known in second):
+        raise InputError(
+            f"{base.recipe} learns from truth, which only rendered people have: give --rendered, a "
+            "set with surfaces, masks and backgrounds."
+        )
+
+
+def _read_start(
+    init: str | None, plans: "dict[str, TrainConfig]"
+) -> "tuple[Generator | None, dict[str, float]]":
+    """Load what every variant starts from, and what share of each one's weights that is."""
+    import torch
+
+    from deformgan.checkpoint import load_generator
+    from deformgan.models.generator import Generator
+    from deformgan.training.players import weights_to_take
+
+    if init is None:
+        return None, {}
+    start, _ = load_generator(init)
+    shares = {}
+    for name, plan in plans.items():
+        with torch.device("meta"):
+            network = Generator(plan.generator)
+        try:
+            taken = weights_to_take(start, network)
+        except InputError:
+            raise InputError(
+                f"{init} is a generator of another shape than {plan.recipe} trains; leave --init "
+                "out, or choose other --variants."
+            ) from None
+        every = sum(weight.numel() for weight in network.state_dict().values())
+        shares[name] = sum(weight.numel() for weight in taken.values()) / every
+    return start, shares
 
 
 def _write(out: Path, report: dict[str, Any], table: str, figure: "Image") -> None:

@@ -1,6 +1,7 @@
 """`deformgan explain`: the method as pictures, of one photo and one pose."""
 
 from pathlib import Path
+from typing import Any
 
 
 def explain(
@@ -22,7 +23,9 @@ def explain(
     Writes explain.png, the whole story on one sheet, and its pictures: parts_source, parts_target
     (the parts of photo and pose), masks, transforms (where each part is read and put),
     warped_parts, warped (all together), skips (activations before and after), heatmaps and result,
-    which is what `generate` gives. transforms.json holds the numbers.
+    which is what `generate` gives. Of weights with layers also: field_base and field (where the
+    photo is read, before and after its correction), correction, source_matte, copy, visible, paint,
+    person, matte and scene. transforms.json holds the numbers.
 
     Args:
         source: Photo of the person, of any size.
@@ -43,7 +46,7 @@ def explain(
     from deformgan.cli.inputs import check_skeleton, describe_pose, read_source, read_target
     from deformgan.cli.outputs import output_dir, output_file, write_json, written_beside
     from deformgan.detectors import check_detector
-    from deformgan.evaluation.explain import describe_parts, describe_skips
+    from deformgan.evaluation.explain import describe_layers, describe_parts, describe_skips
     from deformgan.evaluation.explain import explain as explain_pair
     from deformgan.evaluation.explain_pictures import draw_explanation
     from deformgan.evaluation.pair_diagnosis import describe_pair, tabulate_pairs
@@ -65,7 +68,11 @@ def explain(
     for name, picture in pictures.items():
         with written_beside(out / f"{name}.png") as unfinished:
             picture.save(unfinished)
-    write_json(out / "transforms.json", {"size": list(transfer.size), "parts": parts})
+    layers = None if explanation.layers is None else describe_layers(explanation.layers)
+    numbers: dict[str, Any] = {"size": list(explanation.size), "parts": parts}
+    if layers is not None:
+        numbers["layers"] = layers
+    write_json(out / "transforms.json", numbers)
     seconds = time.perf_counter() - started
     said = describe_pair(explanation.diagnosis, 0, explanation.skeleton)
     print(f"This pair: {said}")
@@ -84,6 +91,7 @@ def explain(
             "pair": {name: column[0] for name, column in pair.items()} | {"said": said},
             "parts": parts,
             "skips": describe_skips(explanation),
+            "layers": layers,
             "seconds": seconds,
         }
         write_json(json, report)

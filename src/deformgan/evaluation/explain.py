@@ -12,6 +12,7 @@ from deformgan.deformable_skip import warp_parts
 from deformgan.errors import InputError
 from deformgan.evaluation.pair_diagnosis import ORIGINS, PairDiagnosis, diagnose_pairs
 from deformgan.models.generator import Activations, Generator, Guide
+from deformgan.models.layers import Layers, resize
 from deformgan.pair import View
 from deformgan.parts import part_regions
 from deformgan.pose import Pose, Skeleton
@@ -22,16 +23,18 @@ class Explanation:
     """What the generator does with one photo and one pose.
 
     Attributes:
-        source: The photo, one, and its pose in the model's image.
-        target_pose: What is asked for, in pixels of the image to be generated.
+        source: The photo, one, and its pose in the image that the network looks at.
+        target_pose: What is asked for, in pixels of an image of that size.
         skeleton: Of both poses.
         guide: What the generator reads from the poses.
-        activations: Every feature map, and the output.
+        activations: Every feature map.
+        result: The generated image; that of layers may be larger than what the network looks at.
         source_from_target: The transform of each part in pixels; the identity where there is none.
         warped_parts: The photo moved by each part's transform and cut out by its mask, in [0, 1].
         warped: The same for all parts together, as the deformable skip joins them.
         diagnosis: What is hard about the pair.
         blend: Whether the result takes some of the moved photo itself.
+        layers: What the result is made of, where the generator has layers.
     """
 
     source: View
@@ -39,15 +42,17 @@ class Explanation:
     skeleton: Skeleton
     guide: Guide
     activations: Activations
+    result: Float[Tensor, "1 3 rows columns"]
     source_from_target: Float[Tensor, "parts 2 3"]
     warped_parts: Float[Tensor, "parts 3 height width"]
     warped: Float[Tensor, "3 height width"]
     diagnosis: PairDiagnosis
     blend: bool
+    layers: Layers | None = None
 
     @property
     def size(self) -> tuple[int, int]:
-        """Height and width of the model's image."""
+        """Height and width of the image that the network looks at."""
         return (self.source.image.shape[-2], self.source.image.shape[-1])
 
     @property
@@ -62,7 +67,7 @@ def explain(generator: Generator, source: View, target_pose: Pose) -> Explanatio
 
     Args:
         generator: In evaluation mode; its skips are deformed part by part.
-        source: One photo, of the model's size.
+        source: One photo, of the model's size; for layers of any size.
         target_pose: One pose.
     """
     config, skeleton = generator.config, generator.skeleton
@@ -71,9 +76,19 @@ def explain(generator: Generator, source: View, target_pose: Pose) -> Explanatio
             f"These weights deform no part of the photo (their warp is {config.warp!r}); give some "
             "whose warp is 'parts'."
         )
+    photo = source.image
+    if config.layers is not None:
+        small, pose, target_pose = generator.at_network_size(source, target_pose)
+        source = View(small, pose)
     size = (source.image.shape[-2], source.image.shape[-1])
     guide = generator.guide(source.pose, target_pose, size)
     activations = generator.paint(source.image, guide)
+    layers, result = None, activations.output
+    if config.layers is not None:
+        fields = generator.fields(source.image, source.pose, target_pose, guide)
+        whole = (photo.shape[-2], photo.shape[-1])
+        layers = generator.compose(photo, source.image, fields, activations.output, whole)
+        result = layers.picture
     # From black at 0: what is masked out is 0, and must not win where parts overlap.
     photo = (source.image + 1) / 2
     how = (config.interpolation, config.aggregation)
@@ -87,11 +102,13 @@ def explain(generator: Generator, source: View, target_pose: Pose) -> Explanatio
         skeleton,
         guide,
         activations,
+        result,
         in_pixels(guide.transforms[0], size)[0].double(),
         torch.stack(alone),
         warp_parts(photo, guide.transforms[0], guide.masks[0], *how)[0],
         diagnose_pairs(source.pose, target_pose, skeleton, config.fit),
         config.blend,
+        layers,
     )
 
 
@@ -122,7 +139,7 @@ def describe_parts(explanation: Explanation) -> list[dict[str, Any]]:
     """
     skeleton, masks = explanation.skeleton, explanation.guide.masks[0][0]
     regions = part_regions(explanation.target_pose, skeleton, explanation.size)[0] & masks
-    result = (explanation.activations.output[0] + 1) / 2
+    result = (resize(explanation.result, explanation.size)[0] + 1) / 2
     parts = []
     for place, part in enumerate(skeleton.parts):
         origin = explanation.origins[place]
@@ -201,3 +218,40 @@ def describe_skips(explanation: Explanation) -> list[dict[str, Any]]:
         }
         skips.append(described)
     return skips
+
+
+def describe_layers(layers: Layers) -> dict[str, Any]:
+    """Measure what the layers of one picture hold.
+
+    Returns:
+        `size` of the picture and `field_size`, at which the field is known; `correction`, the
+        lengths in its pixels by which the field was corrected within the matte (`mean` and
+        `largest`); `person` and `source_person`, the shares of picture and photo that the mattes
+        cover; `made_of`, the shares of the picture that are `copy`, `paint` and `scene`, which sum
+        to 1; and `copy_from_paint`, the mean absolute difference of both where copies are shown, in
+        units of the [-1, 1] scale.
+    """
+    fields, matte = layers.fields, layers.matte.double()
+    copied = matte * layers.visible.double()
+    correction = (fields.source_from_target - fields.base).double().square().sum(dim=1).sqrt()
+    inside = torch.sigmoid(fields.matte.double())[:, 0]
+    largest = torch.where(inside > 0.5, correction, 0).amax().item()
+    difference = (layers.copy - layers.paint).abs().double().mean(dim=1, keepdim=True)
+    return {
+        "size": list(layers.picture.shape[2:]),
+        "field_size": list(fields.base.shape[2:]),
+        "correction": {"mean": _weighed(correction, inside), "largest": largest},
+        "person": matte.mean().item(),
+        "source_person": torch.sigmoid(fields.source_matte.double()).mean().item(),
+        "made_of": {
+            "copy": copied.mean().item(),
+            "paint": (matte - copied).mean().item(),
+            "scene": (1 - matte).mean().item(),
+        },
+        "copy_from_paint": _weighed(difference, copied),
+    }
+
+
+def _weighed(values: Tensor, weights: Tensor) -> float:
+    """Compute a weighted mean; 0 where nothing has weight."""
+    return ((values * weights).sum() / weights.sum().clamp(min=1e-12)).item()

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from deformgan.evaluation.explain import Explanation, describe_parts, skip_maps
 from deformgan.evaluation.pair_diagnosis import describe_pair
+from deformgan.models.layers import Layers, resize, sample_at
 from deformgan.parts import part_corners, unit_length
 from deformgan.pose import Pose, Skeleton
 from deformgan.predict import to_photo
@@ -23,6 +24,8 @@ NIGHT = (28, 28, 34)
 TITLE, PITCH = 18, 23  # size of the letters, from line to line
 MARGIN = 140  # for names beside a picture
 TRANSLUCENT = 90  # of 255
+RULED = 8  # pixels between the lines of a grid
+FULL = 8.0  # pixels of correction that are drawn in full colour
 CHECKS = ((236, 236, 236), (216, 216, 216))  # where a cut-out picture has nothing
 
 # Dark to bright, as in the maps that most plotting programs use for intensities.
@@ -59,8 +62,10 @@ def draw_explanation(explanation: Explanation) -> dict[str, Image.Image]:
         "warped": enlarge(explanation.warped, large),
         "skips": draw_skips(explanation, (rows * small, columns * small)),
         "heatmaps": draw_heatmaps(explanation, large),
-        "result": Image.fromarray(to_photo(explanation.activations.output[0])),
+        "result": Image.fromarray(to_photo(explanation.result[0])),
     }
+    if explanation.layers is not None:
+        pictures |= draw_layers(explanation.layers, explanation.source.image)
     return pictures | {"explain": draw_sheet(explanation, pictures, large, small)}
 
 
@@ -212,14 +217,135 @@ def draw_sheet(
             f"6. The same for features of the photo, at the first {levels} levels: mean activation "
             "as encoded (above) and as handed to the decoder (below), where only what is positive "
             "is left.": pictures["skips"],
-            f"7. The result: the decoder paints it from moved features and pose{blended}.": enlarge(
-                (explanation.activations.output[0] + 1) / 2, large
-            ),
         }
+        | (
+            {}
+            if explanation.layers is not None
+            else {
+                "7. The result: the decoder paints it from moved features and pose"
+                f"{blended}.": enlarge((explanation.result[0] + 1) / 2, large)
+            }
+        )
     )
-    sheet = above([first, second, third], 3 * GAP)
+    rows = [first, second, third]
+    if explanation.layers is not None:
+        rows.append(_layers_row(pictures, round(explanation.size[0] * large * 0.75)))
+    sheet = above(rows, 3 * GAP)
     said = describe_pair(explanation.diagnosis, 0, explanation.skeleton)
     return _pad(_write_below(sheet, [f"This pair: {said}"], TITLE - 2), 2 * GAP)
+
+
+def draw_layers(layers: Layers, photo: Float[Tensor, "1 3 height width"]) -> dict[str, Image.Image]:
+    """Draw what a layered picture is made of, and the field that its copy is read through.
+
+    Args:
+        layers: One picture's.
+        photo: The source at the network's size.
+    """
+    fields, size = layers.fields, (photo.shape[2], photo.shape[3])
+    person = layers.visible * layers.copy + (1 - layers.visible) * layers.paint
+    shown = torch.sigmoid(fields.matte)
+    # Large enough for thin lines; dimmed where nobody is to be seen.
+    large = (4 * size[0], 4 * size[1])
+    chart, light = ruled(photo, large), resize(0.2 + 0.8 * shown, large)
+    correction = fields.source_from_target - fields.base
+    planes = {
+        "field_base": light * sample_at(chart, resize(fields.base, large), size),
+        "field": light * sample_at(chart, resize(fields.source_from_target, large), size),
+        "correction": flow_colours(correction * shown, FULL)[None],
+        "source_matte": torch.sigmoid(fields.source_matte).expand(-1, 3, -1, -1),
+        "copy": (layers.copy + 1) / 2,
+        "visible": layers.visible.expand(-1, 3, -1, -1),
+        "paint": (layers.paint + 1) / 2,
+        "person": torch.lerp(_checks(person), (person + 1) / 2, layers.matte),
+        "matte": layers.matte.expand(-1, 3, -1, -1),
+        "scene": (layers.scene + 1) / 2,
+    }
+    return {name: enlarge_to(plane[0], LARGE) for name, plane in planes.items()}
+
+
+def _layers_row(pictures: dict[str, Image.Image], height: int) -> Image.Image:
+    """Lay the layers out in reading order, in two lines."""
+    lines = (
+        {
+            "field_base": "7. Where to read: the photo's grid, moved by the transforms.",
+            "field": "8. The same field, corrected by a network.",
+            "correction": f"9. What that changed; full colour is {FULL:.0f} pixels.",
+            "source_matte": "10. The photo's person; nothing else is copied.",
+            "copy": "11. The copy: the photo, read through the field.",
+            "visible": "12. How much of the person is copy.",
+        },
+        {
+            "paint": "13. The paint, for the rest of the person.",
+            "person": "14. The person: copy and paint.",
+            "matte": "15. The matte: how much is person.",
+            "scene": "16. The scene, painted.",
+            "result": "17. The result: the person in front of the scene.",
+        },
+    )
+    return above(
+        [
+            _titled({title: _of_height(pictures[name], height) for name, title in line.items()})
+            for line in lines
+        ],
+        3 * GAP,
+    )
+
+
+def ruled(
+    photo: Float[Tensor, "1 3 height width"], size: tuple[int, int]
+) -> Float[Tensor, "1 3 rows columns"]:
+    """Draw a grid of bright lines over an enlarged and darkened photo, in [0, 1].
+
+    Args:
+        photo: In [-1, 1].
+        size: Height and width of the picture; lines are `RULED` pixels of the photo apart, and
+            their colour says where in the photo they are.
+    """
+    apart = RULED * size[0] // photo.shape[2]
+    photo = resize(photo, size)
+    y, x = (torch.arange(length, device=photo.device) for length in size)
+    line = (x % apart < apart // 8) | (y[:, None] % apart < apart // 8)
+    hue = torch.stack(torch.broadcast_tensors(x / len(x), 1 - y[:, None] / len(y)))
+    colour = torch.cat([hue, torch.full_like(hue[:1], 0.5)])[None]
+    return torch.where(line, 0.35 + 0.65 * colour, (photo + 1) / 2 * 0.75)
+
+
+def flow_colours(
+    flow: Float[Tensor, "1 2 height width"], full: float
+) -> Float[Tensor, "3 height width"]:
+    """Take offsets to colours: the direction is the hue, the length how far it is from white.
+
+    Args:
+        flow: (x, y).
+        full: The length of full colour; longer ones have it too.
+    """
+    x, y = flow[0]
+    turn = torch.atan2(y, x) / (2 * math.pi)
+    strength = (flow[0].square().sum(dim=0).sqrt() / full).clamp(max=1)
+    # Around the wheel of hues, by three waves that are a third of a turn apart.
+    thirds = torch.arange(3, device=flow.device)[:, None, None] / 3
+    colour = 0.5 + 0.5 * torch.cos(2 * math.pi * (turn - thirds))
+    return 1 - strength * (1 - colour)
+
+
+def enlarge_to(picture: Float[Tensor, "3 height width"], rows: int) -> Image.Image:
+    """Turn values in [0, 1] into a picture a whole number of times as large, of about some rows."""
+    return enlarge(picture, max(1, round(rows / picture.shape[1])))
+
+
+def _checks(like: Tensor) -> Tensor:
+    """Fill a picture with the pattern that stands for nothing, in [0, 1]."""
+    square = max(1, like.shape[2] // 32)
+    y, x = (torch.arange(length, device=like.device) // square for length in like.shape[2:])
+    light, dark = (like.new_tensor(colour)[:, None, None] / 255 for colour in CHECKS)
+    return torch.where(((x + y[:, None]) % 2 == 0), light, dark)[None]
+
+
+def _of_height(picture: Image.Image, height: int) -> Image.Image:
+    """Resize a picture to a height, in proportion."""
+    width = max(1, round(picture.width * height / picture.height))
+    return picture.resize((width, height), Image.Resampling.BICUBIC)
 
 
 def part_outlines(pose: Pose, skeleton: Skeleton) -> list[Float[Tensor, "corners 2"] | None]:

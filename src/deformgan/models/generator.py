@@ -17,6 +17,7 @@ from deformgan.models.field_network import FieldNetwork, SourceLook
 from deformgan.models.layers import (
     Detail,
     Fields,
+    Hold,
     Layers,
     LayersConfig,
     own_places,
@@ -33,10 +34,11 @@ from deformgan.pose import Pose, Skeleton
 from deformgan.skeletons.setting import read_skeleton_setting
 
 Warp = Literal["parts", "global", "learned", "none"]
-Want = Literal["picture", "layers", "held", "fields"]
+Want = Literal["picture", "layers", "held", "free", "fields"]
 
 NOISY_BLOCKS = 3  # of the decoder, from the bottleneck up
 _HARD = 1e-3  # a softness at which the nearest part decides alone
+_HOLD: dict[Want, Hold] = {"held": "all", "free": "nothing"}
 
 
 @dataclass(frozen=True)
@@ -237,16 +239,16 @@ class Generator(nn.Module):
             target_pose: In pixels of the image to be generated, which has the source's size.
             noise: Turns dropout on, also outside training.
             background: The scene to paint it in, RGB in [-1, 1], where the configuration has one.
-            want: Of a generator with layers, for training: "layers"; "held" layers, see `layers`;
-                or the "fields" alone.
+            want: Of a generator with layers, for training: "layers", of which truth teaches the
+                mattes; "held" or "free" ones, see `Hold`; or the "fields" alone.
 
         Returns:
             RGB in [-1, 1], or what is wanted.
         """
         if self.config.layers is not None:
             if want == "fields":
-                return self.fields(*self._at_network_size(source, target_pose))
-            hold = want == "held"
+                return self.fields(*self.at_network_size(source, target_pose))
+            hold = _HOLD.get(want, "source")
             layers = self.layers(source, target_pose, noise=noise, background=background, hold=hold)
             return layers.picture if want == "picture" else layers
         size = (source.image.shape[-2], source.image.shape[-1])
@@ -445,7 +447,7 @@ class Generator(nn.Module):
         *,
         noise: Noise | None = None,
         background: Float[Tensor, "batch 3 height width"] | None = None,
-        hold: bool = False,
+        hold: Hold = "source",
     ) -> Layers:
         """Paint a picture of any size, layer by layer.
 
@@ -456,12 +458,12 @@ class Generator(nn.Module):
                 the photo's.
             noise: See `forward`.
             background: See `forward`; of any size.
-            hold: Keeps gradients of the picture from what decides between the layers: left to
-                losses that like blur, it would turn to paint.
+            hold: What gradients of the picture must not reach: left to losses that like blur, what
+                decides between the layers would turn to paint.
         """
         image = source.image
         size = size or (image.shape[2], image.shape[3])
-        small, source_pose, target_pose = self._at_network_size(source, target_pose)
+        small, source_pose, target_pose = self.at_network_size(source, target_pose)
         guide = self.guide(source_pose, target_pose, (small.shape[2], small.shape[3]))
         fields = self.fields(small, source_pose, target_pose, guide)
         if background is not None:
@@ -469,7 +471,8 @@ class Generator(nn.Module):
         features = self.paint(small, guide, noise, background).output
         return self.compose(image, small, fields, features, size, hold)
 
-    def _at_network_size(self, source: View, target_pose: Pose) -> tuple[Tensor, Pose, Pose]:
+    def at_network_size(self, source: View, target_pose: Pose) -> tuple[Tensor, Pose, Pose]:
+        """Return photo, source pose and target pose as a layered generator looks at them."""
         before = (source.image.shape[2], source.image.shape[3])
         size = self.network_size(before)
         source_pose = resize_pose(source.pose, before, size)
@@ -482,7 +485,7 @@ class Generator(nn.Module):
         fields: Fields,
         features: Float[Tensor, "batch channels height width"],
         size: tuple[int, int],
-        hold: bool = False,
+        hold: Hold = "source",
     ) -> Layers:
         """Put a picture together.
 
@@ -500,11 +503,13 @@ class Generator(nn.Module):
         fine = (2 * net[0], 2 * net[1])
         field = fields.source_from_target
         visible, matte = fields.visible, fields.matte
-        if hold:
-            visible, matte = visible.detach(), matte.detach()
         # Nothing is read across the source's own outline.
-        of_person = sample_at(torch.sigmoid(fields.source_matte), field, net).detach()
+        of_person = sample_at(torch.sigmoid(fields.source_matte), field, net)
+        if hold != "nothing":
+            of_person = of_person.detach()
         copied = torch.sigmoid(visible) * of_person * torch.sigmoid(matte)
+        if hold == "all":
+            copied = copied.detach()
         if not layers.copy:
             copied = copied * 0
         features = F.relu(features)
@@ -519,8 +524,6 @@ class Generator(nn.Module):
             torch.cat([features, mixed], dim=1), copy.detach(), resize(weights, fine).detach()
         )
         changes = [change.float() for change in changes]
-        if hold:
-            changes[2:] = [change.detach() for change in changes[2:]]
         painted = resize(painted, fine)
         paint, scene = torch.tanh(painted + changes[0]), torch.tanh(painted + changes[1])
         visible = torch.sigmoid(resize(visible, fine) + changes[2]) * resize(of_person, fine)
@@ -532,8 +535,11 @@ class Generator(nn.Module):
                 resize(plane, size) for plane in (paint, scene, visible, matte)
             )
             copy = sample_at(photo, resize_field(field, size), net)
-        person = visible * copy + (1 - visible) * paint
-        picture = matte * person + (1 - matte) * scene
+        # Held, what decides is taught by its truth alone, which looks at these two planes.
+        held = hold == "all"
+        share, inside = (plane.detach() if held else plane for plane in (visible, matte))
+        person = share * copy + (1 - share) * paint
+        picture = inside * person + (1 - inside) * scene
         return Layers(picture, copy, paint, scene, visible, matte, fields)
 
     def _blend(self, image: Tensor, guide: Guide, features: Tensor) -> Tensor:

@@ -12,6 +12,10 @@ from deformgan.pose import Pose
 
 Base = Literal["soft", "hard"]
 
+# What gradients of the picture must not reach: "nothing"; the matte of the "source", which truth
+# teaches; or "all" that decides between the layers.
+Hold = Literal["nothing", "source", "all"]
+
 
 @dataclass(frozen=True)
 class LayersConfig:

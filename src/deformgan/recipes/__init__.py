@@ -6,7 +6,7 @@ A recipe's docstring says what it is expected to score and what it was measured 
 from collections.abc import Callable
 
 from deformgan.recipes.fashion import fashion
-from deformgan.recipes.layered import layered, layered_fields
+from deformgan.recipes.layered import layered, layered_fields, layered_small
 from deformgan.recipes.paper_fashion import (
     paper_fashion_baseline,
     paper_fashion_dsc,
@@ -50,6 +50,7 @@ _ALL: tuple[Callable[[], TrainConfig], ...] = (
     synthetic_background,
     layered,
     layered_fields,
+    layered_small,
     fashion,
     paper_market_baseline,
     paper_market_dsc,

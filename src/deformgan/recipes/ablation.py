@@ -3,6 +3,9 @@
 Every variant is a function of the run "Full" and changes nothing but its generator's streams, warp,
 aggregation or interpolation, or the loss term that compares the output with the target. "Full with
 L1" is `dsc` itself; "maximum" and "bilinear" are `full` itself.
+
+LAYERED_VARIANTS: the same of a run whose generator has layers; each changes the layers' settings,
+or the weights of what is learned from truth.
 """
 
 from collections.abc import Callable, Sequence
@@ -82,12 +85,61 @@ VARIANTS: dict[str, Callable[[TrainConfig], TrainConfig]] = {
 }
 
 
+def layers(base: TrainConfig) -> TrainConfig:
+    """Soft base, correction, copy and paint under opacities that truth teaches."""
+    return base
+
+
+def no_correction(base: TrainConfig) -> TrainConfig:
+    """Layers, but the field is that of the parts' transforms."""
+    return _with_layers(base, correction=False)
+
+
+def no_truth(base: TrainConfig) -> TrainConfig:
+    """Layers, but all is learned from pictures: field, opacities, paint and scene."""
+    return replace(
+        base, weights=replace(base.weights, flow=0.0, visible=0.0, matte=0.0, planes=0.0)
+    )
+
+
+def hard_overlay(base: TrainConfig) -> TrainConfig:
+    """Layers, but the field begins with the nearest part's transform alone."""
+    return _with_layers(base, base="hard")
+
+
+def no_copy(base: TrainConfig) -> TrainConfig:
+    """Layers, but every pixel of the person is painted."""
+    return _with_layers(base, copy=False)
+
+
+def paint_only(base: TrainConfig) -> TrainConfig:
+    """No layers: the generator's own output, which paints and blends in the overlaid parts."""
+    return _with_generator(no_truth(base), layers=None)
+
+
+LAYERED_VARIANTS: dict[str, Callable[[TrainConfig], TrainConfig]] = {
+    "layers": layers,
+    "no-correction": no_correction,
+    "no-truth": no_truth,
+    "hard-overlay": hard_overlay,
+    "no-copy": no_copy,
+    "paint-only": paint_only,
+}
+
+
+def usual_variants(base: TrainConfig) -> tuple[str, ...]:
+    """Name the variants of a run that are compared unless others are asked for."""
+    return PAPER_ROWS if base.generator.layers is None else tuple(LAYERED_VARIANTS)
+
+
 def make_variants(base: TrainConfig, names: Sequence[str]) -> dict[str, TrainConfig]:
     """Gives variants of a run, each under a recipe name of its own.
 
     Args:
-        base: The run "Full": two streams, parts warped, trained with the nearest-neighbour loss.
-        names: Of `VARIANTS`, at least one, none twice.
+        base: The run "Full": two streams, parts warped, trained with the nearest-neighbour loss; or
+            one with layers.
+        names: Of `VARIANTS`, or of `LAYERED_VARIANTS` for a run with layers; at least one, none
+            twice.
 
     Raises:
         InputError: If a name is unknown, the run is not "Full", or has an extra that a variant
@@ -97,9 +149,12 @@ def make_variants(base: TrainConfig, names: Sequence[str]) -> dict[str, TrainCon
         raise InputError(
             f"--variants takes one or more different names, got {' '.join(names) or 'none'}."
         )
+    known = VARIANTS if base.generator.layers is None else LAYERED_VARIANTS
     for name in names:
-        if name not in VARIANTS:
-            raise InputError(f"Unknown variant {name!r}; choose one of {', '.join(VARIANTS)}.")
+        if name not in known:
+            raise InputError(
+                f"Unknown variant {name!r} of {base.recipe}; choose one of {', '.join(known)}."
+            )
     weights, generator = base.weights, base.generator
     compares = weights.nearest_neighbour or weights.nearest_neighbour_pixels
     if not compares or generator.streams != 2 or generator.warp != "parts":
@@ -108,12 +163,17 @@ def make_variants(base: TrainConfig, names: Sequence[str]) -> dict[str, TrainCon
             "choose a recipe with two streams, warped parts and the nearest-neighbour loss, such "
             "as paper-market-full or paper-market-small."
         )
-    return {name: replace(_vary(base, name), recipe=f"{base.recipe}, {name}") for name in names}
+    return {
+        name: replace(_vary(base, name, known[name]), recipe=f"{base.recipe}, {name}")
+        for name in names
+    }
 
 
-def _vary(base: TrainConfig, name: str) -> TrainConfig:
+def _vary(
+    base: TrainConfig, name: str, variant: Callable[[TrainConfig], TrainConfig]
+) -> TrainConfig:
     try:
-        return VARIANTS[name](base)
+        return variant(base)
     except ValueError as error:
         reason = str(error).rstrip(".")
         raise InputError(f"{base.recipe} has no variant {name}: {reason}.") from None
@@ -125,6 +185,11 @@ def _with_loss(base: TrainConfig, **term: float) -> TrainConfig:
         ("nearest_neighbour", "nearest_neighbour_pixels", "l1", "l2", "perceptual"), 0.0
     )
     return replace(base, weights=replace(base.weights, **(others | term)))
+
+
+def _with_layers(base: TrainConfig, /, **changes: Any) -> TrainConfig:
+    assert base.generator.layers is not None
+    return _with_generator(base, layers=replace(base.generator.layers, **changes))
 
 
 def _with_generator(base: TrainConfig, **changes: Any) -> TrainConfig:

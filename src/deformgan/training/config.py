@@ -78,6 +78,11 @@ class LossWeights:
         return tuple(name for name in names if getattr(self, name))
 
     @property
+    def of_opacity(self) -> bool:
+        """Whether truth teaches what decides between a picture's layers."""
+        return bool(self.visible or self.matte)
+
+    @property
     def of_pictures(self) -> bool:
         """Whether any term looks at the picture, not only at fields whose truth is known."""
         fields = ("flow", "visible", "matte", "person")

@@ -79,7 +79,7 @@ def mix_datasets(
         batches = _batches(config, everything, fabric, proportions=proportions)
     else:
         kinds = [
-            _batches(config, [dataset], fabric, truth=_has_truth(dataset)) for dataset in everything
+            _batches(config, [dataset], fabric, truth=has_truth(dataset)) for dataset in everything
         ]
         batches = MixedBatches(kinds, proportions) if len(kinds) > 1 else kinds[0]
     # Once is no reason to have the images on the device a second time.
@@ -116,7 +116,8 @@ def _batches(
     )
 
 
-def _has_truth(dataset: PhotoSet) -> bool:
+def has_truth(dataset: PhotoSet) -> bool:
+    """Tell whether a data set knows what `Truth` has: surfaces, masks and backgrounds."""
     names = ("surfaces", "masks", "backgrounds")
     return all(getattr(dataset, name, None) is not None for name in names)
 

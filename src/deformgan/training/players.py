@@ -19,7 +19,8 @@ from deformgan.training.launch import uses_bfloat16
 Tensors = tuple[Tensor, ...] | list[Tensor]
 
 _FIRST = "target_encoder.0.weight"  # what a background widens
-_LAYERS = ("field.", "look.", "detail.")  # what a layered generator adds
+# What only some generators of one shape have.
+_ADDED = ("field.", "look.", "detail.", "learned_affine.", "refinement.")
 
 
 @dataclass(frozen=True)
@@ -104,17 +105,11 @@ class Players:
         """Takes over a generator's weights, also into the average.
 
         A generator that had no background becomes one that has, and paints as it did: the weights
-        on the background begin at zero. One without layers becomes one with.
+        on the background begin at zero. What only one of both has (layers, a learned affine) is
+        left as it was drawn, or left out.
         """
         for network in (self.generator.network, self.average.module):
-            state = generator.state_dict()
-            first = state.get(_FIRST)
-            wanted = network.state_dict().get(_FIRST)
-            if first is not None and wanted is not None and first.shape[1] + 3 == wanted.shape[1]:
-                state[_FIRST] = F.pad(first, (0, 0, 0, 0, 0, 3))
-            missing, unknown = network.load_state_dict(state, strict=False)
-            if unknown or any(not name.startswith(_LAYERS) for name in missing):
-                raise InputError("These weights are of a generator of another shape.")
+            network.load_state_dict(weights_to_take(generator, network), strict=False)
 
     def set_learning_rate(self, rate: float) -> None:
         """Lets both players go on at another pace."""
@@ -139,6 +134,30 @@ class Players:
             "discriminator_optimizer": self.discriminator.optimizer,
             "average": self.average,
         }
+
+
+def weights_to_take(generator: Generator, network: nn.Module) -> dict[str, Tensor]:
+    """Choose the weights that a network can start from.
+
+    Args:
+        generator: Has them.
+        network: Of the same shape, but for a background and for what only some generators have.
+
+    Raises:
+        InputError: If it is of another shape.
+    """
+    state, wanted = generator.state_dict(), network.state_dict()
+    first, second = state.get(_FIRST), wanted.get(_FIRST)
+    if first is not None and second is not None and first.shape[1] + 3 == second.shape[1]:
+        state[_FIRST] = F.pad(first, (0, 0, 0, 0, 0, 3))
+    for name in state.keys() | wanted.keys():
+        if name in state and name in wanted:
+            alike = state[name].shape == wanted[name].shape
+        else:
+            alike = name.startswith(_ADDED)
+        if not alike:
+            raise InputError("These weights are of a generator of another shape.")
+    return {name: state[name] for name in wanted if name in state}
 
 
 def _let_learn(generator: Generator, learns: Sequence[str]) -> None:

@@ -20,6 +20,7 @@ from deformgan.losses.nearest_neighbour import nearest_neighbour_loss
 from deformgan.losses.perceptual import perceptual_loss
 from deformgan.metrics.ssim import ssim
 from deformgan.models.blocks import Noise
+from deformgan.models.generator import Want
 from deformgan.models.layers import Fields, Layers, resize, resize_field, resize_pose
 from deformgan.pair import Pair, Truth, View
 from deformgan.parts import person_region
@@ -66,12 +67,8 @@ def train_step(
     noise = noise_of_step(fabric, config, step)
     layers = None
     with autocast(config, fabric.device):
-        # Where nothing is known of the layers, losses that like blur must not choose among them.
-        want = "picture"
-        if config.generator.layers is not None:
-            want = "layers" if pair.truth is not None else "held"
         generated = generator.shared(
-            pair.source, pair.target.pose, noise, pair.target.background, want
+            pair.source, pair.target.pose, noise, pair.target.background, _wanted(config)
         )
         if isinstance(generated, Layers):
             layers, generated = generated, generated.picture
@@ -121,6 +118,19 @@ def train_step(
     return {name: term.detach() for name, term in terms.items()}
 
 
+def _wanted(config: TrainConfig) -> Want:
+    """Choose what the generator is asked for.
+
+    Where truth teaches what decides between the layers, losses that like blur must not choose among
+    them. Without truth nothing else would teach it.
+    """
+    if config.generator.layers is None:
+        return "picture"
+    if not config.weights.of_opacity:
+        return "free"
+    return "held"
+
+
 def _fields_step(
     fabric: Fabric, players: Players, pair: Pair, config: TrainConfig
 ) -> dict[str, Float[Tensor, ""]]:
@@ -129,6 +139,12 @@ def _fields_step(
         raise InputError(
             "Only the fields are to learn, and of these photos nothing is known: give rendered "
             "people with surfaces, or weights to losses of pictures."
+        )
+    layers = config.generator.layers
+    if layers is None or not layers.correction:
+        raise InputError(
+            "Only the fields are to learn, and this generator has no network that corrects them: "
+            "give generator.layers.correction, or weights to losses of pictures."
         )
     with autocast(config, fabric.device):
         fields = players.generator.shared(pair.source, pair.target.pose, None, None, "fields")

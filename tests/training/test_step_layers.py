@@ -1,0 +1,142 @@
+"""What gradients reach in a layered generator, and that every variant of it can learn."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from deformgan.errors import InputError
+from deformgan.models.discriminator import DiscriminatorConfig
+from deformgan.models.generator import Generator, GeneratorConfig
+from deformgan.models.layers import LayersConfig
+from deformgan.pair import Pair, Truth, View
+from deformgan.recipes.ablation import LAYERED_VARIANTS, make_variants
+from deformgan.training.config import LossWeights, TrainConfig
+from deformgan.training.launch import open_fabric
+from deformgan.training.players import Players
+from deformgan.training.step import train_step
+
+CPU = torch.device("cpu")
+SIZE = (32, 16)
+CONFIG = TrainConfig(
+    recipe="test",
+    generator=GeneratorConfig(
+        encoder_widths=(4, 6, 8),
+        decoder_widths=(8, 6),
+        warped_levels=2,
+        upsampling="resize",
+        blend=True,
+        heatmap_sigma=2.0,
+        layers=LayersConfig(rows=32, field_widths=(8, 8, 8), detail_widths=(4, 4)),
+    ),
+    discriminator=DiscriminatorConfig(widths=(4, 6), heatmap_sigma=2.0),
+    weights=LossWeights(nearest_neighbour_pixels=0.5, flow=0.2, visible=1.0, matte=1.0, planes=4.0),
+    batch_size=2,
+)
+
+
+@pytest.fixture
+def pair(people) -> Pair:
+    """Smooth random photos."""
+    views = []
+    for seed in range(2):
+        random = torch.Generator().manual_seed(seed)
+        image = torch.rand(2, 3, 4, 2, generator=random) * 2 - 1
+        image = torch.nn.functional.interpolate(image, SIZE, mode="bilinear")
+        views.append(View(image, people(2, SIZE, seed=seed)))
+    return Pair(*views)
+
+
+def with_truth(pair: Pair) -> Pair:
+    """Say of the pair what a renderer would: everything is where it was, half of it visible."""
+    rows, columns = SIZE
+    y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
+    body = ((y > 4) & (x > 3) & (x < 12)).expand(2, -1, -1)
+    matte = body[:, None].float()
+    truth = Truth(
+        torch.stack([x, y]).float().expand(2, -1, -1, -1),
+        body,
+        body & (x < 8),
+        body,
+        matte,
+        matte,
+        torch.zeros(2, 3, *SIZE),
+    )
+    return replace(pair, truth=truth)
+
+
+@pytest.mark.parametrize(
+    ("hold", "reached"),
+    [
+        ("all", []),
+        ("source", ["visible", "matte"]),
+        ("nothing", ["visible", "matte", "source_matte"]),
+    ],
+)
+def test_the_pictures_gradient_reaches_what_is_not_held(pair, hold, reached):
+    torch.manual_seed(0)
+    generator = Generator(CONFIG.generator)
+    layers = generator.layers(pair.source, pair.target.pose, hold=hold)
+    names = ["visible", "matte", "source_matte"]
+    found = torch.autograd.grad(
+        layers.picture.square().sum(),
+        [getattr(layers.fields, name) for name in names],
+        allow_unused=True,
+    )
+    assert [
+        name for name, grad in zip(names, found, strict=True) if grad is not None and grad.any()
+    ] == reached
+
+
+@pytest.mark.parametrize(
+    ("known", "taught", "wanted"),
+    [
+        (True, True, "layers"),
+        (False, True, "held"),
+        (True, False, "free"),
+        (False, False, "free"),
+    ],
+)
+def test_opacity_is_held_where_truth_teaches_it_in_other_batches(
+    pair, monkeypatch, known, taught, wanted
+):
+    config = CONFIG if taught else make_variants(CONFIG, ["no-truth"])["no-truth"]
+    asked = []
+    forward = Generator.forward
+
+    def watched(self, source, pose, noise=None, background=None, want="picture"):
+        asked.append(want)
+        return forward(self, source, pose, noise, background, want)
+
+    monkeypatch.setattr(Generator, "forward", watched)
+    step_of(config, with_truth(pair) if known else pair)
+    assert asked == [wanted]
+
+
+@pytest.mark.parametrize("known", [False, True])
+@pytest.mark.parametrize("name", LAYERED_VARIANTS)
+def test_every_weight_of_every_variant_has_a_gradient_as_processes_that_share_them_need(
+    pair, name, known
+):
+    config = make_variants(CONFIG, [name])[name]
+    players, terms = step_of(config, with_truth(pair) if known else pair)
+    assert all(term.isfinite() for term in terms.values())
+    assert ("flow" in terms) == (known and config.weights.flow > 0 and name != "paint-only")
+    for weight, parameter in players.generator.network.named_parameters():
+        assert parameter.grad is not None, weight
+        assert parameter.grad.isfinite().all(), weight
+
+
+def test_fields_alone_need_a_network_that_corrects_them(pair):
+    config = replace(
+        make_variants(CONFIG, ["no-correction"])["no-correction"],
+        weights=LossWeights(adversarial=0.0, flow=1.0),
+    )
+    with pytest.raises(InputError, match=r"give generator\.layers\.correction"):
+        step_of(config, with_truth(pair))
+
+
+def step_of(config, pair):
+    fabric = open_fabric(CPU)
+    players = Players.create(config, fabric)
+    return players, train_step(fabric, players, [pair], None, config, 0)
