@@ -81,6 +81,32 @@ class Framing:
         """Columns of the model's image per column of the photo."""
         return self.scale * self.stretch
 
+    @property
+    def shown(self) -> tuple[float, float]:
+        """Height and width of the part that is shown, in pixels of the photo."""
+        return self.size[0] / self.scale, self.size[1] / self.scale_x
+
+    def at(self, size: tuple[int, int]) -> "Framing":
+        """Return the framing that shows the same part at another size."""
+        height, width = self.shown
+        scale_y, scale_x = size[0] / height, size[1] / width
+        return Framing(self.left, self.top, scale_y, size, stretch=scale_x / scale_y)
+
+    def whole_pixels(self) -> "Framing":
+        """Return the framing nearest to this one that shows pixels of the photo as they are."""
+        height, width = (max(1, round(length)) for length in self.shown)
+        left, top = (round(edge + 0.5) - 0.5 for edge in (self.left, self.top))
+        return Framing(left, top, 1.0, (height, width))
+
+    def inside(self, photo_size: tuple[int, int]) -> bool:
+        """Whether nothing beyond the photo's edges is shown."""
+        return (
+            self.left >= -0.5
+            and self.top >= -0.5
+            and self.top + self.shown[0] <= photo_size[0] - 0.5
+            and self.left + self.shown[1] <= photo_size[1] - 0.5
+        )
+
     def then(self, inner: "Framing") -> "Framing":
         """Gives the framing that takes the photo at once to what `inner` makes of the image."""
         return Framing(
@@ -130,6 +156,17 @@ def find_framing(
     """
     if is_framed(pose, photo_size, size):
         return Framing(left=-0.5, top=-0.5, scale=1.0, size=size)
+    return frame_person(pose, size, skeleton)
+
+
+def frame_person(pose: Pose, size: tuple[int, int], skeleton: Skeleton) -> Framing:
+    """Show the person as photos of pedestrians do, whatever the photo's size.
+
+    Args:
+        pose: As in `find_framing`, like all that follow.
+        size: Of the image to be shown.
+        skeleton: Of the pose.
+    """
     left, top, right, bottom = _body(pose, skeleton)
     height = (bottom - top) / (LOWEST_JOINT - HIGHEST_JOINT)
     aspect = size[1] / size[0]
