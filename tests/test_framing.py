@@ -128,6 +128,21 @@ def test_the_same_part_can_be_shown_at_another_size():
     torch.testing.assert_close(other.frame_pose(pose).joints, expected)
 
 
+def test_a_wider_framing_keeps_its_middle_and_scale():
+    framing = Framing(left=12.25, top=-3.0, scale=0.4, size=(100, 60), stretch=1.3)
+    wide = framing.widened(0.15)
+    assert (wide.size, wide.scale, wide.stretch) == ((130, 78), 0.4, 1.3)
+    for before, after, edge in ((framing.left, wide.left, 1), (framing.top, wide.top, 0)):
+        middle = before + framing.shown[edge] / 2
+        assert after + wide.shown[edge] / 2 == pytest.approx(middle)
+
+
+def test_of_a_framing_beyond_the_edges_some_may_be_within():
+    framing = Framing(left=49.5, top=-20.5, scale=1.0, size=(60, 60))
+    assert framing.within(SIZE) == Framing(left=49.5, top=-0.5, scale=1.0, size=(40, 14))
+    assert framing.within((128, 50)) is None
+
+
 def test_whole_pixels_are_those_of_the_photo(photo):
     framing = Framing(left=3.3, top=10.9, scale=3.1, size=SIZE).whole_pixels()
     assert framing == Framing(left=3.5, top=10.5, scale=1.0, size=(41, 21))

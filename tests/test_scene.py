@@ -108,13 +108,23 @@ def test_an_emptied_photo_shows_what_is_round_the_person():
     np.testing.assert_array_equal(emptied, photo)
 
 
-def test_a_box_beyond_the_photo_empties_what_is_of_it(noise):
+def test_a_photo_that_is_all_person_becomes_grey(noise):
     hole = torch.ones(1, 30, 30, dtype=torch.bool)
-    emptied = empty_photo(noise, hole, Framing(left=59.5, top=-20.5, scale=1.0, size=(60, 60)))
-    np.testing.assert_array_equal(emptied[40:], noise[40:])
-    np.testing.assert_array_equal(emptied[:, :60], noise[:, :60])
-    away = empty_photo(noise, hole, Framing(left=500.5, top=0.5, scale=1.0, size=(60, 60)))
-    np.testing.assert_array_equal(away, noise)
+    emptied = empty_photo(noise, hole, Framing(left=-0.5, top=-0.5, scale=1.0, size=(96, 80)))
+    assert np.abs(emptied.astype(int) - 127).max() <= 1
+
+
+def test_hands_feet_and_gaps_belong_to_the_person(people):
+    pose = people(1)
+    body = torch.zeros(1, 1, *SIZE)
+    body[..., 8:120, 18:48] = 1
+    body[..., 60, 33] = 0  # seen through the person, as if it were behind them
+    found = find_person(body, pose, OPENPOSE18, SIZE)[0]
+    assert found[60, 33]
+    unit = 35  # about
+    for name in ("left_ankle", "right_wrist"):
+        x, y = pose.joints[0, OPENPOSE18.index(name)].round().int().tolist()
+        assert found[min(y + unit // 3, 127), x]
 
 
 def test_a_person_who_keeps_their_pose_stays_where_they_are(people):
@@ -147,14 +157,13 @@ def test_bones_that_are_out_of_all_proportion_are_limited(people):
 
 
 def test_a_person_is_blended_into_their_box_alone(noise):
-    person, matte = torch.rand(1, 3, 40, 30) * 2 - 1, torch.rand(1, 1, 40, 30)
+    person = np.random.default_rng(1).integers(0, 256, (40, 30, 4), dtype=np.uint8)
     box = Framing(left=59.5, top=69.5, scale=1.0, size=(40, 30))
-    blended = put_into(noise, person, matte, box)
-    for row, column in ((70, 60), (95, 79), (80, 66)):
-        alpha = matte[0, 0, row - 70, column - 60].item()
-        color = (person[0, :, row - 70, column - 60].numpy() + 1) * 127.5
-        expected = alpha * color + (1 - alpha) * noise[row, column]
-        np.testing.assert_allclose(blended[row, column], expected, atol=0.51)
+    blended = put_into(noise, person, box)
+    seen, behind = person[:26, :20].astype(float), noise[70:, 60:]
+    alpha = seen[..., 3:] / 255
+    expected = alpha * seen[..., :3] + (1 - alpha) * behind
+    np.testing.assert_allclose(blended[70:, 60:], expected, atol=0.51)
     blended[70:, 60:] = noise[70:, 60:]
     np.testing.assert_array_equal(blended, noise)
 

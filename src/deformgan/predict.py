@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,8 @@ MOST_ROWS = 1024  # of a picture whose size nobody asked for
 ROWS = (16, 4096)
 WIDEST = 4  # what the network looks at grows with it
 _MOST_PASTED = 2048  # rows; a larger person is enlarged
+_ROOM = 0.08  # of a framing, on every side, for hats and feet that would be cut off within a photo
+_BESIDE = 0.15  # of a framing, on every side, where some of its person may still be
 _MOST_PADDING = 0.02  # of a length: below that, proportions differ by rounding only
 
 
@@ -45,8 +48,7 @@ class _Shown:
     Attributes:
         photo: The source photo.
         photo_pose: Its person.
-        view: What is shown of it, at the photo's own resolution or the picture's.
-        crop: Which whole pixels of the photo that covers.
+        crop: What is shown of it: whole pixels.
         whole: Whether that is all of a photo of the model's size.
         target_framing: Of the picture, in the photo that the poses are from.
         targets: Poses in pixels of the picture.
@@ -55,12 +57,21 @@ class _Shown:
 
     photo: Photo
     photo_pose: Pose
-    view: View
     crop: Framing
     whole: bool
     target_framing: Framing
     targets: Pose
     size: tuple[int, int]
+
+    @cached_property
+    def view(self) -> View:
+        """What is shown: the photo's pixels as they are, or fewer, each a mean of several.
+
+        More of them than the picture has rows would only alias.
+        """
+        seen = self.crop if self.crop.size[0] <= self.size[0] else self.crop.at(self.size)
+        image = to_image(frame_smoothly(self.photo, seen))
+        return View(image, seen.frame_pose(self.photo_pose))
 
 
 class PoseTransfer:
@@ -228,21 +239,19 @@ class PoseTransfer:
         other = None if into is None else _read(into)
         if other is not None:
             target_size = (other.shape[0], other.shape[1])
-        shown = self._show(source, source_pose, target_pose, target_size, self.size)
-        if other is None:
-            photo, left = shown.photo, shown
-            place = self._place(shown)
-        else:
-            photo, left = other, self._show(other, target_pose, target_pose, target_size, None)
-            place = shown.target_framing
+        shown = self._show(source, source_pose, target_pose, target_size, self.size, _ROOM)
+        place = self._place(shown) if other is None else shown.target_framing
         box = place.whole_pixels()
         rows, columns = box.size
         shrink = min(1.0, _MOST_PASTED / max(box.size))
         size = (max(1, round(rows * shrink)), max(1, round(columns * shrink)))
-        shown = self._show(source, source_pose, target_pose, target_size, size)
+        shown = self._show(source, source_pose, target_pose, target_size, size, _ROOM)
         layers = self._layers(shown, slice(0, 1), noise_seed)
-        emptied = empty_photo(photo, self._hole(left), left.crop)
-        return put_into(emptied, layers.person.cpu(), layers.matte.cpu(), box)
+        if other is None:
+            emptied = self._empty(shown.photo, source_pose)
+        else:
+            emptied = self._empty(other, target_pose)
+        return put_into(emptied, _to_photos(cut_out(layers.person, layers.matte))[0], box)
 
     def frame(
         self,
@@ -286,8 +295,18 @@ class PoseTransfer:
         target_poses: Pose,
         target_size: tuple[int, int] | None,
         size: tuple[int, int] | int | None,
+        room: float = 0.0,
     ) -> _Shown:
-        """Frame photo and poses for a generator with layers; arguments as for `__call__`."""
+        """Frame photo and poses for a generator with layers.
+
+        Args:
+            source: As for `__call__`, like all that follow but `room`.
+            source_pose: One pose.
+            target_poses: The frames.
+            target_size: One for all frames.
+            size: One for all frames.
+            room: More to be shown on every side, by a share of each length.
+        """
         photo = _read(source)
         photo_size = (photo.shape[0], photo.shape[1])
         self._check_torso("source", source_pose)
@@ -298,15 +317,11 @@ class PoseTransfer:
         if isinstance(size, int):
             size = (size, round(size * self.size[1] / self.size[0]))
         _check_shape(size)
-        target_framing = self._framing(target_poses, target_size, size)
-        crop = self._framing(source_pose, photo_size, size).whole_pixels()
-        # Whole pixels as they are; or fewer of them, each a mean, than the picture could show.
-        seen = crop if crop.size[0] <= size[0] else crop.at(size)
-        image = to_image(frame_smoothly(photo, seen))
+        target_framing = self._framing(target_poses, target_size, size, room)
+        crop = self._framing(source_pose, photo_size, size, room).whole_pixels()
         return _Shown(
             photo,
             source_pose,
-            View(image, seen.frame_pose(source_pose)),
             crop,
             is_framed(source_pose, photo_size, self.size),
             target_framing,
@@ -315,11 +330,15 @@ class PoseTransfer:
         )
 
     def _framing(
-        self, poses: Pose, photo_size: tuple[int, int] | None, size: tuple[int, int]
+        self,
+        poses: Pose,
+        photo_size: tuple[int, int] | None,
+        size: tuple[int, int],
+        room: float = 0.0,
     ) -> Framing:
         if is_framed(poses, photo_size, self.size):
             return Framing.padded(self.size, size)
-        return frame_person(poses, size, self.generator.skeleton)
+        return frame_person(poses, size, self.generator.skeleton).widened(room).at(size)
 
     def _place(self, shown: _Shown) -> Framing:
         """Find the part of the source photo in front of which the person stands."""
@@ -328,18 +347,22 @@ class PoseTransfer:
             return framing
         return place_person(shown.photo_pose, shown.targets, framing, self.generator.skeleton)
 
-    def _hole(self, shown: _Shown) -> Tensor:
-        """Find where the source photo's own person is in its crop."""
-        generator, view = self.generator, shown.view
-        image_size = (view.image.shape[2], view.image.shape[3])
-        size = generator.network_size(image_size)
+    @torch.inference_mode()
+    def _empty(self, photo: Photo, pose: Pose) -> Photo:
+        """Take the person of a pose out of a photo."""
+        generator, photo_size = self.generator, (photo.shape[0], photo.shape[1])
+        # More than is framed: hats, feet and what is carried.
+        wide = self._framing(pose, photo_size, self.size, _BESIDE)
+        box = wide.whole_pixels().within(photo_size)
+        if box is None:
+            return photo
+        size = generator.network_size(box.size)
+        seen = box.at(size)
         device = next(generator.parameters()).device
-        with torch.inference_mode():
-            matte = generator.source_matte(View(view.image.to(device), view.pose.to(device)))
+        view = View(to_image(seen.frame_photo(photo)), seen.frame_pose(pose))
+        matte = generator.source_matte(View(view.image.to(device), view.pose.to(device)))
         matte = None if matte is None else matte.cpu()
-        return find_person(
-            matte, resize_pose(view.pose, image_size, size), generator.skeleton, size
-        )
+        return empty_photo(photo, find_person(matte, view.pose, generator.skeleton, size), box)
 
     def _behind(
         self,
@@ -356,7 +379,7 @@ class PoseTransfer:
                 return None
             if wanted == "paint":
                 return wanted
-            emptied = empty_photo(shown.photo, self._hole(shown), shown.crop)
+            emptied = self._empty(shown.photo, shown.photo_pose)
             picture = frame_smoothly(emptied, self._place(shown))
         elif isinstance(wanted, tuple):
             picture = np.array(wanted, dtype=np.uint8)[None, None]

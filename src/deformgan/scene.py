@@ -1,7 +1,7 @@
 """What a generated person stands in front of: the photo without its person, colours, nothing.
 
-All that is done at a photo's full size costs what resizing it costs: holes are filled in a small
-copy, and the rest is one blend.
+All that is done at a photo's full size is done in bytes by Pillow, and costs what resizing it does:
+holes are filled in a small copy, enlarged and blended.
 """
 
 import re
@@ -11,13 +11,14 @@ from typing import Literal
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, UInt8
+from PIL import Image
 from torch import Tensor
 
 from deformgan.datasets.backgrounds import fill_holes, person_hole, widen
 from deformgan.datasets.batches import to_bytes
 from deformgan.errors import InputError
 from deformgan.framing import Framing, read_photo
-from deformgan.models.layers import mix, resize
+from deformgan.models.layers import resize
 from deformgan.parts import person_region, unit_length
 from deformgan.pose import Pose, Skeleton
 
@@ -28,8 +29,10 @@ Color = tuple[int, int, int]
 KEYWORDS: tuple[Keyword, ...] = ("paint", "source", "none")
 
 _GREY = 127.5
+_BILINEAR = Image.Resampling.BILINEAR
 _FILLED_ROWS = 256  # what is carried into a hole is smooth: more rows would show no more of it
 _AROUND = 0.25  # of a box, what a hole in it is filled from beyond its edges
+_BEYOND = 0.35  # torso lengths beyond the last joints
 _MARGIN = 0.1  # torso lengths beyond a person's matte
 # When a matte is believed: it has most joints in it, and little of what is far from all of them.
 _JOINTS_IN_MATTE, _MATTE_ELSEWHERE = 0.75, 0.1
@@ -77,8 +80,7 @@ def frame_smoothly(photo: Photo, framing: Framing) -> UInt8[np.ndarray, "rows co
     ]
     beyond = torch.from_numpy(~(within[0][:, None] & within[1]))[None]
     image = torch.from_numpy(picture).permute(2, 0, 1)[None].float()
-    filled = fill_holes(image - _GREY, beyond) + _GREY
-    return filled[0].permute(1, 2, 0).round().clamp(0, 255).byte().numpy()
+    return _to_photo(fill_holes(image - _GREY, beyond))
 
 
 def find_person(
@@ -93,7 +95,7 @@ def find_person(
         skeleton: Of the pose.
         size: Height and width of the photo.
     """
-    around = person_hole(pose, skeleton, size)
+    around = person_hole(pose, skeleton, size) | _ends(pose, skeleton, size)
     if matte is None:
         return around
     seen = resize(matte, size)[:, 0] > 0.5
@@ -104,7 +106,21 @@ def find_person(
     if not (hits >= _JOINTS_IN_MATTE and elsewhere <= _MATTE_ELSEWHERE):
         return around
     reach = max(2, round(float(unit_length(pose, skeleton)[0]) * _MARGIN))
-    return widen(seen | person_region(pose, skeleton, size), reach)
+    seen |= person_region(pose, skeleton, size) | _ends(pose, skeleton, size)
+    # Gaps are closed: what is seen through them would stay as islands.
+    return ~widen(~widen(seen, 2 * reach), reach)
+
+
+def _ends(pose: Pose, skeleton: Skeleton, size: tuple[int, int]) -> Bool[Tensor, "1 height width"]:
+    """Draw what goes on beyond the last joints: hands, feet, the head."""
+    names = [name for limb in skeleton.limbs for name in limb]
+    ends = skeleton.indices([name for name in dict.fromkeys(names) if names.count(name) == 1])
+    seen = [joint for joint in ends if pose.visible[0, joint]]
+    rows, columns = (torch.arange(length)[:, None] for length in size)
+    x, y = pose.joints[0, seen].unbind(dim=1)
+    away = (rows - y).square()[:, None] + (columns - x).square()[None]  # (height, width, ends)
+    reach = float(unit_length(pose, skeleton)[0]) * _BEYOND
+    return (away <= reach**2).any(dim=2)[None]
 
 
 def empty_photo(photo: Photo, hole: Bool[Tensor, "1 _ _"], box: Framing) -> Photo:
@@ -113,32 +129,28 @@ def empty_photo(photo: Photo, hole: Bool[Tensor, "1 _ _"], box: Framing) -> Phot
     Args:
         photo: RGB; it is left as it is.
         hole: Where the person is in the box, in pixels of any size.
-        box: Whole pixels of the photo; nothing outside of it changes.
+        box: Whole pixels of the photo, none of them beyond its edges; nothing outside changes.
     """
-    left, top, right, bottom = _corners(box)
-    height, width = photo.shape[:2]
-    wide, high = round((right - left) * _AROUND), round((bottom - top) * _AROUND)
-    first_x, last_x = max(0, left - wide), min(width, right + wide)
-    first_y, last_y = max(0, top - high), min(height, bottom + high)
-    if first_x >= last_x or first_y >= last_y:
-        return photo
-    share = torch.zeros(1, 1, bottom - top + 2 * high, right - left + 2 * wide)
+    around = box.widened(_AROUND).whole_pixels().within((photo.shape[0], photo.shape[1]))
+    assert around is not None
+    first_x, first_y, last_x, last_y = _corners(around)
+    left, top, _, _ = _corners(box)
+    piece = Image.fromarray(photo[first_y:last_y, first_x:last_x])
+    share = Image.new("L", piece.size)
     # Twice, so that all of the hole's own pixels are full and only their surroundings half.
-    covered = (2 * resize(hole[None].float(), box.size)).clamp(max=1)
-    share[..., high : high + box.size[0], wide : wide + box.size[1]] = covered
-    share = share[
-        ...,
-        first_y - top + high : last_y - top + high,
-        first_x - left + wide : last_x - left + wide,
-    ]
-    piece = _to_tensor(photo[first_y:last_y, first_x:last_x])
-    scale = min(1.0, _FILLED_ROWS / piece.shape[2])
-    small = (max(1, round(piece.shape[2] * scale)), max(1, round(piece.shape[3] * scale)))
-    lost = resize(share, small)[:, 0] > 1e-3
-    filled = fill_holes(resize(piece, small), lost)
-    full = (piece.shape[2], piece.shape[3])
+    covered = Image.fromarray(hole[0].byte().numpy() * 255).resize(box.size[::-1], _BILINEAR)
+    share.paste(covered.point(lambda value: min(2 * value, 255)), (left - first_x, top - first_y))
+    scale = min(1.0, _FILLED_ROWS / piece.height)
+    small = (max(1, round(piece.width * scale)), max(1, round(piece.height * scale)))
+    colors, lost = (
+        torch.from_numpy(np.array(image.resize(small, _BILINEAR))) for image in (piece, share)
+    )
+    known = colors.permute(2, 0, 1)[None].float() - _GREY
+    filled = Image.fromarray(_to_photo(fill_holes(known, lost[None] > 0)))
     emptied = photo.copy()
-    emptied[first_y:last_y, first_x:last_x] = _to_photo(mix(share, resize(filled, full), piece))
+    emptied[first_y:last_y, first_x:last_x] = Image.composite(
+        filled.resize(piece.size, _BILINEAR), piece, share
+    )
     return emptied
 
 
@@ -185,34 +197,28 @@ def _bone_ratio(source_pose: Pose, target_poses: Pose, skeleton: Skeleton) -> fl
     return ratios.median().item() if len(ratios) else None
 
 
-def put_into(
-    photo: Photo,
-    person: Float[Tensor, "1 3 height width"],
-    matte: Float[Tensor, "1 1 height width"],
-    box: Framing,
-) -> Photo:
+def put_into(photo: Photo, person: UInt8[np.ndarray, "_ _ 4"], box: Framing) -> Photo:
     """Blend a person into a photo; outside of the box every byte stays.
 
     Args:
         photo: RGB; it is left as it is.
-        person: RGB in [-1, 1].
-        matte: How much of every pixel is person.
+        person: A cut-out of any size, RGBA.
         box: Where they belong: whole pixels of the photo, which may lie beyond its edges.
     """
-    left, top, right, bottom = _corners(box)
-    first_x, last_x = max(0, left), min(photo.shape[1], right)
-    first_y, last_y = max(0, top), min(photo.shape[0], bottom)
-    if first_x >= last_x or first_y >= last_y:
+    inside = box.within((photo.shape[0], photo.shape[1]))
+    if inside is None:
         return photo
-    person, matte = (
-        resize(plane, box.size)[..., first_y - top : last_y - top, first_x - left : last_x - left]
-        for plane in (person, matte)
+    left, top, _, _ = _corners(box)
+    first_x, first_y, last_x, last_y = _corners(inside)
+    color, share = (Image.fromarray(plane) for plane in (person[..., :3], person[..., 3]))
+    corners = (first_x - left, first_y - top, last_x - left, last_y - top)
+    color, share = (
+        image.resize(box.size[::-1], Image.Resampling.BICUBIC).crop(corners)
+        for image in (color, share)
     )
-    behind = _to_tensor(photo[first_y:last_y, first_x:last_x])
     blended = photo.copy()
-    blended[first_y:last_y, first_x:last_x] = _to_photo(
-        mix(matte, person.clamp(-1, 1) * _GREY, behind)
-    )
+    behind = Image.fromarray(photo[first_y:last_y, first_x:last_x])
+    blended[first_y:last_y, first_x:last_x] = Image.composite(color, behind, share)
     return blended
 
 
@@ -228,10 +234,6 @@ def _corners(box: Framing) -> tuple[int, int, int, int]:
     """Return the first and last column and row, the last ones excluded."""
     left, top = round(box.left + 0.5), round(box.top + 0.5)
     return left, top, left + box.size[1], top + box.size[0]
-
-
-def _to_tensor(photo: Photo) -> Float[Tensor, "1 3 height width"]:
-    return torch.from_numpy(np.ascontiguousarray(photo)).permute(2, 0, 1)[None].float() - _GREY
 
 
 def _to_photo(image: Float[Tensor, "1 3 height width"]) -> Photo:
