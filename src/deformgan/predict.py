@@ -50,6 +50,7 @@ class _Shown:
         photo_pose: Its person.
         crop: What is shown of it: whole pixels.
         whole: Whether that is all of a photo of the model's size.
+        target_whole: Whether the poses are from such photos.
         target_framing: Of the picture, in the photo that the poses are from.
         targets: Poses in pixels of the picture.
         size: Height and width of the picture.
@@ -59,6 +60,7 @@ class _Shown:
     photo_pose: Pose
     crop: Framing
     whole: bool
+    target_whole: bool
     target_framing: Framing
     targets: Pose
     size: tuple[int, int]
@@ -318,12 +320,17 @@ class PoseTransfer:
             size = (size, round(size * self.size[1] / self.size[0]))
         _check_shape(size)
         target_framing = self._framing(target_poses, target_size, size, room)
-        crop = self._framing(source_pose, photo_size, size, room).whole_pixels()
+        whole, target_whole = (
+            is_framed(pose, of, self.size)
+            for pose, of in ((source_pose, photo_size), (target_poses, target_size))
+        )
+        crop = self._framing(source_pose, photo_size, size, 0.0 if whole else room).whole_pixels()
         return _Shown(
             photo,
             source_pose,
             crop,
-            is_framed(source_pose, photo_size, self.size),
+            whole,
+            target_whole,
             target_framing,
             target_framing.frame_pose(target_poses),
             size,
@@ -337,14 +344,16 @@ class PoseTransfer:
         room: float = 0.0,
     ) -> Framing:
         if is_framed(poses, photo_size, self.size):
-            return Framing.padded(self.size, size)
-        return frame_person(poses, size, self.generator.skeleton).widened(room).at(size)
+            framing = Framing.padded(self.size, size)
+        else:
+            framing = frame_person(poses, size, self.generator.skeleton)
+        return framing.widened(room).at(size) if room else framing
 
     def _place(self, shown: _Shown) -> Framing:
         """Find the part of the source photo in front of which the person stands."""
+        if shown.whole and shown.target_whole:
+            return shown.target_framing
         framing = shown.crop.at(shown.size)
-        if shown.whole and shown.target_framing == Framing.padded(self.size, shown.size):
-            return framing
         return place_person(shown.photo_pose, shown.targets, framing, self.generator.skeleton)
 
     @torch.inference_mode()

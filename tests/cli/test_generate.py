@@ -277,8 +277,8 @@ def test_a_cut_out_is_transparent(layered_weights, large, tmp_path, suffix):
     assert generate_large(large, layered_weights, tmp_path / f"o{suffix}", *flags) == 0
     with Image.open(tmp_path / f"o{suffix}") as picture:
         assert picture.mode == "RGBA"
-        low, high = picture.getchannel("A").getextrema()
-        assert low < high
+        alpha = np.array(picture)[..., 3]
+        assert alpha.min() < alpha.max()
 
 
 def test_pasting_gives_the_whole_pose_photo_or_the_whole_source(layered_weights, large, tmp_path):
@@ -330,7 +330,7 @@ def test_animations_have_the_size_and_the_background_asked_for(layered_weights, 
     with Image.open(tmp_path / "walk.webp") as moving:
         assert moving.size == (70, 140)
         assert moving.mode == "RGBA"
-        assert moving.n_frames == len(bundled_walk())
+        assert len(list(ImageSequence.Iterator(moving))) == len(bundled_walk())
     assert main([*words, "--out", str(tmp_path / "walk.gif")]) == 2
     assert not (tmp_path / "walk.gif").exists()
 

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from deformgan.affine import normalize, part_transforms
+from deformgan.checkpoint import load_generator
 from deformgan.datasets.bundled_people import bundled_people
 from deformgan.errors import InputError
 from deformgan.evaluation.explain import (
@@ -225,3 +226,17 @@ def test_brighter_means_more():
     ramp = heat_colours(torch.linspace(0, 1, 50)[None])[:, 0]
     luma = ramp.T @ torch.tensor([0.299, 0.587, 0.114])
     assert (luma.diff() > 0).all()
+
+
+def test_layers_are_explained_at_the_size_at_which_they_look(layered_weights, people):
+    generator, _ = load_generator(layered_weights)
+    source = View(torch.rand(1, 3, 256, 128) * 2 - 1, people(1, (256, 128)))
+    explanation = explain(generator, source, people(1, (256, 128), seed=2))
+    assert explanation.size == SIZE
+    assert explanation.activations.output.shape == (1, 3, *SIZE)
+    small = View(F.avg_pool2d(source.image, 2), explanation.source.pose)
+    with torch.no_grad():
+        picture = generator(small, explanation.target_pose)
+    torch.testing.assert_close(explanation.activations.output, picture)
+    assert draw_explanation(explanation)["result"].size == SIZE[::-1]
+    assert describe_parts(explanation)

@@ -1,7 +1,7 @@
 """explain: everything between a photo and its result, for one pair of poses."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -12,6 +12,7 @@ from deformgan.deformable_skip import warp_parts
 from deformgan.errors import InputError
 from deformgan.evaluation.pair_diagnosis import ORIGINS, PairDiagnosis, diagnose_pairs
 from deformgan.models.generator import Activations, Generator, Guide
+from deformgan.models.layers import resize, resize_pose
 from deformgan.pair import View
 from deformgan.parts import part_regions
 from deformgan.pose import Pose, Skeleton
@@ -62,7 +63,8 @@ def explain(generator: Generator, source: View, target_pose: Pose) -> Explanatio
 
     Args:
         generator: In evaluation mode; its skips are deformed part by part.
-        source: One photo, of the model's size.
+        source: One photo, of the model's size; with layers of any, and its picture has the size at
+            which the network looks.
         target_pose: One pose.
     """
     config, skeleton = generator.config, generator.skeleton
@@ -71,9 +73,18 @@ def explain(generator: Generator, source: View, target_pose: Pose) -> Explanatio
             f"These weights deform no part of the photo (their warp is {config.warp!r}); give some "
             "whose warp is 'parts'."
         )
+    if config.layers is not None:
+        # As the network looks at it, at its own size.
+        before = (source.image.shape[-2], source.image.shape[-1])
+        size = generator.network_size(before)
+        target_pose = resize_pose(target_pose, before, size)
+        source = View(resize(source.image, size), resize_pose(source.pose, before, size))
     size = (source.image.shape[-2], source.image.shape[-1])
     guide = generator.guide(source.pose, target_pose, size)
     activations = generator.paint(source.image, guide)
+    if config.layers is not None:
+        layers = generator.layers(source, target_pose)
+        activations = replace(activations, output=layers.picture)
     # From black at 0: what is masked out is 0, and must not win where parts overlap.
     photo = (source.image + 1) / 2
     how = (config.interpolation, config.aggregation)
