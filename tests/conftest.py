@@ -127,3 +127,29 @@ def pair_set(people, tmp_path) -> Callable[..., Any]:
         return folder
 
     return write
+
+
+@pytest.fixture(scope="session")
+def layered_weights(tmp_path_factory) -> Path:
+    """A file of tiny weights with layers, random in all that begins at zero."""
+    from deformgan.checkpoint import save_generator
+    from deformgan.models.generator import Generator, GeneratorConfig
+    from deformgan.models.layers import LayersConfig
+
+    torch.manual_seed(5)
+    generator = Generator(
+        GeneratorConfig(
+            encoder_widths=(4,) * 6,
+            decoder_widths=(4,) * 5,
+            upsampling="resize",
+            blend=True,
+            layers=LayersConfig(field_widths=(8, 8, 8), detail_widths=(8, 8)),
+        )
+    )
+    with torch.no_grad():
+        for parameter in generator.parameters():
+            if not parameter.any():
+                parameter.normal_(std=0.1)
+    path = tmp_path_factory.mktemp("layered") / "layered.safetensors"
+    save_generator(path, generator.eval(), {"size": [256, 128], "recipe": "tiny"})
+    return path

@@ -116,3 +116,42 @@ def test_head_and_feet_that_are_not_seen_are_left_room_for(people):
     # Where pedestrians of that torso have them: in rows 10 and 115.
     assert shoulders - HEAD_ABOVE_SHOULDERS * (hips - shoulders) == pytest.approx(10, abs=0.01)
     assert hips + FEET_BELOW_HIPS * (hips - shoulders) == pytest.approx(115, abs=0.01)
+
+
+def test_the_same_part_can_be_shown_at_another_size():
+    framing = Framing(left=12.25, top=-3.0, scale=0.4, size=SIZE, stretch=1.3)
+    other = framing.at((301, 77))
+    assert other.shown == pytest.approx(framing.shown)
+    pose = Pose(torch.rand(2, 18, 2) * 200, torch.ones(2, 18, dtype=torch.bool))
+    scale = torch.tensor([77 / 64, 301 / 128])
+    expected = (framing.frame_pose(pose).joints + 0.5) * scale - 0.5
+    torch.testing.assert_close(other.frame_pose(pose).joints, expected)
+
+
+def test_a_wider_framing_keeps_its_middle_and_scale():
+    framing = Framing(left=12.25, top=-3.0, scale=0.4, size=(100, 60), stretch=1.3)
+    wide = framing.widened(0.15)
+    assert (wide.size, wide.scale, wide.stretch) == ((130, 78), 0.4, 1.3)
+    for before, after, edge in ((framing.left, wide.left, 1), (framing.top, wide.top, 0)):
+        middle = before + framing.shown[edge] / 2
+        assert after + wide.shown[edge] / 2 == pytest.approx(middle)
+
+
+def test_of_a_framing_beyond_the_edges_some_may_be_within():
+    framing = Framing(left=49.5, top=-20.5, scale=1.0, size=(60, 60))
+    assert framing.within(SIZE) == Framing(left=49.5, top=-0.5, scale=1.0, size=(40, 14))
+    assert framing.within((128, 50)) is None
+
+
+def test_whole_pixels_are_those_of_the_photo(photo):
+    framing = Framing(left=3.3, top=10.9, scale=3.1, size=SIZE).whole_pixels()
+    assert framing == Framing(left=3.5, top=10.5, scale=1.0, size=(41, 21))
+    np.testing.assert_array_equal(framing.frame_photo(photo), photo[11:52, 4:25])
+
+
+@pytest.mark.parametrize(
+    ("left", "top", "inside"),
+    [(-0.5, -0.5, True), (3.5, 27.5, True), (-1.0, 0.0, False), (4.0, 0.0, False)],
+)
+def test_a_framing_knows_whether_it_shows_more_than_the_photo(left, top, inside):
+    assert Framing(left, top, 1.0, (100, 60)).inside(SIZE) == inside

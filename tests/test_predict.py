@@ -3,12 +3,17 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from deformgan.checkpoint import save_generator
+from deformgan.datasets.backgrounds import fill_holes
 from deformgan.errors import InputError
+from deformgan.framing import find_framing
 from deformgan.models.generator import Generator, GeneratorConfig
+from deformgan.models.layers import resize_pose
+from deformgan.pair import View
 from deformgan.pose import Pose
-from deformgan.predict import PoseTransfer, to_image, to_photo
+from deformgan.predict import MOST_ROWS, PoseTransfer, paint, to_image, to_photo
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
 SIZE = (128, 64)
@@ -72,3 +77,204 @@ def test_weights_without_a_size_are_refused(tmp_path):
     save_generator(tmp_path / "w.safetensors", Generator(TINY), {})
     with pytest.raises(InputError, match="lack the image size"):
         PoseTransfer.load(tmp_path / "w.safetensors")
+
+
+# With layers.
+
+
+@pytest.fixture
+def layered(layered_weights):
+    return PoseTransfer.load(layered_weights)
+
+
+@pytest.fixture
+def street(people):
+    """A photo of noise in larger spots, and where its person is."""
+    spots = np.random.default_rng(1).integers(0, 256, (30, 25, 3), dtype=np.uint8)
+    photo = np.array(Image.fromarray(spots).resize((500, 600), Image.Resampling.BICUBIC))
+    return photo, Pose(people(1).joints * 3 + torch.tensor([120.0, 90.0]), people(1).visible)
+
+
+def test_with_layers_the_models_size_is_what_it_looks_at(layered):
+    assert layered.layered
+    assert layered.size == SIZE  # trained on 256x128
+
+
+def test_a_photo_of_the_models_size_is_painted_whole_as_data_sets_are(layered, photo, people):
+    poses = people(1), people(1, seed=3)
+    picture = layered(photo, *poses, SIZE)
+    assert picture.shape == (*SIZE, 3)
+    with torch.inference_mode():
+        direct = layered.generator(View(to_image(photo), poses[0]), poses[1])
+    # One grey level: framing rounds the joints in their last bit.
+    assert np.abs(picture.astype(int) - to_photo(direct[0])).max() <= 1
+    view = View(to_image(photo), poses[0])
+    whole = paint(layered.generator, view, poses[1])[0].permute(1, 2, 0).numpy()
+    assert np.abs(picture.astype(int) - whole).max() <= 1
+
+
+def test_the_size_is_the_one_asked_for(layered, street, people):
+    for asked, given in (
+        (160, (160, 80)),
+        ((150, 99), (150, 99)),
+        ((96, 192), (96, 192)),
+        ((300, 100), (300, 100)),
+    ):
+        picture = layered(*street, people(1), SIZE, size=asked)
+        assert picture.shape == (*given, 3)
+
+
+def test_by_default_the_size_is_the_persons_own_in_the_photo(layered, street, people):
+    photo, pose = street
+    rows = find_framing(pose, (600, 500), SIZE, OPENPOSE18).shown[0]
+    assert 350 < rows < 450
+    assert layered(photo, pose, people(1), SIZE).shape == (round(rows), round(rows / 2), 3)
+    # Never below the model's, nor above the most.
+    small = Pose(people(1).joints / 2, people(1).visible)
+    assert layered(photo[:80, :60], small, people(1), SIZE).shape == (128, 64, 3)
+    large = np.zeros((1500, 700, 3), np.uint8)
+    huge = Pose(people(1).joints * 11, people(1).visible)
+    view, _ = layered.frame(large, huge, people(1), SIZE)
+    assert view.image.shape[2:] == (MOST_ROWS, MOST_ROWS // 2)
+
+
+def test_the_generator_is_shown_the_photos_own_pixels(layered, street, people):
+    photo, pose = street
+    view, _ = layered.frame(photo, pose, people(1), SIZE, size=512)
+    rows, columns = view.image.shape[2:]
+    assert 350 < rows < 450
+    shown = to_photo(view.image[0]).reshape(-1, 3)
+    # Some part of the photo, byte by byte.
+    x, y = (pose.joints - view.pose.joints)[0, 0].round().int().tolist()
+    np.testing.assert_array_equal(
+        shown.reshape(rows, columns, 3), photo[y : y + rows, x : x + columns]
+    )
+    # ... but never more of them than the picture has rows.
+    view, targets = layered.frame(photo, pose, people(1), SIZE, size=160)
+    assert view.image.shape[2:] == (160, 80)
+    torch.testing.assert_close(targets.joints, (people(1).joints + 0.5) * 1.25 - 0.5)
+
+
+def test_a_cut_out_over_a_color_is_the_picture_with_that_color(layered, street, people):
+    ways = {
+        kind: layered(*street, people(1), SIZE, size=150, background=kind).astype(float)
+        for kind in ("none", "#30a0ff", "#000000")
+    }
+    alpha = ways["none"][..., 3:] / 255
+    assert 0 < alpha.mean() < 1
+    for kind, color in (("#30a0ff", (48, 160, 255)), ("#000000", (0, 0, 0))):
+        over = alpha * ways["none"][..., :3] + (1 - alpha) * np.array(color)
+        # Alpha and color are both rounded to a byte, and so is the picture.
+        assert np.abs(over - ways[kind]).max() <= 1.51
+
+
+def test_what_is_behind_the_person_can_be_chosen(layered, street, people):
+    photo, pose = street
+    call = [photo, pose, people(1), SIZE]
+    by_default = layered(*call, size=150)
+    np.testing.assert_array_equal(by_default, layered(*call, size=150, background="source"))
+    assert (by_default != layered(*call, size=150, background="paint")).any()
+    white = np.full((70, 90, 3), 255, np.uint8)
+    np.testing.assert_array_equal(
+        layered(*call, size=150, background=white), layered(*call, size=150, background="#ffffff")
+    )
+    # Of a photo of the model's size the scene is painted.
+    small = [photo[:128, :64], people(1), people(1, seed=2), SIZE]
+    np.testing.assert_array_equal(layered(*small), layered(*small, background="paint"))
+
+
+def test_a_scene_of_the_target_photos_size_is_framed_as_that_is(layered, street, people):
+    photo, pose = street
+    scene = np.zeros((600, 500, 3), np.uint8)
+    scene[:, :250] = 255
+    halves = layered(photo, pose, pose, (600, 500), size=128, background=scene)
+    framing = find_framing(pose, (600, 500), SIZE, OPENPOSE18)
+    expected = framing.frame_photo(scene)
+    painted = layered(photo, pose, pose, (600, 500), size=128, background=expected)
+    np.testing.assert_array_equal(halves, painted)
+
+
+def test_frames_with_layers_are_the_pictures(layered, street, people):
+    poses = people(3)
+    frames = list(layered.animate(*street, poses, SIZE, size=140, background="none", batch_size=2))
+    assert [frame.shape for frame in frames] == [(140, 70, 4)] * 3
+
+
+def test_pasted_into_the_source_photo_nothing_else_changes(layered, street, people):
+    photo, pose = street
+    before = photo.copy()
+    pasted = layered.paste(photo, pose, people(1, seed=4), target_size=SIZE)
+    np.testing.assert_array_equal(photo, before)
+    assert pasted.shape == photo.shape
+    changed = (pasted != photo).any(axis=2)
+    rows, columns = changed.any(axis=1).nonzero()[0], changed.any(axis=0).nonzero()[0]
+    # Both people are near each other: feet on the same row, bones of the same length.
+    framing = find_framing(pose, photo.shape[:2], SIZE, OPENPOSE18)
+    height, width = framing.shown
+    assert rows[0] >= framing.top - 0.25 * height
+    assert rows[-1] <= framing.top + 1.25 * height
+    assert columns[0] >= framing.left - 0.3 * width
+    assert columns[-1] <= framing.left + 1.3 * width
+    assert changed.mean() > 0.1
+
+
+def test_pasted_into_the_pose_photo_the_box_is_that_of_its_person(layered, street, photo, people):
+    other, pose = street
+    pasted = layered.paste(photo, people(1), pose, into=other)
+    assert pasted.shape == other.shape
+    framing = find_framing(pose, other.shape[:2], SIZE, OPENPOSE18)
+    box = framing.widened(0.15).whole_pixels()  # the hat of the one who was there may stick out
+    left, top = round(box.left + 0.5), round(box.top + 0.5)
+    inside = (slice(top, top + box.size[0]), slice(left, left + box.size[1]))
+    assert (pasted[inside] != other[inside]).any()
+    pasted[inside] = other[inside]
+    np.testing.assert_array_equal(pasted, other)
+
+
+@pytest.mark.parametrize("size", [15, (5000, 2500), (100, 500), (500, 100)])
+def test_sizes_that_make_no_sense_are_refused(layered, street, people, size):
+    with pytest.raises(InputError, match="pictures have 16 to 4096 rows"):
+        layered(*street, people(1), SIZE, size=size)
+
+
+def test_without_layers_there_is_no_choice(transfer, photo, people):
+    call = [photo, people(1), people(1, seed=3), SIZE]
+    plain = transfer(*call)
+    for same in ({"size": SIZE}, {"size": 128}, {"background": "paint"}):
+        np.testing.assert_array_equal(transfer(*call, **same), plain)
+    for size in (256, (256, 128), (128, 128)):
+        with pytest.raises(InputError, match=r"paint pictures of 128x64 \(height x width\) only"):
+            transfer(*call, size=size)
+    for background in ("source", "none", "#102030"):
+        with pytest.raises(InputError, match="paint the scene themselves"):
+            transfer(*call, background=background)
+    with pytest.raises(InputError, match="pasting needs some with layers"):
+        transfer.paste(*call[:3])
+
+
+@pytest.mark.parametrize("size", [(128, 64), (256, 96), (256, 256), (100, 90)])
+def test_whole_images_of_any_size_are_painted_at_theirs(layered, people, size):
+    torch.manual_seed(0)
+    view = View(torch.rand(2, 3, *size) * 2 - 1, people(2, size))
+    pictures = paint(layered.generator, view, people(2, size, seed=2))
+    assert pictures.shape == (2, 3, *size)
+    # From a photo twice as large, the same again: it is averaged down first.
+    twice = View(
+        view.image.repeat_interleave(2, 2).repeat_interleave(2, 3),
+        resize_pose(view.pose, size, (2 * size[0], 2 * size[1])),
+    )
+    again = paint(layered.generator, twice, people(2, size, seed=2), size)
+    assert (again.int() - pictures.int()).abs().max() <= 1
+
+
+def test_a_photo_of_other_proportions_is_widened_and_stays_whole(layered, people):
+    view = View(torch.rand(1, 3, 96, 48) * 2 - 1, people(1, (96, 48)))
+    pictures = paint(layered.generator, view, people(1, (96, 96)), (96, 96))
+    assert pictures.shape == (1, 3, 96, 96)
+    wide = torch.zeros(1, 3, 96, 96)
+    wide[..., 24:72] = view.image
+    hole = torch.ones(1, 96, 96, dtype=torch.bool)
+    hole[..., 24:72] = False
+    pose = Pose(view.pose.joints + torch.tensor([24.0, 0.0]), view.pose.visible)
+    direct = paint(layered.generator, View(fill_holes(wide, hole), pose), people(1, (96, 96)))
+    assert pictures.equal(direct)

@@ -131,6 +131,13 @@ def load_generator(
     return generator.eval().to(device), metadata
 
 
+def has_layers(weights: str | Path) -> bool:
+    """Whether weights paint pictures of any size, layer by layer; reads only the file's header."""
+    with safe_open(find_weights_file(weights), framework="pt") as file:
+        config = json.loads((file.metadata() or {}).get("config", "{}"))
+    return config.get("layers") is not None
+
+
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Gives the weights in a file, those of its base among them, and what the header says."""
     try:

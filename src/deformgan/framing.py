@@ -81,6 +81,56 @@ class Framing:
         """Columns of the model's image per column of the photo."""
         return self.scale * self.stretch
 
+    @property
+    def shown(self) -> tuple[float, float]:
+        """Height and width of the part that is shown, in pixels of the photo."""
+        return self.size[0] / self.scale, self.size[1] / self.scale_x
+
+    def at(self, size: tuple[int, int]) -> "Framing":
+        """Return the framing that shows the same part at another size."""
+        height, width = self.shown
+        scale_y, scale_x = size[0] / height, size[1] / width
+        return Framing(self.left, self.top, scale_y, size, stretch=scale_x / scale_y)
+
+    def widened(self, share: float) -> "Framing":
+        """Return the framing that shows more on every side, by a share of each length."""
+        height, width = self.shown
+        size = tuple(round(length * (1 + 2 * share)) for length in self.size)
+        return Framing(
+            self.left - (size[1] / self.size[1] - 1) * width / 2,
+            self.top - (size[0] / self.size[0] - 1) * height / 2,
+            self.scale,
+            (size[0], size[1]),
+            self.stretch,
+        )
+
+    def within(self, photo_size: tuple[int, int]) -> "Framing | None":
+        """Return what a framing of whole pixels shows of the photo itself; None for nothing."""
+        first = [max(0, round(edge + 0.5)) for edge in (self.top, self.left)]
+        last = [
+            min(length, round(edge + 0.5) + shown)
+            for length, edge, shown in zip(
+                photo_size, (self.top, self.left), self.size, strict=True
+            )
+        ]
+        size = (last[0] - first[0], last[1] - first[1])
+        return Framing(first[1] - 0.5, first[0] - 0.5, 1.0, size) if min(size) > 0 else None
+
+    def whole_pixels(self) -> "Framing":
+        """Return the framing nearest to this one that shows pixels of the photo as they are."""
+        height, width = (max(1, round(length)) for length in self.shown)
+        left, top = (round(edge + 0.5) - 0.5 for edge in (self.left, self.top))
+        return Framing(left, top, 1.0, (height, width))
+
+    def inside(self, photo_size: tuple[int, int]) -> bool:
+        """Whether nothing beyond the photo's edges is shown."""
+        return (
+            self.left >= -0.5
+            and self.top >= -0.5
+            and self.top + self.shown[0] <= photo_size[0] - 0.5
+            and self.left + self.shown[1] <= photo_size[1] - 0.5
+        )
+
     def then(self, inner: "Framing") -> "Framing":
         """Gives the framing that takes the photo at once to what `inner` makes of the image."""
         return Framing(
@@ -105,13 +155,23 @@ class Framing:
         # Whole pixels first, with two to spare for the filter, then the exact box.
         first_x, first_y = (int(np.floor(edge)) - 2 for edge in (self.left, self.top))
         last_x, last_y = (int(np.ceil(edge)) + 3 for edge in (self.left + width, self.top + height))
-        columns = np.arange(first_x, last_x).clip(0, photo.shape[1] - 1)
-        rows = np.arange(first_y, last_y).clip(0, photo.shape[0] - 1)
-        cut = Image.fromarray(photo[rows[:, None], columns])
+        rows, above, below = _clip(first_y, last_y, photo.shape[0])
+        columns, before, behind = _clip(first_x, last_x, photo.shape[1])
+        cut = photo[rows, columns]
+        if above or below or before or behind:
+            cut = np.pad(cut, ((above, below), (before, behind), (0, 0)), mode="edge")
+        cut = Image.fromarray(cut)
         x, y = self.left + 0.5 - first_x, self.top + 0.5 - first_y
         box = (x, y, x + width, y + height)
         # Pillow widens the filter when it shrinks, so nothing is aliased.
         return np.array(cut.resize(self.size[::-1], Image.Resampling.BICUBIC, box=box))
+
+
+def _clip(first: int, last: int, length: int) -> tuple[slice, int, int]:
+    """Part a range into what is within an axis and how often its ends are repeated."""
+    low, high = (min(max(place, 0), length - 1) for place in (first, last - 1))
+    start = min(max(0, -first), last - first - 1)
+    return slice(low, high + 1), start, last - first - (high + 1 - low) - start
 
 
 def find_framing(
@@ -130,6 +190,17 @@ def find_framing(
     """
     if is_framed(pose, photo_size, size):
         return Framing(left=-0.5, top=-0.5, scale=1.0, size=size)
+    return frame_person(pose, size, skeleton)
+
+
+def frame_person(pose: Pose, size: tuple[int, int], skeleton: Skeleton) -> Framing:
+    """Show the person as photos of pedestrians do, whatever the photo's size.
+
+    Args:
+        pose: As in `find_framing`, like all that follow.
+        size: Of the image to be shown.
+        skeleton: Of the pose.
+    """
     left, top, right, bottom = _body(pose, skeleton)
     height = (bottom - top) / (LOWEST_JOINT - HIGHEST_JOINT)
     aspect = size[1] / size[0]

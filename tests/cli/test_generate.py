@@ -13,6 +13,7 @@ from deformgan.datasets.bundled_people import FOLDER, bundled_people, bundled_wa
 from deformgan.detectors import load_detector
 from deformgan.framing import read_photo
 from deformgan.models.generator import Generator, GeneratorConfig
+from deformgan.pose import Pose
 from deformgan.pose_formats import Annotations, write_annotations
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
@@ -219,3 +220,127 @@ def test_an_empty_street_is_refused(tmp_path, shared, capsys):
     assert main(["generate", str(street), ROW, "--out", str(out)]) == 2
     assert capsys.readouterr().err == f"deformgan: No person found in {street}.\n"
     assert not out.exists()
+
+
+# With layers.
+
+
+def save_large(folder):
+    """Write the source photo and its pose, three times as large, on grey."""
+    view = bundled_people()[0][0]
+    small = Image.fromarray(view.photo)
+    photo = Image.new("RGB", (500, 600), (90, 120, 100))
+    photo.paste(small.resize((192, 384)), (150, 100))
+    photo.save(folder / "large.png")
+    pose = Pose(view.pose.joints * 3 + torch.tensor([151.0, 101.0]), view.pose.visible)
+    annotations = Annotations(["large.png"], pose, size=(600, 500))
+    write_annotations(folder / "large.json", annotations)
+    return folder / "large.png", f"{folder / 'large.json'}:large.png"
+
+
+@pytest.fixture
+def large(tmp_path_factory):
+    return save_large(tmp_path_factory.mktemp("large"))
+
+
+def generate_large(large, weights, out, *flags, pose=ROW):
+    files = ["generate", str(large[0]), str(pose), "--out", str(out), "--source-pose", large[1]]
+    return main([*files, "--weights", str(weights), *map(str, flags)])
+
+
+@pytest.mark.parametrize(
+    ("flags", "size"), [(["--size", "160"], (80, 160)), (["--size", "150x99"], (99, 150))]
+)
+def test_the_size_is_the_one_asked_for(layered_weights, large, tmp_path, flags, size):
+    report = tmp_path / "report.json"
+    assert generate_large(large, layered_weights, tmp_path / "o.png", *flags, "--json", report) == 0
+    with Image.open(tmp_path / "o.png") as picture:
+        assert picture.size == size
+        assert picture.mode == "RGB"
+    assert json.loads(report.read_text())["size"] == list(size[::-1])
+
+
+def test_by_default_the_size_is_the_persons_in_the_photo(layered_weights, large, tmp_path):
+    assert generate_large(large, layered_weights, tmp_path / "o.png") == 0
+    with Image.open(tmp_path / "o.png") as picture:
+        assert 340 < picture.height < 420
+        assert picture.width == round(picture.height / 2)
+    # ... and a photo of the model's size gives one of that size.
+    assert generate(str(layered_weights), tmp_path / "small.png") == 0
+    with Image.open(tmp_path / "small.png") as picture:
+        assert picture.size == (64, 128)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp"])
+def test_a_cut_out_is_transparent(layered_weights, large, tmp_path, suffix):
+    flags = ["--background", "none", "--size", "140"]
+    assert generate_large(large, layered_weights, tmp_path / f"o{suffix}", *flags) == 0
+    with Image.open(tmp_path / f"o{suffix}") as picture:
+        assert picture.mode == "RGBA"
+        alpha = np.array(picture)[..., 3]
+        assert alpha.min() < alpha.max()
+
+
+def test_pasting_gives_the_whole_pose_photo_or_the_whole_source(layered_weights, large, tmp_path):
+    target = PHOTOS[3][1]
+    for pose, photo in ((target, target), (ROW, large[0])):
+        out = tmp_path / "pasted.png"
+        assert generate_large(large, layered_weights, out, "--paste", pose=pose) == 0
+        pasted, whole = (np.array(Image.open(path).convert("RGB")) for path in (out, photo))
+        assert pasted.shape == whole.shape
+        assert (pasted != whole).any()
+    # Far from the person, the photo is as it was.
+    np.testing.assert_array_equal(pasted[:, :60], whole[:, :60])
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--size", "big"], "--size is big"),
+        (["--size", "12x"], "--size is 12x"),
+        (["--size", "-5"], "--size"),
+        (["--size", "0"], "16 to 4096 rows"),
+        (["--size", "512x20"], "4 times"),
+        (["--background", "blue"], "paint, source, none"),
+        (["--background", "#12"], "#rrggbb"),
+        (["--background", "gone.png"], "gone.png does not exist"),
+        (["--background", "none", "--out", "o.jpg"], ".png or .webp"),
+        (["--paste", "--size", "300"], "leave --size 300 out"),
+        (["--paste", "--background", "none"], "leave --background none out"),
+        (["--weights", "synthetic", "--size", "256"], "128x64 (height x width) only"),
+        (["--weights", "synthetic", "--background", "source"], "paint the scene themselves"),
+        (["--weights", "synthetic", "--paste"], "with layers"),
+    ],
+)
+def test_a_wrong_size_or_background_gives_one_line_and_exit_code_2(
+    layered_weights, large, tmp_path, capsys, monkeypatch, flags, said
+):
+    monkeypatch.chdir(tmp_path)
+    assert generate_large(large, layered_weights, "out.png", *flags) == 2
+    complaint = [line for line in capsys.readouterr().err.splitlines() if "deformgan:" in line]
+    assert len(complaint) == 1
+    assert said in complaint[0]
+    assert not list(tmp_path.iterdir())
+
+
+def test_animations_have_the_size_and_the_background_asked_for(layered_weights, large, tmp_path):
+    words = ["animate", str(large[0]), str(WALK), "--source-pose", large[1], "--size", "140"]
+    words += ["--weights", str(layered_weights), "--background", "none"]
+    assert main([*words, "--out", str(tmp_path / "walk.webp")]) == 0
+    with Image.open(tmp_path / "walk.webp") as moving:
+        assert moving.size == (70, 140)
+        assert moving.mode == "RGBA"
+        assert len(list(ImageSequence.Iterator(moving))) == len(bundled_walk())
+    assert main([*words, "--out", str(tmp_path / "walk.gif")]) == 2
+    assert not (tmp_path / "walk.gif").exists()
+
+
+def test_demo_has_the_size_asked_for(layered_weights, tmp_path):
+    out = tmp_path / "demo"
+    words = ["demo", "--out", str(out), "--weights", str(layered_weights)]
+    assert main([*words, "--size", "160"]) == 0
+    assert Image.open(out / "result_00.png").size == (80, 160)
+    pair = [str(out / "source_00.png"), str(out / "target_00.png")]
+    same = ["generate", *pair, "--out", str(tmp_path / "same.png"), "--size", "160"]
+    assert main([*same, "--weights", str(layered_weights)]) == 0
+    assert (tmp_path / "same.png").read_bytes() == (out / "result_00.png").read_bytes()

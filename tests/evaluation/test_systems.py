@@ -69,6 +69,26 @@ def test_a_report_can_tell_the_weights_apart(weights, tmp_path):
     assert Weights.load(str(weights)).describe()["sha256"] != described["sha256"]
 
 
+@pytest.mark.parametrize("size", [(128, 64), (256, 96), (96, 80)])
+def test_weights_with_layers_paint_the_size_of_the_target(layered_weights, pair_set, size):
+    folder = pair_set(3, size=size)
+    # One photo is larger than all others: as a source it comes to the target's size.
+    large = folder / "images" / "person.1.png"
+    with Image.open(large) as image:
+        image.resize((2 * size[1], 2 * size[0])).save(large)
+    photos = PairPhotos.open(folder / "images", folder / "poses.csv", folder / "pairs.csv")
+    system = Weights.load(str(layered_weights))
+    rows = [row for row in range(3) if photos.sizes[row] == size]
+    found = system.pictures(photos, rows)
+    assert sorted(found.by_row) == rows
+    for picture in found.by_row.values():
+        assert picture.shape == (3, *size)
+    source = View(to_float(photos.sources([2])), photos.source_poses([2]))
+    with torch.inference_mode():
+        painted = to_bytes(system.generator(source, photos.target_poses([2])))[0]
+    assert (found.by_row[2].int() - painted.int()).abs().max() <= 1
+
+
 def test_photos_of_another_size_are_refused_with_both_sizes(weights, pair_set):
     folder = pair_set(3, size=(96, 80))
     photos = PairPhotos.open(folder / "images", folder / "poses.csv", folder / "pairs.csv")

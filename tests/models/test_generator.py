@@ -430,3 +430,25 @@ def test_the_smallest_image_whose_bottleneck_is_one_pixel_runs(people):
         picture = generator(View(torch.rand(2, 3, side, side) * 2 - 1, poses[0]), poses[1])
         assert picture.shape == (2, 3, side, side)
         assert picture.isfinite().all()
+
+
+def test_layers_over_the_painted_scene_are_the_picture(layered_weights, people):
+    generator, _ = load_generator(layered_weights)
+    source = View(torch.rand(2, 3, 160, 80) * 2 - 1, people(2, (160, 80)))
+    with torch.no_grad():
+        layers = generator.layers(source, people(2, (160, 80), seed=1), (90, 45))
+    assert layers.over(layers.scene).equal(layers.picture)
+    by_hand = layers.visible * layers.copy + (1 - layers.visible) * layers.paint
+    assert layers.person.equal(by_hand)
+    white = torch.ones(1, 3, 90, 45)
+    expected = layers.matte * by_hand + 1 - layers.matte
+    torch.testing.assert_close(layers.over(white), expected)
+
+
+def test_the_matte_of_a_photo_is_the_one_of_its_fields(layered_weights, people):
+    generator, _ = load_generator(layered_weights)
+    source = View(torch.rand(1, 3, 160, 80) * 2 - 1, people(1, (160, 80)))
+    with torch.no_grad():
+        layers = generator.layers(source, people(1, (160, 80), seed=1))
+        matte = generator.source_matte(source)
+    torch.testing.assert_close(matte, torch.sigmoid(layers.fields.source_matte))

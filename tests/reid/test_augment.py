@@ -19,7 +19,8 @@ from deformgan.datasets.bundled_people import FOLDER
 from deformgan.datasets.market1501 import Market1501
 from deformgan.errors import InputError
 from deformgan.models.generator import Generator, GeneratorConfig
-from deformgan.pose_formats import read_annotation_csv
+from deformgan.pose import Pose
+from deformgan.pose_formats import Annotations, read_annotation_csv, write_annotations
 from deformgan.predict import PoseTransfer
 from deformgan.reid.augment import augment
 from deformgan.reid.gate import QualityGate
@@ -164,6 +165,27 @@ def test_a_picture_is_what_the_generator_paints_as_a_jpeg(
         found = encoded[(tmp_path / "out" / "bounding_box_train" / photo.name).read_bytes()]
         # The nearest level, but for what single precision may move it: 1e-4 of the range.
         torch.testing.assert_close(found.float(), levels, rtol=0, atol=0.5 + 0.0255)
+
+
+def test_with_layers_pictures_have_the_size_of_the_data_sets_photos(
+    layered_weights, market, tmp_path
+):
+    large = tmp_path / "large"
+    (large / "bounding_box_train").mkdir(parents=True)
+    originals = Market1501(market)
+    for name in originals.names:
+        with Image.open(market / "bounding_box_train" / name) as photo:
+            photo.resize((96, 256)).save(large / "bounding_box_train" / name)
+    joints = (originals.poses.joints + 0.5) * torch.tensor([1.5, 2.0]) - 0.5
+    annotations = Annotations(originals.names, Pose(joints, originals.poses.visible))
+    write_annotations(large / "annotation.csv", annotations)
+    for data, size in ((market, (64, 128)), (large, (96, 256))):
+        out = tmp_path / f"out{size[0]}"
+        augment(data, out, weights=layered_weights, gate=None, shard_size=8)
+        photos = read_manifest(out / MANIFEST)
+        assert photos
+        for photo in photos:
+            assert Image.open(out / "bounding_box_train" / photo.name).size == size
 
 
 def test_a_generator_of_noise_adds_nothing_and_the_report_says_why(run, market, tmp_path):

@@ -17,7 +17,8 @@ def animate(
     person: int = 0,
     source_pose: str | None = None,
     skeleton: str | None = None,
-    background: Path | None = None,
+    size: str | None = None,
+    background: str | None = None,
     noise: bool = False,
     seed: int = 0,
     device: str = "cpu",
@@ -35,8 +36,7 @@ def animate(
         out: The animation to write, .gif, .webp or .mp4 (needs the extra `video`); its folder must
             exist.
         fps: Frames per second.
-        weights: Name of bundled weights or a .safetensors file; by default pedestrian, and
-            pedestrian-background where a background is given.
+        weights: Name of bundled weights or a .safetensors file; by default pedestrian.
         detector: What finds people and their poses in photos: pose18, which comes with the package,
             or another one, mostly as NAME:PATH (movenet, blazepose, simcc, vitpose,
             keypoint_rcnn).
@@ -45,8 +45,15 @@ def animate(
         source_pose: Pose of the source person, as a pose file or FILE:NAME; otherwise it is
             detected.
         skeleton: Skeleton of the poses, a name or a JSON file; by default that of the weights.
-        background: Photo of the scene to put the person in. One of the pose photo's size is framed
-            as that is; of any other the middle is shown.
+        size: Size of the frames, HEIGHTxWIDTH in pixels, or the height alone; by default that of
+            the person's surroundings in the source photo, up to 1,024 rows. Weights without layers
+            paint the model's size only.
+        background: What is behind the person: paint, the scene as the weights paint it; source, the
+            source photo's own scene with its person taken out; none, nothing: a cut-out with
+            transparency (.webp); a color as #rrggbb; or a photo. A photo of the pose
+            photo's size is framed as that is; of any other the middle is shown. By default paint
+            for a source photo of the model's size, and source for any other. Weights without layers
+            know paint alone; for a photo they are by default pedestrian-background.
         noise: Leave the generator's dropout on.
         seed: What the noise, the same in all frames, is drawn from.
         device: Where to compute: cpu, cuda or cuda:N.
@@ -56,19 +63,19 @@ def animate(
 
     from deformgan.cli.frames import follow, read_frames, steady
     from deformgan.cli.inputs import (
-        BACKGROUND_WEIGHTS,
-        WEIGHTS,
         check_device,
         check_skeleton,
+        choose_weights,
+        read_size,
         read_source,
     )
     from deformgan.cli.outputs import output_file, write_json
-    from deformgan.cli.pictures import check_suffix, write_animation
+    from deformgan.cli.pictures import check_alpha, check_suffix, write_animation
     from deformgan.cli.progress import progress
     from deformgan.cli.video import video_library
     from deformgan.detectors import check_detector
     from deformgan.errors import InputError
-    from deformgan.framing import is_framed, read_photo
+    from deformgan.framing import is_framed
     from deformgan.predict import PoseTransfer
 
     started = time.perf_counter()
@@ -79,10 +86,12 @@ def animate(
         output_file(json)
     if not 0 < fps <= 50:
         raise InputError(f"--fps is {fps:g}; it must be above 0 and at most 50.")
+    if background == "none":
+        check_alpha(out, MOVING_SUFFIXES)
+    asked = read_size(size)
     check_detector(detector)
-    weights = weights or (WEIGHTS if background is None else BACKGROUND_WEIGHTS)
+    weights = choose_weights(weights, background)
     transfer = PoseTransfer.load(weights, check_device(device))
-    scene = None if background is None else read_photo(background)
     joints = check_skeleton(skeleton, transfer.generator.skeleton)
     photo, source_joints = read_source(source, source_pose, detector, person, joints)
     seen = read_frames(frames, detector, joints)
@@ -93,7 +102,13 @@ def animate(
     if not is_framed(poses, seen.size, transfer.size):
         poses = follow(poses, joints)
     painted = transfer.animate(
-        photo, source_joints, poses, seen.size, seed if noise else None, background=scene
+        photo,
+        source_joints,
+        poses,
+        seen.size,
+        seed if noise else None,
+        background=background,
+        size=asked,
     )
     pictures = list(progress(painted, "frames", len(poses)))
     write_animation(out, pictures, fps)
@@ -105,9 +120,9 @@ def animate(
             "frames": str(frames),
             "out": str(out),
             "weights": weights,
-            "background": None if background is None else str(background),
+            "background": background,
             "noise_seed": seed if noise else None,
-            "size": list(transfer.size),
+            "size": list(pictures[0].shape[:2]),
             "num_frames": len(pictures),
             "num_dropped": dropped,
             "seconds": seconds,

@@ -11,6 +11,7 @@ def demo(
     out: Path = Path("demo"),
     weights: str = "pedestrian",
     detector: str = "pose18",
+    size: str | None = None,
     device: str = "cpu",
     json: Path | None = None,
 ) -> None:
@@ -25,13 +26,14 @@ def demo(
         out: Folder for the pictures; created.
         weights: Name of bundled weights or a .safetensors file.
         detector: What finds people and their poses; see `generate`.
+        size: Size of the results, as in `generate`.
         device: Where to compute: cpu, cuda or cuda:N.
         json: Where to write what was done as JSON.
     """
     import time
     from itertools import chain
 
-    from deformgan.cli.inputs import check_device, detect
+    from deformgan.cli.inputs import check_device, detect, read_size
     from deformgan.cli.outputs import output_dir, output_file, write_json
     from deformgan.cli.pictures import write_animation, write_picture
     from deformgan.cli.progress import progress
@@ -43,6 +45,7 @@ def demo(
     started = time.perf_counter()
     if json is not None:
         output_file(json)
+    asked = read_size(size)
     output_dir(out)
     transfer = PoseTransfer.load(weights, check_device(device))
     finder = load_detector(detector)
@@ -60,7 +63,7 @@ def demo(
     examples = []
     for number, (source, target) in enumerate(progress(wanted, "pictures")):
         photo, wished = (people[person][view].photo for person, view in (source, target))
-        result = transfer(photo, poses[source], poses[target], wished.shape[:2])
+        result = transfer(photo, poses[source], poses[target], wished.shape[:2], size=asked)
         examples.append(Example(photo, wished, poses[target], result))
         write_picture(out / f"source_{number:02d}.png", photo)
         write_picture(out / f"target_{number:02d}.png", wished)
@@ -69,7 +72,11 @@ def demo(
 
     walk = bundled_walk()
     moving = [
-        list(transfer.animate(people[walker][0].photo, poses[walker, 0], walk, transfer.size))
+        list(
+            transfer.animate(
+                people[walker][0].photo, poses[walker, 0], walk, transfer.size, size=asked
+            )
+        )
         for walker in progress(range(0, len(people), WALKERS_STEP), "walkers")
     ]
     write_animation(out / "walk.gif", draw_walk(walk, transfer.size, moving), fps=12.0)

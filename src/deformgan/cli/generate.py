@@ -17,7 +17,9 @@ def generate(
     pose_person: int = 0,
     source_pose: str | None = None,
     skeleton: str | None = None,
-    background: Path | None = None,
+    size: str | None = None,
+    background: str | None = None,
+    paste: bool = False,
     noise: bool = False,
     seed: int = 0,
     device: str = "cpu",
@@ -25,17 +27,16 @@ def generate(
 ) -> None:
     """Gives the photo of a person in another pose.
 
-    The result shows the source person at the model's resolution in the framing of the pose photo.
-    A photo of exactly the model's size is taken as it is; in any other the person is found and
-    framed first.
+    The result shows the source person in the framing of the pose photo, at the size that is asked
+    for, by default the person's own in the source photo. A photo of exactly the model's size is
+    taken as it is; in any other the person is found and framed first.
 
     Args:
         source: Photo of the person, of any size.
         pose: The pose to take: a photo of any size, a pose file with one pose (annotation CSV, our
             JSON, OpenPose or COCO JSON), or FILE:NAME for one of several in it.
         out: The picture to write; its folder must exist.
-        weights: Name of bundled weights or a .safetensors file; by default pedestrian, and
-            pedestrian-background where a background is given.
+        weights: Name of bundled weights or a .safetensors file; by default pedestrian.
         detector: What finds people and their poses in photos: pose18, which comes with the package,
             or another one, mostly as NAME:PATH (movenet, blazepose, simcc, vitpose,
             keypoint_rcnn).
@@ -44,8 +45,18 @@ def generate(
         source_pose: Pose of the source person, as a pose file or FILE:NAME; otherwise it is
             detected.
         skeleton: Skeleton of the poses, a name or a JSON file; by default that of the weights.
-        background: Photo of the scene to put the person in. One of the pose photo's size is framed
-            as that is; of any other the middle is shown.
+        size: Size of the picture, HEIGHTxWIDTH in pixels, or the height alone; by default that of
+            the person's surroundings in the source photo, up to 1,024 rows. Weights without layers
+            paint the model's size only.
+        background: What is behind the person: paint, the scene as the weights paint it; source, the
+            source photo's own scene with its person taken out; none, nothing: a cut-out with
+            transparency (.png, .webp); a color as #rrggbb; or a photo. A photo of the pose
+            photo's size is framed as that is; of any other the middle is shown. By default paint
+            for a source photo of the model's size, and source for any other. Weights without layers
+            know paint alone; for a photo they are by default pedestrian-background.
+        paste: Put the person into the whole photo: into the pose photo, in the place of the person
+            there, or, where POSE is a file of poses, into the source photo, where they stood. The
+            result has that photo's size.
         noise: Leave the generator's dropout on.
         seed: What the noise is drawn from.
         device: Where to compute: cpu, cuda or cuda:N.
@@ -54,34 +65,43 @@ def generate(
     import time
 
     from deformgan.cli.inputs import (
-        BACKGROUND_WEIGHTS,
-        WEIGHTS,
         check_device,
         check_skeleton,
+        choose_weights,
         describe_pose,
+        read_size,
         read_source,
         read_target,
     )
     from deformgan.cli.outputs import output_file, write_json
-    from deformgan.cli.pictures import check_suffix, write_picture
+    from deformgan.cli.pictures import check_alpha, check_suffix, write_picture
     from deformgan.detectors import check_detector
-    from deformgan.framing import read_photo
+    from deformgan.errors import InputError
     from deformgan.predict import PoseTransfer
 
     started = time.perf_counter()
     check_suffix(output_file(out), PICTURE_SUFFIXES)
     if json is not None:
         output_file(json)
+    if background == "none":
+        check_alpha(out, PICTURE_SUFFIXES)
+    for flag, given in (("--size", size), ("--background", background)):
+        if paste and given is not None:
+            raise InputError(
+                f"--paste keeps the photo's own size and scene: leave {flag} {given} out."
+            )
+    asked = read_size(size)
     check_detector(detector)
-    weights = weights or (WEIGHTS if background is None else BACKGROUND_WEIGHTS)
+    weights = choose_weights(weights, background)
     transfer = PoseTransfer.load(weights, check_device(device))
-    scene = None if background is None else read_photo(background)
     joints = check_skeleton(skeleton, transfer.generator.skeleton)
     photo, source_joints = read_source(source, source_pose, detector, person, joints)
     target = read_target(pose, detector, pose_person, joints)
-    picture = transfer(
-        photo, source_joints, target.pose, target.size, seed if noise else None, scene
-    )
+    poses, noise_seed = (source_joints, target.pose), seed if noise else None
+    if paste:
+        picture = transfer.paste(photo, *poses, target.photo, noise_seed, target.size)
+    else:
+        picture = transfer(photo, *poses, target.size, noise_seed, background, asked)
     write_picture(out, picture)
     seconds = time.perf_counter() - started
     print(f"{out} ({picture.shape[1]}x{picture.shape[0]}, {seconds:.1f} s)")
@@ -91,9 +111,10 @@ def generate(
             "pose": pose,
             "out": str(out),
             "weights": weights,
-            "background": None if background is None else str(background),
+            "background": background,
+            "paste": paste,
             "noise_seed": seed if noise else None,
-            "size": list(transfer.size),
+            "size": list(picture.shape[:2]),
             "source_joints": describe_pose(source_joints, joints),
             "target_joints": describe_pose(target.pose, joints),
             "seconds": seconds,

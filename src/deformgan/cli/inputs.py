@@ -11,11 +11,13 @@ import numpy as np
 import torch
 from jaxtyping import UInt8
 
+from deformgan.checkpoint import has_layers
 from deformgan.detectors import PeopleDetector, PoseDetector, find_people, load_detector
 from deformgan.errors import InputError
 from deformgan.framing import PHOTO_SUFFIXES, read_photo
 from deformgan.pose import Pose, Skeleton
 from deformgan.pose_formats import read_pose, read_single
+from deformgan.scene import read_background
 from deformgan.skeletons import find_skeleton
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
@@ -29,10 +31,12 @@ class Posed:
     Attributes:
         pose: One pose, or the frames of an animation.
         size: Height and width of the photos; None where a pose file does not tell.
+        photo: The photo of one pose; None where it came from a file.
     """
 
     pose: Pose
     size: tuple[int, int] | None
+    photo: UInt8[np.ndarray, "height width 3"] | None = None
 
 
 def check_device(device: str) -> str:
@@ -44,6 +48,32 @@ def check_device(device: str) -> str:
             f"The device {device!r} is not available here; give cpu, or cuda where there is a GPU."
         ) from None
     return device
+
+
+def choose_weights(weights: str | None, background: str | None) -> str:
+    """Return the weights to use where none are given.
+
+    Args:
+        weights: What `--weights` names, if it is given.
+        background: What `--background` names; weights without layers need some of their own for a
+            photo.
+    """
+    if weights is not None:
+        return weights
+    photo = isinstance(read_background(background), np.ndarray)
+    return BACKGROUND_WEIGHTS if photo and not has_layers(WEIGHTS) else WEIGHTS
+
+
+def read_size(size: str | None) -> tuple[int, int] | int | None:
+    """Read what `--size` asks for: height and width, or the height alone."""
+    if size is None:
+        return None
+    height, cross, width = size.lower().partition("x")
+    if not (height.isdecimal() and (width.isdecimal() if cross else True)):
+        raise InputError(
+            f"--size is {size}; it must be HEIGHTxWIDTH, such as 512x256, or the height alone."
+        )
+    return (int(height), int(width)) if cross else int(height)
 
 
 @cache
@@ -123,7 +153,7 @@ def read_target(
         return Posed(annotation.pose, annotation.size)
     photo = read_photo(path)
     check_detectable(skeleton, path, "a pose file")
-    return Posed(detect(photo, path, open_detector(detector), person), photo.shape[:2])
+    return Posed(detect(photo, path, open_detector(detector), person), photo.shape[:2], photo)
 
 
 def detect(

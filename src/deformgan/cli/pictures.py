@@ -15,7 +15,9 @@ from deformgan.cli.outputs import written_beside
 from deformgan.cli.video import write_video
 from deformgan.errors import InputError
 
-Picture = UInt8[np.ndarray, "height width 3"]
+Picture = UInt8[np.ndarray, "_ _ channels"]  # RGB or RGBA
+
+WITH_ALPHA = (".png", ".webp")
 
 JPEG_QUALITY = 95
 WEBP_QUALITY = 90
@@ -26,6 +28,16 @@ def check_suffix(path: Path, allowed: Sequence[str]) -> Path:
     if path.suffix.lower() not in allowed:
         raise InputError(f"Cannot write {path}: its name must end in {', '.join(allowed)}.")
     return path
+
+
+def check_alpha(path: Path, allowed: Sequence[str]) -> None:
+    """Check, before any work is done, that a file can hold transparency."""
+    able = [suffix for suffix in WITH_ALPHA if suffix in allowed]
+    if path.suffix.lower() not in able:
+        raise InputError(
+            f"--background none is transparent, which {path} cannot hold: its name must end in "
+            f"{' or '.join(able)}."
+        )
 
 
 def write_picture(path: Path, picture: Picture) -> None:

@@ -52,7 +52,8 @@ def draw_sheet(examples: Sequence[Example], num_people: int) -> UInt8[np.ndarray
     for group in by_person:
         cells, words = [_enlarge(group[0].source)], ["photo"]
         for example in group:
-            cells += [draw_pose(example.target, example.pose), _enlarge(example.result)]
+            result = _enlarge(example.result, as_large_as=example.target)
+            cells += [draw_pose(example.target, example.pose), result]
             words += ["pose", "result"]
         strips.append(_row(cells))
         headers.append(words)
@@ -90,7 +91,7 @@ def draw_walk(
     blank = np.zeros((*size, 3), np.uint8)
     frames = []
     for frame in range(len(poses)):
-        people = [_enlarge(walker[frame], WALK_ZOOM) for walker in walkers]
+        people = [_enlarge(walker[frame], WALK_ZOOM, blank) for walker in walkers]
         frames.append(np.array(_row([draw_pose(blank, poses[[frame]], WALK_ZOOM), *people])))
     return frames
 
@@ -112,9 +113,12 @@ def draw_pose(photo: Picture, pose: Pose, zoom: int = ZOOM) -> Image.Image:
     return faded
 
 
-def _enlarge(picture: Picture, zoom: int = ZOOM) -> Image.Image:
+def _enlarge(picture: Picture, zoom: int = ZOOM, as_large_as: Picture | None = None) -> Image.Image:
+    """Enlarge a picture, to the height that another one is enlarged to."""
     image = Image.fromarray(picture)
-    return image.resize((image.width * zoom, image.height * zoom), Image.Resampling.BICUBIC)
+    rows = zoom * (picture if as_large_as is None else as_large_as).shape[0]
+    columns = round(image.width * rows / image.height)
+    return image.resize((columns, rows), Image.Resampling.BICUBIC)
 
 
 def _row(cells: Sequence[Image.Image]) -> Image.Image:

@@ -78,7 +78,7 @@ def person_hole(
     wide = torch.zeros_like(region)
     for radius in reach.unique().tolist():  # discs of few different sizes
         alike = reach == radius
-        wide[alike] = _widen(region[alike], radius)
+        wide[alike] = widen(region[alike], radius)
     return wide & pose.usable(skeleton)[:, None, None]
 
 
@@ -99,8 +99,11 @@ def _below(pose: Pose, skeleton: Skeleton, columns: Tensor, rows: Tensor) -> Ten
     return across[:, None, :] & down[:, :, None] & ~whole[:, None, None]
 
 
-def _widen(region: Tensor, radius: int) -> Tensor:
-    steps = torch.arange(-radius, radius + 1)
+def widen(
+    region: Bool[Tensor, "batch height width"], radius: int
+) -> Bool[Tensor, "batch height width"]:
+    """Add all that is no farther away than a radius in pixels."""
+    steps = torch.arange(-radius, radius + 1, device=region.device)
     disc = (steps[:, None].square() + steps.square() <= radius**2).float()[None, None]
     return F.conv2d(region[:, None].float(), disc, padding=radius)[:, 0] > 0.5
 

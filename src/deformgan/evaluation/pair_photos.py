@@ -76,6 +76,13 @@ class PairPhotos:
         size = lru_cache(maxsize=None)(photo_size)
         return [size(self.folder / target) for _, target in self.pairs]
 
+    def of_one_source_size(self, rows: Sequence[int]) -> list[list[int]]:
+        """Part rows into those whose source photos are of one size, in the order of the first."""
+        parts: dict[tuple[int, int], list[int]] = {}
+        for row in rows:
+            parts.setdefault(photo_size(self.folder / self.pairs[row][0]), []).append(row)
+        return list(parts.values())
+
     def poses_sum(self) -> str:
         """Gives the SHA-256 of the poses of all pairs, in their order."""
         digest = hashlib.sha256()

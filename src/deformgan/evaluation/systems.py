@@ -6,17 +6,17 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-import torch
 from jaxtyping import UInt8
 from PIL import Image
 from torch import Tensor
 
 from deformgan.checkpoint import load_generator, weights_sum
-from deformgan.datasets.batches import to_bytes, to_float
+from deformgan.datasets.batches import to_float
 from deformgan.errors import InputError
 from deformgan.evaluation.pair_photos import PairPhotos
 from deformgan.models.generator import Generator
 from deformgan.pair import View
+from deformgan.predict import paint
 
 
 @dataclass
@@ -104,22 +104,22 @@ class Weights:
         """See `System`."""
         return str(self.described["sha256"])
 
-    @torch.inference_mode()
     def pictures(self, photos: PairPhotos, rows: Sequence[int]) -> Pictures:
-        """See `System`; a photo of another size than the generator's is an error."""
+        """See `System`; without layers a photo of another size than the generator's is an error."""
+        layered = self.generator.config.layers is not None
         for row in rows:
-            if photos.sizes[row] != self.size:
+            if not layered and photos.sizes[row] != self.size:
                 found, wanted = (f"{h}x{w}" for h, w in (photos.sizes[row], self.size))
                 raise InputError(
                     f"{photos.folder / photos.pairs[row][1]} is {found} pixels (height x width); "
                     f"these weights paint {wanted}, and the photos must be of that size."
                 )
-        device = next(self.generator.parameters()).device
-        source = View(
-            to_float(photos.sources(rows)).to(device), photos.source_poses(rows).to(device)
-        )
-        painted = to_bytes(self.generator(source, photos.target_poses(rows).to(device)).cpu())
-        found = Pictures(dict(zip(rows, painted, strict=True)))
+        found = Pictures()
+        size = photos.sizes[rows[0]]
+        for some in photos.of_one_source_size(rows) if layered else [rows]:
+            source = View(to_float(photos.sources(some)), photos.source_poses(some))
+            painted = paint(self.generator, source, photos.target_poses(some), size)
+            found.by_row.update(zip(some, painted, strict=True))
         if self.save is not None:
             for row, picture in found.by_row.items():
                 save_picture(picture, self.save / picture_name(*photos.pairs[row]))

@@ -20,6 +20,7 @@ from deformgan.models.layers import (
     Hold,
     Layers,
     LayersConfig,
+    mix,
     own_places,
     resize,
     resize_field,
@@ -399,6 +400,24 @@ class Generator(nn.Module):
         near = part_distances(pose, self.skeleton, size) / unit
         return near.clamp(max=1)
 
+    def source_matte(self, source: View) -> Float[Tensor, "batch 1 height width"] | None:
+        """Find the person of a photo.
+
+        Args:
+            source: A photo of any size, and its pose.
+
+        Returns:
+            How much of every pixel is person, in [0, 1], at the size at which the network looks at
+            the photo; None of a generator whose field is not corrected, which looks at none.
+        """
+        config = self.config
+        if config.layers is None or not config.layers.correction:
+            return None
+        small, pose, _ = self.at_network_size(source, source.pose)
+        size = (small.shape[2], small.shape[3])
+        maps = render_heatmaps(pose, size, config.heatmap_sigma, config.heatmap_kind)
+        return torch.sigmoid(self.look_at(small, maps, pose)[1])
+
     def fields(
         self,
         image: Float[Tensor, "batch 3 height width"],
@@ -538,8 +557,7 @@ class Generator(nn.Module):
         # Held, what decides is taught by its truth alone, which looks at these two planes.
         held = hold == "all"
         share, inside = (plane.detach() if held else plane for plane in (visible, matte))
-        person = share * copy + (1 - share) * paint
-        picture = inside * person + (1 - inside) * scene
+        picture = mix(inside, mix(share, copy, paint), scene)
         return Layers(picture, copy, paint, scene, visible, matte, fields)
 
     def _blend(self, image: Tensor, guide: Guide, features: Tensor) -> Tensor:

@@ -96,6 +96,21 @@ class Layers:
     matte: Float[Tensor, "batch 1 rows columns"]
     fields: Fields
 
+    @property
+    def person(self) -> Float[Tensor, "batch 3 rows columns"]:
+        """The person alone, in colours that mean nothing where the matte is 0."""
+        return mix(self.visible, self.copy, self.paint)
+
+    def over(
+        self, scene: Float[Tensor, "_ 3 rows columns"]
+    ) -> Float[Tensor, "batch 3 rows columns"]:
+        """Put the person in front of another scene.
+
+        Args:
+            scene: RGB in [-1, 1], one for all or one for each.
+        """
+        return mix(self.matte, self.person, scene)
+
 
 class Detail(nn.Module):
     """Paints at twice the network's resolution, beginning with the picture that it is given.
@@ -142,6 +157,11 @@ class Detail(nn.Module):
         fine = F.pixel_shuffle(self.shuffle(features), 2)
         fine = F.relu(self.look(torch.cat([fine, copy, weights], dim=1)))
         return list(self.leave(fine).split(self.PLANES, dim=1))
+
+
+def mix(share: Tensor, one: Tensor, other: Tensor) -> Tensor:
+    """Blend two images: `share * one + (1 - share) * other`."""
+    return share * one + (1 - share) * other
 
 
 def sample_at(

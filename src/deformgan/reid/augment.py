@@ -81,8 +81,8 @@ def augment(
         gate: What a generated photo must score; None lets everything pass.
         detector: Looks for the asked joints; see `load_detector`.
         annotations: Table of joints, where it is not in the data set's folder.
-        poses: Table of the poses to ask for, in pixels of the generator's images, nobody's to test
-            on; by default those of the people to train on.
+        poses: Table of the poses to ask for, in pixels of the generator's images (with layers, of
+            the data set's), nobody's to test on; by default those of the people to train on.
         device: Where the networks run.
         shard_size: Sources per shard, the unit that is done or to be done.
         batch_size: Photos painted at once; by default `CPU_BATCH` or `GPU_BATCH`.
@@ -100,9 +100,9 @@ def augment(
     if policy not in POLICIES:
         raise InputError(f"Unknown policy {policy!r}; choose one of {', '.join(POLICIES)}.")
     transfer = PoseTransfer.load(weights, device, background=False)
-    photos = open_dataset(
-        data, split="train", annotations=annotations, size=transfer.size, fit="person"
-    )
+    # With layers the photos keep their own size, and what is painted has it too.
+    size = None if transfer.layered else transfer.size
+    photos = open_dataset(data, split="train", annotations=annotations, size=size, fit="person")
     if not photos.usable.any():
         raise InputError(f"No photo of {data} has a pose with both shoulders and both hips.")
     pool = photos if poses is None else add_poses(photos, poses)

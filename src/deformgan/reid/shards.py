@@ -11,12 +11,13 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor
 
-from deformgan.datasets.batches import to_bytes, to_float
+from deformgan.datasets.batches import to_float
 from deformgan.datasets.image_cache import load_images
 from deformgan.datasets.photo_set import PhotoSet
 from deformgan.models.generator import Generator
 from deformgan.pair import View
 from deformgan.pose import Pose
+from deformgan.predict import paint
 from deformgan.reid.augment_report import Tally
 from deformgan.reid.gate import GateScores, QualityGate
 from deformgan.reid.labels import Labels
@@ -75,7 +76,7 @@ class Shards:
 
     Args:
         settings: How.
-        photos: People to train on, at the generator's size.
+        photos: People to train on; without layers at the generator's size.
         pool: The photos whose poses are asked for: `photos`, or these and others behind them.
         policy: Chooses rows of the pool.
         generator: In evaluation mode, on its device.
@@ -169,13 +170,10 @@ class Shards:
         random = torch.Generator().manual_seed(int(state[0] >> np.uint64(1)))
         return self.policy.candidates(row, self.settings.per_image, random).tolist()
 
-    @torch.inference_mode()
     def _paint(
         self, images: UInt8[Tensor, "batch 3 height width"], rows: list[int], asked: Pose
     ) -> UInt8[Tensor, "batch 3 height width"]:
-        device = next(self.generator.parameters()).device
-        source = View(to_float(images).to(device), self.photos.poses[rows].to(device))
-        return to_bytes(self.generator(source, asked.to(device))).cpu()
+        return paint(self.generator, View(to_float(images), self.photos.poses[rows]), asked)
 
     def _score(
         self,

@@ -54,8 +54,8 @@ def augment(
         no_gate: Keep every photo, whatever it looks like.
         detector: Looks for joints: pose18 (bundled), or NAME:PATH as in deformgan pose.
         annotations: Table of joints, where it is not in the data set's folder.
-        poses: Table of other poses to ask for, in pixels of the generator's images; nobody's to
-            test on.
+        poses: Table of other poses to ask for, in pixels of the generator's images (of weights with
+            layers: of the data set's); nobody's to test on.
         device: Where networks run, such as cpu or cuda.
         shard_size: Originals per shard, the unit in which the work is divided and resumed.
         batch_size: Photos painted at once; by default 8 on a CPU, 256 on a GPU.
