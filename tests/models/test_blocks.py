@@ -184,3 +184,10 @@ def test_halving_keeps_double_precision(columns):
     conv = nn.Conv2d(3, 4, 4, stride=2, padding=1).double()
     features = torch.randn(1, 3, 6, columns, dtype=torch.float64)
     assert torch.equal(halve(conv, features), conv(features))
+
+
+def test_narrow_maps_are_halved_without_memory_too():
+    # As `verify` does for the shapes of the full-size networks.
+    with torch.device("meta"):
+        block = Down(3, 5, "instance")
+        assert block(torch.empty(1, 3, 6, 3)).shape == (1, 5, 3, 1)

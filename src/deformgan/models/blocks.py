@@ -111,7 +111,7 @@ class Down(nn.Module):
 
 def halve(conv: nn.Conv2d, features: Tensor) -> Tensor:
     """Apply a convolution of stride 2, in float32 where bfloat16 cannot be trusted."""
-    if features.shape[3] > _NARROW:
+    if features.shape[3] > _NARROW or features.is_meta:  # on meta nothing is computed
         return conv(features)
     with torch.autocast(features.device.type, enabled=False):
         return conv(features.to(conv.weight.dtype))
