@@ -155,16 +155,16 @@ def test_the_generator_is_shown_the_photos_own_pixels(layered, street, people):
     torch.testing.assert_close(targets.joints, (people(1).joints + 0.5) * 1.25 - 0.5)
 
 
-def test_a_cut_out_over_a_color_is_the_picture_with_that_color(layered, street, people):
+def test_a_cut_out_over_a_colour_is_the_picture_with_that_colour(layered, street, people):
     ways = {
         kind: layered(*street, people(1), SIZE, size=150, background=kind).astype(float)
         for kind in ("none", "#30a0ff", "#000000")
     }
     alpha = ways["none"][..., 3:] / 255
     assert 0 < alpha.mean() < 1
-    for kind, color in (("#30a0ff", (48, 160, 255)), ("#000000", (0, 0, 0))):
-        over = alpha * ways["none"][..., :3] + (1 - alpha) * np.array(color)
-        # Alpha and color are both rounded to a byte, and so is the picture.
+    for kind, colour in (("#30a0ff", (48, 160, 255)), ("#000000", (0, 0, 0))):
+        over = alpha * ways["none"][..., :3] + (1 - alpha) * np.array(colour)
+        # Alpha and colour are both rounded to a byte, and so is the picture.
         assert np.abs(over - ways[kind]).max() <= 1.51
 
 

@@ -36,13 +36,13 @@ def noise():
         (None, None),
     ],
 )
-def test_backgrounds_have_names_and_colors(given, found):
+def test_backgrounds_have_names_and_colours(given, found):
     assert read_background(given) == found
 
 
 @pytest.mark.parametrize("given", ["blue", "#12345", "#12345g", "#1234567", ""])
 def test_anything_else_that_is_no_file_is_refused(given):
-    with pytest.raises(InputError, match="paint, source, none, a color as #rrggbb"):
+    with pytest.raises(InputError, match="paint, source, none, a colour as #rrggbb"):
         read_background(given)
 
 

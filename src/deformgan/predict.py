@@ -142,7 +142,7 @@ class PoseTransfer:
             noise_seed: Leaves the generator's dropout on and draws it from this seed.
             background: What is behind the person: "paint", the scene as the generator paints it;
                 "source", the source photo's own with its person taken out; "none", nothing: the
-                picture has a fourth channel, straight alpha; a color as "#rrggbb"; or a photo or
+                picture has a fourth channel, straight alpha; a colour as "#rrggbb"; or a photo or
                 its file. A photo of the target photo's size is framed as that is; any other fills
                 the picture from its middle. By default "paint" for source photos of the model's
                 size and "source" for all others. Only a generator with layers has the choice; one
@@ -194,7 +194,7 @@ class PoseTransfer:
         # Noise is drawn per item: one by one, each with the seed anew, all frames get the same.
         step = batch_size if noise_seed is None else 1
         if not self.layered:
-            self._check_size(size)
+            self.check_size(size)
             scene = self._frame_background(background, target_poses, target_size)
             view, targets = self.frame(source, source_pose, target_poses, target_size)
             for first in range(0, len(targets), step):
@@ -279,7 +279,7 @@ class PoseTransfer:
             return shown.view, resize_pose(
                 shown.targets, shown.size, (image.shape[2], image.shape[3])
             )
-        self._check_size(size)
+        self.check_size(size)
         photo = _read(source)
         self._check_torso("source", source_pose)
         self._check_torso("target", target_poses)
@@ -316,8 +316,7 @@ class PoseTransfer:
         if size is None:
             rows = self._framing(source_pose, photo_size, self.size).shown[0]
             size = min(max(round(rows), self.size[0]), MOST_ROWS)
-        if isinstance(size, int):
-            size = (size, round(size * self.size[1] / self.size[0]))
+        size = self._full(size)
         _check_shape(size)
         target_framing = self._framing(target_poses, target_size, size, room)
         whole, target_whole = (
@@ -335,6 +334,10 @@ class PoseTransfer:
             target_framing.frame_pose(target_poses),
             size,
         )
+
+    def _full(self, size: tuple[int, int] | int) -> tuple[int, int]:
+        """Return height and width, the latter in the model's proportion if it is not given."""
+        return (size, round(size * self.size[1] / self.size[0])) if isinstance(size, int) else size
 
     def _framing(
         self,
@@ -407,8 +410,12 @@ class PoseTransfer:
         view, targets, noise = _to_device(self.generator, shown.view, targets, noise_seed)
         return self.generator.layers(view, targets, shown.size, noise=noise)
 
-    def _check_size(self, size: tuple[int, int] | int | None) -> None:
+    def check_size(self, size: tuple[int, int] | int | None) -> None:
+        """Refuse a size in which no picture can be painted; see `__call__`."""
         if size in (None, self.size[0], self.size):
+            return
+        if self.layered:
+            _check_shape(self._full(size))
             return
         asked = f"{size}" if isinstance(size, int) else "x".join(map(str, size or ()))
         raise InputError(
@@ -546,7 +553,7 @@ def _check_shape(size: tuple[int, int]) -> None:
     if not (low <= size[0] <= high and size[0] / WIDEST <= size[1] <= size[0] * WIDEST):
         raise InputError(
             f"The size is {size[0]}x{size[1]} (height x width); pictures have {low} to {high} rows "
-            f"and at most {WIDEST} times as much of one as of the other."
+            f"and no side is more than {WIDEST} times the other."
         )
 
 

@@ -24,7 +24,7 @@ from deformgan.pose import Pose, Skeleton
 
 Photo = UInt8[np.ndarray, "_ _ 3"]
 Keyword = Literal["paint", "source", "none"]
-Color = tuple[int, int, int]
+Colour = tuple[int, int, int]
 
 KEYWORDS: tuple[Keyword, ...] = ("paint", "source", "none")
 
@@ -39,7 +39,7 @@ _JOINTS_IN_MATTE, _MATTE_ELSEWHERE = 0.75, 0.1
 _RESCALED = 2.0  # the most that bones may say against the framings about somebody's scale
 
 
-def read_background(background: str | Path | Photo | None) -> Keyword | Color | Photo | None:
+def read_background(background: str | Path | Photo | None) -> Keyword | Colour | Photo | None:
     """Find out what a background is.
 
     Args:
@@ -56,8 +56,8 @@ def read_background(background: str | Path | Photo | None) -> Keyword | Color | 
         return red, green, blue
     if text.startswith("#") or not ("." in text or Path(text).is_file()):
         raise InputError(
-            f"The background is {text}; it must be paint, source, none, a color as #rrggbb, or the "
-            "file of a photo."
+            f"The background is {text}; it must be paint, source, none, a colour as #rrggbb, or "
+            "the file of a photo."
         )
     return read_photo(text)
 
@@ -142,10 +142,10 @@ def empty_photo(photo: Photo, hole: Bool[Tensor, "1 _ _"], box: Framing) -> Phot
     share.paste(covered.point(lambda value: min(2 * value, 255)), (left - first_x, top - first_y))
     scale = min(1.0, _FILLED_ROWS / piece.height)
     small = (max(1, round(piece.width * scale)), max(1, round(piece.height * scale)))
-    colors, lost = (
+    colours, lost = (
         torch.from_numpy(np.array(image.resize(small, _BILINEAR))) for image in (piece, share)
     )
-    known = colors.permute(2, 0, 1)[None].float() - _GREY
+    known = colours.permute(2, 0, 1)[None].float() - _GREY
     filled = Image.fromarray(_to_photo(fill_holes(known, lost[None] > 0)))
     emptied = photo.copy()
     emptied[first_y:last_y, first_x:last_x] = Image.composite(
@@ -210,15 +210,15 @@ def put_into(photo: Photo, person: UInt8[np.ndarray, "_ _ 4"], box: Framing) -> 
         return photo
     left, top, _, _ = _corners(box)
     first_x, first_y, last_x, last_y = _corners(inside)
-    color, share = (Image.fromarray(plane) for plane in (person[..., :3], person[..., 3]))
+    colour, share = (Image.fromarray(plane) for plane in (person[..., :3], person[..., 3]))
     corners = (first_x - left, first_y - top, last_x - left, last_y - top)
-    color, share = (
+    colour, share = (
         image.resize(box.size[::-1], Image.Resampling.BICUBIC).crop(corners)
-        for image in (color, share)
+        for image in (colour, share)
     )
     blended = photo.copy()
     behind = Image.fromarray(photo[first_y:last_y, first_x:last_x])
-    blended[first_y:last_y, first_x:last_x] = Image.composite(color, behind, share)
+    blended[first_y:last_y, first_x:last_x] = Image.composite(colour, behind, share)
     return blended
 
 

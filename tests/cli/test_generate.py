@@ -344,3 +344,11 @@ def test_demo_has_the_size_asked_for(layered_weights, tmp_path):
     same = ["generate", *pair, "--out", str(tmp_path / "same.png"), "--size", "160"]
     assert main([*same, "--weights", str(layered_weights)]) == 0
     assert (tmp_path / "same.png").read_bytes() == (out / "result_00.png").read_bytes()
+
+
+def test_demo_refuses_a_size_before_it_writes_anything(layered_weights, tmp_path, capsys):
+    for weights, size in (("synthetic", "256"), (layered_weights, "9")):
+        words = ["demo", "--out", str(tmp_path / "demo"), "--weights", str(weights)]
+        assert main([*words, "--size", size]) == 2
+        assert "The size is" in capsys.readouterr().err
+        assert not (tmp_path / "demo").exists()

@@ -50,7 +50,7 @@ def animate(
             paint the model's size only.
         background: What is behind the person: paint, the scene as the weights paint it; source, the
             source photo's own scene with its person taken out; none, nothing: a cut-out with
-            transparency (.webp); a color as #rrggbb; or a photo. A photo of the pose
+            transparency (.webp); a colour as #rrggbb; or a photo. A photo of the pose
             photo's size is framed as that is; of any other the middle is shown. By default paint
             for a source photo of the model's size, and source for any other. Weights without layers
             know paint alone; for a photo they are by default pedestrian-background.
@@ -92,6 +92,7 @@ def animate(
     check_detector(detector)
     weights = choose_weights(weights, background)
     transfer = PoseTransfer.load(weights, check_device(device))
+    transfer.check_size(asked)
     joints = check_skeleton(skeleton, transfer.generator.skeleton)
     photo, source_joints = read_source(source, source_pose, detector, person, joints)
     seen = read_frames(frames, detector, joints)

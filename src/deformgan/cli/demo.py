@@ -46,8 +46,9 @@ def demo(
     if json is not None:
         output_file(json)
     asked = read_size(size)
-    output_dir(out)
     transfer = PoseTransfer.load(weights, check_device(device))
+    transfer.check_size(asked)
+    output_dir(out)
     finder = load_detector(detector)
     people = bundled_people()
     # Everybody in a pose of their own other photos, then in that of somebody else.
