@@ -24,7 +24,9 @@ class TrainingData:
     Attributes:
         batches: The batch of every step.
         samples: Pairs of the first data set, to show progress on.
-        size: Height and width of its images.
+        size: Height and width of its images; of a layered generator, which has no size of its own,
+            those of the framing in which it is shown people in photos of any size: half as wide as
+            high.
     """
 
     batches: PairBatches | MixedBatches
@@ -91,7 +93,9 @@ def mix_datasets(
         storage="host",
         backgrounds=config.generator.background,
     )[0]
-    return TrainingData(batches, samples, datasets[0].size)
+    layers = config.generator.layers
+    size = datasets[0].size if layers is None else (layers.rows, layers.rows // 2)
+    return TrainingData(batches, samples, size)
 
 
 def _batches(
