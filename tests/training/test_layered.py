@@ -199,10 +199,10 @@ def test_terms_of_layers_are_their_definitions_in_slow_loops(stride, people):
     pair = pair_of(people, stride=stride)
     truth = pair.truth
     planes = torch.rand(4, 2, 3, *LARGE) * 2 - 1
-    shares = torch.rand(2, 2, 1, *LARGE)
-    shares[0, 0, 0, 0] = 0.0  # where a logarithm would be infinite
-    shares[1, 0, 0, 0] = 1.0
-    layers = Layers(*planes, *shares, random_fields())
+    logits = torch.randn(2, 2, *LARGE)
+    logits[0, 0, 0, 0] = -200.0  # where a logarithm would be infinite
+    logits[1, 1, 0, 0] = 200.0
+    layers = Layers(*planes, *torch.rand(2, 2, 1, *LARGE), logits, random_fields())
     terms = layers_terms(layers, pair, CONFIG)
     visible = bodies = paint = inside = 0.0
     for item in range(2):
@@ -210,8 +210,8 @@ def test_terms_of_layers_are_their_definitions_in_slow_loops(stride, people):
             for column in range(0, LARGE[1], stride):
                 place = item, row // stride, column // stride
                 if truth.body[place]:
-                    shown = layers.visible[item, 0, row, column].clamp(1e-4, 1 - 1e-4)
-                    visible -= (shown if truth.visible[place] else 1 - shown).log().item()
+                    logit = layers.logits[item, 0, row, column].double()
+                    visible -= F.logsigmoid(logit if truth.visible[place] else -logit).item()
                     bodies += 1
     for item in range(2):
         for row in range(LARGE[0]):
@@ -221,8 +221,8 @@ def test_terms_of_layers_are_their_definitions_in_slow_loops(stride, people):
                     off = off - pair.target.image[item, :, row, column]
                     paint += off.abs().sum().item()
                     inside += 3
-    matte = layers.matte.clamp(1e-4, 1 - 1e-4)
-    entropy = F.binary_cross_entropy(matte, truth.matte)
+    logit, wanted = layers.logits[:, 1:].double(), truth.matte.double()
+    entropy = -(wanted * F.logsigmoid(logit) + (1 - wanted) * F.logsigmoid(-logit)).mean()
     scene = l1_loss(layers.scene, truth.scene)
     assert set(terms) == {"visible_fine", "matte_fine", "planes"}
     assert terms["visible_fine"].item() == pytest.approx(visible / bodies, rel=1e-4)
@@ -234,7 +234,8 @@ def test_terms_of_layers_are_their_definitions_in_slow_loops(stride, people):
 def test_a_truth_of_weight_0_is_left_out(name, people):
     pair = pair_of(people)
     config = replace(CONFIG, weights=replace(WEIGHTS, **{name: 0.0}))
-    layers = Layers(*torch.rand(4, 2, 3, *LARGE), *torch.rand(2, 2, 1, *LARGE), random_fields())
+    planes, shares = torch.rand(4, 2, 3, *LARGE), torch.rand(2, 2, 1, *LARGE)
+    layers = Layers(*planes, *shares, torch.randn(2, 2, *LARGE), random_fields())
     terms = fields_terms(layers.fields, pair, config) | layers_terms(layers, pair, config)
     assert set(terms) == {term for term in KNOWN if not term.startswith(name)}
 

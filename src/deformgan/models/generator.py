@@ -523,7 +523,8 @@ class Generator(nn.Module):
         field = fields.source_from_target
         visible, matte = fields.visible, fields.matte
         # Nothing is read across the source's own outline.
-        of_person = sample_at(torch.sigmoid(fields.source_matte), field, net)
+        copies, outlines = layers.decision
+        of_person = sample_at(torch.sigmoid(outlines * fields.source_matte), field, net)
         if hold != "nothing":
             of_person = of_person.detach()
         copied = torch.sigmoid(visible) * of_person * torch.sigmoid(matte)
@@ -545,20 +546,19 @@ class Generator(nn.Module):
         changes = [change.float() for change in changes]
         painted = resize(painted, fine)
         paint, scene = torch.tanh(painted + changes[0]), torch.tanh(painted + changes[1])
-        visible = torch.sigmoid(resize(visible, fine) + changes[2]) * resize(of_person, fine)
-        matte = torch.sigmoid(resize(matte, fine) + changes[3])
+        logits = resize(torch.cat([visible, matte], dim=1), fine) + torch.cat(changes[2:], dim=1)
+        if size != fine:
+            paint, scene, logits = (resize(plane, size) for plane in (paint, scene, logits))
+            copy = sample_at(photo, resize_field(field, size), net)
+        visible = torch.sigmoid(copies * logits[:, :1]) * resize(of_person, size)
+        matte = torch.sigmoid(outlines * logits[:, 1:])
         if not layers.copy:
             visible = visible * 0
-        if size != fine:
-            paint, scene, visible, matte = (
-                resize(plane, size) for plane in (paint, scene, visible, matte)
-            )
-            copy = sample_at(photo, resize_field(field, size), net)
-        # Held, what decides is taught by its truth alone, which looks at these two planes.
+        # Held, what decides is taught by its truth alone, which looks at the logits.
         held = hold == "all"
         share, inside = (plane.detach() if held else plane for plane in (visible, matte))
         picture = mix(inside, mix(share, copy, paint), scene)
-        return Layers(picture, copy, paint, scene, visible, matte, fields)
+        return Layers(picture, copy, paint, scene, visible, matte, logits, fields)
 
     def _blend(self, image: Tensor, guide: Guide, features: Tensor) -> Tensor:
         """Ours, not the paper's: `a * moved photo + (1 - a) * paint`, a learned."""

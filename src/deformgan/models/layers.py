@@ -28,6 +28,8 @@ class LayersConfig:
         base: Where the field begins: the parts' transforms blended softly (see `part_field`), or
             the nearest part's alone.
         correction: Whether a network corrects the field.
+        decision: How much steeper than the odds the picture decides, between copy and paint and
+            between person and scene: at 1 doubt becomes a blend, which is blurred or double.
         copy: Whether the picture may show the photo itself; without it all is paint.
         field_widths: Channels of the networks that find the field, half resolution first.
         detail_widths: Channels of the layers that paint: at the network's resolution, and at twice
@@ -37,6 +39,7 @@ class LayersConfig:
     rows: int = 128
     base: Base = "soft"
     correction: bool = True
+    decision: tuple[float, float] = (3.0, 2.0)
     copy: bool = True
     field_widths: tuple[int, ...] = (24, 48, 80, 96, 96)
     detail_widths: tuple[int, int] = (32, 16)
@@ -85,6 +88,8 @@ class Layers:
         scene: What is behind them as painted.
         visible: In [0, 1], how much of the person is copy.
         matte: In [0, 1], how much of the picture is person.
+        logits: Of visible and matte as they are taught, before they are decided (see
+            `LayersConfig.decision`) and before copies end at the source's outline.
         fields: What these come from.
     """
 
@@ -94,6 +99,7 @@ class Layers:
     scene: Float[Tensor, "batch 3 rows columns"]
     visible: Float[Tensor, "batch 1 rows columns"]
     matte: Float[Tensor, "batch 1 rows columns"]
+    logits: Float[Tensor, "batch 2 rows columns"]
     fields: Fields
 
     @property

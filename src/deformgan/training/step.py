@@ -297,13 +297,14 @@ def layers_terms(layers: Layers, pair: Pair, config: TrainConfig) -> dict[str, F
     assert truth is not None
     stride, terms = truth.stride, {}
     if weights.visible:
-        shown = layers.visible.float()[:, 0, ::stride, ::stride].clamp(1e-4, 1 - 1e-4)
-        loss = -torch.where(truth.visible, shown.log(), (1 - shown).log())
+        loss = F.binary_cross_entropy_with_logits(
+            layers.logits[:, 0, ::stride, ::stride], truth.visible.float(), reduction="none"
+        )
         terms["visible_fine"] = weights.visible * _mean_where(loss, truth.body)
     if weights.matte:
-        matte = layers.matte.float().clamp(1e-4, 1 - 1e-4)
-        loss = -(truth.matte * matte.log() + (1 - truth.matte) * (1 - matte).log())
-        terms["matte_fine"] = weights.matte * loss.mean()
+        terms["matte_fine"] = weights.matte * F.binary_cross_entropy_with_logits(
+            layers.logits[:, 1:], truth.matte
+        )
     if weights.planes:
         paint = (layers.paint.float() - pair.target.image).abs()
         scene = (layers.scene.float() - truth.scene).abs()
