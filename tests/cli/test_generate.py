@@ -170,6 +170,14 @@ def test_animate_drops_frames_without_a_person_and_says_so(weights, tmp_path, ca
     assert f"({len(walk) - 1} frames, 1 dropped" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("given", ["-1", "11", "nan"])
+def test_smoothing_beyond_sense_is_refused(weights, tmp_path, capsys, given):
+    arguments = ["animate", str(SOURCE), str(WALK), "--source-pose", ROW, "--weights", weights]
+    assert main([*arguments, "--out", str(tmp_path / "w.gif"), f"--smooth={given}"]) == 2
+    assert "must be from 0 to 10" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_bundled_people_are_many_and_usable():
     people = bundled_people()
     assert sum(len(views) for views in people) >= 24
