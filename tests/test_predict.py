@@ -278,3 +278,52 @@ def test_a_photo_of_other_proportions_is_widened_and_stays_whole(layered, people
     pose = Pose(view.pose.joints + torch.tensor([24.0, 0.0]), view.pose.visible)
     direct = paint(layered.generator, View(fill_holes(wide, hole), pose), people(1, (96, 96)))
     assert pictures.equal(direct)
+
+
+# Several photos of one person.
+
+
+def test_the_same_photo_twice_is_one_photo(layered, street, people):
+    photo, pose = street
+    for size in (150, (150, 99)):
+        once = layered(photo, pose, people(1), SIZE, size=size)
+        twice = layered([photo, photo], [pose, pose], people(1), SIZE, size=size)
+        assert np.abs(once.astype(int) - twice.astype(int)).max() <= 1  # sums round
+    pasted = [layered.paste(photo, pose, people(1), target_size=SIZE)]
+    pasted.append(layered.paste([photo] * 2, Pose.cat([pose] * 2), people(1), target_size=SIZE))
+    assert np.abs(pasted[0].astype(int) - pasted[1].astype(int)).max() <= 1
+
+
+def test_several_photos_may_have_several_sizes(layered, street, photo, people):
+    # By default the picture has the largest size, and the first photo's scene.
+    poses = [people(1), street[1]]
+    picture = layered([photo, street[0]], poses, people(1), SIZE)
+    assert picture.shape == layered(*street, people(1), SIZE).shape
+    again = layered([photo, street[0]], poses, people(1), SIZE, background="paint")
+    np.testing.assert_array_equal(picture, again)
+    frames = list(layered.animate([photo, street[0]], poses, people(3), SIZE, size=140))
+    assert [frame.shape for frame in frames] == [(140, 70, 3)] * 3
+    alone = layered(photo, people(1), people(3)[[2]], SIZE, size=140)
+    assert (frames[2] != alone).any()
+
+
+def test_several_photos_need_layers_and_a_pose_each(transfer, layered, photo, people):
+    with pytest.raises(InputError, match="2 photos of a person are given"):
+        transfer([photo] * 2, [people(1)] * 2, people(1), SIZE)
+    for poses in ([people(1)], people(3)):
+        with pytest.raises(InputError, match="every photo needs one"):
+            layered([photo] * 2, poses, people(1), SIZE)
+
+
+def test_whole_images_of_several_photos_are_painted(layered, people):
+    torch.manual_seed(0)
+    views = [
+        View(torch.rand(2, 3, *size) * 2 - 1, people(2, size, seed=3))
+        for size in ((128, 64), (256, 128))
+    ]
+    both = paint(layered.generator, views, people(2))
+    assert both.shape == (2, 3, *SIZE)
+    twice = paint(layered.generator, [views[0]] * 2, people(2))
+    once = paint(layered.generator, views[0], people(2))
+    assert (twice.int() - once.int()).abs().max() <= 1
+    assert (both != once).any()

@@ -1,6 +1,6 @@
 """PoseTransfer: checkpoint + photo + pose -> picture; the only uint8 border."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +17,7 @@ from deformgan.errors import InputError
 from deformgan.framing import Framing, find_framing, frame_person, is_framed, read_photo
 from deformgan.models.blocks import Noise
 from deformgan.models.generator import Generator
-from deformgan.models.layers import Layers, resize, resize_pose
+from deformgan.models.layers import Layers, combine, resize, resize_pose
 from deformgan.pair import View
 from deformgan.pose import Pose
 from deformgan.scene import (
@@ -31,6 +31,8 @@ from deformgan.scene import (
     read_background,
 )
 from deformgan.skeletons.openpose18 import OPENPOSE18
+
+AnyPhoto = Photo | str | Path
 
 MOST_ROWS = 1024  # of a picture whose size nobody asked for
 ROWS = (16, 4096)
@@ -124,19 +126,21 @@ class PoseTransfer:
 
     def __call__(
         self,
-        source: Photo | str | Path,
-        source_pose: Pose,
+        source: AnyPhoto | Sequence[AnyPhoto],
+        source_pose: Pose | Sequence[Pose],
         target_pose: Pose,
         target_size: tuple[int, int] | None = None,
         noise_seed: int | None = None,
-        background: Photo | str | Path | None = None,
+        background: AnyPhoto | None = None,
         size: tuple[int, int] | int | None = None,
     ) -> UInt8[np.ndarray, "rows columns channels"]:
         """Paints the person of a photo in another pose.
 
         Args:
-            source: The photo, RGB, or its file.
-            source_pose: One pose, in pixels of the photo.
+            source: The photo, RGB, or its file; or several photos of one person, for a generator
+                with layers: whatever one of them shows is copied from there. The first is the one
+                meant wherever "the source photo" has a scene or a size.
+            source_pose: One pose, in pixels of the photo; of several photos, one each.
             target_pose: One pose, in pixels of the photo (or the canvas) that it was found in.
             target_size: Height and width of that photo; see `find_framing`.
             noise_seed: Leaves the generator's dropout on and draws it from this seed.
@@ -167,20 +171,20 @@ class PoseTransfer:
 
     def animate(
         self,
-        source: Photo | str | Path,
-        source_pose: Pose,
+        source: AnyPhoto | Sequence[AnyPhoto],
+        source_pose: Pose | Sequence[Pose],
         target_poses: Pose,
         target_size: tuple[int, int] | None = None,
         noise_seed: int | None = None,
         batch_size: int = 8,
-        background: Photo | str | Path | None = None,
+        background: AnyPhoto | None = None,
         size: tuple[int, int] | int | None = None,
     ) -> Iterator[UInt8[np.ndarray, "rows columns channels"]]:
         """Paints the person of a photo in several poses, all framed alike.
 
         Args:
             source: As for one picture, like all that follow but `batch_size`.
-            source_pose: One pose.
+            source_pose: One pose, or one for each photo.
             target_poses: The frames.
             target_size: One for all frames.
             noise_seed: Every frame gets the same noise.
@@ -193,17 +197,23 @@ class PoseTransfer:
         """
         # Noise is drawn per item: one by one, each with the seed anew, all frames get the same.
         step = batch_size if noise_seed is None else 1
+        people = _people(source, source_pose)
         if not self.layered:
+            if len(people) > 1:
+                raise InputError(
+                    f"{len(people)} photos of a person are given, but these weights paint from "
+                    "one: several need weights with layers."
+                )
             self.check_size(size)
             scene = self._frame_background(background, target_poses, target_size)
-            view, targets = self.frame(source, source_pose, target_poses, target_size)
+            view, targets = self.frame(*people[0], target_poses, target_size)
             for first in range(0, len(targets), step):
                 some = targets[first : first + step]
                 yield from _to_photos(paint(self.generator, view, some, None, noise_seed, scene))
             return
-        shown = self._show(source, source_pose, target_poses, target_size, size)
-        behind = self._behind(background, shown, target_size)
-        for first in range(0, len(shown.targets), step):
+        shown = self._show_all(people, target_poses, target_size, size)
+        behind = self._behind(background, shown[0], target_size)
+        for first in range(0, len(target_poses), step):
             layers = self._layers(shown, slice(first, first + step), noise_seed)
             if behind is None:
                 yield from _to_photos(cut_out(layers.person, layers.matte))
@@ -214,18 +224,18 @@ class PoseTransfer:
 
     def paste(
         self,
-        source: Photo | str | Path,
-        source_pose: Pose,
+        source: AnyPhoto | Sequence[AnyPhoto],
+        source_pose: Pose | Sequence[Pose],
         target_pose: Pose,
-        into: Photo | str | Path | None = None,
+        into: AnyPhoto | None = None,
         noise_seed: int | None = None,
         target_size: tuple[int, int] | None = None,
     ) -> Photo:
         """Paint the person of a photo in another pose, into a whole photo.
 
         Args:
-            source: The photo, RGB, or its file.
-            source_pose: One pose, in pixels of the photo.
+            source: As for `__call__`.
+            source_pose: As for `__call__`.
             target_pose: One pose.
             into: The photo that the target pose was found in, or its file: the person takes the
                 place of the one who is there. None: the person stays in the source photo, where
@@ -241,23 +251,24 @@ class PoseTransfer:
         other = None if into is None else _read(into)
         if other is not None:
             target_size = (other.shape[0], other.shape[1])
-        shown = self._show(source, source_pose, target_pose, target_size, self.size, _ROOM)
+        people = _people(source, source_pose)
+        shown = self._show(*people[0], target_pose, target_size, self.size, _ROOM)
         place = self._place(shown) if other is None else shown.target_framing
         box = place.whole_pixels()
         rows, columns = box.size
         shrink = min(1.0, _MOST_PASTED / max(box.size))
         size = (max(1, round(rows * shrink)), max(1, round(columns * shrink)))
-        shown = self._show(source, source_pose, target_pose, target_size, size, _ROOM)
-        layers = self._layers(shown, slice(0, 1), noise_seed)
+        everything = self._show_all(people, target_pose, target_size, size, _ROOM)
+        layers = self._layers(everything, slice(0, 1), noise_seed)
         if other is None:
-            emptied = self._empty(shown.photo, source_pose)
+            emptied = self._empty(shown.photo, shown.photo_pose)
         else:
             emptied = self._empty(other, target_pose)
         return put_into(emptied, _to_photos(cut_out(layers.person, layers.matte))[0], box)
 
     def frame(
         self,
-        source: Photo | str | Path,
+        source: AnyPhoto,
         source_pose: Pose,
         target_poses: Pose,
         target_size: tuple[int, int] | None = None,
@@ -290,9 +301,35 @@ class PoseTransfer:
         source_view = View(image, source_framing.frame_pose(source_pose))
         return source_view, target_framing.frame_pose(target_poses)
 
+    def _show_all(
+        self,
+        people: Sequence[tuple[AnyPhoto, Pose]],
+        target_poses: Pose,
+        target_size: tuple[int, int] | None,
+        size: tuple[int, int] | int | None,
+        room: float = 0.0,
+    ) -> list[_Shown]:
+        """Frame all photos of a person, for pictures of one size: by default the largest of theirs.
+
+        Args:
+            people: Photos and their poses.
+            target_poses: As for `_show`, like all that follow.
+            target_size: One for all frames.
+            size: One for all frames.
+            room: One for all photos.
+        """
+        shown = [self._show(*one, target_poses, target_size, size, room) for one in people]
+        largest = max((one.size for one in shown), key=lambda size: size[0])
+        return [
+            one
+            if one.size == largest
+            else self._show(one.photo, one.photo_pose, target_poses, target_size, largest, room)
+            for one in shown
+        ]
+
     def _show(
         self,
-        source: Photo | str | Path,
+        source: AnyPhoto,
         source_pose: Pose,
         target_poses: Pose,
         target_size: tuple[int, int] | None,
@@ -378,7 +415,7 @@ class PoseTransfer:
 
     def _behind(
         self,
-        background: Photo | str | Path | None,
+        background: AnyPhoto | None,
         shown: _Shown,
         target_size: tuple[int, int] | None,
     ) -> Tensor | str | None:
@@ -404,11 +441,15 @@ class PoseTransfer:
         return scene.expand(-1, -1, *shown.size)
 
     @torch.inference_mode()
-    def _layers(self, shown: _Shown, frames: slice, noise_seed: int | None) -> Layers:
-        targets, image = shown.targets[frames], shown.view.image
-        targets = resize_pose(targets, shown.size, (image.shape[2], image.shape[3]))
-        view, targets, noise = _to_device(self.generator, shown.view, targets, noise_seed)
-        return self.generator.layers(view, targets, shown.size, noise=noise)
+    def _layers(self, shown: Sequence[_Shown], frames: slice, noise_seed: int | None) -> Layers:
+        """Paint some frames from every photo, and combine what comes of them."""
+        painted = []
+        for one in shown:
+            targets, image = one.targets[frames], one.view.image
+            targets = resize_pose(targets, one.size, (image.shape[2], image.shape[3]))
+            view, targets, noise = _to_device(self.generator, one.view, targets, noise_seed)
+            painted.append(self.generator.layers(view, targets, one.size, noise=noise))
+        return combine(painted)
 
     def check_size(self, size: tuple[int, int] | int | None) -> None:
         """Refuse a size in which no picture can be painted; see `__call__`."""
@@ -425,7 +466,7 @@ class PoseTransfer:
 
     def _frame_background(
         self,
-        background: Photo | str | Path | None,
+        background: AnyPhoto | None,
         target_poses: Pose,
         target_size: tuple[int, int] | None,
     ) -> Float[Tensor, "1 3 height width"] | None:
@@ -475,7 +516,7 @@ class PoseTransfer:
 @torch.inference_mode()
 def paint(
     generator: Generator,
-    source: View,
+    source: View | Sequence[View],
     targets: Pose,
     size: tuple[int, int] | None = None,
     noise_seed: int | None = None,
@@ -486,34 +527,48 @@ def paint(
     Args:
         generator: In evaluation mode.
         source: Photos and poses, one per target or one for all. A generator without layers needs
-            its own size.
+            its own size. For one with layers also several of these, other photos of the same
+            people.
         targets: In pixels of images of `size`.
-        size: Height and width of the pictures; by default the photos'. Only a generator with layers
-            can change it. Photos of other proportions are widened, smoothly.
+        size: Height and width of the pictures; by default the (first) photos'. Only a generator
+            with layers can change it. Photos of other proportions are widened, smoothly.
         noise_seed: Leaves the generator's dropout on and draws it from this seed.
         background: For a generator that takes one.
 
     Returns:
         RGB, on the CPU.
     """
-    before = (source.image.shape[2], source.image.shape[3])
+    sources = [source] if isinstance(source, View) else list(source)
+    before = (sources[0].image.shape[2], sources[0].image.shape[3])
     size = size or before
     if generator.config.layers is None:
         if size != before:
             raise ValueError(f"without layers, pictures have the photos' size {before}, not {size}")
-        view, targets, noise = _to_device(generator, source, targets, noise_seed)
+        if len(sources) != 1:
+            raise ValueError(f"without layers, pictures have one source, not {len(sources)}")
+        view, targets, noise = _to_device(generator, sources[0], targets, noise_seed)
         if background is not None:
             background = background.expand(len(targets), -1, -1, -1).to(view.image.device)
         return to_bytes(generator(view, targets, noise, background)).cpu()
-    if size != before:
-        source = _proportion(source, size)
-        if source.image.shape[2] > size[0]:
-            shown = (source.image.shape[2], source.image.shape[3])
-            source = View(resize(source.image, size), resize_pose(source.pose, shown, size))
+    painted = []
+    for whole in sources:
+        one = _fit(whole, size)
+        shown = (one.image.shape[2], one.image.shape[3])
+        asked = resize_pose(targets, size, shown)
+        view, asked, noise = _to_device(generator, one, asked, noise_seed)
+        painted.append(generator.layers(view, asked, size, noise=noise))
+    return to_bytes(combine(painted).picture).cpu()
+
+
+def _fit(source: View, size: tuple[int, int]) -> View:
+    """Widen photos to the proportions of a size, and leave them no more rows than it has."""
+    if (source.image.shape[2], source.image.shape[3]) == size:
+        return source
+    source = _proportion(source, size)
     shown = (source.image.shape[2], source.image.shape[3])
-    targets = resize_pose(targets, size, shown)
-    view, targets, noise = _to_device(generator, source, targets, noise_seed)
-    return to_bytes(generator.layers(view, targets, size, noise=noise).picture).cpu()
+    if shown[0] > size[0]:
+        return View(resize(source.image, size), resize_pose(source.pose, shown, size))
+    return source
 
 
 def _proportion(source: View, size: tuple[int, int]) -> View:
@@ -557,7 +612,20 @@ def _check_shape(size: tuple[int, int]) -> None:
         )
 
 
-def _read(photo: Photo | str | Path) -> Photo:
+def _people(
+    source: AnyPhoto | Sequence[AnyPhoto], pose: Pose | Sequence[Pose]
+) -> list[tuple[AnyPhoto, Pose]]:
+    """Pair photos with their poses."""
+    photos = [source] if isinstance(source, np.ndarray | str | Path) else list(source)
+    poses = [pose[[row]] for row in range(len(pose))] if isinstance(pose, Pose) else list(pose)
+    if not photos or len(photos) != len(poses):
+        raise InputError(
+            f"{len(photos)} source photos have {len(poses)} poses; every photo needs one."
+        )
+    return list(zip(photos, poses, strict=True))
+
+
+def _read(photo: AnyPhoto) -> Photo:
     return photo if isinstance(photo, np.ndarray) else read_photo(photo)
 
 

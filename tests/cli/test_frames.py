@@ -8,10 +8,13 @@ import torch
 from PIL import Image
 from scipy.signal import savgol_filter
 
-from deformgan.cli.frames import follow, read_frames, smooth, steady
+from deformgan.cli.frames import bridge, follow, hold_still, read_frames, smooth, steady
+from deformgan.datasets.bundled_people import bundled_people, bundled_walk
 from deformgan.detectors import DETECTORS, Detection
 from deformgan.errors import InputError
+from deformgan.parts import unit_length
 from deformgan.pose import Pose
+from deformgan.predict import PoseTransfer
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
 TORSO = OPENPOSE18.mandatory_joints
@@ -46,6 +49,111 @@ def test_smoothing_takes_the_tremble_out_and_leaves_the_movement():
     path = middle + 3.0 * (torch.arange(60) - 29.5)[:, None, None] * torch.tensor([1.0, 0.0])
     assert (calm - path).std() < 0.75 * (frames.joints - path).std()
     assert (calm - path).mean().abs() < 0.05
+
+
+def rounds(num_rounds: int) -> Pose:
+    """Return the bundled walk, round after round: its end joins its start."""
+    walk = bundled_walk()
+    return Pose.cat([walk] * num_rounds)
+
+
+def trembling(frames: Pose, pixels: float = 0.5) -> Pose:
+    random = torch.Generator().manual_seed(0)
+    tremble = pixels * torch.randn(frames.joints.shape, generator=random)
+    return Pose(frames.joints + tremble, frames.visible)
+
+
+def test_who_stands_still_is_held_still():
+    still = Pose.cat([bundled_walk()[[0]]] * 60)
+    torch.testing.assert_close(steady(still, OPENPOSE18).joints, still.joints)  # no tremble: exact
+
+    def steps(frames):
+        return frames.joints.diff(dim=0)[:, still.visible[0]].norm(dim=2).mean()
+
+    seen = trembling(still)
+    before = Pose(smooth(seen.joints, 5, degree=2), seen.visible)  # without any resting
+    assert steps(seen) > 0.8
+    assert steps(before) > 0.35
+    assert steps(steady(seen, OPENPOSE18)) < 0.12
+
+
+def test_a_walk_is_left_intact_and_does_not_lag():
+    walk = rounds(4)
+    calm = steady(walk, OPENPOSE18)
+    seen = walk.visible.all(dim=0)
+    error = (calm.joints - walk.joints)[:, seen].norm(dim=2)
+    assert error.square().mean().sqrt() < 0.25  # pixels of a photo of 128 rows
+    assert error.max() < 1
+    # The shift at which the two are most alike, by parabola, in frames.
+    ankle = OPENPOSE18.index("right_ankle")
+    path, followed = (p.joints[24:72, ankle, 0].double() for p in (walk, calm))
+    whole = walk.joints[:, ankle, 0].double()
+    apart = [(whole[24 + shift : 72 + shift] - followed).square().sum() for shift in (-1, 0, 1)]
+    lag = (apart[0] - apart[2]) / (2 * (apart[0] - 2 * apart[1] + apart[2]))
+    assert path.std() > 2
+    assert abs(lag) < 0.1
+    # Trembling, it is nearer to the truth than it was seen, and no further than by a plain fit.
+    seen_so = trembling(walk)
+    plain = smooth(seen_so.joints, 5, degree=2)
+
+    def rms(joints):
+        return (joints - walk.joints)[:, seen].square().sum(dim=2).mean().sqrt()
+
+    assert rms(steady(seen_so, OPENPOSE18).joints) < 1.05 * rms(plain) < 0.8 * rms(seen_so.joints)
+
+
+def test_strength_goes_from_nothing_to_a_straight_fit():
+    frames = trembling(rounds(2))
+    untouched = steady(frames, OPENPOSE18, 0.0)
+    torch.testing.assert_close(untouched.joints[frames.visible], frames.joints[frames.visible])
+    unit = unit_length(frames, OPENPOSE18).median().item()
+    rest = smooth(frames.joints, 17, degree=1)
+    torch.testing.assert_close(hold_still(frames.joints, 1e3 * unit), rest)
+    moving = smooth(frames.joints, 5, degree=2)
+    torch.testing.assert_close(hold_still(frames.joints, 1e-6), moving)
+
+
+def test_equal_poses_are_equal_pictures_and_a_tremble_hardly_flickers(layered_weights):
+    view = bundled_people()[0][0]
+    still = Pose.cat([bundled_walk()[[0]]] * 24)
+    flickers = []
+    for weights in ("synthetic", layered_weights):
+        transfer = PoseTransfer.load(weights)
+
+        def film(poses, transfer=transfer):
+            frames = transfer.animate(view.photo, view.pose, poses, (128, 64), batch_size=24)
+            return np.stack(list(frames)).astype(float)
+
+        assert np.abs(np.diff(film(steady(still, OPENPOSE18)), axis=0)).max() <= 1
+        seen = trembling(still)
+        ways = (seen, steady(seen, OPENPOSE18))
+        flickers.append([np.abs(np.diff(film(way), axis=0)).mean() for way in ways])
+    print("mean absolute frame difference, grey levels:", flickers)
+    for before, after in flickers:
+        assert after < 0.35 * before
+
+
+def test_a_short_gap_is_bridged_and_a_long_one_is_not():
+    frames = walk(40, step=3.0)
+    frames.visible[10:16, 4] = False
+    frames.visible[20:27, 4] = False
+    frames.visible[36:, 4] = False
+    frames.joints[~frames.visible] = 1e6
+    bridged = bridge(frames, 6)
+    x = frames.joints[:, 4].clone()
+    for frame in range(10, 16):
+        share = (frame - 9) / (16 - 9)
+        expected = (1 - share) * x[9] + share * x[16]
+        torch.testing.assert_close(bridged.joints[frame, 4], expected)
+    assert bridged.visible[10:16, 4].all()
+    assert not bridged.visible[20:27, 4].any()
+    assert not bridged.visible[36:, 4].any()
+    kept = frames.visible
+    torch.testing.assert_close(bridged.joints[kept], frames.joints[kept])
+    # What is not bridged stays where it was last seen.
+    filled = steady(frames, OPENPOSE18, 0.0)
+    torch.testing.assert_close(filled.joints[20:27, 4], x[19].expand(7, 2))
+    assert filled.visible.all()
 
 
 def test_following_keeps_a_passer_by_in_place_and_the_pose_as_it_was():

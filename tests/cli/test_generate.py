@@ -170,6 +170,14 @@ def test_animate_drops_frames_without_a_person_and_says_so(weights, tmp_path, ca
     assert f"({len(walk) - 1} frames, 1 dropped" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("given", ["-1", "11", "nan"])
+def test_smoothing_beyond_sense_is_refused(weights, tmp_path, capsys, given):
+    arguments = ["animate", str(SOURCE), str(WALK), "--source-pose", ROW, "--weights", weights]
+    assert main([*arguments, "--out", str(tmp_path / "w.gif"), f"--smooth={given}"]) == 2
+    assert "must be from 0 to 10" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_bundled_people_are_many_and_usable():
     people = bundled_people()
     assert sum(len(views) for views in people) >= 24
@@ -291,6 +299,46 @@ def test_pasting_gives_the_whole_pose_photo_or_the_whole_source(layered_weights,
         assert (pasted != whole).any()
     # Far from the person, the photo is as it was.
     np.testing.assert_array_equal(pasted[:, :60], whole[:, :60])
+
+
+def test_several_photos_come_before_the_pose(layered_weights, tmp_path):
+    front, back = (str(path) for path in PHOTOS[0][:2])
+    report = tmp_path / "report.json"
+    flags = ["--weights", str(layered_weights), "--json", str(report)]
+    arguments = ["generate", front, back, ROW, "--out", str(tmp_path / "o.png"), *flags]
+    assert main(arguments) == 0
+    found = json.loads(report.read_text())
+    assert found["source"] == [front, back]
+    assert len(found["source_joints"]) == 2
+    # The same photo twice is one photo.
+    pictures = []
+    for sources in ([front], [front, front]):
+        out = str(tmp_path / "same.png")
+        assert main(["generate", *sources, ROW, "--out", out, *flags]) == 0
+        pictures.append(np.array(Image.open(out)).astype(int))
+    assert np.abs(pictures[0] - pictures[1]).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--source-pose", ROW], "belongs to a single source photo, but 2 are given"),
+        (["--person", "1"], "--person 1 belongs to a single source photo"),
+        (["--weights", "synthetic"], "paint from one: several need weights with layers"),
+    ],
+)
+def test_what_goes_with_one_photo_alone_is_refused_with_two(tmp_path, capsys, flags, said):
+    arguments = ["generate", *map(str, PHOTOS[0][:2]), ROW, "--out", str(tmp_path / "o.png")]
+    assert main([*arguments, *flags]) == 2
+    complaint = [line for line in capsys.readouterr().err.splitlines() if "deformgan:" in line]
+    assert len(complaint) == 1
+    assert said in complaint[0]
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_pose_without_a_photo_is_refused(tmp_path, capsys):
+    assert main(["generate", ROW, "--out", str(tmp_path / "o.png")]) == 2
+    assert "give one source photo or more, and last a POSE." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

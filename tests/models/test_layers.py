@@ -2,13 +2,20 @@
 
 import inspect
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
 from deformgan.models.layers import (
+    DECISIVE,
+    LEADING,
     Detail,
+    Fields,
+    Layers,
     LayersConfig,
+    combine,
+    mix,
     own_places,
     resize,
     resize_field,
@@ -149,3 +156,56 @@ def test_a_detail_that_begins_changes_nothing_and_can_learn():
 def test_a_shape_that_cannot_be_is_refused(changes, words):
     with pytest.raises(ValueError, match=words):
         inspect.unwrap(LayersConfig)(**changes)
+
+
+def layers(seed, visible=None):
+    random = torch.Generator().manual_seed(seed)
+    copy, paint, scene = torch.rand(3, 2, 3, 4, 5, generator=random) * 2 - 1
+    seen, matte = torch.rand(2, 2, 1, 4, 5, generator=random)
+    seen = seen if visible is None else torch.full_like(seen, visible)
+    field = identity((4, 5), 2)
+    fields = Fields(field, field, seen, matte, matte)
+    picture = mix(matte, mix(seen, copy, paint), scene)
+    return Layers(picture, copy, paint, scene, seen, matte, fields)
+
+
+def test_photos_combined_are_the_slow_loop():
+    photos = [layers(seed) for seed in range(3)]
+    found = combine(photos)
+    for item in range(2):
+        amounts = [float((one.visible * one.matte)[item].double().sum()) for one in photos]
+        leads = np.array(amounts) ** LEADING / (np.array(amounts) ** LEADING).sum()
+        for row in range(4):
+            for column in range(5):
+                at = (item, slice(None), row, column)
+                seen = np.array([float(one.visible[at]) for one in photos])
+                odds = (seen / (1 - seen)) ** DECISIVE
+                share = odds / odds.sum()
+                copy = sum(w * one.copy[at].numpy() for w, one in zip(share, photos, strict=True))
+                visible = float((share * seen).sum())
+                paint = sum(w * one.paint[at].numpy() for w, one in zip(leads, photos, strict=True))
+                matte = sum(w * float(one.matte[at]) for w, one in zip(leads, photos, strict=True))
+                person = visible * copy + (1 - visible) * paint
+                picture = matte * person + (1 - matte) * photos[0].scene[at].numpy()
+                np.testing.assert_allclose(found.copy[at], copy, atol=1e-4)
+                np.testing.assert_allclose(found.picture[at], picture, atol=1e-4)
+
+
+def test_a_photo_given_several_times_is_given_once():
+    one = layers(1)
+    for times in (1, 2, 5):
+        many = combine([one] * times)
+        for name in ("picture", "copy", "paint", "scene", "visible", "matte"):
+            torch.testing.assert_close(getattr(many, name), getattr(one, name), atol=1e-5, rtol=0)
+
+
+def test_a_photo_that_shows_nothing_adds_nothing_in_any_order():
+    one, blind = layers(1), layers(2, visible=0.0)
+    one.visible = one.visible.clamp(min=0.05)
+    for photos in ([one, blind], [blind, one]):
+        found = combine(photos)
+        torch.testing.assert_close(found.copy, one.copy, atol=1e-3, rtol=0)
+        torch.testing.assert_close(found.visible, one.visible, atol=1e-3, rtol=0)
+        torch.testing.assert_close(found.paint, one.paint)
+    # What none shows is painted alone.
+    assert combine([blind, blind]).visible.max() == 0

@@ -12,6 +12,7 @@ def animate(
     *,
     out: Path,
     fps: float = 12.0,
+    smooth: float = 1.0,
     weights: str | None = None,
     detector: str = "pose18",
     person: int = 0,
@@ -26,8 +27,9 @@ def animate(
 ) -> None:
     """Lets the person of a photo move as somebody else does.
 
-    A joint that a frame misses stays where it was last seen, and all are smoothed over time. Frames
-    without a person are dropped. One framing holds for all frames and goes along with the person.
+    A joint that few frames miss moves straight on in between; one that is missed for longer stays
+    where it was last seen. All are smoothed over time. Frames without a person are dropped. One
+    framing holds for all frames and goes along with the person.
 
     Args:
         source: Photo of the person, of any size.
@@ -36,6 +38,8 @@ def animate(
         out: The animation to write, .gif, .webp or .mp4 (needs the extra `video`); its folder must
             exist.
         fps: Frames per second.
+        smooth: How large a tremble of the joints is taken out, from 0 to 10: 1 holds still what
+            detectors let tremble and leaves movement as it is, 0 takes joints as they are found.
         weights: Name of bundled weights or a .safetensors file; by default pedestrian.
         detector: What finds people and their poses in photos: pose18, which comes with the package,
             or another one, mostly as NAME:PATH (movenet, blazepose, simcc, vitpose,
@@ -61,7 +65,7 @@ def animate(
     """
     import time
 
-    from deformgan.cli.frames import follow, read_frames, steady
+    from deformgan.cli.frames import MOST_SMOOTH, follow, read_frames, steady
     from deformgan.cli.inputs import (
         check_device,
         check_skeleton,
@@ -86,6 +90,8 @@ def animate(
         output_file(json)
     if not 0 < fps <= 50:
         raise InputError(f"--fps is {fps:g}; it must be above 0 and at most 50.")
+    if not 0 <= smooth <= MOST_SMOOTH:
+        raise InputError(f"--smooth is {smooth:g}; it must be from 0 to {MOST_SMOOTH:g}.")
     if background == "none":
         check_alpha(out, MOVING_SUFFIXES)
     asked = read_size(size)
@@ -96,7 +102,7 @@ def animate(
     joints = check_skeleton(skeleton, transfer.generator.skeleton)
     photo, source_joints = read_source(source, source_pose, detector, person, joints)
     seen = read_frames(frames, detector, joints)
-    poses = steady(seen.pose, joints)
+    poses = steady(seen.pose, joints, smooth)
     dropped = len(seen.pose) - len(poses)
     if not len(poses):
         raise InputError(f"None of the {dropped} frames of {frames} has a usable pose.")
@@ -122,6 +128,7 @@ def animate(
             "out": str(out),
             "weights": weights,
             "background": background,
+            "smooth": smooth,
             "noise_seed": seed if noise else None,
             "size": list(pictures[0].shape[:2]),
             "num_frames": len(pictures),

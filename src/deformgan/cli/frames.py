@@ -6,6 +6,7 @@ This imports torch, so commands import it inside their functions.
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
@@ -16,11 +17,17 @@ from deformgan.cli.video import VIDEO_SUFFIXES
 from deformgan.detectors import find_person
 from deformgan.errors import InputError
 from deformgan.framing import PHOTO_SUFFIXES
+from deformgan.parts import unit_length
 from deformgan.pose import Pose, Skeleton
 from deformgan.pose_formats import read_annotations, read_single
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
-SMOOTHING = 5  # frames that a joint's place is fitted over
+BRIDGED = 6  # frames: a joint that is missed for no longer moves on in between
+SMOOTHING = 5  # frames that a joint's place is fitted over while it moves
+RESTING = 17  # ... and while it rests
+NEARBY = 9  # frames that say together whether it rests
+TREMBLE = 0.02  # of the pose's unit of length: what moves less, rests
+MOST_SMOOTH = 10.0
 FOLLOWING = 25  # frames that the person's path is fitted over
 
 
@@ -91,26 +98,77 @@ def _nobody(skeleton: Skeleton) -> Pose:
     return Pose(torch.zeros(1, joints, 2), torch.zeros(1, joints, dtype=torch.bool))
 
 
-def steady(frames: Pose, skeleton: Skeleton) -> Pose:
-    """Fills what single frames miss and takes the tremble out of what they have.
+def steady(frames: Pose, skeleton: Skeleton, strength: float = 1.0) -> Pose:
+    """Fill what single frames miss and take the tremble out of what they have.
 
-    Frames in which nobody was seen are dropped. A missing joint stays where it was last seen;
-    frames that still lack the torso (at the start) are dropped too. Then every joint is smoothed.
+    Frames in which nobody was seen are dropped. A joint that is missing for a short time moves
+    straight on to where it is seen again, else it stays where it was last seen; frames that still
+    lack the torso (at the start) are dropped too. Then every joint is smoothed, see `hold_still`.
 
     Args:
         frames: The poses as they were seen.
         skeleton: Of the poses.
+        strength: How large a tremble is taken out, 1 as detectors make it; 0 leaves joints where
+            they were seen.
 
     Returns:
         The usable frames, none if there are none.
     """
     somebody = frames[frames.visible.any(dim=1)]
-    filled = somebody.carry_over()
+    filled = bridge(somebody, BRIDGED).carry_over()
     usable = filled[filled.usable(skeleton)]
+    if strength == 0 or not len(usable):
+        return usable
     # A joint that appears later than the first frame counts as at rest before.
     backwards = list(range(len(usable)))[::-1]
     everywhere = usable[backwards].carry_over()[backwards]
-    return Pose(smooth(everywhere.joints, SMOOTHING, degree=2), usable.visible)
+    tremble = strength * TREMBLE * unit_length(usable, skeleton).median().item()
+    return Pose(hold_still(everywhere.joints, tremble), usable.visible)
+
+
+def bridge(frames: Pose, longest: int) -> Pose:
+    """Fill short gaps: a joint moves straight from where it was seen to where it is seen again.
+
+    Args:
+        frames: The frames of one animation.
+        longest: Frames of a gap that is filled; longer ones stay.
+    """
+    count = len(frames)
+    times = torch.arange(count, device=frames.joints.device)[:, None]
+    before = times.where(frames.visible, -1).cummax(dim=0).values
+    after = times.where(frames.visible, count).flip(0).cummin(dim=0).values.flip(0)
+    inside = (before >= 0) & (after < count) & (after - before <= longest + 1)
+
+    def at(rows: Tensor) -> Tensor:
+        rows = rows.clamp(0, max(count - 1, 0))[..., None].expand_as(frames.joints)
+        return frames.joints.gather(0, rows)
+
+    way = (times - before) / (after - before).clamp(min=1)
+    joints = torch.lerp(at(before), at(after), way[..., None].to(frames.joints.dtype))
+    joints = joints.where((inside & ~frames.visible)[..., None], frames.joints)
+    return Pose(joints, frames.visible | inside)
+
+
+def hold_still(
+    joints: Float[Tensor, "frames joints 2"], tremble: float
+) -> Float[Tensor, "frames joints 2"]:
+    """Smooth joints: hard where they rest, and hardly where they move.
+
+    A mean over many frames takes most of a tremble out, and cuts the ends off every swing; a fit to
+    few does neither. Where the two differ by less than a tremble (root mean square over frames
+    nearby), the joint rests and the former holds; where they differ by more, it moves and the
+    latter does; at a tremble, their mean. Both look as far ahead as back, so nothing lags.
+
+    Args:
+        joints: In pixels.
+        tremble: In pixels.
+    """
+    moving, resting = smooth(joints, SMOOTHING, degree=2), smooth(joints, RESTING, degree=1)
+    apart = moving - resting
+    squares = apart.square().sum(dim=2).T[:, None]
+    nearby = F.avg_pool1d(squares, NEARBY, 1, NEARBY // 2, count_include_pad=False)[:, 0].T
+    share = torch.sigmoid(4 * (nearby / tremble**2).clamp(min=1e-12).log())
+    return resting + share[..., None] * apart
 
 
 def follow(frames: Pose, skeleton: Skeleton) -> Pose:

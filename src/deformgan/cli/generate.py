@@ -1,13 +1,18 @@
-"""`deformgan generate`: one photo and one pose in, one picture out."""
+"""`deformgan generate`: a person's photos and one pose in, one picture out."""
 
 from pathlib import Path
+from typing import Annotated
+
+import tyro
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 
 
 def generate(
-    source: Path,
-    pose: str,
+    files: Annotated[
+        tuple[str, ...],
+        tyro.conf.arg(metavar="SOURCE [SOURCE ...] POSE", help_behavior_hint="(required)"),
+    ],
     /,
     *,
     out: Path,
@@ -32,18 +37,21 @@ def generate(
     taken as it is; in any other the person is found and framed first.
 
     Args:
-        source: Photo of the person, of any size.
-        pose: The pose to take: a photo of any size, a pose file with one pose (annotation CSV, our
-            JSON, OpenPose or COCO JSON), or FILE:NAME for one of several in it.
+        files: First the photo of the person, of any size; or several, front and back say, for
+            weights with layers: each surface is copied from the photo that shows it, and only what
+            none shows is painted. Scene and place are then those of the first. Last the pose to
+            take: a photo of any size, a pose file with one pose (annotation CSV, our JSON, OpenPose
+            or COCO JSON), or FILE:NAME for one of several in it.
         out: The picture to write; its folder must exist.
         weights: Name of bundled weights or a .safetensors file; by default pedestrian.
         detector: What finds people and their poses in photos: pose18, which comes with the package,
             or another one, mostly as NAME:PATH (movenet, blazepose, simcc, vitpose,
             keypoint_rcnn).
-        person: Which of several people in the source photo, by size: 0 is the largest.
+        person: Which of several people in the source photo, by size: 0 is the largest. Of several
+            source photos it is always the largest.
         pose_person: The same for the pose.
-        source_pose: Pose of the source person, as a pose file or FILE:NAME; otherwise it is
-            detected.
+        source_pose: Pose of the source person, as a pose file or FILE:NAME, where there is a single
+            source photo; otherwise it is detected.
         skeleton: Skeleton of the poses, a name or a JSON file; by default that of the weights.
         size: Size of the picture, HEIGHTxWIDTH in pixels, or the height alone; by default that of
             the person's surroundings in the source photo, up to 1,024 rows. Weights without layers
@@ -80,6 +88,17 @@ def generate(
     from deformgan.predict import PoseTransfer
 
     started = time.perf_counter()
+    if len(files) < 2:
+        raise InputError(
+            f"Only {files[0] if files else 'nothing'} is given; give one source photo or more, and "
+            "last a POSE."
+        )
+    *sources, pose = files
+    for flag, given in (("--source-pose", source_pose), ("--person", person or None)):
+        if len(sources) > 1 and given is not None:
+            raise InputError(
+                f"{flag} {given} belongs to a single source photo, but {len(sources)} are given."
+            )
     check_suffix(output_file(out), PICTURE_SUFFIXES)
     if json is not None:
         output_file(json)
@@ -96,19 +115,27 @@ def generate(
     transfer = PoseTransfer.load(weights, check_device(device))
     transfer.check_size(asked)
     joints = check_skeleton(skeleton, transfer.generator.skeleton)
-    photo, source_joints = read_source(source, source_pose, detector, person, joints)
+    if len(sources) > 1 and not transfer.layered:
+        raise InputError(
+            f"{len(sources)} source photos are given, but the weights {weights} paint from one: "
+            "several need weights with layers."
+        )
+    read = [read_source(Path(one), source_pose, detector, person, joints) for one in sources]
+    photos, source_poses = [photo for photo, _ in read], [found for _, found in read]
     target = read_target(pose, detector, pose_person, joints)
-    poses, noise_seed = (source_joints, target.pose), seed if noise else None
+    poses, noise_seed = (source_poses, target.pose), seed if noise else None
     if paste:
-        picture = transfer.paste(photo, *poses, target.photo, noise_seed, target.size)
+        picture = transfer.paste(photos, *poses, target.photo, noise_seed, target.size)
     else:
-        picture = transfer(photo, *poses, target.size, noise_seed, background, asked)
+        picture = transfer(photos, *poses, target.size, noise_seed, background, asked)
     write_picture(out, picture)
     seconds = time.perf_counter() - started
     print(f"{out} ({picture.shape[1]}x{picture.shape[0]}, {seconds:.1f} s)")
     if json is not None:
+        one = len(sources) == 1
+        described = [describe_pose(found, joints) for found in source_poses]
         report = {
-            "source": str(source),
+            "source": sources[0] if one else sources,
             "pose": pose,
             "out": str(out),
             "weights": weights,
@@ -116,7 +143,7 @@ def generate(
             "paste": paste,
             "noise_seed": seed if noise else None,
             "size": list(picture.shape[:2]),
-            "source_joints": describe_pose(source_joints, joints),
+            "source_joints": described[0] if one else described,
             "target_joints": describe_pose(target.pose, joints),
             "seconds": seconds,
         }

@@ -1,5 +1,6 @@
 """Layers: a picture as a copy of the photo, paint, a scene, and what decides between them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,6 +12,10 @@ from torch import Tensor, nn
 from deformgan.pose import Pose
 
 Base = Literal["soft", "hard"]
+
+# The choice between several photos: the odds that each shows a surface, and how much of the person
+# it shows, to these powers. Higher ones decide harder; means of several copies would be blurred.
+DECISIVE, LEADING = 4.0, 4.0
 
 # What gradients of the picture must not reach: "nothing"; the matte of the "source", which truth
 # teaches; or "all" that decides between the layers.
@@ -116,6 +121,36 @@ class Layers:
             scene: RGB in [-1, 1], one for all or one for each.
         """
         return mix(self.matte, self.person, scene)
+
+
+def combine(photos: Sequence[Layers]) -> Layers:
+    """Combine what several photos of one person make of the same target.
+
+    Each pixel's copy is from the photo that shows the surface most surely, nearly alone. Only what
+    no photo shows is painted. Paint and matte are mostly those of the photo that shows most of the
+    person; the weights change smoothly with the pose, so nothing jumps between frames. The scene is
+    the first photo's.
+
+    Args:
+        photos: Layers of the same targets and size.
+
+    Returns:
+        Layers with the first photo's fields. Of one photo given several times, what it makes alone:
+        the same guess twice is no more certain, so the visible share is a weighted mean as well.
+    """
+    if len(photos) == 1:
+        return photos[0]
+    visible = torch.stack([layers.visible for layers in photos])
+    mattes = torch.stack([layers.matte for layers in photos])
+    shares = torch.softmax(DECISIVE * torch.logit(visible, eps=1e-4), dim=0)
+    shown = (visible * mattes).sum(dim=(2, 3, 4), keepdim=True)
+    leads = torch.softmax(LEADING * torch.log(shown.clamp(min=1e-6)), dim=0)
+    copy = (shares * torch.stack([layers.copy for layers in photos])).sum(dim=0)
+    paint = (leads * torch.stack([layers.paint for layers in photos])).sum(dim=0)
+    seen, matte = (shares * visible).sum(dim=0), (leads * mattes).sum(dim=0)
+    first = photos[0]
+    picture = mix(matte, mix(seen, copy, paint), first.scene)
+    return Layers(picture, copy, paint, first.scene, seen, matte, first.fields)
 
 
 class Detail(nn.Module):
