@@ -166,7 +166,8 @@ def layers(seed, visible=None):
     field = identity((4, 5), 2)
     fields = Fields(field, field, seen, matte, matte)
     picture = mix(matte, mix(seen, copy, paint), scene)
-    return Layers(picture, copy, paint, scene, seen, matte, fields)
+    logits = torch.logit(torch.cat([seen, matte], dim=1))
+    return Layers(picture, copy, paint, scene, seen, matte, logits, fields)
 
 
 def test_photos_combined_are_the_slow_loop():

@@ -135,7 +135,7 @@ def combine(photos: Sequence[Layers]) -> Layers:
         photos: Layers of the same targets and size.
 
     Returns:
-        Layers with the first photo's fields. Of one photo given several times, what it makes alone:
+        Layers with the first photo's fields and logits. Of one photo given several times, what it makes alone:
         the same guess twice is no more certain, so the visible share is a weighted mean as well.
     """
     if len(photos) == 1:
@@ -150,7 +150,7 @@ def combine(photos: Sequence[Layers]) -> Layers:
     seen, matte = (shares * visible).sum(dim=0), (leads * mattes).sum(dim=0)
     first = photos[0]
     picture = mix(matte, mix(seen, copy, paint), first.scene)
-    return Layers(picture, copy, paint, first.scene, seen, matte, first.fields)
+    return Layers(picture, copy, paint, first.scene, seen, matte, first.logits, first.fields)
 
 
 class Detail(nn.Module):
