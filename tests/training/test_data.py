@@ -59,7 +59,7 @@ def photos(tmp_path, people):
     return make
 
 
-def mix(config, *folders, rendered=None):
+def mix(config, *folders, rendered=()):
     return open_data(config, folders, open_fabric(torch.device("cpu")), rendered)
 
 
@@ -70,7 +70,7 @@ def sizes_of(batches, steps=20):
 
 def test_sets_of_one_size_share_every_batch(photos):
     folder = photos((32, 16))
-    data = mix(PLAIN, folder, folder, rendered=folder)
+    data = mix(PLAIN, folder, folder, rendered=[folder])
     assert isinstance(data.batches, PairBatches)
     assert sum(data.batches.counts) == 4
     assert min(data.batches.counts) == 1
@@ -85,11 +85,11 @@ def test_sets_of_several_sizes_take_turns_in_their_shares(photos):
         data = mix(replace(config, shares=(3.0, 2.0)), large, small)
         assert isinstance(data.batches, MixedBatches)
         assert sizes_of(data.batches) == {(64, 32): 12, (32, 16): 8}
-        assert data.size == (64, 32)
+        assert data.size == ((32, 16) if config.generator.layers else (64, 32))
         assert data.samples.source.image.shape[2:] == (64, 32)
     assert sizes_of(mix(LAYERED, large, small).batches) == {(64, 32): 10, (32, 16): 10}
     # A quarter of the steps is of rendered people, the others are shared by the photos.
-    data = mix(replace(LAYERED, shares=(2.0, 1.0)), small, small, rendered=large)
+    data = mix(replace(LAYERED, shares=(2.0, 1.0)), small, small, rendered=[large])
     assert sizes_of(data.batches) == {(64, 32): 5, (32, 16): 15}
     assert isinstance(data.batches, MixedBatches)
     assert data.batches.counts == [10, 5, 5]
@@ -126,7 +126,8 @@ def test_three_draws_of_several_sizes_are_refused(photos):
 def test_layers_take_photos_of_any_shape_that_can_be_judged(photos):
     odd = open_dataset(photos((50, 31)))
     fabric = open_fabric(torch.device("cpu"))
-    assert mix_datasets(LAYERED, [odd], fabric).size == (50, 31)
+    # Of no size of their own, they show people in photos of any size half as wide as high.
+    assert mix_datasets(LAYERED, [odd], fabric).size == (32, 16)
     with pytest.raises(InputError, match="multiples of 4"):
         mix_datasets(PLAIN, [odd], fabric)
     deep = replace(LAYERED, discriminator=DiscriminatorConfig(widths=(4, 4, 4, 4), rows=48))

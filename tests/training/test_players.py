@@ -61,7 +61,7 @@ def test_from_weights_without_layers_it_begins_with_what_their_head_paints_enlar
         grid = grid.permute(0, 2, 3, 1)
         moved, there = (
             F.grid_sample(image, grid, padding_mode="border", align_corners=False)
-            for image in (small, torch.sigmoid(layers.fields.source_matte))
+            for image in (small, torch.sigmoid(2 * layers.fields.source_matte))
         )
         mixed = old.mix(torch.cat([features, moved, there / 4], dim=1)).relu()
         painted = old.head(mixed)[:, :3]
@@ -82,4 +82,4 @@ def test_weights_of_layers_are_taken_whole_and_other_shapes_refused(people):
     with torch.no_grad():
         assert torch.equal(players.generator.network.eval()(source, target), first(source, target))
     with pytest.raises(InputError, match="another shape"):
-        players_of(replace(SMALL, layers=None)).start_from(first)
+        players_of(replace(SMALL, encoder_widths=(8, 8, 8, 8))).start_from(first)

@@ -269,7 +269,7 @@ def test_settings_of_layers_are_given_by_name_also_where_a_recipe_has_none():
         (
             {"generator": {"layers": {"depth": 64}}},
             "unknown setting 'generator.layers.depth'; generator.layers has rows, base, "
-            "correction, copy, field_widths, detail_widths.",
+            "correction, decision, copy, field_widths, detail_widths.",
         ),
         (
             {"generator": {"layers": {"rows": 65}}},
@@ -278,7 +278,8 @@ def test_settings_of_layers_are_given_by_name_also_where_a_recipe_has_none():
         (
             {"generator": {"layers": 64}},
             "'generator.layers' has parts; give none, or one of layers.rows, layers.base, "
-            "layers.correction, layers.copy, layers.field_widths, layers.detail_widths.",
+            "layers.correction, layers.decision, layers.copy, layers.field_widths, "
+            "layers.detail_widths.",
         ),
         (
             {"generator": {"layers": {"rows": 64}}},

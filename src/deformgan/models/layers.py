@@ -135,8 +135,9 @@ def combine(photos: Sequence[Layers]) -> Layers:
         photos: Layers of the same targets and size.
 
     Returns:
-        Layers with the first photo's fields and logits. Of one photo given several times, what it makes alone:
-        the same guess twice is no more certain, so the visible share is a weighted mean as well.
+        Layers with the first photo's fields and logits. Of one photo given several times, what it
+        makes alone: the same guess twice is no more certain, so the visible share is a weighted
+        mean as well.
     """
     if len(photos) == 1:
         return photos[0]
