@@ -96,8 +96,9 @@ def layered_fields() -> TrainConfig:
 
     Give `--data SET` of `deformgan data synthesize --size 256x128`, and `--init pedestrian`.
 
-    Expect: errors of a pixel or two where the source shows the surface.
-    Measured: not yet.
+    Expect: an error of about 3 px where the source shows the surface, half of the parts' alone.
+    Measured: 3.12 px and .393 within 1.5 px of 6.49 and .188, visibility .874, matte IoU .833
+    (`layered-fields`; 200 pairs of 40 rendered people held out; docs/log.md, 2026-11-29).
     """
     base = pedestrian_small()
     return replace(
@@ -107,12 +108,12 @@ def layered_fields() -> TrainConfig:
         weights=LossWeights(adversarial=0.0, flow=0.2, visible=1.0, matte=1.0),
         learns=("field.", "look."),
         batch_size=16,
-        steps=6_000,
-        decay_steps=2_000,
+        steps=4_800,
+        decay_steps=1_800,
         learning_rate=1e-3,
         betas=(0.9, 0.99),
         gradient_clip=1.0,
         ema_decay=0.999,
         flip=True,
-        precision="float32",
+        precision="auto",
     )
