@@ -105,8 +105,8 @@ class FieldNetwork(nn.Module):
 
 
 def _unfold(
-    planes: Float[Tensor, "batch channels*4 height width"],
-) -> Float[Tensor, "batch channels height*2 width*2"]:
+    planes: Float[Tensor, "batch folded height width"],
+) -> Float[Tensor, "batch _ height*2 width*2"]:
     """Turn four channels into one of twice the resolution, without the pattern of their order.
 
     The four are predicted apart, and where they disagree the picture would be dotted: weights 1 2 1
