@@ -43,7 +43,10 @@ LAYERED = replace(
     generator=replace(
         CONFIG.generator,
         upsampling="resize",
-        layers=LayersConfig(rows=32, field_widths=(16, 16, 16), detail_widths=(6, 4)),
+        # Steeper decisions saturate on noise, and Adam enlarges the rounding of tiny gradients.
+        layers=LayersConfig(
+            rows=32, decision=(1.0, 1.0), field_widths=(16, 16, 16), detail_widths=(6, 4)
+        ),
     ),
     discriminator=replace(CONFIG.discriminator, rows=32, fine_widths=(4, 6)),
 )
