@@ -140,12 +140,6 @@ def _fields_step(
             "Only the fields are to learn, and of these photos nothing is known: give rendered "
             "people with surfaces, or weights to losses of pictures."
         )
-    layers = config.generator.layers
-    if layers is None or not layers.correction:
-        raise InputError(
-            "Only the fields are to learn, and this generator has no network that corrects them: "
-            "give generator.layers.correction, or weights to losses of pictures."
-        )
     with autocast(config, fabric.device):
         fields = players.generator.shared(pair.source, pair.target.pose, None, None, "fields")
     terms = fields_terms(fields, pair, config)
