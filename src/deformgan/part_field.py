@@ -18,6 +18,7 @@ def part_field(
     size: tuple[int, int],
     softness: float = SOFTNESS,
     method: FitMethod = "least_squares",
+    distance: Float[Tensor, "batch parts height width"] | None = None,
 ) -> Float[Tensor, "batch 2 height width"]:
     """Say for every target pixel where the source shows it, by the parts' transforms alone.
 
@@ -33,6 +34,7 @@ def part_field(
         softness: In units of the target pose (torso lengths of people); towards 0 the nearest part
             wins outright.
         method: See `fit_affine`.
+        distance: Of the target pose's parts (see `part_distances`), where they are known already.
 
     Returns:
         (x, y) in pixels of the source. Where no part has a transform, the pixel's own place.
@@ -47,7 +49,8 @@ def part_field(
         source_pose.to(torch.float64), target_pose.to(torch.float64), skeleton, method
     )
     transforms = transforms.to(dtype)
-    distance = part_distances(target_pose, skeleton, size)
+    if distance is None:
+        distance = part_distances(target_pose, skeleton, size)
     unit = unit_length(target_pose, skeleton).clamp(min=1)[:, None, None, None]
     # Parts without a transform are infinitely far, unless there is no other.
     far = torch.finfo(dtype).max / 4

@@ -271,8 +271,7 @@ class Generator(nn.Module):
         config = self.config
         with torch.no_grad():
             source_heatmaps, target_heatmaps = (
-                render_heatmaps(pose, size, config.heatmap_sigma, config.heatmap_kind)
-                for pose in (source_pose, target_pose)
+                self._heatmaps(pose, size) for pose in (source_pose, target_pose)
             )
         if config.warp == "none":
             return Guide(source_heatmaps, target_heatmaps, [], [])
@@ -394,11 +393,17 @@ class Generator(nn.Module):
         near = self._near(pose, (image.shape[2], image.shape[3]))
         return self.look(torch.cat([image, heatmaps, near], dim=1))
 
-    def _near(self, pose: Pose, size: tuple[int, int]) -> Float[Tensor, "batch parts _ _"]:
+    def _heatmaps(self, pose: Pose, size: tuple[int, int]) -> Float[Tensor, "batch joints _ _"]:
+        return render_heatmaps(pose, size, self.config.heatmap_sigma, self.config.heatmap_kind)
+
+    def _near(
+        self, pose: Pose, size: tuple[int, int], distance: Tensor | None = None
+    ) -> Float[Tensor, "batch parts _ _"]:
         """Say how far every pixel is from every part, in units of the pose, 1 at most."""
+        if distance is None:
+            distance = part_distances(pose, self.skeleton, size)
         unit = unit_length(pose, self.skeleton).clamp(min=1)[:, None, None, None]
-        near = part_distances(pose, self.skeleton, size) / unit
-        return near.clamp(max=1)
+        return (distance / unit).clamp(max=1)
 
     def source_matte(self, source: View) -> Float[Tensor, "batch 1 height width"] | None:
         """Find the person of a photo.
@@ -414,8 +419,7 @@ class Generator(nn.Module):
         if config.layers is None or not config.layers.correction:
             return None
         small, pose, _ = self.at_network_size(source, source.pose)
-        size = (small.shape[2], small.shape[3])
-        maps = render_heatmaps(pose, size, config.heatmap_sigma, config.heatmap_kind)
+        maps = self._heatmaps(pose, (small.shape[2], small.shape[3]))
         return torch.sigmoid(self.look_at(small, maps, pose)[1])
 
     def fields(
@@ -433,27 +437,28 @@ class Generator(nn.Module):
             target_pose: In pixels of the target at the same size.
             guide: Heat maps of both, where they are known already.
         """
-        config, layers = self.config, self.config.layers
+        layers = self.config.layers
         assert layers is not None
         size = (image.shape[2], image.shape[3])
         with torch.no_grad():
             softness = SOFTNESS if layers.base == "soft" else _HARD
-            base = part_field(source_pose, target_pose, self.skeleton, size, softness)
+            distance = part_distances(target_pose, self.skeleton, size)
+            base = part_field(
+                source_pose, target_pose, self.skeleton, size, softness, distance=distance
+            )
+            near = self._near(target_pose, size, distance)
             if not layers.correction:
                 # Copied where a part is, of a person who is all there.
-                near = self._near(target_pose, size).amin(dim=1, keepdim=True)
-                inside = 6 - 12 * (near / SOFTNESS).clamp(max=1)
+                nearest = near.amin(dim=1, keepdim=True)
+                inside = 6 - 12 * (nearest / SOFTNESS).clamp(max=1)
                 return Fields(base, base, torch.zeros_like(inside), inside, 6 + 0 * inside)
             if guide is None:
-                maps = [
-                    render_heatmaps(pose, size, config.heatmap_sigma, config.heatmap_kind)
-                    for pose in (source_pose, target_pose)
-                ]
+                maps = [self._heatmaps(pose, size) for pose in (source_pose, target_pose)]
             else:
                 maps = [guide.source_heatmaps, guide.target_heatmaps]
             unit = unit_length(target_pose, self.skeleton).clamp(min=1)[:, None, None, None]
             moved, ways = sample_at(image, base, size), base - own_places(size, base)
-            shown = [moved, maps[1], self._near(target_pose, size), ways / unit]
+            shown = [moved, maps[1], near, ways / unit]
         features, source_matte = self.look_at(image, maps[0], source_pose)
         field, planes = self.field(torch.cat(shown, dim=1), base, image, features)
         return Fields(base, field, *planes.split(1, dim=1), source_matte)
