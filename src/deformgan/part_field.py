@@ -59,8 +59,8 @@ def part_field(
     # Not in the bfloat16 of a caller's autocast, which is half a pixel at pixel 100.
     with torch.autocast(weight.device.type, enabled=False):
         blended = torch.einsum("bphw,bpij->bijhw", weight, transforms)  # (B, 2, 3, H, W)
-    x, y = _pixels(size, target_pose.joints)
-    return blended[:, :, 0] * x + blended[:, :, 1] * y[:, None] + blended[:, :, 2]
+    x, y = own_places(size, target_pose.joints)
+    return blended[:, :, 0] * x + blended[:, :, 1] * y + blended[:, :, 2]
 
 
 def part_distances(
@@ -82,8 +82,7 @@ def part_distances(
     """
     joints, unit = pose.joints, unit_length(pose, skeleton)[:, None, None]
     far = float(size[0] + size[1])
-    x, y = _pixels(size, joints)
-    grid = torch.stack(torch.broadcast_tensors(x, y[:, None]), dim=-1)  # (H, W, 2)
+    grid = own_places(size, joints).permute(1, 2, 0)  # (H, W, 2)
     distances = []
     for part in skeleton.parts:
         own = skeleton.indices(part.joints)
@@ -107,11 +106,10 @@ def part_distances(
     return torch.stack(distances, dim=1)
 
 
-def _pixels(size: tuple[int, int], like: Tensor) -> tuple[Tensor, Tensor]:
-    return (
-        torch.arange(size[1], dtype=like.dtype, device=like.device),
-        torch.arange(size[0], dtype=like.dtype, device=like.device),
-    )
+def own_places(size: tuple[int, int], like: Tensor) -> Float[Tensor, "2 height width"]:
+    """Return (x, y) of every pixel, in the type and on the device of another tensor."""
+    y, x = (torch.arange(length, device=like.device, dtype=like.dtype) for length in size)
+    return torch.stack(torch.broadcast_tensors(x, y[:, None]))
 
 
 def _length(vectors: Float[Tensor, "*shape 2"]) -> Float[Tensor, "*shape"]:

@@ -9,9 +9,9 @@ import torch.nn.functional as F
 
 from deformgan.models.field_network import FEATURES
 from deformgan.models.generator import Generator, GeneratorConfig
-from deformgan.models.layers import Fields, Layers, LayersConfig, own_places, resize, resize_pose
+from deformgan.models.layers import Fields, Layers, LayersConfig, resize, resize_pose
 from deformgan.pair import View
-from deformgan.part_field import part_field
+from deformgan.part_field import own_places, part_field
 from deformgan.pose import Pose
 from deformgan.skeletons.openpose18 import OPENPOSE18
 

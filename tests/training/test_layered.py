@@ -15,8 +15,9 @@ from deformgan.errors import InputError
 from deformgan.losses import l1_loss
 from deformgan.models.discriminator import Discriminator, DiscriminatorConfig
 from deformgan.models.generator import GeneratorConfig
-from deformgan.models.layers import Fields, Layers, LayersConfig, own_places, resize
+from deformgan.models.layers import Fields, Layers, LayersConfig, resize
 from deformgan.pair import Pair, Truth, View
+from deformgan.part_field import own_places
 from deformgan.pose import Pose
 from deformgan.training.checkpoints import checkpoints
 from deformgan.training.config import LossWeights, TrainConfig

@@ -214,7 +214,7 @@ def _check_folders(out: Path, plans: "dict[str, TrainConfig]", resume: bool) -> 
 
 def _check_truth(base: "TrainConfig", second: "Sequence[PhotoSet]") -> None:
     """Refuse to learn from truth without a data set that knows any."""
-    from deformgan.training.data import has_truth
+    from deformgan.datasets.batches import has_truth
 
     if base.weights.of_opacity and not any(has_truth(known) for known in second):
         raise InputError(

@@ -23,6 +23,7 @@ from deformgan.skeletons.openpose18 import OPENPOSE18
 _FLIP, _ORDER = 0, 1
 _MATCHES = 30_000  # pairs whose matches are kept: 1.3 GB at 256x128
 _STEPS = 16  # of a pixel, in which they are kept
+_KNOWN = ("surfaces", "masks", "backgrounds")  # what a renderer knows of its pictures
 _DENSE = 192  # rows from which every second pixel is enough to teach a field
 
 
@@ -45,6 +46,11 @@ class PairedImages(Protocol):
     def pairs(self) -> Int64[Tensor, "pairs 2"]:
         """Positions of source and target."""
         ...
+
+
+def has_truth(dataset: PairedImages) -> bool:
+    """Tell whether a data set knows what `Truth` has: surfaces, masks and backgrounds."""
+    return all(getattr(dataset, name, None) is not None for name in _KNOWN)
 
 
 @dataclass(frozen=True)
@@ -77,14 +83,12 @@ class _Known:
 
     @staticmethod
     def of(datasets: Sequence[PairedImages]) -> "_Known":
-        names = ("surfaces", "masks", "backgrounds")
-        found = [getattr(dataset, name, None) for dataset in datasets for name in names]
-        if len(datasets) > 1 or any(part is None for part in found):
+        if len(datasets) > 1 or not has_truth(datasets[0]):
             raise InputError(
                 "Exact truth is known of one set of rendered people with surfaces, masks and "
                 "backgrounds; render them with `deformgan data synthesize`."
             )
-        return _Known(*found)  # ty: ignore[invalid-argument-type]
+        return _Known(*(getattr(datasets[0], name) for name in _KNOWN))
 
 
 class PairBatches:

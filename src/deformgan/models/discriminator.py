@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from deformgan.heatmap import HeatmapKind, render_heatmaps
 from deformgan.models.blocks import LEAK, Down, Norm, init_weights
-from deformgan.models.layers import resize, resize_pose
+from deformgan.models.layers import at_most_rows
 from deformgan.pair import View
 from deformgan.skeletons.setting import read_skeleton_setting
 
@@ -94,7 +94,8 @@ class Discriminator(nn.Module):
             of each local level, then of the small patches of larger images.
         """
         whole = candidate.image
-        source, candidate = (self._at_rows(view) for view in (source, candidate))
+        if rows := self.config.rows:
+            source, candidate = (at_most_rows(view, rows) for view in (source, candidate))
         heatmaps = [self.heatmaps(view) for view in (source, candidate)]
         features = self.judge(
             source.image, heatmaps[0], candidate.image, heatmaps[1], candidate.background
@@ -105,15 +106,6 @@ class Discriminator(nn.Module):
         if self.fine and whole.shape[2] > candidate.image.shape[2]:
             logits += self._judge_finely(whole)
         return tuple(logit.flatten(1) for logit in logits)
-
-    def _at_rows(self, view: View) -> View:
-        rows = self.config.rows
-        before = (view.image.shape[2], view.image.shape[3])
-        if not rows or before[0] <= rows:
-            return view
-        size = (rows, round(rows * before[1] / before[0]))
-        background = None if view.background is None else resize(view.background, size)
-        return View(resize(view.image, size), resize_pose(view.pose, before, size), background)
 
     def _judge_finely(self, image: Tensor) -> list[Tensor]:
         features, found = image, []

@@ -21,7 +21,6 @@ from deformgan.models.layers import (
     Layers,
     LayersConfig,
     mix,
-    own_places,
     resize,
     resize_field,
     resize_pose,
@@ -29,7 +28,7 @@ from deformgan.models.layers import (
 )
 from deformgan.models.learned_affine import AffineRefinement, LearnedAffine, warp_whole
 from deformgan.pair import View
-from deformgan.part_field import SOFTNESS, part_distances, part_field
+from deformgan.part_field import SOFTNESS, own_places, part_distances, part_field
 from deformgan.parts import Convention, part_masks, unit_length
 from deformgan.pose import Pose, Skeleton
 from deformgan.skeletons.setting import read_skeleton_setting

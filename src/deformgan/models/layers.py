@@ -9,6 +9,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from deformgan.pair import View
+from deformgan.part_field import own_places
 from deformgan.pose import Pose
 
 Base = Literal["soft", "hard"]
@@ -231,6 +233,16 @@ def resize_pose(pose: Pose, before: tuple[int, int], after: tuple[int, int]) -> 
     return Pose((pose.joints + 0.5) * scale - 0.5, pose.visible)
 
 
+def at_most_rows(view: View, rows: int) -> View:
+    """Bring a view to so many rows, in its proportions, if it has more; its background too."""
+    before = (view.image.shape[2], view.image.shape[3])
+    if before[0] <= rows:
+        return view
+    size = (rows, round(rows * before[1] / before[0]))
+    background = None if view.background is None else resize(view.background, size)
+    return View(resize(view.image, size), resize_pose(view.pose, before, size), background)
+
+
 def resize(
     image: Float[Tensor, "batch channels _ _"], size: tuple[int, int]
 ) -> Float[Tensor, "batch channels height width"]:
@@ -242,12 +254,6 @@ def resize(
         return F.avg_pool2d(image, 2)
     shrinks = before[0] > size[0] or before[1] > size[1]
     return F.interpolate(image, size, mode="bilinear", align_corners=False, antialias=shrinks)
-
-
-def own_places(size: tuple[int, int], like: Tensor) -> Float[Tensor, "2 height width"]:
-    """Return (x, y) of every pixel, in the type and on the device of another tensor."""
-    y, x = (torch.arange(length, device=like.device, dtype=like.dtype) for length in size)
-    return torch.stack(torch.broadcast_tensors(x, y[:, None]))
 
 
 def resize_field(

@@ -7,7 +7,7 @@ from pathlib import Path
 from lightning_fabric import Fabric
 
 from deformgan.datasets import open_dataset
-from deformgan.datasets.batches import MixedBatches, PairBatches
+from deformgan.datasets.batches import MixedBatches, PairBatches, has_truth
 from deformgan.datasets.photo_set import PhotoSet
 from deformgan.errors import InputError
 from deformgan.pair import Pair
@@ -118,12 +118,6 @@ def _batches(
         place=fabric.global_rank,
         places=fabric.world_size,
     )
-
-
-def has_truth(dataset: PhotoSet) -> bool:
-    """Tell whether a data set knows what `Truth` has: surfaces, masks and backgrounds."""
-    names = ("surfaces", "masks", "backgrounds")
-    return all(getattr(dataset, name, None) is not None for name in names)
 
 
 def _check_sizes(config: TrainConfig, datasets: Sequence[PhotoSet]) -> None:

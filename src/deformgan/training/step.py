@@ -21,7 +21,7 @@ from deformgan.losses.perceptual import perceptual_loss
 from deformgan.metrics.ssim import ssim
 from deformgan.models.blocks import Noise
 from deformgan.models.generator import Want
-from deformgan.models.layers import Fields, Layers, resize, resize_field, resize_pose
+from deformgan.models.layers import Fields, Layers, at_most_rows, resize, resize_field
 from deformgan.pair import Pair, Truth, View
 from deformgan.parts import person_region
 from deformgan.pose import Pose
@@ -177,11 +177,8 @@ def generator_terms(
     weights = config.weights
     if config.generator.layers is not None:
         # Larger pictures are compared at the network's rows, and judged at their own besides.
-        before = (generated.shape[2], generated.shape[3])
-        rows = min(config.generator.layers.rows, before[0])
-        size = (rows, round(rows * before[1] / before[0]))
-        generated = resize(generated, size)
-        target = View(resize(target.image, size), resize_pose(target.pose, before, size))
+        target = at_most_rows(target, config.generator.layers.rows)
+        generated = resize(generated, (target.image.shape[2], target.image.shape[3]))
     wanted_image = target.image
     terms = {}
     if weights.adversarial:
