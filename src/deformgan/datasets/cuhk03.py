@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 from typing import Literal
 
-import torch
-
 from deformgan.datasets.market1501 import QUERY, TEST, TRAIN
-from deformgan.datasets.photo_set import Fit, PhotoSet, fit_photos
+from deformgan.datasets.named_photos import NamedPhotos, find_table
+from deformgan.datasets.photo_set import Fit
 from deformgan.datasets.splits import (
     SPLIT_FILE,
     NoTestSplitError,
@@ -20,7 +19,6 @@ from deformgan.datasets.splits import (
 )
 from deformgan.errors import InputError
 from deformgan.pose import Skeleton
-from deformgan.pose_formats.annotation_csv import read_annotation_csv
 from deformgan.pose_formats.annotations import Annotations
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
@@ -81,7 +79,7 @@ class CUHK03Layout:
     folders: tuple[str, ...]
 
 
-class CUHK03(PhotoSet):
+class CUHK03(NamedPhotos):
     """People of CUHK03 with their poses. The data set itself has no joints.
 
     Three layouts are read:
@@ -150,29 +148,14 @@ class CUHK03(PhotoSet):
             )
         folder, wanted = _split(root, layout, split)
         table = _annotations(root, layout, folder, annotations, skeleton)
-        present = {path.name for path in folder.iterdir()}
-        fields = {name: CUHK03Name.parse(name) for name in table.names if name in present}
-        fields = {
-            name: field
-            for name, field in fields.items()
-            if wanted is None or field.identity in wanted
-        }
-        if not fields:
-            raise InputError(
-                f"No image in {folder} is named by {table.source} and belongs to the split "
-                f"{split!r}."
-            )
-        paths = [folder / name for name in fields]
-        poses = table.select(list(fields)).pose
-        size, framings, poses = fit_photos(paths, poses, size or SIZE, fit, skeleton)
         super().__init__(
-            names=list(fields),
-            identities=[field.identity for field in fields.values()],
-            cameras=torch.tensor([field.camera for field in fields.values()]),
-            paths=paths,
-            poses=poses,
-            size=size,
-            framings=framings,
+            folder,
+            table,
+            CUHK03Name.parse,
+            lambda who: wanted is None or who in wanted,
+            split,
+            size=size or SIZE,
+            fit=fit,
             cache=cache,
             skeleton=skeleton,
         )
@@ -288,18 +271,11 @@ def _annotations(
     given: str | Path | None,
     skeleton: Skeleton,
 ) -> Annotations:
-    if given is not None:
-        return read_annotation_csv(given, skeleton)
     candidates = ["annotation.csv"]
     if layout.kind == "new-protocol":
         part = "test" if folder.name == TEST else "train"
         candidates.insert(0, f"annotation-{part}.csv")
     elif layout.kind == "extracted":
         candidates.insert(0, f"annotation-{layout.boxes}.csv")
-    for name in candidates:
-        if (root / layout.tables / name).is_file():
-            return read_annotation_csv(root / layout.tables / name, skeleton)
-    raise InputError(
-        f"{root / layout.tables} has no annotation table: {' or '.join(candidates)}; CUHK03 comes "
-        "without joints, `deformgan pose` finds them."
-    )
+    hint = "; CUHK03 comes without joints, `deformgan pose` finds them"
+    return find_table(root / layout.tables, candidates, given, skeleton, hint)

@@ -5,9 +5,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
-from deformgan.datasets.photo_set import Fit, PhotoSet, fit_photos
+from deformgan.datasets.named_photos import NamedPhotos, find_table
+from deformgan.datasets.photo_set import Fit
 from deformgan.datasets.splits import (
     SPLIT_FILE,
     NoTestSplitError,
@@ -17,7 +16,6 @@ from deformgan.datasets.splits import (
 )
 from deformgan.errors import InputError
 from deformgan.pose import Skeleton
-from deformgan.pose_formats.annotation_csv import read_annotation_csv
 from deformgan.pose_formats.annotations import Annotations
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
@@ -64,7 +62,7 @@ class MarketName:
         return MarketName(identity, int(camera), int(sequence), int(frame), int(box))
 
 
-class Market1501(PhotoSet):
+class Market1501(NamedPhotos):
     """People with their poses, in the layout of Market-1501.
 
     The images lie in `bounding_box_train` and `bounding_box_test`, or directly in the folder. Only
@@ -109,29 +107,14 @@ class Market1501(PhotoSet):
             raise InputError(f"The data set folder {root} does not exist.")
         folder, wanted = _split(root, split, nobody)
         table = _annotations(root, folder, annotations, skeleton)
-        present = {path.name for path in folder.iterdir()}
-        fields = {name: MarketName.parse(name) for name in table.names if name in present}
-        fields = {
-            name: field
-            for name, field in fields.items()
-            if field.identity not in nobody and (wanted is None or field.identity in wanted)
-        }
-        if not fields:
-            raise InputError(
-                f"No image in {folder} is named by {table.source} and belongs to the split "
-                f"{split!r}."
-            )
-        paths = [folder / name for name in fields]
-        poses = table.select(list(fields)).pose
-        size, framings, poses = fit_photos(paths, poses, size, fit, skeleton)
         super().__init__(
-            names=list(fields),
-            identities=[field.identity for field in fields.values()],
-            cameras=torch.tensor([field.camera for field in fields.values()]),
-            paths=paths,
-            poses=poses,
+            folder,
+            table,
+            MarketName.parse,
+            lambda who: who not in nobody and (wanted is None or who in wanted),
+            split,
             size=size,
-            framings=framings,
+            fit=fit,
             cache=cache,
             skeleton=skeleton,
         )
@@ -173,11 +156,6 @@ def _people(folder: Path, nobody: Collection[str]) -> set[str]:
 def _annotations(
     root: Path, folder: Path, given: str | Path | None, skeleton: Skeleton
 ) -> Annotations:
-    if given is not None:
-        return read_annotation_csv(given, skeleton)
     part = "test" if folder.name == TEST else "train"
     candidates = [f"market-annotation-{part}.csv", "annotation.csv"]
-    for name in candidates:
-        if (root / name).is_file():
-            return read_annotation_csv(root / name, skeleton)
-    raise InputError(f"{root} has no annotation table: {' or '.join(candidates)}.")
+    return find_table(root, candidates, given, skeleton)
