@@ -1,8 +1,6 @@
 """The field's benchmark counts what it says: held against fields that are off by known amounts."""
 
 from dataclasses import dataclass
-from importlib.util import module_from_spec, spec_from_file_location
-from pathlib import Path
 
 import pytest
 import torch
@@ -13,18 +11,13 @@ from deformgan.datasets.surfaces import NOTHING, SurfaceSet
 from deformgan.models.layers import Fields, resize
 from deformgan.pose import Pose
 
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "field_truth.py"
 SIZE, OWN = (64, 32), (32, 16)
 
 
 @pytest.fixture(scope="module")
-def benchmark():
-    spec = spec_from_file_location("field_truth", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def benchmark(load_benchmark):
+    """The script, imported."""
+    return load_benchmark("field_truth")
 
 
 @dataclass

@@ -1,6 +1,5 @@
 """The benchmark of embeddings: its histogram, its searches, its report."""
 
-import importlib.util
 import json
 import shutil
 from pathlib import Path
@@ -16,16 +15,9 @@ BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 
 
 @pytest.fixture(scope="module")
-def benchmark_module():
+def benchmark_module(load_benchmark):
     """The script, imported."""
-    spec = importlib.util.spec_from_file_location(
-        "person_embedding_benchmark", BENCHMARKS / "person_embedding.py"
-    )
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_benchmark("person_embedding")
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """The benchmark on people never trained on: its pairs, and what it reports."""
 
-import importlib.util
 import json
 import shutil
 from pathlib import Path
@@ -21,16 +20,9 @@ JUDGED = {"pckh", "identity", "detection_score_FastestDet"}
 
 
 @pytest.fixture(scope="module")
-def benchmark_module():
+def benchmark_module(load_benchmark):
     """The script, imported."""
-    spec = importlib.util.spec_from_file_location(
-        "test_identities", BENCHMARKS / "test_identities.py"
-    )
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_benchmark("test_identities")
 
 
 @pytest.fixture
