@@ -47,7 +47,12 @@ def read_background(background: str | Path | Photo | None) -> Keyword | Colour |
     """
     if background is None or isinstance(background, np.ndarray):
         return background
-    text = str(background)
+    wanted = parse_background(str(background))
+    return read_photo(wanted) if isinstance(wanted, Path) else wanted
+
+
+def parse_background(text: str) -> Keyword | Colour | Path:
+    """Find out what a background is, without reading a photo; see `read_background`."""
     for keyword in KEYWORDS:
         if text == keyword:
             return keyword
@@ -59,7 +64,7 @@ def read_background(background: str | Path | Photo | None) -> Keyword | Colour |
             f"The background is {text}; it must be paint, source, none, a colour as #rrggbb, or "
             "the file of a photo."
         )
-    return read_photo(text)
+    return Path(text)
 
 
 def frame_smoothly(photo: Photo, framing: Framing) -> UInt8[np.ndarray, "rows columns 3"]:

@@ -17,7 +17,7 @@ from deformgan.errors import InputError
 from deformgan.framing import PHOTO_SUFFIXES, read_photo
 from deformgan.pose import Pose, Skeleton
 from deformgan.pose_formats import read_pose, read_single
-from deformgan.scene import read_background
+from deformgan.scene import parse_background
 from deformgan.skeletons import find_skeleton
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
@@ -60,7 +60,7 @@ def choose_weights(weights: str | None, background: str | None) -> str:
     """
     if weights is not None:
         return weights
-    photo = isinstance(read_background(background), np.ndarray)
+    photo = background is not None and isinstance(parse_background(background), Path)
     return BACKGROUND_WEIGHTS if photo and not has_layers(WEIGHTS) else WEIGHTS
 
 
