@@ -234,7 +234,7 @@ def loader_speed(device: str, seconds: float, data: Path | None = None) -> Loade
         ]
         fabric = open_fabric(torch.device(device))
         players = Players.create(config, fabric)
-        features = _random_vgg19(config.weights.vgg_layers).to(device)
+        features = _random_vgg19(config.vgg_layers).to(device)
         pair = loaders[0][0]
 
         def learn() -> None:

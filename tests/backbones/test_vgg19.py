@@ -137,13 +137,13 @@ def test_the_stored_level_is_what_oxford_weights_give(outside_weights):
     )
     with torch.no_grad():
         for name, features in network(vgg19._calibration_image()).items():
-            assert features.mean().item() == pytest.approx(vgg19._OXFORD_LEVEL[name], rel=1e-3)
+            assert features.mean().item() == pytest.approx(vgg19.OXFORD_LEVEL[name], rel=1e-3)
 
 
-def test_a_weight_is_published_for_oxford_and_translated_for_torchvision(outside_weights):
+def test_features_over_their_level_are_alike_by_oxford_and_by_torchvision(outside_weights):
     path = outside_weights / "vgg19_block1_OIHW.npz"
     oxford = Vgg19Features(path)
-    assert oxford.comparable_weight("conv1_2", 0.01) == 0.01
+    assert oxford.level("conv1_2") == vgg19.OXFORD_LEVEL["conv1_2"]
 
     # Torchvision's network made from Oxford's: the same function of the photo, 1/50 in size.
     mean = torch.tensor([0.485, 0.456, 0.406]) - torch.tensor([123.68, 116.779, 103.939]) / 255
@@ -156,13 +156,13 @@ def test_a_weight_is_published_for_oxford_and_translated_for_torchvision(outside
     ) / 50
     arrays["conv1_2.bias"] = arrays["conv1_2.bias"] / 50
     other = Vgg19Features.from_arrays(arrays, pixels="torchvision")
-    assert other.comparable_weight("conv1_2", 0.01) == pytest.approx(0.5, rel=0.02)
+    assert other.level("conv1_2") == pytest.approx(oxford.level("conv1_2") / 50, rel=0.02)
     one, another = image(), image()
     ours, theirs = (
         (network(one)["conv1_2"] - network(another)["conv1_2"]).abs().mean()
         for network in (oxford, other)
     )
-    torch.testing.assert_close(0.01 * ours, 0.5 * theirs, rtol=0.05, atol=0)
+    torch.testing.assert_close(ours, 50 * theirs, rtol=0.05, atol=0)
 
 
 def test_says_what_to_do_where_no_weights_are(monkeypatch, tmp_path):

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from deformgan.backbones.person_embedding import load_person_embedding
 from deformgan.losses.identity import identity_loss
 from deformgan.recipes import RECIPES
+from deformgan.training.compared import Compared
 from deformgan.training.config import LossWeights
 from deformgan.training.step import generator_terms
 
@@ -61,11 +62,12 @@ def test_only_a_recipe_that_asks_for_it_loads_the_network(monkeypatch, people):
     monkeypatch.setattr("deformgan.losses.identity._bundled", lambda device: refuse())
     config = replace(RECIPES["pedestrian-small"](), weights=LossWeights(adversarial=0.0, l1=1.0))
     view = View(images(0), people(1))
-    terms = generator_terms(view, images(1), [], None, config)
+    compared = Compared.of(view, images(1), None, config)
+    terms = generator_terms(compared, [], config)
     assert list(terms) == ["l1"]
     asking = replace(config, weights=LossWeights(adversarial=0.0, l1=1.0, identity=2.0))
     with pytest.raises(AssertionError, match="loaded"):
-        generator_terms(view, images(1), [], None, asking)
+        generator_terms(compared, [], asking)
 
 
 def test_its_weight_counts_and_the_recipe_differs_in_nothing_else(people):
@@ -74,7 +76,8 @@ def test_its_weight_counts_and_the_recipe_differs_in_nothing_else(people):
     config = replace(
         RECIPES["pedestrian-small"](), weights=LossWeights(adversarial=0.0, identity=3.0)
     )
-    terms = generator_terms(View(images(0), people(1)), images(1), [], None, config)
+    compared = Compared.of(View(images(0), people(1)), images(1), None, config)
+    terms = generator_terms(compared, [], config)
     torch.testing.assert_close(terms["identity"], 3 * identity_loss(images(1), images(0)))
     small, reid = RECIPES["pedestrian-small"](), RECIPES["pedestrian-reid"]()
     assert reid.weights.identity > 0

@@ -5,6 +5,7 @@ from dataclasses import asdict, replace
 import pytest
 
 from deformgan.errors import InputError
+from deformgan.models.generator import Generator
 from deformgan.recipes import RECIPES
 from deformgan.recipes.ablation import (
     LAYERED_VARIANTS,
@@ -66,7 +67,11 @@ def test_a_layered_variant_differs_in_what_it_is_named_for_and_in_nothing_else(n
     base = RECIPES[recipe]()
     variant = make_variants(base, [name])[name]
     assert variant.recipe == f"{recipe}, {name}"
-    assert replace(variant, recipe=recipe, generator=base.generator, weights=base.weights) == base
+    same = {"recipe": recipe, "generator": base.generator, "weights": base.weights}
+    assert replace(variant, **same, learns=base.learns) == base
+    # What a variant has not cannot learn; all else does as before.
+    networks = {name.split(".")[0] for name, _ in Generator(variant.generator).named_parameters()}
+    assert variant.learns == tuple(name for name in base.learns if name.split(".")[0] in networks)
     changes = LAYERED_CHANGES[name]
     asked = {key: value for key, value in changes.items() if not key.startswith("layers")}
     assert variant.weights == replace(base.weights, **asked)

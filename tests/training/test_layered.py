@@ -20,6 +20,7 @@ from deformgan.pair import Pair, Truth, View
 from deformgan.part_field import own_places
 from deformgan.pose import Pose
 from deformgan.training.checkpoints import checkpoints
+from deformgan.training.compared import Compared
 from deformgan.training.config import LossWeights, TrainConfig
 from deformgan.training.engine import _means
 from deformgan.training.launch import open_fabric
@@ -330,11 +331,11 @@ def test_thirty_steps_on_one_batch_bring_every_truth_nearer(config, people):
 def test_larger_pictures_are_compared_at_the_network_s_rows(people):
     config = replace(CONFIG, weights=LossWeights(adversarial=0.0, l1=2.0))
     pair, generated = pair_of(people), torch.rand(2, 3, *LARGE)
-    terms = generator_terms(pair.target, generated, (), None, config)
+    terms = generator_terms(Compared.of(pair.target, generated, None, config), (), config)
     small = [F.avg_pool2d(image, 2) for image in (generated, pair.target.image)]
     torch.testing.assert_close(terms["l1"], 2 * l1_loss(*small))
     small_pair = Pair(pair.source, View(small[1], pair.target.pose))
-    again = generator_terms(small_pair.target, small[0], (), None, config)
+    again = generator_terms(Compared.of(small_pair.target, small[0], None, config), (), config)
     torch.testing.assert_close(again["l1"], terms["l1"])
 
 

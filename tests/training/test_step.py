@@ -21,6 +21,7 @@ from deformgan.models.generator import GeneratorConfig
 from deformgan.pair import Pair, View
 from deformgan.parts import person_region
 from deformgan.skeletons.openpose18 import OPENPOSE18
+from deformgan.training.compared import Compared
 from deformgan.training.config import LossWeights, TrainConfig
 from deformgan.training.launch import open_fabric, uses_bfloat16
 from deformgan.training.players import Players
@@ -161,20 +162,21 @@ def test_each_term_is_its_loss_times_its_weight_and_a_term_of_weight_0_is_left_o
         "perceptual": 0.5 * perceptual_loss(painted["conv2_1"], wanted["conv2_1"]),
         "ssim": 7 * (1 - ssim(*in_bytes, data_range=torch.full((3,), 255.0)).float().mean()),
     }
-    terms = generator_terms(target, generated, logits, vgg, config)
+    terms = generator_terms(Compared.of(target, generated, vgg, config), logits, config)
     assert terms.keys() == expected.keys()
     for name, term in terms.items():
         torch.testing.assert_close(term, expected[name])
     for name in expected:
         some = replace(config, weights=replace(EVERY_TERM, **{name: 0.0}))
-        terms = generator_terms(target, generated, logits, vgg, some)
+        terms = generator_terms(Compared.of(target, generated, vgg, some), logits, some)
         assert terms.keys() == expected.keys() - {name}
 
 
 def test_a_pixel_of_the_person_counts_as_often_as_asked(pair):
     generated, target = torch.rand(3, 3, *SIZE) * 2 - 1, pair.target
     weights = LossWeights(adversarial=0.0, nearest_neighbour_pixels=1.0, person=5.0)
-    terms = generator_terms(target, generated, (), None, replace(CONFIG, weights=weights))
+    config = replace(CONFIG, weights=weights)
+    terms = generator_terms(Compared.of(target, generated, None, config), (), config)
     distance = nearest_neighbour_loss(
         generated * 127.5, target.image * 127.5, CONFIG.nearest_neighbour_window, "none"
     )

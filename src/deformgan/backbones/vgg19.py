@@ -46,7 +46,7 @@ _PIXELS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
 }
 
 # Mean feature of `_calibration_image` with the original Oxford weights.
-_OXFORD_LEVEL = {
+OXFORD_LEVEL = {
     "conv1_1": 34.553,
     "conv1_2": 154.006,
     "conv2_1": 205.888,
@@ -143,7 +143,7 @@ class Vgg19Features(nn.Module):
         names = list(CONVOLUTIONS)
         self.layers = layers
         self.pixels = pixels
-        self._level: dict[str, float] = {}  # see `comparable_weight`
+        self._level: dict[str, float] = {}  # see `level`
         self.names = names[: 1 + max(names.index(layer) for layer in layers)]
         channels = 3
         for name in self.names:
@@ -207,24 +207,20 @@ class Vgg19Features(nn.Module):
                 found[name] = features
         return found
 
-    def comparable_weight(self, layer: str, weight: float) -> float:
-        """Gives the loss weight that acts on this network as `weight` does on Oxford's.
+    def level(self, layer: str) -> float:
+        """Return the mean feature of a layer on one fixed picture.
 
-        The published weights belong to Oxford's features. Torchvision's are another training on
-        pixels of another unit, and an L1 distance of features scales with them; both scales are
-        compared on one fixed picture.
-
-        Args:
-            layer: The layer that the loss looks at.
-            weight: The weight for the original weights, as published.
+        The published loss weights belong to Oxford's features. Torchvision's are another training
+        on pixels of another unit: a feature divided by its network's level and multiplied by
+        `OXFORD_LEVEL` is on the scale of those weights.
         """
         if self.pixels != "torchvision":
-            return weight
+            return OXFORD_LEVEL[layer]
         if not self._level:
             with torch.no_grad():
                 found = self(_calibration_image().to(self.pixel_scale))
             self._level = {name: features.mean().item() for name, features in found.items()}
-        return weight * _OXFORD_LEVEL[layer] / self._level[layer]
+        return self._level[layer]
 
 
 def _calibration_image() -> Float[Tensor, "1 3 128 64"]:

@@ -135,7 +135,7 @@ def ablate(
     features = {
         name: Vgg19Features(vgg, layers, base.vgg_channel_order).to(fabric.device)
         for name, plan in plans.items()
-        if (layers := plan.weights.vgg_layers)
+        if (layers := plan.vgg_layers)
     }
     joints = read_skeleton_setting(base.generator.skeleton)
     people = open_split(data, joints)

@@ -110,7 +110,7 @@ def train(
     some_unused = bool(plan.generator.layers or plan.discriminator.fine_widths)
     fabric = open_fabric(torch.device(check_device(device)), some_unused)
     features = None
-    if layers := plan.weights.vgg_layers:
+    if layers := plan.vgg_layers:
         features = Vgg19Features(vgg, layers, plan.vgg_channel_order).to(fabric.device)
     start = None if init is None else _start(init, plan)
     folders = list(data) or [FOLDER]

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-# For the original Oxford weights of VGG-19; see `Vgg19Features.comparable_weight` for others.
+# For the original Oxford weights of VGG-19; see `Vgg19Features.level` for others.
 NEAREST_NEIGHBOUR_LAYER = "conv1_2"
 NEAREST_NEIGHBOUR_WEIGHT = 0.01
 

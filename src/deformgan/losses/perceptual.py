@@ -3,7 +3,7 @@
 from jaxtyping import Float
 from torch import Tensor
 
-# For the original Oxford weights of VGG-19; see `Vgg19Features.comparable_weight` for others.
+# For the original Oxford weights of VGG-19; see `Vgg19Features.level` for others.
 PERCEPTUAL_LAYER = "conv2_1"
 PERCEPTUAL_WEIGHT = 0.5
 

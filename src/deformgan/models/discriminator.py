@@ -1,5 +1,6 @@
 """Discriminator: tells, patch by patch, whether a view is a photo of that person in that pose."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -8,8 +9,10 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from deformgan.backbones.vgg19 import CONVOLUTIONS
 from deformgan.heatmap import HeatmapKind, render_heatmaps
 from deformgan.models.blocks import LEAK, Down, Norm, init_weights
+from deformgan.models.feature_judge import FeatureJudge
 from deformgan.models.layers import at_most_rows
 from deformgan.pair import View
 from deformgan.skeletons.setting import read_skeleton_setting
@@ -33,6 +36,8 @@ class DiscriminatorConfig:
         fine_widths: Channels of a further judge of small patches of images larger than that, at
             their own resolution, which sees nothing but the candidate (ours: for texture). Without
             any there is none.
+        feature_layers: Layers of VGG-19 with a further judge each (ours, see `FeatureJudge`).
+        feature_width: Channels of these judges.
     """
 
     widths: tuple[int, ...] = (64, 128, 256, 512)
@@ -44,12 +49,20 @@ class DiscriminatorConfig:
     background: bool = False
     rows: int = 0
     fine_widths: tuple[int, ...] = ()
+    feature_layers: tuple[str, ...] = ()
+    feature_width: int = 64
 
     def __post_init__(self):
         if self.rows < 0:
             raise ValueError(f"rows must not be negative, got {self.rows}")
         if self.fine_widths and not self.rows:
             raise ValueError("fine_widths judge images of more than `rows` rows: set rows.")
+        unknown = [layer for layer in self.feature_layers if layer not in CONVOLUTIONS]
+        if unknown or self.feature_width < 1:
+            raise ValueError(
+                f"feature_layers must be among {', '.join(CONVOLUTIONS)} and feature_width "
+                f"positive, got {self.feature_layers} and {self.feature_width}"
+            )
 
 
 class Discriminator(nn.Module):
@@ -80,31 +93,51 @@ class Discriminator(nn.Module):
                 self.fine.append(Down(inputs, outputs, config.norm))
             # Patches of about 10 and 22 pixels with three widths.
             self.fine_local.extend(nn.Conv2d(width, 1, 1) for width in config.fine_widths[-2:])
+        self.by_features = nn.ModuleDict(
+            {
+                layer: FeatureJudge(CONVOLUTIONS[layer][0], joints, config.feature_width)
+                for layer in config.feature_layers
+            }
+        )
         init_weights(self)
 
-    def forward(self, source: View, candidate: View) -> tuple[Float[Tensor, "batch _"], ...]:
+    def forward(
+        self,
+        source: View,
+        candidate: View,
+        features: Mapping[str, Float[Tensor, "batch _ _ _"]] | None = None,
+    ) -> tuple[Float[Tensor, "batch _"], ...]:
         """Judges the candidate.
 
         Args:
             source: The photo that the generator was given.
             candidate: A real or generated photo with the pose, and the background, it should show.
+            features: Of the candidate at `rows` rows, of each of `feature_layers`, in units of the
+                layer's mean.
 
         Returns:
             Logits, above 0 for "real", patches in row order: of the paper's patches, then of those
-            of each local level, then of the small patches of larger images.
+            of each local level, then of the small patches of larger images, then by each layer's
+            features.
         """
         whole = candidate.image
         if rows := self.config.rows:
             source, candidate = (at_most_rows(view, rows) for view in (source, candidate))
         heatmaps = [self.heatmaps(view) for view in (source, candidate)]
-        features = self.judge(
+        found = self.judge(
             source.image, heatmaps[0], candidate.image, heatmaps[1], candidate.background
         )
-        logits = [features[-1]]
+        logits = [found[-1]]
         for level, head in zip(self.config.local_levels, self.local, strict=True):
-            logits.append(head(F.leaky_relu(features[level], LEAK)))
+            logits.append(head(F.leaky_relu(found[level], LEAK)))
         if self.fine and whole.shape[2] > candidate.image.shape[2]:
             logits += self._judge_finely(whole)
+        for layer, judge in self.by_features.items():
+            if features is None:
+                raise ValueError(
+                    f"this discriminator judges by {layer} of VGG-19, got no features."
+                )
+            logits.append(judge(features[layer], heatmaps[1]))
         return tuple(logit.flatten(1) for logit in logits)
 
     def _judge_finely(self, image: Tensor) -> list[Tensor]:

@@ -92,7 +92,7 @@ def layers(base: TrainConfig) -> TrainConfig:
 
 def no_correction(base: TrainConfig) -> TrainConfig:
     """Layers, but the field is that of the parts' transforms."""
-    return _with_layers(base, correction=False)
+    return _without_learning(_with_layers(base, correction=False), "field.", "look.")
 
 
 def no_truth(base: TrainConfig) -> TrainConfig:
@@ -114,7 +114,8 @@ def no_copy(base: TrainConfig) -> TrainConfig:
 
 def paint_only(base: TrainConfig) -> TrainConfig:
     """No layers: the generator's own output, which paints and blends in the overlaid parts."""
-    return _with_generator(no_truth(base), layers=None)
+    plain = _with_generator(no_truth(base), layers=None)
+    return _without_learning(plain, "field.", "look.", "detail.")
 
 
 LAYERED_VARIANTS: dict[str, Callable[[TrainConfig], TrainConfig]] = {
@@ -190,6 +191,11 @@ def _with_loss(base: TrainConfig, **term: float) -> TrainConfig:
 def _with_layers(base: TrainConfig, /, **changes: Any) -> TrainConfig:
     assert base.generator.layers is not None
     return _with_generator(base, layers=replace(base.generator.layers, **changes))
+
+
+def _without_learning(base: TrainConfig, *networks: str) -> TrainConfig:
+    """Leave out of what learns the networks that a variant has not."""
+    return replace(base, learns=tuple(name for name in base.learns if name not in networks))
 
 
 def _with_generator(base: TrainConfig, **changes: Any) -> TrainConfig:

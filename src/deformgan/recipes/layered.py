@@ -20,10 +20,16 @@ def layered() -> TrainConfig:
         base,
         recipe="layered",
         generator=replace(base.generator, layers=LayersConfig()),
-        discriminator=replace(base.discriminator, rows=128, fine_widths=(24, 48, 96)),
+        discriminator=replace(
+            base.discriminator,
+            rows=128,
+            local_levels=(),
+            fine_widths=(24, 48, 96),
+            feature_layers=("conv2_2", "conv3_2"),
+        ),
         weights=LossWeights(
             adversarial=6.0,
-            nearest_neighbour=0.01,
+            nearest_neighbour=0.003,
             features=0.03,
             person=4.0,
             ssim=4.0,
@@ -33,9 +39,10 @@ def layered() -> TrainConfig:
             matte=1.0,
             planes=4.0,
         ),
+        learns=("decoder.3.", "decoder.4.", "mix.", "head.", "detail.", "field.", "look."),
         batch_size=6,
-        steps=16_000,
-        decay_steps=4_000,
+        steps=2_200,
+        decay_steps=700,
         ema_decay=0.999,
         flip=True,
         rendered_share=0.3,
@@ -47,12 +54,13 @@ def layered() -> TrainConfig:
 def layered_small() -> TrainConfig:
     """`layered` in narrow: the base of an ablation of its layers on a CPU.
 
-    Give `ablate layered-small`'s data by `--data MARKET --rendered SET`. Colours are compared
-    without VGG-19, which would take most of the time; half of what is seen is rendered, so that a
-    short run learns from truth what it can.
+    Give `ablate layered-small --data MARKET --rendered SET --init pedestrian`. All variants share
+    `pedestrian`'s trunk, which stays as it is, and learn the layers from nothing. Colours are
+    compared without VGG-19, which would take most of the time; half of what is seen is rendered, so
+    that a short run learns from truth what it can.
 
-    Expect: minutes per variant on two cores.
-    Measured: not yet.
+    Expect: ten minutes per variant on one core.
+    Measured: docs/log.md, 2026-11-29.
     """
     base = layered()
     return replace(
@@ -60,8 +68,6 @@ def layered_small() -> TrainConfig:
         recipe="layered-small",
         generator=replace(
             base.generator,
-            encoder_widths=(12, 24, 48, 96, 96, 96),
-            decoder_widths=(96, 96, 48, 24, 12),
             layers=LayersConfig(field_widths=(16, 32, 48, 48), detail_widths=(16, 8)),
         ),
         discriminator=replace(
@@ -69,6 +75,7 @@ def layered_small() -> TrainConfig:
             widths=(16, 32, 64, 128),
             local_levels=(1,),
             fine_widths=(12, 24, 48),
+            feature_layers=(),
         ),
         weights=LossWeights(
             adversarial=1.0,
@@ -79,15 +86,15 @@ def layered_small() -> TrainConfig:
             matte=1.0,
             planes=4.0,
         ),
-        batch_size=4,
-        steps=400,
-        decay_steps=100,
+        learns=("mix.", "head.", "detail.", "field.", "look."),
+        steps=500,
+        decay_steps=150,
         learning_rate=5e-4,
         ema_decay=0.99,
         rendered_share=0.5,
         shares=(),
         log_every=25,
-        save_every=200,
+        save_every=250,
     )
 
 

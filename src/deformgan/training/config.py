@@ -199,6 +199,11 @@ class TrainConfig:
                 f"local_levels must be in 0..{layers - 1}, got {self.discriminator.local_levels}"
             )
 
+    @property
+    def vgg_layers(self) -> tuple[str, ...]:
+        """The layers of VGG-19 that loss terms or the discriminator look at."""
+        return tuple(dict.fromkeys(self.weights.vgg_layers + self.discriminator.feature_layers))
+
     def learning_rate_at(self, step: int) -> float:
         """Gives Adam's learning rate in a step, of which 0 is the first."""
         left = self.steps - step

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from deformgan.backbones.vgg19 import Vgg19Features
+from deformgan.backbones.vgg19 import OXFORD_LEVEL, Vgg19Features
 from deformgan.errors import InputError
 from deformgan.losses.adversarial import discriminator_loss, generator_loss
 from deformgan.losses.identity import identity_loss
@@ -21,11 +21,12 @@ from deformgan.losses.perceptual import perceptual_loss
 from deformgan.metrics.ssim import ssim
 from deformgan.models.blocks import Noise
 from deformgan.models.generator import Want
-from deformgan.models.layers import Fields, Layers, at_most_rows, resize, resize_field
+from deformgan.models.layers import Fields, Layers, resize, resize_field
 from deformgan.pair import Pair, Truth, View
 from deformgan.parts import person_region
 from deformgan.pose import Pose
 from deformgan.skeletons.setting import read_skeleton_setting
+from deformgan.training.compared import Compared
 from deformgan.training.config import TrainConfig
 from deformgan.training.launch import autocast
 from deformgan.training.players import Players
@@ -73,17 +74,25 @@ def train_step(
         if isinstance(generated, Layers):
             layers, generated = generated, generated.picture
         generated = generated.float()
+        compared = Compared.of(pair.target, generated, features, config)
+        real_features = compared.target_features
         if fake is pair:
-            faked = generated.detach()
+            faked, fake_features = generated.detach(), compared.generated_features
         else:
             with torch.no_grad():
                 faked = generator.shared(
                     fake.source, fake.target.pose, noise, fake.target.background
                 ).float()
+                fake_features = Compared.of(fake.target, faked, features, config).generated_features
+            real_features = Compared.of(real.target, None, features, config).target_features
         # Real and generated are one batch, since gradients of several processes meet once a call.
         scales = discriminator.shared(
             View.cat([real.source, fake.source]),
             View.cat([real.target, replace(fake.target, image=faked)]),
+            {
+                layer: torch.cat([real_features[layer], fake_features[layer].detach()])
+                for layer in config.discriminator.feature_layers
+            },
         )
     discriminator_term = _mean(
         discriminator_loss(*logits.float().chunk(2), config.adversarial_epsilon)
@@ -99,8 +108,8 @@ def train_step(
     discriminator.network.requires_grad_(False)
     with autocast(config, fabric.device):
         judged = replace(pair.target, image=generated)
-        fake_logits = discriminator.network(pair.source, judged)
-        terms = generator_terms(pair.target, generated, fake_logits, features, config)
+        fake_logits = discriminator.network(pair.source, judged, compared.generated_features)
+        terms = generator_terms(compared, fake_logits, config)
     if layers is not None and pair.truth is not None:
         terms |= fields_terms(layers.fields, pair, config)
         terms |= layers_terms(layers, pair, config)
@@ -159,26 +168,20 @@ def noise_of_step(fabric: Fabric, config: TrainConfig, step: int) -> Noise:
 
 
 def generator_terms(
-    target: View,
-    generated: Float[Tensor, "batch 3 height width"],
+    compared: Compared,
     fake_logits: Sequence[Float[Tensor, "batch _"]],
-    features: Vgg19Features | None,
     config: TrainConfig,
 ) -> dict[str, Float[Tensor, ""]]:
     """Gives what the generator minimizes, term by term, weighted.
 
     Args:
-        target: The true photo and its pose.
-        generated: The generated one.
+        compared: The generated image and the true one.
         fake_logits: The discriminator's judgement of it, scale by scale.
-        features: See `train_step`.
         config: The run.
     """
     weights = config.weights
-    if config.generator.layers is not None:
-        # Larger pictures are compared at the network's rows, and judged at their own besides.
-        target = at_most_rows(target, config.generator.layers.rows)
-        generated = resize(generated, (target.image.shape[2], target.image.shape[3]))
+    target, generated = compared.target, compared.generated
+    assert generated is not None
     wanted_image = target.image
     terms = {}
     if weights.adversarial:
@@ -198,28 +201,20 @@ def generator_terms(
         # On the scale that VGG's own input has.
         nearest = _nearest_neighbour(generated, wanted_image, target.pose, config)
         terms["nearest_neighbour_pixels"] = weights.nearest_neighbour_pixels * 127.5 * nearest
-    if not weights.vgg_layers:
-        return terms
-    if features is None:
-        raise ValueError(f"{' and '.join(weights.vgg_layers)} of VGG-19 are asked for, got None.")
-    with torch.no_grad():
-        wanted = features(wanted_image)
-    painted = features(generated)
+    wanted, painted = compared.target_features, compared.generated_features
     if weights.nearest_neighbour:
-        weight = features.comparable_weight("conv1_2", weights.nearest_neighbour)
-        terms["nearest_neighbour"] = weight * _nearest_neighbour(
-            painted["conv1_2"].float(), wanted["conv1_2"].float(), target.pose, config
+        terms["nearest_neighbour"] = (
+            weights.nearest_neighbour
+            * OXFORD_LEVEL["conv1_2"]
+            * _nearest_neighbour(painted["conv1_2"], wanted["conv1_2"], target.pose, config)
         )
-    if weights.perceptual:
-        weight = features.comparable_weight("conv2_1", weights.perceptual)
-        terms["perceptual"] = weight * perceptual_loss(
-            painted["conv2_1"].float(), wanted["conv2_1"].float()
-        )
-    if weights.features:
-        weight = features.comparable_weight("conv3_2", weights.features)
-        terms["features"] = weight * perceptual_loss(
-            painted["conv3_2"].float(), wanted["conv3_2"].float()
-        )
+    for name, layer, weight in (
+        ("perceptual", "conv2_1", weights.perceptual),
+        ("features", "conv3_2", weights.features),
+    ):
+        if weight:
+            distance = perceptual_loss(painted[layer], wanted[layer])
+            terms[name] = weight * OXFORD_LEVEL[layer] * distance
     return terms
 
 
