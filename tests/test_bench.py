@@ -15,7 +15,7 @@ from deformgan.deformable_skip import warp_parts
 from deformgan.losses.nearest_neighbour import nearest_neighbour_loss
 from deformgan.models.discriminator import DiscriminatorConfig
 from deformgan.models.generator import GeneratorConfig
-from deformgan.recipes.pedestrian import pedestrian_small
+from deformgan.recipes.pedestrian import pedestrian_base
 
 
 def both(first, second, features):
@@ -75,7 +75,7 @@ def test_a_ratio_is_ours_over_the_other():
 def tiny_recipe():
     """A step that a test can afford."""
     return replace(
-        pedestrian_small(),
+        pedestrian_base(),
         generator=GeneratorConfig(encoder_widths=(4, 6, 8), decoder_widths=(8, 6), warped_levels=2),
         discriminator=DiscriminatorConfig(widths=(4, 6)),
         batch_size=3,
@@ -86,7 +86,7 @@ def test_the_loader_is_timed_in_pairs_per_second_of_several_batches(monkeypatch)
     # A clock that only the functions under test move on: a step takes 6 s, a batch 0.1 s.
     now = [0.0]
     monkeypatch.setattr(bench.time, "perf_counter", lambda: now[0])
-    monkeypatch.setattr(bench, "pedestrian_small", tiny_recipe)
+    monkeypatch.setattr(bench, "pedestrian_base", tiny_recipe)
     monkeypatch.setattr(bench, "LOADER_REPEATS", 1)
     monkeypatch.setattr(bench, "train_step", lambda *_: now.__setitem__(0, now[0] + 6.0))
     real = bench.PairBatches.__getitem__
@@ -108,7 +108,7 @@ def test_the_command_writes_ratios_times_and_machine(monkeypatch, tmp_path, caps
     monkeypatch.setattr(bench, "CHANNELS", 4)
     monkeypatch.setattr(bench, "QUICK_SECONDS", 0.1)
     monkeypatch.setattr(bench, "LOADER_REPEATS", 1)
-    monkeypatch.setattr(bench, "pedestrian_small", tiny_recipe)
+    monkeypatch.setattr(bench, "pedestrian_base", tiny_recipe)
     command(quick=True, json=tmp_path / "bench.json")
     printed = capsys.readouterr().out
     report = json.loads((tmp_path / "bench.json").read_text())

@@ -47,7 +47,7 @@ def main() -> None:
     flags.add_argument("--vgg", type=Path, required=True)
     flags.add_argument("--wheels", type=Path, help="packages that the machine lacks")
     flags.add_argument("--out", type=Path, required=True)
-    flags.add_argument("--recipe", default="pedestrian", choices=list(RECIPES))
+    flags.add_argument("--recipe", default="pedestrian-base", choices=list(RECIPES))
     flags.add_argument("--batch-size", type=int, default=32)
     flags.add_argument("--minutes", type=float, default=7.0)
     flags.add_argument("--pairs", type=int, default=500)

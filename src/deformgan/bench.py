@@ -37,7 +37,7 @@ from deformgan.parts import part_masks
 from deformgan.pose import Pose
 from deformgan.pose_formats import read_annotations
 from deformgan.provenance import provenance
-from deformgan.recipes.pedestrian import pedestrian_small
+from deformgan.recipes.pedestrian import pedestrian_base
 from deformgan.skeletons.openpose18 import OPENPOSE18
 from deformgan.training.launch import open_fabric
 from deformgan.training.players import Players
@@ -100,7 +100,7 @@ class LoaderSpeed:
     Attributes:
         batch_size: Pairs per batch, of loader and step.
         images: How many the data set has.
-        step: Pairs per second that the training step of `pedestrian-small` uses up.
+        step: Pairs per second that the training step of `pedestrian-base` uses up.
         memory: Pairs per second from images held on the device.
         file: Pairs per second from a mapped file (which the system has in memory too), by way of
             page-locked memory to a GPU.
@@ -221,7 +221,7 @@ def loader_speed(device: str, seconds: float, data: Path | None = None) -> Loade
         data: What to load, see `run_bench`.
     """
     cuda = torch.device(device).type == "cuda"
-    config = pedestrian_small()
+    config = pedestrian_base()
     if cuda:
         config = replace(config, batch_size=CUDA_BATCH)
     with tempfile.TemporaryDirectory() as folder:

@@ -98,7 +98,7 @@ def complaint_of(capsys, *arguments):
 def test_the_bundled_recipe_trains_and_its_result_generates(data, vgg, tmp_path, capsys):
     out = tmp_path / "runs" / "x"
     arguments = ["--data", data, "--out", out, "--vgg", vgg, "--steps", 2, "--batch-size", 2]
-    assert main(["train", "pedestrian-small", *map(str, arguments)]) == 0
+    assert main(["train", "pedestrian-base", *map(str, arguments)]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == str(out / "generator.safetensors")
     (record,) = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
     assert record["step"] == 2
@@ -107,8 +107,8 @@ def test_the_bundled_recipe_trains_and_its_result_generates(data, vgg, tmp_path,
     samples = Image.open(out / "samples" / "0000002.png")
     assert samples.size == (3 * 64, 8 * 128)
     generator, metadata = load_generator(out / "generator.safetensors")
-    assert generator.config == RECIPES["pedestrian-small"]().generator
-    expected = {"recipe": "pedestrian-small", "steps": 2, "samples": 4, "size": [128, 64]}
+    assert generator.config == RECIPES["pedestrian-base"]().generator
+    expected = {"recipe": "pedestrian-base", "steps": 2, "samples": 4, "size": [128, 64]}
     assert expected.items() <= metadata.items()
     assert metadata["data"] == [data.name]
 
@@ -165,7 +165,7 @@ def test_a_recipe_can_be_built_and_takes_photos_of_its_size(make):
     size = (256, 256) if "fashion" in recipe.recipe else (128, 64)
     assert all(length % recipe.generator.stride == 0 for length in size)
     assert parameters(generator) > parameters(discriminator) > 0
-    if recipe.recipe in ("quickstart", "pedestrian-small", "synthetic"):
+    if recipe.recipe in ("quickstart", "pedestrian-base", "synthetic"):
         assert parameters(generator) <= 8_000_000
 
 

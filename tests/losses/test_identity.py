@@ -60,7 +60,7 @@ def test_only_a_recipe_that_asks_for_it_loads_the_network(monkeypatch, people):
 
     monkeypatch.setattr("deformgan.losses.identity.load_person_embedding", refuse)
     monkeypatch.setattr("deformgan.losses.identity._bundled", lambda device: refuse())
-    config = replace(RECIPES["pedestrian-small"](), weights=LossWeights(adversarial=0.0, l1=1.0))
+    config = replace(RECIPES["pedestrian-base"](), weights=LossWeights(adversarial=0.0, l1=1.0))
     view = View(images(0), people(1))
     compared = Compared.of(view, images(1), None, config)
     terms = generator_terms(compared, [], config)
@@ -74,12 +74,12 @@ def test_its_weight_counts_and_the_recipe_differs_in_nothing_else(people):
     from deformgan.pair import View
 
     config = replace(
-        RECIPES["pedestrian-small"](), weights=LossWeights(adversarial=0.0, identity=3.0)
+        RECIPES["pedestrian-base"](), weights=LossWeights(adversarial=0.0, identity=3.0)
     )
     compared = Compared.of(View(images(0), people(1)), images(1), None, config)
     terms = generator_terms(compared, [], config)
     torch.testing.assert_close(terms["identity"], 3 * identity_loss(images(1), images(0)))
-    small, reid = RECIPES["pedestrian-small"](), RECIPES["pedestrian-reid"]()
+    small, reid = RECIPES["pedestrian-base"](), RECIPES["pedestrian-reid"]()
     assert reid.weights.identity > 0
     weights = replace(reid.weights, identity=0.0)
     assert replace(reid, recipe=small.recipe, weights=weights) == small

@@ -61,7 +61,7 @@ def test_a_variant_differs_in_what_it_is_named_for_and_in_nothing_else(name):
     assert {key: value for key, value in variant.items() if value != before[key]} == CHANGES[name]
 
 
-@pytest.mark.parametrize("recipe", ["layered", "layered-small"])
+@pytest.mark.parametrize("recipe", ["pedestrian", "layered-small"])
 @pytest.mark.parametrize("name", LAYERED_VARIANTS)
 def test_a_layered_variant_differs_in_what_it_is_named_for_and_in_nothing_else(name, recipe):
     base = RECIPES[recipe]()
@@ -105,9 +105,9 @@ def test_a_loss_on_colours_is_left_out_too():
         ("paper-market-full", ["dsc", "dsc"], ["different names", "dsc dsc"]),
         ("paper-market-full", [], ["one or more", "got none"]),
         ("paper-market-dsc", ["full"], ["paper-market-dsc is not the whole method"]),
-        ("pedestrian-small", ["full", "baseline"], ["pedestrian-small has no variant baseline"]),
-        ("layered", ["full"], ["Unknown variant 'full' of layered", "layers, no-correction"]),
-        ("pedestrian-small", ["no-warp"], ["no variant no-warp", "its warp must be parts"]),
+        ("pedestrian-base", ["full", "baseline"], ["pedestrian-base has no variant baseline"]),
+        ("pedestrian", ["full"], ["Unknown variant 'full' of pedestrian", "layers, no-correction"]),
+        ("pedestrian-base", ["no-warp"], ["no variant no-warp", "its warp must be parts"]),
     ],
 )
 def test_what_is_no_variant_is_refused(recipe, names, words):

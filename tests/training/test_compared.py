@@ -14,9 +14,9 @@ from deformgan.training.compared import Compared
 from deformgan.training.config import LossWeights
 
 PLAIN = replace(
-    RECIPES["pedestrian-small"](), weights=LossWeights(adversarial=1.0, nearest_neighbour=0.01)
+    RECIPES["pedestrian-base"](), weights=LossWeights(adversarial=1.0, nearest_neighbour=0.01)
 )
-LAYERED = replace(RECIPES["layered"](), weights=LossWeights(features=0.1))
+LAYERED = replace(RECIPES["pedestrian"](), weights=LossWeights(features=0.1))
 
 
 @pytest.fixture(scope="module")

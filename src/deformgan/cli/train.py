@@ -55,7 +55,7 @@ def train(
     of every batch.
 
     Args:
-        recipe: Name of the run to make, such as quickstart or pedestrian-small.
+        recipe: Name of the run to make, such as quickstart or pedestrian-base.
         out: Folder of the run; created.
         data: Data sets of any kind that `data check` knows; by default the bundled people.
         rendered: Further data sets of rendered people, mixed in as the recipe says.

@@ -6,7 +6,7 @@ A recipe's docstring says what it is expected to score and what it was measured 
 from collections.abc import Callable
 
 from deformgan.recipes.fashion import fashion
-from deformgan.recipes.layered import layered, layered_fields, layered_small
+from deformgan.recipes.layered import layered_small
 from deformgan.recipes.paper_fashion import (
     paper_fashion_baseline,
     paper_fashion_dsc,
@@ -23,8 +23,9 @@ from deformgan.recipes.paper_market_small import paper_market_small
 from deformgan.recipes.pedestrian import (
     pedestrian,
     pedestrian_background,
+    pedestrian_base,
+    pedestrian_fields,
     pedestrian_reid,
-    pedestrian_small,
 )
 from deformgan.recipes.quickstart import quickstart
 from deformgan.recipes.reference import (
@@ -42,14 +43,13 @@ from deformgan.training.config import TrainConfig
 
 _ALL: tuple[Callable[[], TrainConfig], ...] = (
     quickstart,
-    pedestrian_small,
+    pedestrian_base,
+    pedestrian_fields,
     pedestrian,
     pedestrian_reid,
     pedestrian_background,
     synthetic,
     synthetic_background,
-    layered,
-    layered_fields,
     layered_small,
     fashion,
     paper_market_baseline,

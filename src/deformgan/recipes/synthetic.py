@@ -18,7 +18,7 @@ def synthetic_background() -> TrainConfig:
 
 
 def synthetic() -> TrainConfig:
-    """A generator of half `pedestrian_small`'s size that never saw a photo of anybody.
+    """A generator of half `pedestrian_base`'s size that never saw a photo of anybody.
 
     It learns from `deformgan data synthesize` and compares colours, not VGG-19's features, so that
     nobody's terms are on its weights. Rendered people vary less than real ones, so it is smaller.
