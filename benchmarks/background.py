@@ -25,11 +25,11 @@ from torchvision.utils import make_grid
 from deformgan.checkpoint import load_generator
 from deformgan.cli.outputs import write_json
 from deformgan.datasets import open_dataset
-from deformgan.datasets.batches import to_bytes, to_float
 from deformgan.datasets.photo_set import PhotoSet
 from deformgan.evaluation.bootstrap import bootstrap_interval, paired_difference
 from deformgan.models.generator import Generator
 from deformgan.pair import View
+from deformgan.pixels import to_bytes, to_float
 from deformgan.provenance import provenance
 
 BATCH = 25

@@ -19,7 +19,6 @@ from torch import Tensor
 from deformgan.checkpoint import load_generator
 from deformgan.cli.outputs import write_json
 from deformgan.datasets import open_dataset
-from deformgan.datasets.batches import to_float
 from deformgan.datasets.correspondence import correspond
 from deformgan.datasets.synthetic import Synthetic
 from deformgan.errors import InputError
@@ -27,6 +26,7 @@ from deformgan.evaluation.bootstrap import bootstrap_intervals
 from deformgan.models.generator import Generator
 from deformgan.models.layers import Fields, resize
 from deformgan.pair import Truth, View
+from deformgan.pixels import to_float
 from deformgan.provenance import provenance
 from deformgan.training.step import field_error
 

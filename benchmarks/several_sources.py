@@ -21,7 +21,6 @@ from torchvision.utils import make_grid
 from deformgan.checkpoint import load_generator
 from deformgan.cli.outputs import write_json
 from deformgan.datasets import open_dataset
-from deformgan.datasets.batches import to_float
 from deformgan.datasets.photo_set import PhotoSet
 from deformgan.evaluation.bootstrap import bootstrap_interval, paired_difference
 from deformgan.evaluation.identity import Extractor, identity
@@ -29,8 +28,9 @@ from deformgan.evaluation.judges import OSNET
 from deformgan.evaluation.person_mask import person_mask
 from deformgan.metrics.ssim import mask_ssim
 from deformgan.models.generator import Generator
+from deformgan.painting import paint
 from deformgan.pair import View
-from deformgan.predict import paint
+from deformgan.pixels import to_float
 from deformgan.provenance import provenance
 
 BATCH = 10

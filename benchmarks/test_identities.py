@@ -26,7 +26,6 @@ from torch import Tensor
 
 from deformgan.checkpoint import load_generator
 from deformgan.datasets import open_dataset, recognize
-from deformgan.datasets.batches import to_bytes, to_float
 from deformgan.datasets.pairs import pair_rows, read_pairs, sample_test_pairs
 from deformgan.datasets.photo_set import PhotoSet
 from deformgan.errors import InputError
@@ -40,6 +39,7 @@ from deformgan.metrics.sharpness import sharpness
 from deformgan.models.generator import Generator
 from deformgan.models.layers import resize, resize_pose
 from deformgan.pair import View
+from deformgan.pixels import to_bytes, to_float
 from deformgan.provenance import provenance
 
 HERE = Path(__file__).parent
@@ -88,7 +88,7 @@ def main(
         if generator.config.layers is None and size is not None and tuple(size) != people.size:
             outputs[system] = paint_enlarged(generator, people, chosen, tuple(size), device)
         else:
-            outputs[system] = generate_pictures(generator, people, chosen, device)
+            outputs[system] = generate_pictures(generator, people, chosen)
     scores = {
         system: score_pictures(images, people, chosen)
         | judge_pictures(images, people, chosen, loaded)

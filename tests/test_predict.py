@@ -11,10 +11,13 @@ from deformgan.errors import InputError
 from deformgan.framing import find_framing
 from deformgan.models.generator import Generator, GeneratorConfig
 from deformgan.models.layers import resize_pose
+from deformgan.painting import paint
 from deformgan.pair import View
+from deformgan.pixels import to_image, to_photo
 from deformgan.pose import Pose
-from deformgan.predict import MOST_ROWS, PoseTransfer, paint, to_image, to_photo
+from deformgan.predict import PoseTransfer
 from deformgan.skeletons.openpose18 import OPENPOSE18
+from deformgan.staging import MOST_ROWS
 
 SIZE = (128, 64)
 TINY = GeneratorConfig(

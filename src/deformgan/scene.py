@@ -15,14 +15,13 @@ from PIL import Image
 from torch import Tensor
 
 from deformgan.datasets.backgrounds import fill_holes, person_hole, widen
-from deformgan.datasets.batches import to_bytes
 from deformgan.errors import InputError
 from deformgan.framing import Framing, read_photo
 from deformgan.models.layers import resize
 from deformgan.parts import person_region, unit_length
+from deformgan.pixels import Photo, to_bytes
 from deformgan.pose import Pose, Skeleton
 
-Photo = UInt8[np.ndarray, "_ _ 3"]
 Keyword = Literal["paint", "source", "none"]
 Colour = tuple[int, int, int]
 

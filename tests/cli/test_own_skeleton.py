@@ -12,9 +12,9 @@ from PIL import Image, ImageDraw
 from deformgan.checkpoint import load_generator
 from deformgan.cli.main import main
 from deformgan.datasets import open_dataset
-from deformgan.datasets.batches import to_float
 from deformgan.models.generator import Generator, GeneratorConfig
 from deformgan.pair import View
+from deformgan.pixels import to_float
 from deformgan.pose import Pose
 from deformgan.pose_formats import read_annotations
 from deformgan.pose_formats.annotation_csv import write_annotation_csv

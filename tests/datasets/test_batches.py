@@ -15,12 +15,12 @@ from deformgan.datasets.batches import (
     batch_counts,
     batch_indices,
     flip_where,
-    to_float,
 )
 from deformgan.datasets.correspondence import correspond
 from deformgan.datasets.surfaces import NOTHING, SurfaceSet
 from deformgan.errors import InputError
 from deformgan.pair import Pair, View
+from deformgan.pixels import to_float
 from deformgan.pose import Pose
 from deformgan.skeletons.openpose18 import OPENPOSE18
 

@@ -33,8 +33,8 @@ from deformgan.models.generator import Generator, GeneratorConfig
 from deformgan.models.layers import LayersConfig
 from deformgan.pair import View
 from deformgan.parts import inside_polygon, part_masks, part_regions
+from deformgan.pixels import to_image
 from deformgan.pose import Pose
-from deformgan.predict import to_image
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
 SIZE = (128, 64)

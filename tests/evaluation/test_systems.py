@@ -6,12 +6,12 @@ import torch
 from PIL import Image
 
 from deformgan.checkpoint import save_generator, weights_sum
-from deformgan.datasets.batches import to_bytes, to_float
 from deformgan.errors import InputError
 from deformgan.evaluation.pair_photos import PairPhotos
 from deformgan.evaluation.systems import Weights, picture_name
 from deformgan.models.generator import Generator, GeneratorConfig
 from deformgan.pair import View
+from deformgan.pixels import to_bytes, to_float
 
 CONFIG = GeneratorConfig(encoder_widths=(4, 6, 8), decoder_widths=(8, 6), warped_levels=2)
 

@@ -159,7 +159,7 @@ def test_a_picture_is_what_the_generator_paints_as_a_jpeg(
     poses = read_annotation_csv(market / "annotation.csv")
     for photo in read_manifest(tmp_path / "out" / MANIFEST)[:5]:
         source = market / "bounding_box_train" / photo.source
-        shown = transfer.frame(source, poses[photo.source], poses[photo.target], (128, 64))
+        shown = transfer.staging.frame(source, poses[photo.source], poses[photo.target], (128, 64))
         with torch.no_grad():
             levels = (transfer.generator(*shown)[0] + 1) * 127.5
         found = encoded[(tmp_path / "out" / "bounding_box_train" / photo.name).read_bytes()]

@@ -6,12 +6,13 @@ import pytest
 import torch
 
 from deformgan.checkpoint import load_generator, save_generator
-from deformgan.datasets.batches import PairBatches, flip_where, to_float
+from deformgan.datasets.batches import PairBatches, flip_where
 from deformgan.errors import InputError
 from deformgan.evaluation.systems import Weights
 from deformgan.models.discriminator import Discriminator, DiscriminatorConfig
 from deformgan.models.generator import Generator, GeneratorConfig
 from deformgan.pair import View
+from deformgan.pixels import to_float
 from deformgan.recipes import RECIPES
 from deformgan.skeletons.openpose18 import OPENPOSE18
 from deformgan.training.launch import open_fabric

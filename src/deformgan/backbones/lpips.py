@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from deformgan.backbones.weights_file import find_weights, not_weights, read_state
 from deformgan.errors import InputError
+from deformgan.pixels import to_float
 
 Backbone = Literal["alex", "vgg"]
 
@@ -116,7 +117,7 @@ class LpipsFeatures(nn.Module):
                 f"LPIPS ({self.backbone}) needs images of {self.layers.smallest} pixels or more, "
                 f"got {height}x{width}."
             )
-        values = (images.float() / 127.5 - 1 - self.mean) / self.deviation
+        values = (to_float(images) - self.mean) / self.deviation
         found = []
         for index, layer in enumerate(self.features):
             values = layer(values)

@@ -13,6 +13,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from deformgan.backbones.weights_file import read_network
+from deformgan.pixels import to_float
 
 BUNDLED = Path(__file__).parents[1] / "weights" / "person_embedding.safetensors"
 KIND = "person_embedding"  # in a file's metadata
@@ -95,7 +96,7 @@ class PersonEmbedding(nn.Module):
         vectors = []
         for part in images.split(BATCH):
             # Antialiasing changes nothing when enlarging; shrinking is then Pillow's.
-            pixels = part.to(device).float() / 127.5 - 1
+            pixels = to_float(part.to(device))
             if pixels.shape[2:] != SIZE:
                 pixels = F.interpolate(pixels, SIZE, mode="bilinear", antialias=True)
             both = F.normalize(self.describe(torch.cat([pixels, pixels.flip(-1)])), dim=1)

@@ -98,7 +98,7 @@ def animate(
     check_detector(detector)
     weights = choose_weights(weights, background)
     transfer = PoseTransfer.load(weights, check_device(device))
-    transfer.check_size(asked)
+    transfer.staging.check_size(asked)
     joints = check_skeleton(skeleton, transfer.generator.skeleton)
     photo, source_joints = read_source(source, source_pose, detector, person, joints)
     seen = read_frames(frames, detector, joints)

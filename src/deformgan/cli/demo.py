@@ -47,7 +47,7 @@ def demo(
         output_file(json)
     asked = read_size(size)
     transfer = PoseTransfer.load(weights, check_device(device))
-    transfer.check_size(asked)
+    transfer.staging.check_size(asked)
     output_dir(out)
     finder = load_detector(detector)
     people = bundled_people()

@@ -60,7 +60,7 @@ def explain(
     joints = check_skeleton(skeleton, transfer.generator.skeleton)
     photo, source_joints = read_source(source, source_pose, detector, person, joints)
     target = read_target(pose, detector, pose_person, joints)
-    view, target_pose = transfer.frame(photo, source_joints, target.pose, target.size)
+    view, target_pose = transfer.staging.frame(photo, source_joints, target.pose, target.size)
     explanation = explain_pair(transfer.generator, view, target_pose)
     pictures = draw_explanation(explanation)
     parts = describe_parts(explanation)

@@ -113,7 +113,7 @@ def generate(
     check_detector(detector)
     weights = choose_weights(weights, background)
     transfer = PoseTransfer.load(weights, check_device(device))
-    transfer.check_size(asked)
+    transfer.staging.check_size(asked)
     joints = check_skeleton(skeleton, transfer.generator.skeleton)
     if len(sources) > 1 and not transfer.layered:
         raise InputError(

@@ -16,6 +16,7 @@ from deformgan.datasets.image_store import Storage, open_store
 from deformgan.datasets.surfaces import Surface, SurfaceSet
 from deformgan.errors import InputError
 from deformgan.pair import Pair, Truth, View
+from deformgan.pixels import to_float
 from deformgan.pose import Pose, Skeleton
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
@@ -375,20 +376,6 @@ def batch_indices(
 @lru_cache(maxsize=4)
 def _epoch_order(num_pairs: int, seed: int, stream: int, epoch: int) -> Tensor:
     return torch.from_numpy(np.random.default_rng((seed, stream, epoch)).permutation(num_pairs))
-
-
-def to_float(
-    images: UInt8[Tensor, "batch 3 height width"],
-) -> Float[Tensor, "batch 3 height width"]:
-    """Takes 0..255 to [-1, 1]."""
-    return images.float() / 127.5 - 1
-
-
-def to_bytes(
-    images: Float[Tensor, "batch 3 height width"],
-) -> UInt8[Tensor, "batch 3 height width"]:
-    """Takes [-1, 1] to the nearest of 0..255."""
-    return ((images.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
 
 
 def flip_where(flipped: Bool[Tensor, "batch"], view: View, skeleton: Skeleton) -> View:

@@ -22,6 +22,7 @@ from deformgan.detectors.pose18_network import (
     Pose18Network,
     fold_norms,
 )
+from deformgan.pixels import to_image
 from deformgan.pose import Pose
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
@@ -101,7 +102,7 @@ class Pose18:
             box: As in `PoseDetector`, the same for all.
         """
         crops = [cut_box(image, box, CROP, beyond="edge") for image in images]
-        pixels = torch.cat([_to_input(crop.pixels) for crop in crops])
+        pixels = torch.cat([to_image(crop.pixels) for crop in crops])
         heat = self._network(pixels)
         if self._mirrored:
             other = self._network(pixels.flip(-1)).flip(-1)
@@ -147,7 +148,7 @@ class Pose18:
         height, width = (max(1, round(side * scale)) for side in photo.shape[:2])
         copy = cut_box(photo, None, (height, width), beyond="edge")
         right, bottom = (EDGE + (-side) % 32 for side in (width, height))
-        padded = F.pad(_to_input(copy.pixels), (EDGE, right, EDGE, bottom), mode="replicate")
+        padded = F.pad(to_image(copy.pixels), (EDGE, right, EDGE, bottom), mode="replicate")
         middle = self._network(padded)[:, -1:]
         peak = middle == F.max_pool2d(middle, 5, stride=1, padding=2)
         score = torch.sigmoid(middle) * peak
@@ -243,10 +244,6 @@ def load_network(path: Path) -> tuple[Pose18Network, dict[str, Any]]:
     )
     network.load_state_dict(state)
     return fold_norms(network.eval()), json.loads(described["metadata"])
-
-
-def _to_input(pixels: UInt8[np.ndarray, "height width 3"]) -> Float[Tensor, "1 3 height width"]:
-    return torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 127.5 - 1
 
 
 def _scales(height: int, width: int) -> list[float]:

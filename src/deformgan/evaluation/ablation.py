@@ -51,7 +51,7 @@ def paint_variants(
 ) -> dict[str, UInt8[Tensor, "pairs 3 height width"]]:
     """Lets the trained generator of every variant paint all pairs; see `generate_pictures`."""
     return {
-        name: generate_pictures(load_generator(file, device)[0], people, pairs, device)
+        name: generate_pictures(load_generator(file, device)[0], people, pairs)
         for name, file in files.items()
     }
 

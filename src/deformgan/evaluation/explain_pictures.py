@@ -14,8 +14,8 @@ from deformgan.evaluation.explain import Explanation, describe_parts, skip_maps
 from deformgan.evaluation.pair_diagnosis import describe_pair
 from deformgan.models.layers import Layers, resize, sample_at
 from deformgan.parts import part_corners, unit_length
+from deformgan.pixels import to_photo
 from deformgan.pose import Pose, Skeleton
-from deformgan.predict import to_photo
 
 LARGE = 512  # rows of a picture that stands alone, about; small ones have half of it
 GAP, LINE = 8, 19

@@ -6,11 +6,12 @@ import torch
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
-from deformgan.datasets.batches import to_bytes, to_float
 from deformgan.datasets.photo_set import PhotoSet
 from deformgan.evaluation.score import score
 from deformgan.models.generator import Generator
+from deformgan.painting import paint
 from deformgan.pair import View
+from deformgan.pixels import to_float
 from deformgan.pose import Pose
 
 BATCH = 50
@@ -24,21 +25,19 @@ def generate_pictures(
     generator: Generator,
     people: PhotoSet,
     pairs: Int64[Tensor, "pairs 2"],
-    device: str | torch.device = "cpu",
 ) -> UInt8[Tensor, "pairs 3 height width"]:
-    """Puts every source person into the target's pose; pictures are rounded to 8 bit.
+    """Put every source person into the target's pose.
 
     Args:
         generator: In evaluation mode, on `device`.
         people: Whose photos and poses.
         pairs: Positions of source and target.
-        device: Where to generate; pictures come back to the CPU.
     """
     pictures = []
     for part in pairs.split(BATCH):
         source, target = part.unbind(dim=1)
-        view = View(to_float(people.images[source]).to(device), people.poses[source].to(device))
-        pictures.append(to_bytes(generator(view, people.poses[target].to(device)).cpu()))
+        view = View(to_float(people.images[source]), people.poses[source])
+        pictures.append(paint(generator, view, people.poses[target]))
     return torch.cat(pictures)
 
 

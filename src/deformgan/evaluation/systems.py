@@ -11,12 +11,12 @@ from PIL import Image
 from torch import Tensor
 
 from deformgan.checkpoint import load_generator, weights_sum
-from deformgan.datasets.batches import to_float
 from deformgan.errors import InputError
 from deformgan.evaluation.pair_photos import PairPhotos
 from deformgan.models.generator import Generator
+from deformgan.painting import paint
 from deformgan.pair import View
-from deformgan.predict import paint
+from deformgan.pixels import to_float
 
 
 @dataclass

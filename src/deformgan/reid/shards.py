@@ -11,13 +11,13 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor
 
-from deformgan.datasets.batches import to_float
 from deformgan.datasets.image_cache import load_images
 from deformgan.datasets.photo_set import PhotoSet
 from deformgan.models.generator import Generator
+from deformgan.painting import paint
 from deformgan.pair import View
+from deformgan.pixels import to_float
 from deformgan.pose import Pose
-from deformgan.predict import paint
 from deformgan.reid.augment_report import Tally
 from deformgan.reid.gate import GateScores, QualityGate
 from deformgan.reid.labels import Labels

@@ -19,9 +19,9 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from deformgan.datasets.batches import to_bytes
 from deformgan.datasets.surfaces import SURFACES, write_surface
 from deformgan.errors import InputError
+from deformgan.pixels import to_bytes
 from deformgan.pose import Pose, Skeleton
 from deformgan.pose_formats.annotation_csv import read_annotation_csv, write_annotation_csv
 from deformgan.pose_formats.annotations import Annotations, write_whole

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 
+from deformgan.pixels import to_float
 from deformgan.pose import Pose
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
@@ -101,7 +102,7 @@ class PersonBatches:
         return images
 
     def _take(self, index: Tensor, small: bool) -> tuple[Tensor, Pose]:
-        images = self.photos.images[index].float() / 127.5 - 1
+        images = to_float(self.photos.images[index])
         pose = self.photos.pose[index]
         if not small:
             return images, pose

@@ -24,6 +24,7 @@ from deformgan.detectors.pose18 import KIND, decode
 from deformgan.detectors.pose18_network import STRIDE, Pose18Config, Pose18Network
 from deformgan.framing import read_photo
 from deformgan.heatmap import render_heatmaps
+from deformgan.pixels import to_float
 from deformgan.pose import Pose
 from deformgan.training.pose18_crops import SIZE, TORSO, CropBatches, Crops, People
 
@@ -113,7 +114,7 @@ def find_joints(
     network.eval()
     places, peaks = [], []
     for batch in images.split(64):
-        padded = F.pad(batch.float() / 127.5 - 1, (16, 16, 0, 0))
+        padded = F.pad(to_float(batch), (16, 16, 0, 0))
         found, peak = decode(network(padded)[:, :-1])
         places.append(found - torch.tensor([16.0, 0.0]))
         peaks.append(peak)

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
+from deformgan.pixels import to_float
 from deformgan.pose import Pose
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
@@ -114,7 +115,7 @@ def _crops(
     severity: float = 1.0,
 ) -> Crops:
     count = len(chosen)
-    images = people.images[chosen].float() / 127.5 - 1
+    images = to_float(people.images[chosen])
     pose, masks = people.pose[chosen], None
     if people.masks is not None:
         masks = people.masks[chosen][:, None].float() / 255
@@ -229,7 +230,7 @@ def _behind(
     )
     look = torch.cat([look[..., :2], look[..., 2:] - look[..., :2] @ shift[..., None]], dim=2)
     crowd = _chance(count, 0.25, random)
-    them = people.images[chosen[crowd]].float() / 127.5 - 1
+    them = to_float(people.images[chosen[crowd]])
     behind[crowd] = _sample(them, look[crowd], "border")
     other = _to_crop(neighbour, look)
     return behind, Pose(other.joints, other.visible & crowd[:, None])
@@ -237,7 +238,7 @@ def _behind(
 
 def _places(empties: Tensor, count: int, random: torch.Generator) -> Tensor:
     chosen = torch.randint(len(empties), (count,), generator=random)
-    images = empties[chosen].float() / 127.5 - 1
+    images = to_float(empties[chosen])
     height, width = images.shape[2:]
     share = 0.25 + 0.75 * torch.rand(count, generator=random)
     scale = share * min(height / SIZE[0], width / SIZE[1])
@@ -302,14 +303,14 @@ def _texture(people: People, random: torch.Generator) -> Tensor:
         low = torch.tensor([left, top])
         if not ((joints >= low) & (joints < low + torch.tensor([columns, rows]))).all(1).any():
             break
-    piece = image[None, :, top : top + rows, left : left + columns].float() / 127.5 - 1
+    piece = to_float(image[None, :, top : top + rows, left : left + columns])
     return F.interpolate(piece, size=SIZE, mode="bilinear")
 
 
 def _shuffled(images: Tensor, random: torch.Generator) -> Tensor:
     """Cuts a photo into squares of 8, 16 or 32 pixels and mixes them."""
     chosen = torch.randint(len(images), (1,), generator=random)
-    photo = F.interpolate(images[chosen].float() / 127.5 - 1, size=SIZE, mode="bilinear")
+    photo = F.interpolate(to_float(images[chosen]), size=SIZE, mode="bilinear")
     side = 8 << int(torch.randint(3, (), generator=random))
     blocks = photo.unfold(2, side, side).unfold(3, side, side).flatten(2, 3)
     blocks = blocks[:, :, torch.randperm(blocks.shape[2], generator=random)]

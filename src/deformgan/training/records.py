@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from PIL import Image
 
-from deformgan.datasets.batches import to_bytes
 from deformgan.errors import InputError
 from deformgan.models.generator import Generator
 from deformgan.pair import Pair
+from deformgan.pixels import to_bytes
 
 METRICS, SAMPLES, TENSORBOARD = "metrics.jsonl", "samples", "tensorboard"
 
