@@ -7,6 +7,9 @@ The pairs are the first N of the field's sampling (seed 0) among all ordered pai
 identities that `identity-split.json` names; `market_test_pairs.csv` and `cuhk03_test_pairs.csv`
 list the first 500. Published numbers of these data sets are on other images.
 
+With `--scene source` generators with layers are scored once more with each person in front of their
+source photo's own scene, as `generate --background source` does it.
+
 A generator without layers has one size: photos of another are stretched to it, and what it paints
 is enlarged.
 
@@ -17,7 +20,7 @@ FastestDet for anybody. They score; they never train, select or give gradients.
 import sys
 from json import dumps
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Int64, UInt8
@@ -38,8 +41,10 @@ from deformgan.evaluation.pictures import generate_pictures, judge_pictures, sco
 from deformgan.metrics.sharpness import sharpness
 from deformgan.models.generator import Generator
 from deformgan.models.layers import resize, resize_pose
+from deformgan.painting import paint
 from deformgan.pair import View
-from deformgan.pixels import to_bytes, to_float
+from deformgan.pixels import to_bytes, to_float, to_image
+from deformgan.predict import PoseTransfer
 from deformgan.provenance import provenance
 
 HERE = Path(__file__).parent
@@ -57,6 +62,7 @@ def main(
     judges: Path | None = None,
     pairs: int = 500,
     distances: bool = False,
+    scene: Literal["paint", "source"] = "paint",
     json: Path | None = None,
     sheet: Path | None = None,
     device: str = "cpu",
@@ -71,6 +77,7 @@ def main(
             PCKh, identity and detection score are measured too.
         pairs: How many pairs to score.
         distances: Whether to measure distances by EfficientNet-Lite0 too (extra `eval`).
+        scene: "source" also scores pictures with the source photo's own scene.
         json: Where to write the numbers.
         sheet: Where to draw ten people: source, its pose, the asked pose, the target, the outputs.
         device: Where the generator runs.
@@ -89,6 +96,9 @@ def main(
             outputs[system] = paint_enlarged(generator, people, chosen, tuple(size), device)
         else:
             outputs[system] = generate_pictures(generator, people, chosen)
+            if scene == "source" and generator.config.layers is not None:
+                in_scene = paint_in_source_scene(generator, people, chosen)
+                outputs[f"{system}, source scene"] = in_scene
     scores = {
         system: score_pictures(images, people, chosen)
         | judge_pictures(images, people, chosen, loaded)
@@ -117,8 +127,8 @@ def main(
             subtract(scores[system], scores[other]), shown, asked
         )
         for other in ["copy", *list(named)[:1]]
-        for system in named
-        if system != other
+        for system in outputs
+        if system not in ("copy", other)
     }
     print(table(systems, f"{len(chosen)} pairs"))
     for system, numbers in whole.items():
@@ -174,6 +184,19 @@ def paint_enlarged(
         small = resize(to_float(people.images[source]), size)
         picture = generator(View(small.to(device), poses[0].to(device)), poses[1].to(device))
         painted.append(to_bytes(resize(picture.cpu(), people.size)))
+    return torch.cat(painted)
+
+
+def paint_in_source_scene(
+    generator: Generator, people: PhotoSet, pairs: Int64[Tensor, "pairs 2"]
+) -> Images:
+    """Paint everybody in front of their source photo, out of which they are taken."""
+    transfer, painted = PoseTransfer(generator, people.size), []
+    for source, target in pairs.tolist():
+        photo, pose = people.images[source].permute(1, 2, 0).numpy(), people.poses[[source]]
+        emptied = to_image(transfer.staging.empty(photo, pose))
+        view = View(to_image(photo), pose)
+        painted.append(paint(generator, view, people.poses[[target]], background=emptied))
     return torch.cat(painted)
 
 

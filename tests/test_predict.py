@@ -6,11 +6,9 @@ import torch
 from PIL import Image
 
 from deformgan.checkpoint import save_generator
-from deformgan.datasets.backgrounds import fill_holes
 from deformgan.errors import InputError
 from deformgan.framing import find_framing
 from deformgan.models.generator import Generator, GeneratorConfig
-from deformgan.models.layers import resize_pose
 from deformgan.painting import paint
 from deformgan.pair import View
 from deformgan.pixels import to_image, to_photo
@@ -37,11 +35,6 @@ def transfer():
 @pytest.fixture
 def photo():
     return np.random.default_rng(0).integers(0, 256, (*SIZE, 3), dtype=np.uint8)
-
-
-def test_bytes_survive_the_way_to_an_image_and_back():
-    levels = np.arange(256, dtype=np.uint8).repeat(3).reshape(16, 16, 3)
-    np.testing.assert_array_equal(to_photo(to_image(levels)[0]), levels)
 
 
 def test_one_picture_equals_the_same_frame_of_an_animation(transfer, photo, people):
@@ -137,13 +130,13 @@ def test_by_default_the_size_is_the_persons_own_in_the_photo(layered, street, pe
     assert layered(photo[:80, :60], small, people(1), SIZE).shape == (128, 64, 3)
     large = np.zeros((1500, 700, 3), np.uint8)
     huge = Pose(people(1).joints * 11, people(1).visible)
-    view, _ = layered.frame(large, huge, people(1), SIZE)
+    view, _ = layered.staging.frame(large, huge, people(1), SIZE)
     assert view.image.shape[2:] == (MOST_ROWS, MOST_ROWS // 2)
 
 
 def test_the_generator_is_shown_the_photos_own_pixels(layered, street, people):
     photo, pose = street
-    view, _ = layered.frame(photo, pose, people(1), SIZE, size=512)
+    view, _ = layered.staging.frame(photo, pose, people(1), SIZE, size=512)
     rows, columns = view.image.shape[2:]
     assert 350 < rows < 450
     shown = to_photo(view.image[0]).reshape(-1, 3)
@@ -153,7 +146,7 @@ def test_the_generator_is_shown_the_photos_own_pixels(layered, street, people):
         shown.reshape(rows, columns, 3), photo[y : y + rows, x : x + columns]
     )
     # ... but never more of them than the picture has rows.
-    view, targets = layered.frame(photo, pose, people(1), SIZE, size=160)
+    view, targets = layered.staging.frame(photo, pose, people(1), SIZE, size=160)
     assert view.image.shape[2:] == (160, 80)
     torch.testing.assert_close(targets.joints, (people(1).joints + 0.5) * 1.25 - 0.5)
 
@@ -255,34 +248,6 @@ def test_without_layers_there_is_no_choice(transfer, photo, people):
         transfer.paste(*call[:3])
 
 
-@pytest.mark.parametrize("size", [(128, 64), (256, 96), (256, 256), (100, 90)])
-def test_whole_images_of_any_size_are_painted_at_theirs(layered, people, size):
-    torch.manual_seed(0)
-    view = View(torch.rand(2, 3, *size) * 2 - 1, people(2, size))
-    pictures = paint(layered.generator, view, people(2, size, seed=2))
-    assert pictures.shape == (2, 3, *size)
-    # From a photo twice as large, the same again: it is averaged down first.
-    twice = View(
-        view.image.repeat_interleave(2, 2).repeat_interleave(2, 3),
-        resize_pose(view.pose, size, (2 * size[0], 2 * size[1])),
-    )
-    again = paint(layered.generator, twice, people(2, size, seed=2), size)
-    assert (again.int() - pictures.int()).abs().max() <= 1
-
-
-def test_a_photo_of_other_proportions_is_widened_and_stays_whole(layered, people):
-    view = View(torch.rand(1, 3, 96, 48) * 2 - 1, people(1, (96, 48)))
-    pictures = paint(layered.generator, view, people(1, (96, 96)), (96, 96))
-    assert pictures.shape == (1, 3, 96, 96)
-    wide = torch.zeros(1, 3, 96, 96)
-    wide[..., 24:72] = view.image
-    hole = torch.ones(1, 96, 96, dtype=torch.bool)
-    hole[..., 24:72] = False
-    pose = Pose(view.pose.joints + torch.tensor([24.0, 0.0]), view.pose.visible)
-    direct = paint(layered.generator, View(fill_holes(wide, hole), pose), people(1, (96, 96)))
-    assert pictures.equal(direct)
-
-
 # Several photos of one person.
 
 
@@ -316,17 +281,3 @@ def test_several_photos_need_layers_and_a_pose_each(transfer, layered, photo, pe
     for poses in ([people(1)], people(3)):
         with pytest.raises(InputError, match="every photo needs one"):
             layered([photo] * 2, poses, people(1), SIZE)
-
-
-def test_whole_images_of_several_photos_are_painted(layered, people):
-    torch.manual_seed(0)
-    views = [
-        View(torch.rand(2, 3, *size) * 2 - 1, people(2, size, seed=3))
-        for size in ((128, 64), (256, 128))
-    ]
-    both = paint(layered.generator, views, people(2))
-    assert both.shape == (2, 3, *SIZE)
-    twice = paint(layered.generator, [views[0]] * 2, people(2))
-    once = paint(layered.generator, views[0], people(2))
-    assert (twice.int() - once.int()).abs().max() <= 1
-    assert (both != once).any()

@@ -24,7 +24,7 @@ def paint(
     targets: Pose,
     size: tuple[int, int] | None = None,
     noise_seed: int | None = None,
-    background: Float[Tensor, "1 3 height width"] | None = None,
+    background: Float[Tensor, "_ 3 _ _"] | None = None,
 ) -> UInt8[Tensor, "batch 3 rows columns"]:
     """Paint whole images in other poses, without any framing: how data sets are painted.
 
@@ -37,7 +37,9 @@ def paint(
         size: Height and width of the pictures; by default the (first) photos'. Only a generator
             with layers can change it. Photos of other proportions are widened, smoothly.
         noise_seed: Leaves the generator's dropout on and draws it from this seed.
-        background: For a generator that takes one.
+        background: Of images of any size, one for all targets or one each: what a generator without
+            layers paints in, if it was trained to take one; what the person of a generator with
+            layers is put in front of.
 
     Returns:
         RGB, on the CPU.
@@ -55,7 +57,11 @@ def paint(
             background = background.expand(len(targets), -1, -1, -1).to(view.image.device)
         return to_bytes(generator(view, targets, noise, background)).cpu()
     fitted = [_fit(whole, size) for whole in sources]
-    return to_bytes(paint_layers(generator, fitted, targets, size, noise_seed).picture).cpu()
+    layers = paint_layers(generator, fitted, targets, size, noise_seed)
+    if background is None:
+        return to_bytes(layers.picture).cpu()
+    scene = resize(background.to(layers.picture.device), size)
+    return to_bytes(layers.over(scene)).cpu()
 
 
 @torch.inference_mode()

@@ -21,6 +21,7 @@ from deformgan.models.layers import (
     resize_field,
     resize_pose,
     sample_at,
+    unfold,
 )
 from deformgan.pose import Pose
 
@@ -210,3 +211,27 @@ def test_a_photo_that_shows_nothing_adds_nothing_in_any_order():
         torch.testing.assert_close(found.paint, one.paint)
     # What none shows is painted alone.
     assert combine([blind, blind]).visible.max() == 0
+
+
+def test_unfolded_channels_keep_their_mean_and_leave_no_dots():
+    planes = torch.tensor([1.0, -2.0, 4.0, 9.0, 5.0, 5.0, 5.0, 5.0])[None, :, None, None]
+    found = unfold(planes.expand(1, 8, 6, 5))
+    assert found.shape == (1, 2, 12, 10)
+    inside = found[:, :, 1:-1, 1:-1]
+    torch.testing.assert_close(
+        inside, torch.tensor([3.0, 5.0])[:, None, None].expand_as(inside[0])[None]
+    )
+
+
+def test_unfolding_is_weighing_1_2_1_in_slow_loops():
+    planes = torch.randn(1, 4, 3, 4)
+    shuffled = F.pixel_shuffle(planes, 2)[0, 0]
+    found = unfold(planes)[0, 0]
+    for row in range(1, 5):
+        for column in range(1, 7):
+            total = sum(
+                (2 - abs(down)) * (2 - abs(right)) * shuffled[row + down, column + right]
+                for down in (-1, 0, 1)
+                for right in (-1, 0, 1)
+            )
+            torch.testing.assert_close(found[row, column], total / 16)

@@ -89,8 +89,9 @@ class Discriminator(nn.Module):
         self.fine_local = nn.ModuleList()
         if config.fine_widths:
             self.fine.append(nn.Conv2d(3, config.fine_widths[0], 4, stride=2))
+            # No norm: it would hide how strong texture is, which is what blur lacks.
             for inputs, outputs in pairwise(config.fine_widths):
-                self.fine.append(Down(inputs, outputs, config.norm))
+                self.fine.append(Down(inputs, outputs, None))
             # Patches of about 10 and 22 pixels with three widths.
             self.fine_local.extend(nn.Conv2d(width, 1, 1) for width in config.fine_widths[-2:])
         self.by_features = nn.ModuleDict(

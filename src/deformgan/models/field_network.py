@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from deformgan.models.blocks import LEAK, halve
-from deformgan.models.layers import resize, sample_at
+from deformgan.models.layers import resize, sample_at, unfold
 
 FEATURES = 16  # channels that the source hands over to every target
 _GROUPS = 8  # of every normalization
@@ -36,7 +36,7 @@ class SourceLook(nn.Module):
         """Return features at half the resolution, and logits of the source's matte."""
         found = self.leave(self.net(self.enter(shown)))
         features, matte = found.split([FEATURES, 4], dim=1)
-        return features, _unfold(matte)
+        return features, unfold(matte)
 
 
 class FieldNetwork(nn.Module):
@@ -100,21 +100,8 @@ class FieldNetwork(nn.Module):
         field = base_half + first
         looks = [sample_at(seen, field, size) for seen in (features, resize(photo, half))]
         found = self.head(self.again(torch.cat([found, *looks], dim=1)))
-        second, planes = _unfold(found).split(2, dim=1)
+        second, planes = unfold(found).split(2, dim=1)
         return base + resize(first, size) + second * self.SCALE, planes
-
-
-def _unfold(
-    planes: Float[Tensor, "batch folded height width"],
-) -> Float[Tensor, "batch _ height*2 width*2"]:
-    """Turn four channels into one of twice the resolution, without the pattern of their order.
-
-    The four are predicted apart, and where they disagree the picture would be dotted: weights 1 2 1
-    in both directions leave nothing that changes from pixel to pixel.
-    """
-    fine = F.pixel_shuffle(planes.float(), 2)
-    fine = F.pad(fine, (1, 1, 1, 1), mode="replicate")
-    return F.avg_pool2d(F.avg_pool2d(fine, 2, stride=1), 2, stride=1)
 
 
 class _UNet(nn.Module):
