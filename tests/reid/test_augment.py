@@ -300,7 +300,7 @@ def test_a_finished_folder_is_left_as_it_is(run, tmp_path):
 def test_a_folder_of_other_settings_is_refused(run, tmp_path, changed):
     run(tmp_path / "out")
     before = content(tmp_path / "out")
-    with pytest.raises(InputError, match="begun with other settings"):
+    with pytest.raises(InputError, match="started with other settings"):
         run(tmp_path / "out", **changed)
     assert content(tmp_path / "out") == before
 

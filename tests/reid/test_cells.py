@@ -51,13 +51,13 @@ def test_both_makes_each_run_with_and_without_erasing():
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ({"alphas": [0]}, "whole numbers from 1, got 0"),
-        ({"fractions": [101]}, "percent from 1 to 100, got 101"),
+        ({"alphas": [0]}, "integers from 1, got 0"),
+        ({"fractions": [101]}, "percentages from 1 to 100, got 101"),
         ({"seeds": [-1]}, "from 0, got -1"),
         ({"seeds": []}, "--seeds needs"),
-        ({"augmenters": ["real"]}, "not 'real'"),
+        ({"augmenters": ["real"]}, "must not be 'real'"),
         ({"augmenters": ["a/b"]}, "'a/b'"),
-        ({"augmenters": []}, "who makes the photos"),
+        ({"augmenters": []}, "needs --augmenters"),
     ],
 )
 def test_what_cannot_be_is_refused(change, complaint):
@@ -135,7 +135,7 @@ def test_what_a_living_process_has_is_left_to_it_and_taken_over_from_a_dead_one(
     assert taken.get(timeout=60)
     lines = []
     assert run_cells([cell], tmp_path, lambda _: {}, _result, report=lines.append) == [cell]
-    assert "another process is at it" in lines[0]
+    assert "running in another process" in lines[0]
     assert json.loads((folder / "lock").read_text())["pid"] == other.pid
     if dies:
         other.kill()

@@ -139,7 +139,7 @@ def test_changed_pictures_or_settings_are_another_experiment(market, made, fabri
 
 
 def test_what_is_no_augmenter_and_a_set_that_is_augmented_already_are_refused(market, made, fabric):
-    with pytest.raises(InputError, match="Unknown augmenter 'magic': it is one of copy, jitter"):
+    with pytest.raises(InputError, match="Unknown augmenter 'magic'; choose copy, jitter"):
         Experiment.open(market, {"tiny": TINY}, {"magic": None}, fabric)
     with pytest.raises(InputError, match="does not exist"):
         Experiment.open(market, {"tiny": TINY}, {"ours": made / "nowhere"}, fabric)

@@ -134,14 +134,16 @@ def test_a_null_result_is_reported_as_one():
     report = summarize(_results({}, spread=0.004), CELLS, SHARED)
     assert len(report["verdicts"]) == 6
     for sentence in report["verdicts"]:
-        assert "did not measurably change mAP" in sentence or "has no sure effect" in sentence
+        assert (
+            "did not measurably change mAP" in sentence or "had no significant effect" in sentence
+        )
 
 
 def test_an_effect_on_these_people_that_varies_with_the_seed_is_not_called_sure():
     results = _results({("ours", 40): 0.05}, by_seed=(-0.06, 0.0, 0.06))
     verdict = summarize(results, CELLS, SHARED)["comparisons"][0]["verdict"]
-    assert "has no sure effect on mAP: these runs differ for whichever people" in verdict
-    assert "of which 3 seeds show little" in verdict
+    assert "had no significant effect on mAP: the difference of these runs holds" in verdict
+    assert "which 3 seeds cannot rule out" in verdict
 
 
 def test_a_report_of_half_of_the_runs_compares_the_seeds_that_both_sides_have():
@@ -176,7 +178,7 @@ def test_the_report_is_whole_markdown_and_json():
     assert len(tables) == 3
     for table in tables:
         assert len({line.count("|") for line in table.splitlines()}) == 1
-    for words in ("3 seeds are few", "*training* folder", "has learnt from all photos", "(map-x2"):
+    for words in ("3 seeds are few", "*training* folder", "was trained on all photos", "(map-x2"):
         assert words in text
     json.dumps(report, allow_nan=False)
 

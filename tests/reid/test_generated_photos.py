@@ -110,7 +110,7 @@ def test_what_cannot_be_read_is_said(market, tmp_path):
     with pytest.raises(InputError, match="does not exist"):
         _open(market, tmp_path / "nothing")
     _save(tmp_path / "others" / "cat.png", 0)
-    with pytest.raises(InputError, match="has no picture of a training photo"):
+    with pytest.raises(InputError, match="has no image generated from a training photo"):
         _open(market, tmp_path / "others")
     (tmp_path / "shards").mkdir()
     write_manifest(

@@ -86,12 +86,12 @@ def test_names_of_all_photos_differ_from_each_other_and_from_the_originals(rule)
 
 
 def test_two_sources_that_would_share_a_generated_name_are_refused():
-    with pytest.raises(InputError, match="'0002_c1s1_000451_03' but for their suffix"):
+    with pytest.raises(InputError, match="'0002_c1s1_000451_03' except for their suffix"):
         Labels.assign("same", ["0002_c1s1_000451_03.jpg", "0002_c1s1_000451_03.png"])
 
 
 def test_a_data_set_with_generated_photos_is_refused():
-    with pytest.raises(InputError, match="give the data set without generated photos"):
+    with pytest.raises(InputError, match="pass a data set without generated photos"):
         Labels.assign("same", [*MARKET, "0002_c1s1_000451_03g1.jpg"])
 
 

@@ -61,10 +61,10 @@ def test_folders_that_will_not_do_are_refused_in_a_sentence(tmp_path):
         read_person_photos(tmp_path / "empty")
     with pytest.raises(InputError, match="holiday"):
         read_person_photos(fill(tmp_path / "b", "holiday.png"))
-    with pytest.raises(InputError, match="nobody to test on"):
+    with pytest.raises(InputError, match="has no test set"):
         query_and_gallery(tmp_path / "b")
     (tmp_path / "b" / "holiday.png").unlink()
     fill(tmp_path / "b", "0001_c1s1_1_1.png")
     (tmp_path / "b" / "identity-split.json").write_text('{"train": ["0001"], "test": ["0005"]}')
-    with pytest.raises(InputError, match="no photo of its test people"):
+    with pytest.raises(InputError, match="no photo of its test identities"):
         query_and_gallery(tmp_path / "b")

@@ -145,7 +145,7 @@ def test_resnet50_takes_over_the_weights_of_a_file_and_refuses_others(tmp_path):
         baseline.start_from_imagenet(tmp_path / "other.pth")
     with pytest.raises(InputError, match="resnet50-11ad3fa6"):
         baseline.start_from_imagenet(tmp_path / "absent.pth")
-    with pytest.raises(InputError, match="not for light"):
+    with pytest.raises(InputError, match="got light"):
         Baseline(CONFIG).start_from_imagenet(None)
 
 

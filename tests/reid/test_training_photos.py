@@ -97,7 +97,7 @@ def test_some_photos_keep_the_numbers_of_their_people(market):
 def test_a_set_of_nobody_is_refused(market):
     split = {"train": ["0009"], "test": ["1500"]}
     (market / "identity-split.json").write_text(json.dumps(split))
-    with pytest.raises(InputError, match="no photo of anybody"):
+    with pytest.raises(InputError, match="has no training photos"):
         read_training_photos(market)
     with pytest.raises(InputError, match="does not exist"):
         read_training_photos(market / "absent")

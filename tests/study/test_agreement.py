@@ -22,7 +22,7 @@ def test_the_sign_test_is_scipy_s(successes, trials):
 
 @pytest.mark.parametrize(("successes", "trials"), [(1, 0), (3, 2), (-1, 2)])
 def test_what_is_no_share_is_refused(successes, trials):
-    with pytest.raises(ValueError, match="is no share"):
+    with pytest.raises(ValueError, match="between 0 and trials"):
         wilson_interval(successes, trials)
 
 

@@ -87,8 +87,8 @@ def test_preference_counts_systems_not_sides(make_study, tmp_path):
 @pytest.mark.parametrize(
     ("answers", "said"),
     [
-        (0, "nobody has got beyond the practice."),
-        (5, "1 participants have not finished; --unfinished counts them too."),
+        (0, "no participant has got past the practice items."),
+        (5, "1 participants have not finished; --unfinished includes them."),
     ],
 )
 def test_a_study_without_answers_is_one_line(make_study, tmp_path, capsys, answers, said):
@@ -109,5 +109,5 @@ def test_a_file_that_is_no_database_is_one_line(tmp_path, capsys):
     for path in (other, tmp_path / "gone.sqlite"):
         assert main(["study", "report", str(path), "--out", str(tmp_path / "report")]) == 2
     error = capsys.readouterr().err
-    assert "is no study's database" in error
-    assert "There is no database" in error
+    assert "is not a study's database" in error
+    assert "gone.sqlite does not exist" in error

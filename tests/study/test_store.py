@@ -33,7 +33,7 @@ def test_the_defaults_are_the_paper_s(tmp_path):
         ("seconds = -1", "seconds: input should be greater than or equal to 0, got -1."),
         (
             '[real]\nfolder="a"\n[generated]\nfolder="a"\n[b]\nfolder="b"',
-            "[b] is not of mode 'real-or-fake'.",
+            "[b] is not allowed in mode 'real-or-fake'.",
         ),
     ],
 )
@@ -54,14 +54,14 @@ def test_too_few_pictures_and_missing_folders_are_named(make_study, tmp_path):
     }
     assert study.real is not None
     many = study.model_copy(update={"real": study.real.model_copy(update={"count": 9})})
-    with pytest.raises(InputError, match=r"6 pictures \(real\) are there, 9 are asked for"):
+    with pytest.raises(InputError, match=r"Only 6 pictures \(real\) for a count of 9"):
         chosen_pictures(many)
     gone = study.model_copy(
         update={"real": study.real.model_copy(update={"folder": tmp_path / "x"})}
     )
     with pytest.raises(InputError, match="does not exist"):
         chosen_pictures(gone)
-    with pytest.raises(InputError, match="practice is 8, but only 8 items are shown"):
+    with pytest.raises(InputError, match="practice must be below the 8 items shown, got 8"):
         chosen_pictures(study.model_copy(update={"practice": 8}))
 
 
@@ -93,7 +93,7 @@ def test_answers_are_kept_once_in_turn_and_a_receipt_that_was_lost_does_no_harm(
     store.answer(who, 0, "real", 500.0)
     store.answer(who, 0, "real", 900.0)  # sent again
     assert store.done(who) == (1, 12)
-    with pytest.raises(OutOfTurnError, match="item 0 was answered by 'real'"):
+    with pytest.raises(OutOfTurnError, match="item 0 was already answered with 'real'"):
         store.answer(who, 0, "fake", 1.0)
     with pytest.raises(OutOfTurnError, match="item 1 is next, not 2"):
         store.answer(who, 2, "fake", 1.0)
@@ -131,7 +131,7 @@ def test_a_database_of_other_questions_is_refused(make_study, tmp_path):
     (tmp_path / "real" / "00.png").write_bytes((tmp_path / "real" / "01.png").read_bytes())
     text = path.read_text()
     path.write_text("seed = 5\n" + text)
-    with pytest.raises(InputError, match="holds answers to other questions"):
+    with pytest.raises(InputError, match="has answers to a different study"):
         Store(read_study(path))
     path.write_text('database = "real"\n' + text)
     with pytest.raises(InputError, match="cannot be used"):

@@ -1,4 +1,4 @@
-"""augment: a Re-ID data set with generated photos of its people added."""
+"""Augmentation of a Re-ID data set with generated photos of its training identities."""
 
 import hashlib
 import time
@@ -33,10 +33,10 @@ from deformgan.skeletons.openpose18 import OPENPOSE18
 SHARD = 32
 DEFAULT_GATE = QualityGate()
 
-# On a core 4 to 8 photos at once are fastest; from 16 on caches overflow.
+# On one core, 4 to 8 photos at once are fastest; from 16 on they overflow the caches.
 CPU_BATCH, GPU_BATCH = 8, 256
 
-_WAIT = 0.2  # seconds between looks at what other processes have done
+_WAIT = 0.2  # polling interval in seconds
 
 
 def augment(
@@ -61,38 +61,39 @@ def augment(
     world: int = 1,
     progress: Callable[..., Iterable[int]] = lambda shards, what: shards,
 ) -> AugmentReport | None:
-    """Adds generated photos of its people to a data set.
+    """Add generated photos of its training identities to a data set.
 
-    Several processes may work on one folder: each makes every `world`-th shard, and the leading one
-    waits for the others' and puts everything in its place. A run that was broken off goes on where
-    it was when it is called again with the same settings.
+    Several processes may share one output folder: each generates every `world`-th shard, and rank 0
+    waits for the others and assembles the result. An interrupted run resumes when it is called
+    again with the same settings.
 
     Args:
-        data: The data set. Only its people to train on are painted, and only their poses asked for,
-            unless `poses` has others.
-        out: Folder of the augmented data set.
+        data: Data set folder. Sources are its training photos, and so are the target poses unless
+            `poses` is set.
+        out: Output folder.
         weights: Bundled name or .safetensors file.
         per_image: Generated photos per source.
-        policy: How poses are chosen, one of `POLICIES`.
-        labels: Whom generated photos are filed under.
+        policy: How target poses are chosen, one of `POLICIES`.
+        labels: Which identity generated photos are labelled with.
         writer: Layout of `out`, one of `WRITERS`.
-        seed: Of the choice of poses.
-        tries: How many poses are tried at most for a photo that the gate rejects.
-        gate: What a generated photo must score; None lets everything pass.
-        detector: Looks for the asked joints; see `load_detector`.
-        annotations: Table of joints, where it is not in the data set's folder.
-        poses: Table of the poses to ask for, in pixels of the generator's images (with layers, of
-            the data set's), nobody's to test on; by default those of the people to train on.
-        device: Where the networks run.
-        shard_size: Sources per shard, the unit that is done or to be done.
-        batch_size: Photos painted at once; by default `CPU_BATCH` or `GPU_BATCH`.
-        rank: Number of this process.
-        world: How many processes there are.
-        progress: Passes the numbers of shards on, with a word for what they are, and tells somebody
-            how far it is.
+        seed: Random seed for the choice of poses.
+        tries: Maximum number of poses to try per photo while the gate rejects it.
+        gate: Minimum scores of a generated photo; None accepts everything.
+        detector: Pose detector that scores generated photos; see `load_detector`.
+        annotations: Annotation table, if it is not in the data set's folder.
+        poses: Annotation table of target poses, in pixels of the generator's images (of the data
+            set's with a layered generator), none of a test identity; defaults to the training
+            poses.
+        device: Device for the networks.
+        shard_size: Sources per shard, the unit of resumption.
+        batch_size: Photos per forward pass; defaults to `CPU_BATCH` or `GPU_BATCH`.
+        rank: Rank of this process.
+        world: Number of processes.
+        progress: Wraps the iterable of shard numbers to report progress; also takes the unit's
+            name.
 
     Returns:
-        What was done, by all processes; None where this one does not lead.
+        Report over all processes; None unless this is rank 0.
     """
     for name, given in (("per-image", per_image), ("tries", tries), ("shard-size", shard_size)):
         if given < 1:
@@ -100,7 +101,7 @@ def augment(
     if policy not in POLICIES:
         raise InputError(f"Unknown policy {policy!r}; choose one of {', '.join(POLICIES)}.")
     transfer = PoseTransfer.load(weights, device, background=False)
-    # With layers the photos keep their own size, and what is painted has it too.
+    # A layered generator keeps the photos' own size.
     size = None if transfer.layered else transfer.size
     photos = open_dataset(data, split="train", annotations=annotations, size=size, fit="person")
     if not photos.usable.any():
@@ -119,7 +120,7 @@ def augment(
     )
     scores = None
     if gate is not None:
-        # A second look into a mirror changes one decision in 240 and doubles the time.
+        # Detection on the mirrored image too changes one decision in 240 and doubles the time.
         looks = Pose18(mirrored=False) if detector == "pose18" else load_detector(detector)
         scores = GateScores(looks, load_person_embedding().to(device))
     shards = Shards(
@@ -152,7 +153,7 @@ def _run(
     world: int,
     progress: Callable[..., Iterable[int]],
 ) -> AugmentReport | None:
-    """Makes this process's shards; the leading process then puts everything in its place."""
+    """Generate this process's shards; on rank 0, then assemble the result."""
     report = writer.out / REPORT
     if writer.complete:
         return AugmentReport.load(report)
@@ -160,7 +161,7 @@ def _run(
     def tally_file(number: int) -> Path:
         return writer.out / UNFINISHED / f"tally-{number:06d}.json"
 
-    # The tally is written last, so a shard without one was broken off.
+    # The tally is written last, so a shard without one is incomplete.
     mine = [n for n in range(rank, len(shards), world) if not tally_file(n).is_file()]
     for number in progress(mine, "shards"):
         photos, tally = shards.make(number)
@@ -181,12 +182,12 @@ def _run(
 
 
 def add_poses(photos: PhotoSet, table: Path) -> PhotoSet:
-    """Puts the poses of a table behind those of photos.
+    """Append the poses of an annotation table to a photo set.
 
     Args:
-        photos: They come first.
-        table: An annotation table in pixels of images of their size. Where a name is one of
-            Market-1501's, it tells person and camera.
+        photos: Photo set that comes first.
+        table: Annotation table in pixels of images of the same size. Identity and camera are parsed
+            from names in Market-1501's style.
     """
     annotations = read_annotation_csv(table)
     if not annotations.pose.usable(OPENPOSE18).any():
@@ -212,7 +213,7 @@ def add_poses(photos: PhotoSet, table: Path) -> PhotoSet:
 
 
 def _poses_sum(photos: PhotoSet) -> str:
-    """Tells apart sets of poses."""
+    """Return the SHA-256 of a photo set's names and poses."""
     digest = hashlib.sha256("\n".join(photos.names).encode())
     for tensor in (photos.poses.joints, photos.poses.visible):
         digest.update(tensor.contiguous().numpy().tobytes())

@@ -1,4 +1,4 @@
-"""AugmentReport: what an augmentation did, counted shard by shard."""
+"""Augmentation statistics: per-shard tallies and the final report."""
 
 import json
 import time
@@ -17,14 +17,14 @@ _OF_THE_RUN = ("seconds", "images_per_second", "provenance")
 
 @dataclass
 class Tally:
-    """What became of the photos that were asked for, and the time it took.
+    """Counts, score sums and timings of one or more shards.
 
     Attributes:
-        counts: "asked", that the data set shall gain; "drawn", that were generated for them;
-            "written", that passed the gate; "given_up", places that stay empty since no try passed.
-        rejected_by: How many photos were too low in each score; one may be too low in several.
-        scores: Sums over the written ones.
-        seconds: By part of the work.
+        counts: "asked", photos requested; "drawn", photos generated, retries included; "written",
+            photos that passed the gate; "given_up", requests for which no try passed.
+        rejected_by: Number of photos below the minimum, per score; one photo may count for several.
+        scores: Sums over the written photos.
+        seconds: Time per stage.
     """
 
     counts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
@@ -33,7 +33,7 @@ class Tally:
     seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
 
     def add(self, other: "Tally") -> None:
-        """Counts another one in."""
+        """Add another tally to this one."""
         for name, values in vars(other).items():
             mine = getattr(self, name)
             for key, value in values.items():
@@ -41,37 +41,39 @@ class Tally:
 
     @contextmanager
     def timed(self, part: str) -> Generator[None]:
-        """Adds the time that a piece of work takes."""
+        """Add the time spent in the context to a stage."""
         begun = time.perf_counter()
         yield
         self.seconds[part] += time.perf_counter() - begun
 
     def save(self, path: Path) -> None:
-        """Writes it, whole or not at all."""
+        """Write the tally atomically as JSON."""
         beside = path.with_name(f"{path.name}.part")
         beside.write_text(json.dumps(vars(self)), encoding="utf-8")
         beside.replace(path)
 
     @staticmethod
     def load(path: Path) -> "Tally":
-        """Reads what `save` wrote."""
+        """Read a tally that `save` wrote."""
         return Tally(**json.loads(path.read_text(encoding="utf-8")))
 
 
 @dataclass(frozen=True)
 class AugmentReport:
-    """What an augmentation did, over all its processes and however often it was broken off.
+    """Result of an augmentation, over all its processes and interruptions.
 
     Attributes:
-        settings: All that the generated photos depend on.
-        counts: Of originals, of those that are sources and those that are unusable, and of
-            generated photos; see `Tally`.
+        settings: Everything that the generated photos depend on.
+        counts: Originals, those usable as sources, those unusable, and generated photos; see
+            `Tally`.
         rejected_by: See `Tally`.
-        acceptance: Which share of the generated photos passed the gate.
-        mean_scores: Of the written photos.
-        seconds: By part of the work, summed over processes; empty where the report was read again.
-        images_per_second: Written photos by that time, so of a single process; None with it.
-        provenance: Code, date and machine of the process that ended it; empty with it.
+        acceptance: Share of generated photos that passed the gate.
+        mean_scores: Mean scores of the written photos.
+        seconds: Time per stage, summed over processes; empty if the report was read back.
+        images_per_second: Written photos per second of that time, i.e. of a single process; None if
+            the report was read back.
+        provenance: Code version, date and machine of the process that finished; empty if the report
+            was read back.
     """
 
     settings: dict[str, Any]
@@ -85,13 +87,13 @@ class AugmentReport:
 
     @staticmethod
     def of(settings: dict[str, Any], originals: int, sources: int, tally: Tally) -> "AugmentReport":
-        """Sums up.
+        """Build a report from the total tally.
 
         Args:
             settings: See the attributes.
-            originals: Photos that were there before.
-            sources: Those of them with a usable pose.
-            tally: Of all shards.
+            originals: Number of original photos.
+            sources: Number of originals with a usable pose.
+            tally: Sum over all shards.
         """
         drawn, written = tally.counts["drawn"], tally.counts["written"]
         seconds = sum(tally.seconds.values())
@@ -118,17 +120,17 @@ class AugmentReport:
         )
 
     def save(self, path: Path) -> None:
-        """Writes it as JSON, whole or not at all."""
+        """Write the report atomically as JSON."""
         _write(path, asdict(self))
 
     def save_in(self, folder: Path) -> None:
-        """Writes into the data set what does not depend on when, where and how fast it was made."""
+        """Write the report into the data set, without time, speed and provenance."""
         timeless = {k: v for k, v in asdict(self).items() if k not in _OF_THE_RUN}
         _write(folder / REPORT, timeless)
 
     @staticmethod
     def load(path: Path) -> "AugmentReport":
-        """Reads what `save` wrote."""
+        """Read a report that `save` wrote."""
         return AugmentReport(**json.loads(path.read_text(encoding="utf-8")))
 
 

@@ -1,4 +1,4 @@
-"""Augmenter: who makes more photos of the people to learn from."""
+"""Augmenter: interface for sources of additional training photos."""
 
 import hashlib
 from collections.abc import Sequence
@@ -14,20 +14,20 @@ from deformgan.reid.training_photos import TrainingPhotos
 
 @runtime_checkable
 class Augmenter(Protocol):
-    """Gives generated photos of real ones."""
+    """A source of generated photos for real ones."""
 
     def describe(self) -> dict[str, Any]:
-        """Tells all that its photos depend on, as JSON has it."""
+        """Return everything the photos depend on, JSON-serializable."""
         ...
 
     def generate(self, kept: TrainingPhotos, count: int, seed: int) -> TrainingPhotos:
-        """Gives generated photos of chosen real ones.
+        """Return generated photos for the given real ones.
 
         Args:
             kept: Real photos.
-            count: How many to make of each; where that cannot be, fewer.
-            seed: Of everything drawn. A photo's pictures depend on it and on the photo, not on what
-                else is kept, and the first ones are the same for any count.
+            count: Generated photos per real photo; fewer where that is impossible.
+            seed: Random seed. A photo's generated images depend only on the seed and the photo, not
+                on the other kept photos, and a larger count only appends to them.
         """
         ...
 
@@ -38,13 +38,13 @@ def as_generated(
     numbers: Sequence[int],
     images: UInt8[Tensor, "generated 3 height width"],
 ) -> TrainingPhotos:
-    """Files pictures under the people of the photos that they were made of.
+    """Label generated images with the identities and cameras of their source photos.
 
     Args:
-        kept: Those photos.
-        rows: Which of them each picture is of.
-        numbers: Which picture of its photo each one is, from 1.
-        images: The pictures.
+        kept: Source photos.
+        rows: Row of each image's source in `kept`.
+        numbers: Number of each image among those of its source, from 1.
+        images: Generated images.
     """
     return TrainingPhotos(
         names=[
@@ -60,19 +60,19 @@ def as_generated(
 
 
 def generator_of(*what: object) -> torch.Generator:
-    """Gives random numbers that depend on what is named here alone."""
+    """Return a random generator seeded by the arguments alone."""
     digest = hashlib.sha256("/".join(map(str, what)).encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big", signed=True))
 
 
 def draw_uniform(names: Sequence[str], number: int, seed: int, count: int) -> Float[Tensor, "_ _"]:
-    """Draws numbers in [0, 1) for the same picture of every photo.
+    """Draw uniform numbers in [0, 1) for one generated image of every photo.
 
     Args:
-        names: Of the photos.
-        number: Which picture of each.
-        seed: Of the draws.
-        count: How many numbers for a picture.
+        names: File names of the photos.
+        number: Number of the generated image, from 1.
+        seed: Random seed.
+        count: Numbers per image.
     """
     return torch.stack(
         [torch.rand(count, generator=generator_of(seed, name, number)) for name in names]

@@ -1,4 +1,4 @@
-"""Baseline: a Re-ID network of the usual kind, to see what training photos are good for."""
+"""Re-ID baselines: standard networks to measure the value of training photos."""
 
 import json
 from collections.abc import Mapping
@@ -20,10 +20,10 @@ from deformgan.errors import InputError
 from deformgan.evaluation.identity import DEVIATION, MEAN
 from deformgan.training.config import Precision
 
-KIND = "reid_baseline"  # in a file's metadata
-BATCH = 64  # images at a time when describing
+KIND = "reid_baseline"  # "kind" in a file's metadata
+BATCH = 64  # images per forward pass
 
-# The file's name is all that is used of it, see `find_weights`.
+# Only the file name is used, see `find_weights`.
 _IMAGENET = "resnet50-11ad3fa6.pth"
 
 Network = Literal["light", "resnet50"]
@@ -32,34 +32,35 @@ Method = Literal["ide", "de", "bot"]
 
 @dataclass(frozen=True)
 class BaselineConfig:
-    """All that defines a baseline and its training.
+    """Configuration of a baseline and its training.
 
     Attributes:
-        name: For the records.
+        name: Name in logs and reports.
         network: "light" (0.6 M parameters, the body of the bundled person embedding) or "resnet50".
-        method: "ide" tells identities apart; "de" also tells whether two photos show the same
-            person; "bot" is a set of habits that work, see `Heads`.
-        size: Height and width of the images.
+        method: "ide" classifies identities; "de" also verifies whether two photos show the same
+            person; "bot" is a bag of tricks; see `Heads`.
+        size: (height, width) of the input images.
         batch_size: Photos per step, over all processes.
-        photos: How many of each person are in a batch; 1 takes photos as they come, which "ide"
-            alone can learn from.
-        steps: How many.
+        photos: Photos per identity in a batch; 1 samples photos regardless of identity, which only
+            "ide" supports.
+        steps: Number of optimizer steps.
         optimizer: "sgd" (momentum 0.9) or "adamw".
-        learning_rate: At its highest.
-        warm_up: Steps in which it rises.
-        drops: Shares of the steps after each of which it is a tenth; none lets it fall to 0 along a
-            half cosine.
-        weight_decay: Of the optimizer.
-        smoothing: Of the labels.
-        crop: Photos are shifted by up to this share of their height, the border grey.
-        random_erasing: Whether half of the photos lose a rectangle.
-        small: For this first share of the steps images have half the height and width, a quarter of
-            the cost.
+        learning_rate: Peak learning rate.
+        warm_up: Steps of linear warm-up.
+        drops: Fractions of the steps after which the learning rate is divided by 10; if empty, it
+            follows a half cosine to 0.
+        weight_decay: Weight decay of the optimizer.
+        smoothing: Label smoothing.
+        crop: Maximum random shift as a fraction of the image height; the border is padded with
+            grey.
+        random_erasing: Whether to erase a rectangle in half of the photos.
+        small: Fraction of the steps, at the start, trained at half height and width, i.e. at a
+            quarter of the cost.
         precision: As in `TrainConfig`.
-        seed: Of weights, order and everything drawn.
+        seed: Random seed for weights, order and augmentation.
         log_every: Steps between lines of `metrics.jsonl`.
         save_every: Steps between checkpoints.
-        keep: How many of the last checkpoints stay.
+        keep: Number of latest checkpoints to keep.
     """
 
     name: str
@@ -94,19 +95,17 @@ class BaselineConfig:
         if min(self.warm_up, self.seed, self.weight_decay) < 0 or self.keep < 1:
             raise ValueError("warm_up, seed and weight_decay must not be negative, keep at least 1")
         if self.method != "ide" and self.photos < 2:
-            raise ValueError(
-                f"{self.method} needs at least 2 photos of a person, got {self.photos}"
-            )
+            raise ValueError(f"{self.method} needs photos to be at least 2, got {self.photos}")
         if self.batch_size % self.photos or self.batch_size < 2 * self.photos:
             raise ValueError(
-                f"batch_size must be {self.photos} photos of each of at least 2 people, "
-                f"got {self.batch_size}"
+                f"batch_size must be a multiple of photos ({self.photos}), for at least 2 "
+                f"identities, got {self.batch_size}"
             )
         if min(self.size) < 32:
             raise ValueError(f"size must be at least 32x32, got {self.size[0]}x{self.size[1]}")
 
     def learning_rate_at(self, step: int) -> float:
-        """Gives the learning rate of a step, counted from 0."""
+        """Return the learning rate of a step, counted from 0."""
         rising = min(1.0, (step + 1) / self.warm_up) if self.warm_up else 1.0
         if not self.drops:
             half = torch.pi * step / self.steps
@@ -116,12 +115,12 @@ class BaselineConfig:
 
 
 class Baseline(nn.Module):
-    """Describes who is in a photo.
+    """A network that embeds photos of people.
 
     Attributes:
-        config: What it is and how it learnt.
-        num_features: Length of its vectors.
-        metadata: How the weights came about, where they were read from a file.
+        config: Architecture and training configuration.
+        num_features: Length of the embeddings.
+        metadata: Training metadata, if the weights were read from a file.
     """
 
     def __init__(self, config: BaselineConfig):
@@ -130,7 +129,7 @@ class Baseline(nn.Module):
         self.metadata: dict[str, Any] = {}
         if config.network == "light":
             light = PersonEmbedding()
-            light.add_module("neck", nn.Identity())  # the method has its own, or none
+            light.add_module("neck", nn.Identity())  # the method adds its own neck, or none
             self.body: nn.Module = light
             self.num_features = light.config.features
             mean, deviation = (0.5,) * 3, (0.5,) * 3
@@ -147,7 +146,7 @@ class Baseline(nn.Module):
     def describe(
         self, images: Float[Tensor, "batch 3 height width"]
     ) -> tuple[Float[Tensor, "batch features"], Float[Tensor, "batch features"]]:
-        """Gives vectors of any length, with gradient: before the neck, and after it.
+        """Return unnormalized embeddings before and after the neck, with gradients.
 
         Args:
             images: RGB in [0, 1].
@@ -161,10 +160,10 @@ class Baseline(nn.Module):
     def forward(
         self, images: UInt8[Tensor, "batch 3 height width"]
     ) -> Float[Tensor, "batch features"]:
-        """Describes the person in each image by a vector of length 1.
+        """Return one L2-normalized embedding per image.
 
         Args:
-            images: RGB, each of one person who fills it; stretched to the network's size.
+            images: RGB, cropped to one person each; resized to the network's input size.
         """
         device = self.mean.device
         vectors = []
@@ -176,24 +175,22 @@ class Baseline(nn.Module):
         return torch.cat(vectors).to(images.device)
 
     def start_from_imagenet(self, path: Path | None) -> str:
-        """Takes over ResNet-50's weights for ImageNet.
+        """Load ResNet-50's ImageNet weights.
 
         Args:
-            path: torchvision's .pth; None for torch's hub folder.
+            path: torchvision's .pth file; None to look in torch's hub folder.
 
         Returns:
-            What a report calls them.
+            Name of the weights for the report.
         """
         if self.config.network != "resnet50":
-            raise InputError(
-                f"Weights for ImageNet are for resnet50, not for {self.config.network}."
-            )
+            raise InputError(f"ImageNet weights need network resnet50, got {self.config.network}.")
         file = find_weights("The baseline", _IMAGENET, path)
         state = read_state(file, "torchvision's resnet50")
         state = {name: value for name, value in state.items() if not name.startswith("fc.")}
         try:
             self.body.load_state_dict(state)
-        except RuntimeError:  # a page of names and shapes
+        except RuntimeError:  # its message lists every mismatched name and shape
             raise InputError(f"{file.path} does not hold torchvision's resnet50.") from None
         return file.name
 
@@ -202,7 +199,7 @@ def _resnet50(last_stride: int) -> nn.Module:
     network = torchvision.models.resnet50()
     network.fc = nn.Identity()
     if last_stride == 1:
-        # Luo et al., 2019: finer features in the end.
+        # Luo et al., 2019: higher resolution of the last features.
         first: Any = network.layer4[0]
         first.conv2.stride = first.downsample[0].stride = (1, 1)
     return network
@@ -210,17 +207,17 @@ def _resnet50(last_stride: int) -> nn.Module:
 
 def _neck(features: int) -> nn.BatchNorm1d:
     neck = nn.BatchNorm1d(features)
-    neck.bias.requires_grad_(False)  # Luo et al., 2019: directions from one centre
+    neck.bias.requires_grad_(False)  # Luo et al., 2019: no shift, so that features stay centred
     return neck
 
 
 def save_baseline(path: Path, baseline: Baseline, metadata: Mapping[str, Any]) -> None:
-    """Writes the network, without what tells the training people apart.
+    """Write the network without its classification heads.
 
     Args:
-        path: A .safetensors file; replaced if it exists.
-        baseline: Its weights are rounded to 16 bits.
-        metadata: Anything that JSON can hold.
+        path: A .safetensors file; overwritten if it exists.
+        baseline: Network to save; its weights are stored as float16.
+        metadata: JSON-serializable metadata.
     """
     weights = {
         name: (value.half() if value.is_floating_point() else value).cpu().contiguous()
@@ -235,11 +232,11 @@ def save_baseline(path: Path, baseline: Baseline, metadata: Mapping[str, Any]) -
 
 
 def load_baseline(path: Path, device: str | torch.device = "cpu") -> Baseline:
-    """Reads a network that `reid train` wrote, ready to look.
+    """Load a network that `reid train` wrote, in evaluation mode.
 
     Args:
         path: A .safetensors file.
-        device: Where to put it.
+        device: Device to load it to.
     """
     state, described = read_network(path, KIND, "Re-ID baseline of `reid train`")
     baseline = Baseline(TypeAdapter(BaselineConfig).validate_json(described["config"]))

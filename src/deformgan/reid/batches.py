@@ -1,4 +1,4 @@
-"""ReidBatches: photos of people to learn from, found from (seed, step) alone."""
+"""Training batches of people, a pure function of (seed, step)."""
 
 import hashlib
 from functools import cached_property
@@ -12,30 +12,31 @@ from torch import Tensor
 
 from deformgan.reid.training_photos import TrainingPhotos
 
-ERASED = 0.5  # share of the photos that lose a rectangle
-_ORDER, _CHANGES = 1, 2  # streams of random numbers
+ERASED = 0.5  # probability of erasing a rectangle
+_ORDER, _CHANGES = 1, 2  # random streams
 
 
 class ReidBatches:
-    """Training batches, spoilt in the usual ways: mirrored, shifted, with a rectangle erased.
+    """Training batches with random mirroring, shifts and erasing.
 
     Args:
-        photos: What they are made of.
-        size: Height and width of the images.
-        batch_size: Photos in a batch.
-        num_photos: How many photos of each person are in a batch; somebody with fewer comes twice
-            in the same. 1 takes all photos once, in a new order, before any comes again.
-        seed: Of all that is drawn.
-        crop: Photos are shifted by up to this share of their height, the border grey.
-        random_erasing: Whether rectangles are erased.
-        small_for: In so many first steps images have half the height and width.
-        device: Where batches are made.
-        place: Which part of every batch this process makes.
-        places: How many processes there are.
+        photos: Training photos.
+        size: (height, width) of the images.
+        batch_size: Photos per batch.
+        num_photos: Photos per identity in a batch; an identity with fewer photos repeats them. 1
+            instead visits all photos once per epoch, in random order.
+        seed: Random seed for order and augmentation.
+        crop: Maximum random shift as a fraction of the image height; the border is padded with
+            grey.
+        random_erasing: Whether to erase rectangles.
+        small_for: Number of initial steps at half height and width.
+        device: Device for the batches.
+        place: Rank of this process, which determines its part of each batch.
+        places: Number of processes.
 
     Source:
-        Zhong et al., "Random Erasing Data Augmentation", AAAI 2020: half of the photos, 2 to 40 %
-        of the area, sides 0.3 to 3.3, filled with the mean colour.
+        Zhong et al., "Random Erasing Data Augmentation", AAAI 2020: probability 0.5, 2 to 40 % of
+        the area, aspect ratio from 0.3 to 1 / 0.3, filled with the mean colour.
     """
 
     def __init__(
@@ -55,8 +56,8 @@ class ReidBatches:
     ):
         if batch_size % (num_photos * places):
             raise ValueError(
-                f"batch_size must be a multiple of {num_photos * places} ({num_photos} photos of a "
-                f"person, {places} processes), got {batch_size}."
+                f"batch_size must be a multiple of {num_photos * places} ({num_photos} photos per "
+                f"identity, {places} processes), got {batch_size}."
             )
         self.photos = photos
         self.size = size
@@ -73,7 +74,7 @@ class ReidBatches:
     def __getitem__(
         self, step: int
     ) -> tuple[Float[Tensor, "batch 3 height width"], Int64[Tensor, "batch"]]:
-        """Makes this process' part of the batch of one step, counted from 0.
+        """Return this process's part of the batch of a step, counted from 0.
 
         Returns:
             Images in [0, 1], and the rows of the photos.
@@ -93,7 +94,7 @@ class ReidBatches:
         return images[part], rows[part]
 
     def rows(self, step: int) -> Int64[Tensor, "batch"]:
-        """Gives the rows of the photos of a whole batch."""
+        """Return the photo rows of a whole batch."""
         if self.num_photos == 1:
             return self._in_turn(step)
         random = self._random(_ORDER, step)
@@ -106,7 +107,7 @@ class ReidBatches:
         return torch.cat(chosen)
 
     def fingerprint(self) -> list[dict[str, Any]]:
-        """Says what a run learns from, so that it is resumed with the same."""
+        """Return a summary of the training data, to verify it when a run is resumed."""
         names = "\n".join(self.photos.names).encode()
         return [
             {
@@ -118,7 +119,7 @@ class ReidBatches:
         ]
 
     def describe(self, step: int) -> str:
-        """Names the photos of a batch, for errors."""
+        """Return the file names in a batch, for error messages."""
         return ", ".join(self.photos.names[row] for row in self.rows(step).tolist())
 
     @cached_property
@@ -128,7 +129,7 @@ class ReidBatches:
         return list(order.split(counts[counts > 0].tolist()))
 
     def _in_turn(self, step: int) -> Int64[Tensor, "batch"]:
-        """Takes the next photos of an endless row of shuffled sets."""
+        """Return the next rows of an endless sequence of shuffled epochs."""
         count = len(self.photos)
         rows = []
         first, last = step * self.batch_size, (step + 1) * self.batch_size
@@ -153,7 +154,7 @@ class ReidBatches:
 
 
 def _draw(total: int, count: int, random: torch.Generator) -> list[int]:
-    """Draws people, nobody twice before all were drawn."""
+    """Draw identities, repeating none before all have been drawn."""
     drawn: list[int] = []
     while len(drawn) < count:
         drawn += torch.randperm(total, generator=random).tolist()
@@ -161,7 +162,7 @@ def _draw(total: int, count: int, random: torch.Generator) -> list[int]:
 
 
 def _shift(images: Tensor, reach: int, random: torch.Generator) -> Tensor:
-    """Moves every image by whole pixels; the border is mid grey."""
+    """Shift every image by a random number of whole pixels, padding with mid-grey."""
     count, _, height, width = images.shape
     wide = F.pad(images, (reach,) * 4, value=0.5)
     top, left = (
@@ -175,7 +176,7 @@ def _shift(images: Tensor, reach: int, random: torch.Generator) -> Tensor:
 
 
 def _erase(images: Tensor, random: torch.Generator) -> Tensor:
-    """Fills a rectangle of half of the images with their mean colour."""
+    """Erase a random rectangle in half of the images, filling it with their mean colour."""
     count, _, height, width = images.shape
     area = (0.02 + 0.38 * torch.rand(count, generator=random)) * height * width
     low, high = np.log(0.3), np.log(1 / 0.3)

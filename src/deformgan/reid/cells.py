@@ -1,4 +1,4 @@
-"""Cell, make_cells, run_cells: the runs of an experiment, each made by whoever comes first."""
+"""Runs of an experiment, shared among any number of processes."""
 
 import fcntl
 import json
@@ -17,7 +17,7 @@ from deformgan.errors import InputError
 
 Erasing = Literal["both", "on", "off"]
 
-REAL = "real"  # the augmenter of alpha 1, which is none
+REAL = "real"  # augmenter name for alpha 1, i.e. no augmentation
 RUNS, RESULT, SETTINGS, LOCK = "runs", "result.json", "settings.json", "lock"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.]*(-[A-Za-z0-9_.]+)*")
 
@@ -27,12 +27,12 @@ class Cell:
     """One run of an experiment.
 
     Attributes:
-        baseline: What is trained.
-        augmenter: Who made the photos that are added; "real" where none are.
-        alpha: Photos to train on, as a multiple of the real ones among them.
-        fraction: Percent of each identity's real photos that are kept.
-        erasing: Whether rectangles of the photos are erased at random in training.
-        seed: Of the initial weights, the kept photos, the batches, and of rivals' pictures.
+        baseline: Name of the baseline to train.
+        augmenter: Name of the source of added photos; "real" if none are added.
+        alpha: Number of training photos as a multiple of the real ones.
+        fraction: Percentage of each identity's real photos to keep.
+        erasing: Whether to train with random erasing.
+        seed: Random seed for initial weights, kept photos, batches and the images of rivals.
     """
 
     baseline: str
@@ -44,7 +44,7 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """The name of its folder."""
+        """Name of the run's folder."""
         erasing = "erasing" if self.erasing else "plain"
         made = f"{self.augmenter}-x{self.alpha}"
         return f"{self.baseline}-{made}-{self.fraction}pc-{erasing}-s{self.seed}"
@@ -58,18 +58,19 @@ def make_cells(
     erasing: Erasing,
     seeds: Sequence[int],
 ) -> list[Cell]:
-    """Lists the runs of a design, so that those before any point are balanced as far as possible.
+    """List the runs of a design, ordered so that any prefix is as balanced as possible.
 
-    Seeds come one after another, and within one the real photos alone come before what is compared
-    with them. Alpha 1 is one run per baseline, fraction, erasing and seed, whoever augments.
+    Seeds are the outermost loop; within one, the run on real photos precedes those compared with
+    it. There is one run with alpha 1 per baseline, fraction, erasing and seed, shared by all
+    augmenters.
 
     Args:
-        baselines: Names.
-        augmenters: Names, none of them "real".
-        alphas: From 1; 1 is added where it is missing, since all is compared with it.
-        fractions: Percent, 1 to 100.
+        baselines: Names of baselines.
+        augmenters: Names of augmenters, none of them "real".
+        alphas: From 1; 1 is always included as the reference.
+        fractions: Percentages, 1 to 100.
         erasing: Whether random erasing is on, off, or both.
-        seeds: Whole numbers from 0.
+        seeds: Non-negative integers.
     """
     for what, values in {
         "baselines": baselines,
@@ -78,21 +79,21 @@ def make_cells(
         "seeds": seeds,
     }.items():
         if not values:
-            raise InputError(f"--{what} needs a value or more.")
+            raise InputError(f"--{what} needs at least one value.")
     if wrong := [alpha for alpha in alphas if alpha < 1]:
-        raise InputError(f"--alphas are whole numbers from 1, got {wrong[0]}.")
+        raise InputError(f"--alphas must be integers from 1, got {wrong[0]}.")
     if wrong := [fraction for fraction in fractions if not 1 <= fraction <= 100]:
-        raise InputError(f"--fractions are percent from 1 to 100, got {wrong[0]}.")
+        raise InputError(f"--fractions must be percentages from 1 to 100, got {wrong[0]}.")
     if wrong := [seed for seed in seeds if seed < 0]:
-        raise InputError(f"--seeds are whole numbers from 0, got {wrong[0]}.")
+        raise InputError(f"--seeds must be integers from 0, got {wrong[0]}.")
     if wrong := [name for name in augmenters if name == REAL or not _NAME.fullmatch(name)]:
         raise InputError(
-            f"An augmenter's name is of letters, digits, '_', '.' and '-', and not {REAL!r}; got "
-            f"{wrong[0]!r}."
+            f"An augmenter's name may use letters, digits, '_', '.' and '-' and must not be "
+            f"{REAL!r}, got {wrong[0]!r}."
         )
     added = sorted({alpha for alpha in alphas if alpha > 1})
     if added and not augmenters:
-        raise InputError(f"--alphas {added[0]} needs --augmenters: who makes the photos?")
+        raise InputError(f"--alphas {added[0]} needs --augmenters to generate the photos.")
     made = [(REAL, 1), *product(dict.fromkeys(augmenters), added)]
     switches = {"both": (True, False), "on": (True,), "off": (False,)}[erasing]
     return [
@@ -116,23 +117,23 @@ def run_cells(
     deadline: float | None = None,
     finished: Callable[[], object] | None = None,
 ) -> list[Cell]:
-    """Makes the runs that are not made yet; several processes may do so in one folder.
+    """Run all cells that have no result yet; several processes may share one folder.
 
     Args:
-        cells: In the order to make them in.
-        out: Folder of the experiment; what is in it must be of the same settings.
-        settings: All that a run's result depends on, as JSON has it.
-        measure: Makes a run in a folder of its own, in which it may find the half of one, and gives
-            its result, as JSON has it.
-        report: Is told a line about every run.
-        deadline: Of `time.monotonic()`: no run begins that would not be done by then, to judge by
-            the slowest so far.
-        finished: Is called after every run.
+        cells: Runs in order.
+        out: Folder of the experiment; existing runs must have the same settings.
+        settings: Returns everything a run's result depends on, JSON-serializable.
+        measure: Executes a run in its own folder, which may hold a partial run, and returns its
+            result, JSON-serializable.
+        report: Called with one line per run.
+        deadline: On the clock of `time.monotonic()`; no run starts that would end later if it took
+            as long as the slowest so far.
+        finished: Called after every run.
 
     Returns:
-        The runs that are left: another process is at them, or time was over.
+        Runs without a result, because of another process or the deadline.
     """
-    for cell in cells:  # all of them first: hours later is too late to complain
+    for cell in cells:  # check all first, rather than fail hours later
         _check_settings(_folder(out, cell), settings(cell))
     seconds: list[float] = []
     for number, cell in enumerate(cells, start=1):
@@ -143,11 +144,11 @@ def run_cells(
             break
         folder.mkdir(parents=True, exist_ok=True)
         with claimed(folder) as mine:
-            # Looked for again: it may have been finished while this process came to it.
+            # Check again: another process may have finished it in the meantime.
             if (folder / RESULT).is_file():
                 continue
             if not mine:
-                report(f"{number}/{len(cells)} {cell.name}: another process is at it")
+                report(f"{number}/{len(cells)} {cell.name}: running in another process")
                 continue
             _check_settings(folder, settings(cell))
             write_whole(folder / SETTINGS, dict(settings(cell)))
@@ -171,7 +172,7 @@ def run_cells(
 
 
 def read_results(cells: Sequence[Cell], out: Path) -> dict[Cell, dict[str, Any]]:
-    """Reads the results of the runs that are done."""
+    """Read the results of all finished runs."""
     found = {}
     for cell in cells:
         file = _folder(out, cell) / RESULT
@@ -182,16 +183,16 @@ def read_results(cells: Sequence[Cell], out: Path) -> dict[Cell, dict[str, Any]]
 
 @contextmanager
 def claimed(folder: Path) -> Generator[bool]:
-    """Takes a run for this process, if no living process has it.
+    """Try to lock a run for this process.
 
-    The system lets go of the lock of a process that died, so none is ever stale; what is written
-    into it (process and machine) is for people.
+    The operating system releases the lock when its process dies, so locks are never stale; process
+    id and host are written into the file for information only.
 
     Args:
-        folder: Of the run.
+        folder: Folder of the run.
 
     Yields:
-        Whether it is this process's.
+        Whether this process holds the lock.
     """
     with (folder / LOCK).open("a+") as lock:
         try:
@@ -206,7 +207,7 @@ def claimed(folder: Path) -> Generator[bool]:
 
 
 def write_whole(path: Path, data: object) -> None:
-    """Writes JSON beside its name and renames it, so that a file of that name is complete."""
+    """Write JSON atomically: to a temporary file, then rename."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     beside.write_text(json.dumps(data, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     beside.replace(path)
@@ -217,7 +218,7 @@ def _folder(out: Path, cell: Cell) -> Path:
 
 
 def _check_settings(folder: Path, settings: Mapping[str, Any]) -> None:
-    """Refuses a folder whose run was begun with other settings."""
+    """Raise an error if the run was started with other settings."""
     file = folder / SETTINGS
     if not file.is_file():
         return
@@ -227,13 +228,13 @@ def _check_settings(folder: Path, settings: Mapping[str, Any]) -> None:
     if changed:
         details = ", ".join(_difference(name, theirs.get(name), mine.get(name)) for name in changed)
         raise InputError(
-            f"{folder} is of an experiment with other settings ({details}); go on with the same, "
-            "or choose another --out."
+            f"{folder} was started with other settings ({details}); use the same settings or "
+            "another --out."
         )
 
 
 def _difference(name: str, theirs: object, mine: object) -> str:
-    """Says what changed; of dictionaries only the entries that did."""
+    """Describe a changed setting; of dictionaries, only the changed entries."""
     if isinstance(theirs, dict) and isinstance(mine, dict):
         keys = [key for key in mine | theirs if mine.get(key) != theirs.get(key)]
         return ", ".join(

@@ -1,4 +1,4 @@
-"""evaluate_vectors: how often people are found again among others, and by which rules."""
+"""Re-ID evaluation: how well people are retrieved from a gallery."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,24 +20,25 @@ from deformgan.reid.rerank import k_reciprocal_distance
 JUNK, DISTRACTOR = NOBODY
 
 WHAT = {
-    "rank1": "share of the queries whose nearest photo shows the person",
-    "rank5": "... one of the five nearest",
-    "rank10": "... one of the ten nearest",
-    "rank20": "... one of the twenty nearest",
-    "map": "mean over the queries of the mean precision at their matches",
-    "map_trapezoid": "the same as an area of trapezoids (the benchmark's first code)",
-    "minp": "mean of the number of matches over the place of the last",
+    "rank1": "fraction of queries whose nearest photo is a match",
+    "rank5": "fraction of queries with a match among the 5 nearest photos",
+    "rank10": "fraction of queries with a match among the 10 nearest photos",
+    "rank20": "fraction of queries with a match among the 20 nearest photos",
+    "map": "mean average precision: mean over queries of the mean precision at their matches",
+    "map_trapezoid": "mean average precision by trapezoids (the benchmark's original code)",
+    "minp": "mean inverse negative penalty: number of matches over the rank of the last",
 }
 
 
 @dataclass(frozen=True)
 class Rules:
-    """What counts for which query.
+    """Which gallery photos count for which query.
 
     Attributes:
-        same: Whether a gallery photo shows the query's person, who is somebody.
-        junk: Whether it is left out: a junk box, or the same person by the same camera, be it the
-            query itself.
+        same: Whether a gallery photo shows the query's identity; False for junk and distractor
+            queries.
+        junk: Whether a gallery photo is ignored: a junk box, or the same identity by the same
+            camera, including the query itself.
     """
 
     same: Bool[Tensor, "queries gallery"]
@@ -45,7 +46,7 @@ class Rules:
 
     @staticmethod
     def of(query: PersonPhotos, gallery: PersonPhotos) -> "Rules":
-        """Applies the field's rules.
+        """Apply the standard protocol.
 
         Source:
             Zheng et al., "Scalable Person Re-identification: A Benchmark", ICCV 2015.
@@ -59,13 +60,13 @@ class Rules:
 
 @dataclass(frozen=True)
 class ReidResult:
-    """What came of a search.
+    """Result of a retrieval evaluation.
 
     Attributes:
-        ranking: For every query that has a match.
-        reranked: The same after re-ranking; None without.
-        counts: What was searched for, what in, and what was left out.
-        people: Who is in each query that has a match.
+        ranking: Ranking for every query that has a match.
+        reranked: The same after re-ranking; None without re-ranking.
+        counts: Numbers of queries, gallery photos and ignored photos.
+        people: Identity of each query that has a match.
     """
 
     ranking: Ranking
@@ -74,9 +75,9 @@ class ReidResult:
     people: list[str]
 
     def report(self) -> dict[str, Any]:
-        """Gives metrics and counts as `reid evaluate` writes them.
+        """Return metrics and counts as `reid evaluate` writes them.
 
-        Intervals of 95 % are over other people to be searched for.
+        The 95 % intervals account for the choice of query identities.
         """
         return {
             "metrics": self._metrics(self.ranking),
@@ -105,15 +106,15 @@ def evaluate_vectors(
     distance: Distance | None = None,
     rerank: bool = False,
 ) -> ReidResult:
-    """Searches the gallery for the person of every query.
+    """Rank the gallery for every query.
 
     Args:
-        query_vectors: Whom to search for.
-        gallery_vectors: Where.
+        query_vectors: Embeddings of the queries.
+        gallery_vectors: Embeddings of the gallery.
         query: Photos of the queries.
         gallery: Photos of the gallery.
-        distance: Fitted, if it learns; by default cosine.
-        rerank: Whether to re-rank beside, by neighbours in Euclidean distance.
+        distance: Distance, already fitted if it is a learned one; defaults to cosine.
+        rerank: Whether to also evaluate k-reciprocal re-ranking, by Euclidean distance.
     """
     rules = Rules.of(query, gallery)
     distances = (distance or Cosine())(query_vectors, gallery_vectors)
@@ -145,7 +146,7 @@ def evaluate_model(
     distance: Distance | None = None,
     rerank: bool = False,
 ) -> ReidResult:
-    """Searches with a network that gives images (uint8, RGB) vectors; else as above."""
+    """Evaluate a network that embeds uint8 RGB images; see `evaluate_vectors`."""
     features = NetworkFeatures("network", extract)
     vectors = [features(photos) for photos in (query, gallery)]
     return evaluate_vectors(*vectors, query, gallery, distance=distance, rerank=rerank)
@@ -157,18 +158,18 @@ def average_queries(
     more_vectors: Float[Tensor, "photos features"],
     more: PersonPhotos,
 ) -> Float[Tensor, "queries features"]:
-    """Gives every query the mean of all vectors of its person by its camera (multi-query).
+    """Average each query's embedding with those of its identity by its camera (multi-query).
 
     Args:
-        query_vectors: Of the queries.
-        query: Their photos.
-        more_vectors: Of photos among which there are more of them.
-        more: Those photos. The gallery will do: what is averaged is junk for that query.
+        query_vectors: Embeddings of the queries.
+        query: Photos of the queries.
+        more_vectors: Embeddings of additional photos.
+        more: Additional photos. The gallery can be used: what is averaged is junk for that query.
     """
     people, others = number_together(query.identities, more.identities)
     mine = (people[:, None] == others) & (query.cameras[:, None] == more.cameras)
     weights = mine.to(more_vectors.dtype)
-    # A query that does not lie among them counts beside.
+    # A query that is not among the additional photos is added to the mean.
     first, second = number_together(query.names, more.names)
     own = (~torch.isin(first, second)).to(more_vectors.dtype)[:, None]
     total = weights @ more_vectors + own * query_vectors
@@ -178,7 +179,7 @@ def average_queries(
 def number_together(
     one: list[str], other: list[str]
 ) -> tuple[Int64[Tensor, "_"], Int64[Tensor, "_"]]:
-    """Numbers people of two lists alike."""
+    """Map the identities of two lists to common numbers."""
     numbers = {who: number for number, who in enumerate(sorted({*one, *other}))}
     return (
         torch.tensor([numbers[who] for who in one], dtype=torch.long),

@@ -1,4 +1,4 @@
-"""Experiment: the same baseline, trained with and without generated photos, and measured."""
+"""Experiment: a baseline trained and evaluated with and without generated photos."""
 
 import hashlib
 import json
@@ -26,24 +26,24 @@ from deformgan.reid.train import RESULT, train_baseline
 from deformgan.reid.training_photos import TrainingPhotos, read_training_photos, training_people
 from deformgan.training.checkpoints import FOLDER
 
-RECORDS = {"log_every", "save_every", "keep"}  # settings that change no result
+RECORDS = {"log_every", "save_every", "keep"}  # settings that do not affect the result
 
 
 @dataclass
 class Experiment:
-    """All that the runs of an experiment share.
+    """Everything the runs of an experiment share.
 
     Attributes:
-        data: The data set's folder.
-        configs: Baselines by name; erasing and seed are the cells'.
-        photos: All real photos to learn from.
-        query: Test photos to search for.
-        gallery: Test photos to search in.
-        augmenters: By name.
-        strays: By augmenter, how many of its pictures are of no photo to learn from.
-        fabric: Where to train.
-        imagenet: torchvision's weights of ResNet-50; None to learn from scratch.
-        keep_weights: Whether trained networks stay in their folders.
+        data: Data set folder.
+        configs: Baselines by name; random erasing and seed are overridden per cell.
+        photos: All real training photos.
+        query: Query photos.
+        gallery: Gallery photos.
+        augmenters: Augmenters by name.
+        strays: Per augmenter, number of images whose source is not a training photo.
+        fabric: Device and precision.
+        imagenet: torchvision's ResNet-50 weights; None to train from scratch.
+        keep_weights: Whether to keep the trained networks.
     """
 
     data: Path
@@ -76,25 +76,25 @@ class Experiment:
         fabric: Fabric,
         **options: Any,
     ) -> "Experiment":
-        """Reads photos and finds pictures.
+        """Read the training photos and find the augmenters' images.
 
         Args:
-            data: Market layout.
+            data: Folder in Market-1501's layout.
             configs: See the attributes.
-            augmenters: A folder of generated pictures by name; None for one of `RIVALS`.
+            augmenters: Folder of generated images by name; None for one of `RIVALS`.
             fabric: See the attributes.
-            options: More of the attributes.
+            options: Further attributes.
         """
         people = training_people(data)
         query, gallery = query_and_gallery(data)
         tested = set(query.identities) & set(people.identities)
         if tested:
-            raise InputError(f"{data} has {min(tested)} both to learn from and to test on.")
+            raise InputError(f"{data} has identity {min(tested)} in both training and test set.")
         photos = read_training_photos(data)
         if photos.generated.any():
             raise InputError(
-                f"{data} holds generated photos already; --data is the set of real photos, and "
-                f"generated ones are given as --augmenters NAME={data}."
+                f"{data} contains generated photos; --data must have real photos only, and "
+                f"generated ones are passed as --augmenters NAME={data}."
             )
         size = (photos.images.shape[2], photos.images.shape[3])
         made: dict[str, Augmenter] = {}
@@ -107,17 +107,17 @@ class Experiment:
                 made[name] = RIVALS[name](data, size)
             else:
                 raise InputError(
-                    f"Unknown augmenter {name!r}: it is one of {', '.join(RIVALS)}, or NAME=FOLDER."
+                    f"Unknown augmenter {name!r}; choose {', '.join(RIVALS)} or NAME=FOLDER."
                 )
         return Experiment(data, configs, photos, query, gallery, made, strays, fabric, **options)
 
     def config(self, cell: Cell) -> BaselineConfig:
-        """Gives what a cell trains."""
+        """Return the training configuration of a cell."""
         config = self.configs[cell.baseline]
         return replace(config, random_erasing=cell.erasing, seed=cell.seed)
 
     def settings(self, cell: Cell) -> dict[str, Any]:
-        """Tells all that a cell's result depends on, as JSON has it."""
+        """Return everything that a cell's result depends on, JSON-serializable."""
         config = asdict(self.config(cell))
         return {
             "cell": asdict(cell),
@@ -128,11 +128,11 @@ class Experiment:
         }
 
     def photos_of(self, cell: Cell) -> tuple[TrainingPhotos, dict[str, Any]]:
-        """Gives what a cell learns from, and counts it.
+        """Return the training photos of a cell, and their counts.
 
-        Generated photos are added only of the real ones that are kept, alpha - 1 of each; where a
-        photo has fewer (the gate let none pass, the pose is not known), the rest is missing, and
-        the alpha that came of it is counted.
+        Only kept real photos serve as sources, with alpha - 1 generated photos each. Sources with
+        fewer (none passed the gate, or the pose is unknown) are not compensated for; the resulting
+        alpha is reported.
         """
         real = self.photos
         kept = real.take(
@@ -151,7 +151,7 @@ class Experiment:
         return both, {**counts, "alpha": len(both) / len(kept)}
 
     def measure(self, cell: Cell, folder: Path) -> dict[str, Any]:
-        """Trains and tests; see `run_cells`."""
+        """Train and evaluate a cell; see `run_cells`."""
         begun = time.monotonic()
         photos, counts = self.photos_of(cell)
         prepared = time.monotonic()
@@ -191,7 +191,7 @@ class Experiment:
         }
 
     def describe(self) -> dict[str, Any]:
-        """Tells what all cells share, for the report."""
+        """Return what all cells share, for the report."""
         return {
             "data": self._data,
             "train_identities": self.photos.num_classes,
@@ -216,7 +216,7 @@ def _join(first: TrainingPhotos, second: TrainingPhotos) -> TrainingPhotos:
 
 
 def _compact(values: list[float]) -> str:
-    """Writes numbers in one short line, where JSON would take one for each."""
+    """Format numbers as one line, since indented JSON would use a line for each."""
     return " ".join(f"{value:.6g}" for value in values)
 
 

@@ -1,4 +1,4 @@
-"""draw_figures: an experiment's report as pictures."""
+"""Figures of an experiment's report."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,14 +10,14 @@ from deformgan.reid.plots import Interval, Point, Series, draw_intervals, draw_l
 
 
 def draw_figures(report: Mapping[str, Any]) -> dict[str, Image.Image]:
-    """Draws mAP over the share of photos kept, and differences to real photos only.
+    """Draw mAP over the fraction of kept photos, and differences to real photos only.
 
     Args:
-        report: As `summarize` gives it.
+        report: Report of `summarize`.
 
     Returns:
-        By the name of the file: for every baseline, with and without erasing, a figure of lines per
-        alpha and one of differences.
+        Figures by file name: for every baseline and erasing setting, a line plot per alpha and a
+        plot of differences.
     """
     figures = {}
     augmenters = list(report["experiment"]["augmenters"])
@@ -41,7 +41,7 @@ def draw_figures(report: Mapping[str, Any]) -> dict[str, Image.Image]:
             figures[f"map-x{alpha}-{end}"] = draw_lines(
                 series,
                 f"{title}: mAP on {people} test identities",
-                "photos kept of every training identity, %",
+                "photos kept per training identity, %",
                 "mAP, %",
                 _note(mine),
             )
@@ -53,9 +53,9 @@ def draw_figures(report: Mapping[str, Any]) -> dict[str, Image.Image]:
         if rows:
             figures[f"difference-{end}"] = draw_intervals(
                 rows,
-                f"{title}: mAP more than with real photos only",
+                f"{title}: mAP gain over real photos only",
                 "percentage points",
-                "95 % intervals; thick: for other test people, thin: for other seeds (paired t)",
+                "95 % intervals; thick: over test identities, thin: over seeds (paired t)",
             )
     return figures
 

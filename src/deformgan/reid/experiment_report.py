@@ -1,4 +1,4 @@
-"""summarize, write_report: what an experiment's runs say together, in numbers and in sentences."""
+"""Statistics and Markdown report of an experiment."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -16,12 +16,12 @@ from deformgan.reid.paired import paired_t
 
 METRICS = {"map": "mAP", "rank1": "rank-1", "minp": "mINP"}
 LEVEL = 0.05
-FEW = 5  # seeds below which the report says that they are few
+FEW = 5  # the report warns about fewer seeds than this
 
 
 @dataclass(frozen=True)
 class Condition:
-    """A cell of the design, whatever the seed."""
+    """A cell of the design without its seed."""
 
     baseline: str
     augmenter: str
@@ -31,22 +31,22 @@ class Condition:
 
     @staticmethod
     def of(cell: Cell) -> "Condition":
-        """Leaves the seed out."""
+        """Drop the seed of a cell."""
         return Condition(cell.baseline, cell.augmenter, cell.alpha, cell.fraction, cell.erasing)
 
     @property
     def real(self) -> "Condition":
-        """What it is compared with: the same with real photos alone."""
+        """Reference condition: the same with real photos only."""
         return Condition(self.baseline, REAL, 1, self.fraction, self.erasing)
 
     @property
     def made(self) -> str:
-        """Says who made the photos, and how many."""
+        """Augmenter and alpha, for the report."""
         return "real photos only" if self.augmenter == REAL else f"{self.augmenter} x{self.alpha}"
 
     @property
     def setting(self) -> str:
-        """Says all the rest."""
+        """Everything but the augmentation, for the report."""
         erasing = "on" if self.erasing else "off"
         return f"{self.baseline}, random erasing {erasing}, {self.fraction} % of the photos"
 
@@ -55,17 +55,18 @@ Results = Mapping[Cell, Mapping[str, Any]]
 
 
 def summarize(results: Results, cells: Sequence[Cell], shared: Mapping[str, Any]) -> dict[str, Any]:
-    """Puts the runs of an experiment together.
+    """Summarize the runs of an experiment.
 
     Args:
-        results: Of the runs that are done.
-        cells: Of all runs of the design.
-        shared: What they share, see `Experiment.describe`.
+        results: Results of the finished runs.
+        cells: All runs of the design.
+        shared: What the runs share, see `Experiment.describe`.
 
     Returns:
-        As JSON has it: `conditions` with mean and spread over seeds; `comparisons` with real photos
-        alone, in `pooled` the same for the mean of all settings of an augmenter, in `between` of
-        the first augmenter with the others; `verdicts`, a sentence each; and all `cells`.
+        JSON-serializable report: `conditions`, mean and standard deviation over seeds;
+        `comparisons` with real photos only; `pooled`, the same for each augmenter's mean over all
+        settings; `between`, the first augmenter against the others; `verdicts`, one sentence each;
+        and all `cells`.
     """
     by_condition: dict[Condition, dict[int, Mapping[str, Any]]] = {}
     for cell in cells:
@@ -104,19 +105,19 @@ def compare(
     runs: Mapping[Condition, Mapping[int, Mapping[str, Any]]],
     pairs: Sequence[tuple[Condition, Condition]],
 ) -> dict[str, Any] | None:
-    """Compares conditions over the seeds that all have, and over the people tested on.
+    """Compare conditions over their common seeds and over test identities.
 
-    Over seeds, every seed gives one difference, since its runs share initial weights and kept
-    photos; Student's paired t gives interval and p. Over people, every query's difference is
-    averaged over seeds; the bootstrap draws people, each with all of their queries, and p is of
-    flipping the sign of all differences of a person.
+    Over seeds: the runs of a seed share initial weights and kept photos, so each seed contributes
+    one difference; interval and p are of Student's paired t test. Over people: differences are
+    averaged over seeds per query; the interval is a bootstrap that resamples identities with all
+    their queries, and p is of a test that flips the signs of all differences of an identity.
 
     Args:
         runs: Results by condition and seed.
-        pairs: What is judged and what it is compared with; of several pairs the mean.
+        pairs: Condition and reference; several pairs are averaged.
 
     Returns:
-        As JSON has it; None if no seed has all.
+        JSON-serializable comparison; None if no seed has all conditions.
     """
     first, second = pairs[0]
     seeds = [
@@ -166,10 +167,10 @@ def compare(
 
 
 def correct(comparisons: Sequence[dict[str, Any]]) -> None:
-    """Adds p values after Holm's correction: over all comparisons of a metric, in each way.
+    """Add Holm-corrected p values, over all comparisons of each metric and kind of test.
 
     Args:
-        comparisons: Changed in place.
+        comparisons: Comparisons, modified in place.
     """
     for metric in METRICS:
         for way in ("seeds", "people"):
@@ -179,7 +180,7 @@ def correct(comparisons: Sequence[dict[str, Any]]) -> None:
 
 
 def verdict(compared: Mapping[str, Any]) -> str:
-    """Says in a sentence what a comparison found for mAP, and how sure that is."""
+    """Return a sentence on what a comparison found for mAP, and its significance."""
     first, second = Condition(**compared["first"]), Condition(**compared["second"])
     found = compared["metrics"]["map"]
     difference = found["difference"]
@@ -190,15 +191,17 @@ def verdict(compared: Mapping[str, Any]) -> str:
     if all(sure.values()):
         what = f"{direction} mAP{against} by {_points(abs(difference))} points"
     elif sure["people"]:
-        # All queries share the luck of a run's training, which flips of people do not see.
+        # All queries share the randomness of a training run, which sign flips by identity cannot
+        # detect.
         what = (
-            f"has no sure effect on mAP{against}: these runs differ for whichever people are "
-            f"tested, but that can be the luck of training, of which {_seeds(count)} show little"
+            f"had no significant effect on mAP{against}: the difference of these runs holds for "
+            f"other test people, but may be random variation of training, which {_seeds(count)} "
+            "cannot rule out"
         )
     elif sure["seeds"]:
         what = (
-            f"has no sure effect on mAP{against}: the difference is there for every seed, but can "
-            "be the luck of who was tested on"
+            f"had no significant effect on mAP{against}: the difference is consistent over seeds, "
+            "but may be due to the choice of test people"
         )
     else:
         what = f"did not measurably change mAP{against}"
@@ -221,7 +224,7 @@ def _compare_all(
     runs: Mapping[Condition, Mapping[int, Mapping[str, Any]]],
     families: Sequence[Sequence[tuple[Condition, Condition]]],
 ) -> list[dict[str, Any]]:
-    """Makes the comparisons that can be made, corrects for their number, and puts them in words."""
+    """Compute all possible comparisons, correct for multiplicity and add verdicts."""
     found = [one for pairs in families if (one := compare(runs, pairs)) is not None]
     correct(found)
     for one in found:
@@ -230,7 +233,7 @@ def _compare_all(
 
 
 def _pooled(comparisons: Sequence[Mapping[str, Any]]) -> list[list[tuple[Condition, Condition]]]:
-    """Puts the settings of a baseline, an augmenter and an alpha together, where there are some."""
+    """Group comparisons by baseline, augmenter and alpha, keeping groups of several settings."""
     groups: dict[tuple[str, str, int], list[tuple[Condition, Condition]]] = {}
     for one in comparisons:
         first = Condition(**one["first"])
@@ -240,23 +243,23 @@ def _pooled(comparisons: Sequence[Mapping[str, Any]]) -> list[list[tuple[Conditi
 
 
 def write_report(report: Mapping[str, Any], figures: Sequence[str]) -> str:
-    """Writes a report of `summarize` as Markdown.
+    """Return the report of `summarize` as Markdown.
 
     Args:
-        report: See there.
-        figures: Names of the pictures to show.
+        report: Report of `summarize`.
+        figures: File names of the figures to include.
     """
     shared, runs = report["experiment"], report["runs"]
     seeds = sorted({cell["seed"] for cell in report["cells"]})
     lines = ["# Do generated photos help Re-ID?", ""]
     if not report["complete"]:
         lines += [
-            f"**Unfinished: {runs['done']} of {runs['planned']} runs.** What follows is of those; "
-            "comparisons are of the seeds that both sides have.",
+            f"**Unfinished: {runs['done']} of {runs['planned']} runs.** Results are of these runs "
+            "only; comparisons use the seeds that both sides have.",
             "",
         ]
     lines += ["## Answer", ""]
-    # The means over settings come first: they are the surest.
+    # Means over settings come first: they are the most reliable.
     lines += [
         f"- **{sentence}**" if place < len(report["pooled"]) else f"- {sentence}"
         for place, sentence in enumerate(report["verdicts"])
@@ -267,13 +270,13 @@ def write_report(report: Mapping[str, Any], figures: Sequence[str]) -> str:
         lines += [
             "## Difference to real photos only",
             "",
-            "In percentage points. Each has two intervals and two p values: over seeds, what other "
-            "seeds would give (paired t); over people, what other test people would give "
-            "(bootstrap of the queries' differences, averaged over seeds, drawn by person; sign "
-            "flips by person). p is after Holm's correction, for "
-            f"{_count(len(report['comparisons']), 'comparison')} of a setting and, apart from "
-            f"them, {len(report['pooled'])} of means of settings; the intervals are not corrected. "
-            "mAP was chosen before as what decides.",
+            "In percentage points, each with two intervals and p values: over seeds (paired t "
+            "test) and over test people (bootstrap of the queries' differences, averaged over "
+            "seeds and resampled by person; sign-flip test by person). p values are "
+            "Holm-corrected, separately for "
+            f"{_count(len(report['comparisons']), 'comparison')} of single settings and "
+            f"{len(report['pooled'])} of means over settings; intervals are not corrected. "
+            "mAP was chosen as the primary metric in advance.",
             "",
             *_differences([*report["pooled"], *report["comparisons"]]),
             "",
@@ -281,9 +284,10 @@ def write_report(report: Mapping[str, Any], figures: Sequence[str]) -> str:
     lines += [line for name in figures for line in (f"![{name.removesuffix('.png')}]({name})", "")]
     if report["between"]:
         lines += [
-            f"## Difference of {report['between'][0]['first']['augmenter']} to other augmenters",
+            f"## Difference between {report['between'][0]['first']['augmenter']} and other "
+            "augmenters",
             "",
-            f"As above, for mAP alone and corrected for {len(report['between'])} comparisons.",
+            f"As above, for mAP only, corrected for {len(report['between'])} comparisons.",
             "",
             *_differences(report["between"], ("map",), against=True),
             "",
@@ -295,17 +299,18 @@ def write_report(report: Mapping[str, Any], figures: Sequence[str]) -> str:
 def _what_was_run(shared: Mapping[str, Any], seeds: Sequence[int]) -> list[str]:
     data = shared["data"]
     lines = [
-        f"- Learnt from: {data['photos']} photos of {shared['train_identities']} identities of "
-        f"`{data['folder']}`. Tested on: {data['queries']} queries in a gallery of "
-        f"{data['gallery']} photos, {shared['test_identities']} identities that nothing here was "
-        "trained on; cosine distance, one photo per query, no re-ranking.",
+        f"- Training: {data['photos']} photos of {shared['train_identities']} identities of "
+        f"`{data['folder']}`. Test: {data['queries']} queries in a gallery of "
+        f"{data['gallery']} photos, {shared['test_identities']} identities that no network here "
+        "was trained on; cosine distance, single query, no re-ranking.",
         f"- Seeds: {', '.join(map(str, seeds))}. Runs of one seed share initial weights, kept "
         "photos and, as far as their number of photos allows, the order of batches.",
-        "- alpha (x2, x10) is the number of photos over the number of real ones; every kept photo "
-        "brings alpha - 1 generated ones, where it has them. All runs of a baseline have the same "
-        "number of steps, so more photos mean fewer visits to each.",
-        "- A fraction keeps that share of every identity's photos (at least 2, by 2 cameras where "
-        "there are), smaller ones within larger ones; generated photos come of kept ones only.",
+        "- alpha (x2, x10) is the ratio of all photos to real ones; every kept photo adds "
+        "up to alpha - 1 generated ones. All runs of a baseline have the same number of steps, so "
+        "with more photos each is seen less often.",
+        "- A fraction keeps that share of every identity's photos (at least 2, by 2 cameras if "
+        "possible); smaller fractions are subsets of larger ones, and only kept photos are sources "
+        "of generated ones.",
     ]
     for name, config in shared["baselines"].items():
         height, width = config["size"]
@@ -317,7 +322,7 @@ def _what_was_run(shared: Mapping[str, Any], seeds: Sequence[int]) -> list[str]:
     for name, about in shared["augmenters"].items():
         if "folder" in about:
             stray = shared["strays"].get(name, 0)
-            more = f", {stray} more are of no photo to learn from" if stray else ""
+            more = f", plus {stray} whose source is not a training photo" if stray else ""
             lines.append(f"- {name}: {about['pictures']} pictures in `{about['folder']}`{more}.")
         else:
             lines.append(f"- {name}: {_RIVALS.get(about['rival'], about['rival'])}")
@@ -325,9 +330,9 @@ def _what_was_run(shared: Mapping[str, Any], seeds: Sequence[int]) -> list[str]:
 
 
 _RIVALS = {
-    "copy": "the same photos again (the control: what more of the same does).",
-    "jitter": "copies turned, cut, mirrored and coloured a little otherwise.",
-    "affine": "the whole photo moved by one affine transform into another photo's pose.",
+    "copy": "unchanged copies of the photos (control for the number of photos).",
+    "jitter": "copies with random rotation, crop, mirroring and colour jitter.",
+    "affine": "the whole photo warped into another photo's pose by one affine transform.",
 }
 
 
@@ -390,39 +395,39 @@ def _caveats(shared: Mapping[str, Any], seeds: Sequence[int]) -> list[str]:
     if len(seeds) < FEW:
         few = "1 seed is few" if len(seeds) == 1 else f"{len(seeds)} seeds are few"
         lines.append(
-            f"- {few}: the interval over seeds is wide, and "
-            "only a difference that hardly varies can be told from none. One that is not "
-            "measurable here is not shown to be none."
+            f"- {few}: the interval over seeds is wide, and only a very consistent difference "
+            "becomes significant. No measurable difference does not mean no difference."
         )
     if shared["test_rule"] == "identity-split":
         lines.append(
-            f"- The {shared['test_identities']} test identities are people of the official "
-            "*training* folder, kept apart; the gallery is theirs alone. These numbers are not "
-            "Market-1501's and must not stand beside published ones."
+            f"- The {shared['test_identities']} test identities are held out from the official "
+            "*training* folder, and the gallery has only them. These numbers are not comparable "
+            "with published results on Market-1501."
         )
     if any("folder" in about for about in shared["augmenters"].values()):
         lines.append(
-            "- A generator has learnt from all photos of the training identities, also where the "
-            "baseline is given a smaller fraction: there it brings knowledge that the baseline "
-            "does not have, and poses come from all photos."
+            "- A generator was trained on all photos of the training identities, even where the "
+            "baseline is trained on a fraction: it adds information that the baseline does not "
+            "have, and target poses come from all photos."
         )
         lines.append(
-            "- Generated pictures are the same for every seed: the spread over seeds does not hold "
-            "that of generating them anew."
+            "- Generated images are the same for every seed: the spread over seeds does not "
+            "include that of generating them again."
         )
     if all(config["network"] == "light" for config in shared["baselines"].values()):
         lines.append(
             "- The baseline is small (0.6 M parameters) and trained from scratch for "
-            f"{max(c['steps'] for c in shared['baselines'].values())} steps; the paper's are "
-            "ResNet-50 from ImageNet, trained for 50,000 and, with augmentation, 100,000 steps."
+            f"{max(c['steps'] for c in shared['baselines'].values())} steps; the paper trains "
+            "an ImageNet-pretrained ResNet-50 for 50,000 steps, and 100,000 with augmentation."
         )
     elif shared["start"] == "scratch":
         lines.append(
-            "- ResNet-50 learns from scratch here; the paper's starts from ImageNet, and learns "
-            "twice as long with augmentation (100,000 steps for 50,000)."
+            "- ResNet-50 is trained from scratch here; the paper starts from ImageNet weights, and "
+            "trains twice as long with augmentation (100,000 steps instead of 50,000)."
         )
     lines.append(
-        "- Equal steps: augmented and real runs cost the same, and neither is trained to the end."
+        "- Equal steps: runs with and without augmentation cost the same, and none is trained to "
+        "convergence."
     )
     return lines
 
@@ -463,7 +468,7 @@ def _spread(number: Mapping[str, Any]) -> str:
 
 
 def _points(difference: float, sign: str = "") -> str:
-    rounded = round(100 * difference, 2) + 0.0  # no "-0.00"
+    rounded = round(100 * difference, 2) + 0.0  # avoids "-0.00"
     return f"{rounded:{sign}.2f}"
 
 

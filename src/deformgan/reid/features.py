@@ -1,4 +1,4 @@
-"""Vectors of people: by a network, ours or an ONNX file, or read from a file of them."""
+"""Embeddings of people: from a bundled network, an ONNX file, a baseline or a file of vectors."""
 
 import json
 import zipfile
@@ -22,16 +22,16 @@ from deformgan.evaluation.identity import Extractor
 from deformgan.reid.baseline import load_baseline
 from deformgan.reid.person_photos import PersonPhotos, stretch_all
 
-BATCH = 64  # photos at a time
+BATCH = 64  # photos per batch
 BUNDLED = "person_embedding"
 
 
 @runtime_checkable
 class Features(Protocol):
-    """Gives photos of people vectors.
+    """A source of embeddings for photos of people.
 
     Attributes:
-        name: What a report calls it.
+        name: Name in reports.
     """
 
     name: str
@@ -39,21 +39,21 @@ class Features(Protocol):
     def __call__(
         self, photos: PersonPhotos, progress: Callable = lambda batches, _: batches
     ) -> Float[Tensor, "photos features"]:
-        """Describes the person in every photo.
+        """Return one embedding per photo.
 
         Args:
-            photos: Files of photos.
-            progress: Passes batches on and tells somebody how far it is.
+            photos: Photos to embed.
+            progress: Wraps the iterable of batches to report progress; also takes the unit's name.
         """
         ...
 
 
 class NetworkFeatures:
-    """Shows photos to a network, some at a time.
+    """Embeddings computed by a network, batch by batch.
 
     Args:
         name: See `Features`.
-        extract: Gives images vectors.
+        extract: Network that embeds uint8 RGB images.
     """
 
     def __init__(self, name: str, extract: Callable[[UInt8[Tensor, "..."]], Tensor]):
@@ -63,23 +63,23 @@ class NetworkFeatures:
     def __call__(
         self, photos: PersonPhotos, progress: Callable = lambda batches, _: batches
     ) -> Float[Tensor, "photos features"]:
-        """Describes the person in every photo; memory holds one batch of them."""
+        """Return one embedding per photo; only one batch is in memory at a time."""
         vectors = []
         starts = range(0, len(photos), BATCH)
         for first in progress(starts, "photos"):
             paths = photos.paths[first : first + BATCH]
-            # Networks bring images to their own size; here only those of a batch must be alike.
+            # Networks resize images themselves; here the photos of a batch only need a common size.
             size = photo_size(paths[0])
             vectors.append(self._extract(load_images(paths, size, stretch_all(paths, size))))
         return torch.cat(vectors)
 
 
 class FileFeatures:
-    """Looks vectors up by the photos' names.
+    """Embeddings read from a file and looked up by photo name.
 
     Args:
-        path: .npz or .safetensors with `vectors` (photos, features), and the photos' names: `names`
-            in the .npz, or one JSON list under that key of the .safetensors' metadata.
+        path: .npz or .safetensors file with `vectors` (photos, features) and the photos' `names`:
+            an array in the .npz, a JSON list in the metadata of the .safetensors.
     """
 
     def __init__(self, path: Path):
@@ -88,43 +88,44 @@ class FileFeatures:
         names, vectors = _read(path)
         if vectors.ndim != 2 or len(names) != len(vectors):
             raise InputError(
-                f"{path} has {len(names)} names and vectors of shape {tuple(vectors.shape)}; one "
-                "vector per name is wanted."
+                f"{path} has {len(names)} names and vectors of shape {tuple(vectors.shape)}; it "
+                "must have one vector per name."
             )
         if not vectors.isfinite().all():
-            raise InputError(f"{path} has vectors that are not finite.")
+            raise InputError(f"{path} has non-finite vectors.")
         self._vectors = vectors
         self._rows = {name: row for row, name in enumerate(names)}
         if len(self._rows) < len(names):
             twice = next(name for name in names if names.count(name) > 1)
-            raise InputError(f"{path} has two vectors of {twice}.")
+            raise InputError(f"{path} has two vectors for {twice}.")
 
     def __call__(
         self, photos: PersonPhotos, progress: Callable = lambda batches, _: batches
     ) -> Float[Tensor, "photos features"]:
-        """Gives the vectors of photos, all of which the file must name."""
+        """Return the embeddings of photos, all of which must be in the file."""
         lacking = [name for name in photos.names if name not in self._rows]
         if lacking:
             more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
-            raise InputError(f"{self._path} has no vector of {lacking[0]}{more}.")
+            raise InputError(f"{self._path} has no vector for {lacking[0]}{more}.")
         return self._vectors[[self._rows[name] for name in photos.names]]
 
 
 def open_features(extractor: str, device: str = "cpu") -> Features:
-    """Opens whatever gives vectors.
+    """Open a source of embeddings.
 
     Args:
-        extractor: "person_embedding" (bundled), an .onnx file (RGB/255 with ImageNet's mean and
-            deviation, resized to its own input), a baseline that `reid train` wrote
-            (.safetensors), or a file of vectors (.npz, .safetensors; see `FileFeatures`).
-        device: Where networks of ours compute.
+        extractor: "person_embedding" (bundled), an .onnx file (input RGB / 255, normalized by
+            ImageNet's mean and standard deviation, resized to the model's input), a baseline of
+            `reid train` (.safetensors), or a file of vectors (.npz, .safetensors; see
+            `FileFeatures`).
+        device: Device for PyTorch networks.
     """
     if extractor == BUNDLED:
         return NetworkFeatures(BUNDLED, load_person_embedding().to(device))
     path = Path(extractor)
     if not path.is_file():
         raise InputError(
-            f"No extractor {extractor!r}; give {BUNDLED}, an .onnx file, a baseline.safetensors, "
+            f"No extractor {extractor!r}; choose {BUNDLED}, an .onnx file, a baseline.safetensors "
             "or a file of vectors (.npz, .safetensors)."
         )
     if path.suffix == ".onnx":
@@ -136,7 +137,7 @@ def open_features(extractor: str, device: str = "cpu") -> Features:
 
 
 def normalize(vectors: Float[Tensor, "photos features"]) -> Float[Tensor, "photos features"]:
-    """Gives vectors length 1, as the paper does before any distance."""
+    """L2-normalize embeddings, as the paper does before any distance."""
     return F.normalize(vectors.float(), dim=1)
 
 
@@ -145,7 +146,7 @@ def _holds_vectors(path: Path) -> bool:
         with safe_open(path, framework="pt") as file:
             return "vectors" in file.keys()  # noqa: SIM118
     except (SafetensorError, OSError):
-        return False  # `load_baseline` says what it is not
+        return False  # `load_baseline` raises the precise error
 
 
 def _read(path: Path) -> tuple[list[str], Tensor]:
@@ -156,7 +157,7 @@ def _read(path: Path) -> tuple[list[str], Tensor]:
             return [str(name) for name in names], torch.from_numpy(vectors.astype(np.float32))
         except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error):
             raise InputError(
-                f"{path} is not a file of vectors: an .npz with `names` (texts) and `vectors`."
+                f"{path} is not a file of vectors: an .npz with `names` (strings) and `vectors`."
             ) from None
     with safe_open(path, framework="pt") as file:
         described, vectors = file.metadata() or {}, file.get_tensor("vectors").float()
@@ -165,5 +166,5 @@ def _read(path: Path) -> tuple[list[str], Tensor]:
     except (KeyError, ValueError):
         names = None
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise InputError(f"{path} has vectors, but its metadata lack the JSON list `names`.")
+        raise InputError(f"{path} has vectors, but no JSON list `names` in its metadata.")
     return names, vectors

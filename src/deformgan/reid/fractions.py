@@ -1,4 +1,4 @@
-"""keep_fraction: what is left of a training set of which only a part is at hand."""
+"""Subsampling of a training set, per identity."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 from deformgan.reid.augmenter import generator_of
 
-FEWEST = 2  # photos of everybody: of one alone nothing can be told apart from another
+FEWEST = 2  # minimum per identity: a single photo forms no positive pair
 
 
 def keep_fraction(
@@ -18,16 +18,16 @@ def keep_fraction(
     percent: int,
     seed: int,
 ) -> Int64[Tensor, "kept"]:
-    """Draws a share of every person's photos; a smaller share is part of every larger one.
+    """Draw a fraction of every identity's photos; smaller fractions are subsets of larger ones.
 
-    Everybody keeps at least two photos, the first two by different cameras where there are two.
+    Every identity keeps at least two photos, the first two by different cameras if possible.
 
     Args:
-        classes: Who is in each photo.
-        cameras: Who took it.
-        names: The draws depend on these, not on the order of the photos.
-        percent: The share, 1 to 100.
-        seed: Of the draws.
+        classes: Identity in each photo.
+        cameras: Camera of each photo.
+        names: File names; the draws depend on these, not on the order of the photos.
+        percent: Percentage of photos to keep, 1 to 100.
+        seed: Random seed.
 
     Returns:
         Rows of the kept photos, ascending.

@@ -1,4 +1,4 @@
-"""QualityGate: which generated photos are good enough to train on."""
+"""Quality gate: which generated photos are good enough to train on."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,18 +16,18 @@ SCORES = ("person", "pose", "identity")
 
 @dataclass(frozen=True)
 class QualityGate:
-    """The least that a generated photo must score: by default what 95 % of real photos do.
+    """Minimum scores of a generated photo; by default those that 95 % of real photos reach.
 
-    Measured on 240 photos of Market-1501's people to train on: against their own annotation, and
-    against a photo of the same person by another camera (of another person's, 5 % reach 0.35).
-    Of as many photos by the bundled generator in random poses it rejects 8 %: people who come out
-    as shadows, or collapsed (person), turned the wrong way (pose), in other clothes (identity).
+    Calibrated on 240 training photos of Market-1501, against their own annotation and against a
+    photo of the same identity by another camera (of pairs of different identities, 5 % reach 0.35).
+    Of as many photos by the bundled generator in random poses it rejects 8 %: people rendered as
+    shadows or collapsed (person), facing the wrong way (pose), in other clothes (identity).
 
     Attributes:
-        min_person: How sure the pose detector must be of the torso, in [0, 1].
-        min_pose: Which share of the asked joints it must find again, in [0, 1].
-        min_identity: How alike source and generated photo must be: cosine of their embeddings, in
-            [-1, 1].
+        min_person: Minimum torso confidence of the pose detector, in [0, 1].
+        min_pose: Minimum fraction of target joints that the detector finds, in [0, 1].
+        min_identity: Minimum cosine similarity between the embeddings of source and generated
+            photo, in [-1, 1].
     """
 
     min_person: float = 0.77
@@ -35,23 +35,23 @@ class QualityGate:
     min_identity: float = 0.31
 
     def faults(self, scores: Mapping[str, float]) -> list[str]:
-        """Names the scores that are too low; none where the photo passes."""
+        """Return the names of scores that are too low; empty if the photo passes."""
         least = {
             "person": self.min_person,
             "pose": self.min_pose,
             "identity": self.min_identity,
         }
-        # So that a score that is no number passes nothing.
+        # Negated comparison, so that NaN never passes.
         return [name for name in SCORES if not scores[name] >= least[name]]
 
 
 class GateScores:
-    """Measures what the gate asks for.
+    """Scorer of generated photos for the quality gate.
 
     Args:
-        detector: Looks for the asked joints; sees every photo whole, in one look. The bundled one
-            looks at all of a batch at once.
-        embedding: Gives photos of people vectors of length 1.
+        detector: Pose detector, applied once to each whole photo; the bundled one runs on a whole
+            batch at once.
+        embedding: Returns L2-normalized embeddings of photos of people.
     """
 
     def __init__(self, detector: PoseDetector, embedding: Callable[[Tensor], Tensor]):
@@ -61,7 +61,7 @@ class GateScores:
     def describe(
         self, photos: UInt8[Tensor, "batch 3 height width"]
     ) -> Float[Tensor, "batch features"]:
-        """Gives the vectors of source photos, which `__call__` compares with."""
+        """Return the embeddings of source photos, for `__call__`."""
         return self.embedding(photos)
 
     def __call__(
@@ -70,12 +70,12 @@ class GateScores:
         asked: Pose,
         sources: Float[Tensor, "batch features"],
     ) -> list[dict[str, float]]:
-        """Scores generated photos.
+        """Score generated photos.
 
         Args:
             generated: RGB.
-            asked: The poses that were asked for, in pixels of the photos, all with a torso.
-            sources: From `describe`, of the photos that they were generated from.
+            asked: Target poses in pixels of the photos, all with a torso.
+            sources: Embeddings of the source photos, from `describe`.
         """
         pixels = list(generated.permute(0, 2, 3, 1).contiguous().numpy())
         if isinstance(self.detector, Pose18):

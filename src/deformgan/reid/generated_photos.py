@@ -1,8 +1,8 @@
-"""GeneratedPhotos: pictures that a generator left in a folder, found by the photos they are of.
+"""GeneratedPhotos: existing generated images in a folder, indexed by their source photos.
 
-A folder that `deformgan reid augment` wrote is read by its manifest. In any other, a picture's name
-tells the photo that it was made of: `STEMgNUMBER.jpg` (or .png), as the paper's authors named them,
-or one of the forms that `GeneratedFolder` knows, such as `FROM__TO.png`.
+A folder written by `deformgan reid augment` is read by its manifest. In any other folder, the file
+name identifies the source: `STEMgNUMBER.jpg` (or .png) as in the paper's code, or one of the forms
+that `GeneratedFolder` supports, such as `FROM__TO.png`.
 """
 
 import hashlib
@@ -30,14 +30,14 @@ _NUMBERED = re.compile(r"(.+)g(\d+)")
 
 @dataclass(frozen=True)
 class _Picture:
-    """A file, and what a trainer has to know of it.
+    """A file, and how to use it for training.
 
     Attributes:
-        path: The file.
-        number: Which picture of its photo it is.
-        identity: Whom it is filed under, where that is nobody in a real photo.
-        soft: Whether its label is spread over all people.
-        pair: (source, target) photos where the file may hold several pictures side by side.
+        path: Path of the file.
+        number: Number of the image among those of its source.
+        identity: Label, if it is an identity without real photos.
+        soft: Whether the label is uniform over all identities.
+        pair: (source, target) names, if the file may show several images side by side.
     """
 
     path: Path
@@ -49,12 +49,12 @@ class _Picture:
 
 @dataclass
 class GeneratedPhotos:
-    """An `Augmenter` of pictures made before.
+    """An `Augmenter` that reads existing images.
 
     Attributes:
-        folder: Where they are.
-        by_source: A photo's pictures, the first ones first.
-        strays: Names of pictures that are of no training photo.
+        folder: Folder of the images.
+        by_source: Images of each source photo, in order.
+        strays: Names of images whose source is not a training photo.
     """
 
     folder: Path
@@ -64,11 +64,11 @@ class GeneratedPhotos:
 
     @staticmethod
     def open(folder: Path, photos: PersonPhotos) -> "GeneratedPhotos":
-        """Finds the pictures, without reading one.
+        """Index the images of a folder without reading them.
 
         Args:
-            folder: Where they are.
-            photos: All real photos of the people to learn from.
+            folder: Folder of the images.
+            photos: All real training photos.
         """
         if not folder.is_dir():
             raise InputError(f"The folder of generated photos {folder} does not exist.")
@@ -79,8 +79,8 @@ class GeneratedPhotos:
             by_source, strays = _named(folder, known)
         if not by_source:
             raise InputError(
-                f"{folder} has no picture of a training photo: it has neither {MANIFEST} nor files "
-                f"named like {Path(photos.names[0]).stem}g1.jpg or FROM__TO.png."
+                f"{folder} has no image generated from a training photo: neither {MANIFEST} nor "
+                f"files named like {Path(photos.names[0]).stem}g1.jpg or FROM__TO.png."
             )
         for pictures in by_source.values():
             pictures.sort(key=lambda picture: (picture.number, picture.path.name))
@@ -90,7 +90,7 @@ class GeneratedPhotos:
         return GeneratedPhotos(folder, by_source, strays, sizes)
 
     def describe(self) -> dict[str, Any]:
-        """See `Augmenter`; files by names and lengths."""
+        """See `Augmenter`; files are identified by name and size."""
         digest = hashlib.sha256()
         pictures = sorted(p.path for of_one in self.by_source.values() for p in of_one)
         for path in pictures:
@@ -102,7 +102,7 @@ class GeneratedPhotos:
         }
 
     def generate(self, kept: TrainingPhotos, count: int, seed: int) -> TrainingPhotos:
-        """See `Augmenter`; the pictures are the same for any seed, the first of every photo."""
+        """See `Augmenter`; independent of the seed, the first images of every photo."""
         chosen = [
             (row, picture)
             for row, name in enumerate(kept.names)
@@ -110,7 +110,7 @@ class GeneratedPhotos:
         ]
         rows = torch.tensor([row for row, _ in chosen], dtype=torch.int64)
         pictures = [picture for _, picture in chosen]
-        # Who is new comes after all real people, in the order of their names.
+        # New identities are numbered after all real ones, in the order of their names.
         new = sorted({picture.identity for picture in pictures if picture.identity is not None})
         numbers = {who: int(kept.num_classes) + place for place, who in enumerate(new)}
         classes = kept.classes[rows].clone()
@@ -151,13 +151,13 @@ class GeneratedPhotos:
 
 
 def _photos(paths: list[Path]) -> PersonPhotos:
-    """Lets files be read as photos are, whoever is in them."""
+    """Wrap image files as photos without identities, to read them."""
     nobody = torch.zeros(len(paths), dtype=torch.int64)
     return PersonPhotos([path.name for path in paths], paths, [""] * len(paths), nobody)
 
 
 def _listed(folder: Path, known: Mapping[str, str]) -> tuple[dict[str, list[_Picture]], list[str]]:
-    """Reads a manifest of `reid augment`."""
+    """Index the images by a manifest of `reid augment`."""
     by_source: dict[str, list[_Picture]] = {}
     strays = []
     for photo in read_manifest(folder / MANIFEST):
@@ -165,8 +165,8 @@ def _listed(folder: Path, known: Mapping[str, str]) -> tuple[dict[str, list[_Pic
         path = next((place for place in places if place.is_file()), None)
         if path is None:
             raise InputError(
-                f"{folder / MANIFEST} names {photo.name}, which is neither in {folder / TRAIN} nor "
-                f"in {folder}; write the set with --format market1501."
+                f"{folder / MANIFEST} lists {photo.name}, which is neither in {folder / TRAIN} nor "
+                f"in {folder}; write the data set with --format market1501."
             )
         if photo.source not in known:
             strays.append(photo.name)
@@ -178,7 +178,7 @@ def _listed(folder: Path, known: Mapping[str, str]) -> tuple[dict[str, list[_Pic
 
 
 def _named(folder: Path, known: Mapping[str, str]) -> tuple[dict[str, list[_Picture]], list[str]]:
-    """Reads the names of files; the real photos themselves may lie among them."""
+    """Index the images by file name; the folder may also contain the real photos."""
     inside = folder / TRAIN if (folder / TRAIN).is_dir() else folder
     stems = {Path(name).stem: name for name in known}
     by_source: dict[str, list[_Picture]] = {}
@@ -192,7 +192,7 @@ def _named(folder: Path, known: Mapping[str, str]) -> tuple[dict[str, list[_Pict
             by_source.setdefault(stems[numbered[1]], []).append(picture)
         elif (pair := _pair(path.stem, stems)) is not None:
             of_one = by_source.setdefault(pair[0], [])
-            # Our own form holds one picture, of any size; the others may hold several.
+            # Our own naming form is for single images of any size; the others may show several.
             alone = path.stem == FORMS[0](Path(pair[0]), Path(pair[1]))
             of_one.append(_Picture(path, len(of_one) + 1, pair=None if alone else pair))
         else:
@@ -201,7 +201,7 @@ def _named(folder: Path, known: Mapping[str, str]) -> tuple[dict[str, list[_Pict
 
 
 def _pair(stem: str, stems: Mapping[str, str]) -> tuple[str, str] | None:
-    """Finds the photos that a picture of a pair is named by."""
+    """Parse source and target photo from the name of a pair's image."""
     for cut in (place for place, letter in enumerate(stem) if letter == "_"):
         source = stems.get(Path(stem[:cut]).stem)
         rest = stem[cut:].removesuffix("_vis").lstrip("_").removeprefix("2_")

@@ -1,4 +1,4 @@
-"""refuse_test_poses: what a Re-ID set is tested on must not be in what is added to it."""
+"""Leak check: no test photo, pose or identity may enter the augmented training set."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,18 +21,19 @@ from deformgan.reid.person_photos import PersonPhotos, read_person_photos
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
 TEST_TABLE = "market-annotation-test.csv"
-EQUAL = 0.01  # pixels within which joints are the same ones
+EQUAL = 0.01  # pixels; joints closer than this are equal
 
 
 @dataclass(frozen=True)
 class TestSide:
-    """All that is known of what a data set is tested on.
+    """Everything known about a data set's test set.
 
     Attributes:
-        people: Who is tested on.
-        photos: Of query, gallery and `gt_bbox`, and of the test people of `identity-split.json`.
-        poses: Annotated poses of the test people, by name, in pixels of the photos and, where these
-            are framed, of the images too; none where the set has no such table.
+        people: Test identities.
+        photos: Photos of query, gallery and `gt_bbox`, and of the test identities of
+            `identity-split.json`.
+        poses: Annotated test poses by name, in pixels of the photos and, if these are framed, of
+            the images too; empty without an annotation table.
     """
 
     people: set[str]
@@ -41,12 +42,12 @@ class TestSide:
 
     @staticmethod
     def of(data: Path, size: tuple[int, int], annotations: Path | None = None) -> "TestSide":
-        """Gathers it.
+        """Collect the test set of a data set.
 
         Args:
-            data: A data set's folder.
+            data: Data set folder.
             size: (height, width) of the images that photos are framed to.
-            annotations: Its annotation table, where that is not in the folder.
+            annotations: Annotation table, if it is not in the folder.
         """
         photos = [
             read_person_photos(data / name) for name in (QUERY, TEST) if (data / name).is_dir()
@@ -58,7 +59,7 @@ class TestSide:
             folder = data / TRAIN if (data / TRAIN).is_dir() else data
             photos.append(_of_people(read_person_photos(folder), people))
         people -= set(NOBODY)
-        if (data / BY_HAND).is_dir():  # shows the people to train on too
+        if (data / BY_HAND).is_dir():  # also shows training identities
             photos.append(_of_people(read_person_photos(data / BY_HAND), people))
         return TestSide(people, photos, _test_poses(data, size, annotations))
 
@@ -66,17 +67,17 @@ class TestSide:
 def refuse_test_poses(
     sources: PhotoSet, poses: PhotoSet, data: Path, annotations: Path | None = None
 ) -> None:
-    """Raises where a source, or a pose that may be asked for, is of the test side.
+    """Raise an error if a source or target pose is from the test set.
 
-    Found are test people by their identity, test photos by their file's name or by equal bytes
-    under another name, and annotated test poses by equal joints under whatever name. Poses that are
-    not usable are never asked for, and not looked at: photos without any joint are all alike.
+    Test identities are found by label, test photos by file name or identical bytes under another
+    name, and annotated test poses by identical joints under any name. Unusable poses are skipped:
+    they are never targets, and photos without joints all have the same pose.
 
     Args:
-        sources: Photos whose people are painted.
-        poses: Whose poses are asked for; files of photos need not be there.
-        data: The data set, which says who is tested on.
-        annotations: Its annotation table, where that is not in the folder.
+        sources: Photos whose people are generated.
+        poses: Photo set of the target poses; its image files need not exist.
+        data: Data set folder, which defines the test set.
+        annotations: Annotation table, if it is not in the folder.
     """
     test = TestSide.of(data, sources.size, annotations)
     for what, given in (("source", sources), ("pose", poses)):
@@ -97,7 +98,7 @@ def _test_poses(
     data: Path, size: tuple[int, int], annotations: Path | None
 ) -> list[tuple[str, Pose]]:
     found: list[tuple[str, Pose]] = []
-    if (data / TEST_TABLE).is_file():  # one that cannot be read must not pass for none
+    if (data / TEST_TABLE).is_file():  # an unreadable table must not count as a missing one
         table = read_annotation_csv(data / TEST_TABLE)
         found += [(name, table.pose[[row]]) for row, name in enumerate(table.names)]
     given = None if (data / TEST).is_dir() else annotations
@@ -105,14 +106,14 @@ def _test_poses(
     for wanted, fit in framed:
         try:
             photos = open_dataset(data, split="test", annotations=given, size=wanted, fit=fit)
-        except InputError:  # no test split, or no table of its poses
+        except InputError:  # no test split, or no annotation table for it
             break
         found += [(name, photos.poses[[row]]) for row, name in enumerate(photos.names)]
     return found
 
 
 def _in_photos(pose: Pose, framings: Sequence[Framing]) -> Pose:
-    """Maps poses back from the images to the photos."""
+    """Map poses from image coordinates back to photo coordinates."""
     corner = torch.tensor([[framing.left, framing.top] for framing in framings])
     scale = torch.tensor([[framing.scale_x, framing.scale] for framing in framings])
     return Pose((pose.joints + 0.5) / scale[:, None] + corner[:, None], pose.visible)
@@ -122,8 +123,8 @@ def _refuse_people(what: str, given: PhotoSet, people: set[str]) -> None:
     for name, who in zip(given.names, given.identities, strict=True):
         if who in people:
             raise InputError(
-                f"The {what} {name} is of {who}, a person of the test set; only training people "
-                "may be used."
+                f"The {what} {name} shows {who}, a test identity; only training identities are "
+                "allowed."
             )
 
 
@@ -131,11 +132,11 @@ def _refuse_names(what: str, given: PhotoSet, tested: Sequence[PersonPhotos]) ->
     names = {name for photos in tested for name in photos.names}
     for name in given.names:
         if name in names:
-            raise InputError(f"The {what} {name} is the name of a photo of the test set.")
+            raise InputError(f"The {what} {name} has the name of a test photo.")
 
 
 def _refuse_bytes(given: PhotoSet, tested: Sequence[PersonPhotos]) -> None:
-    """Compares files, of which only those of equal length are read."""
+    """Compare file contents, reading only files of equal size."""
     theirs = {path.resolve(): path for photos in tested for path in photos.paths}.values()
     mine = [path for path in given.paths if path.is_file()]
     lengths = [{path.stat().st_size for path in paths} for paths in (mine, theirs)]
@@ -143,7 +144,7 @@ def _refuse_bytes(given: PhotoSet, tested: Sequence[PersonPhotos]) -> None:
     known = {content_hash(path): path.name for path in theirs if path.stat().st_size in shared}
     for path in mine:
         if path.stat().st_size in shared and (found := known.get(content_hash(path))):
-            raise InputError(f"{path.name} has the bytes of {found}, a photo of the test set.")
+            raise InputError(f"{path.name} has the same bytes as {found}, a test photo.")
 
 
 def _refuse_joints(names: Sequence[str], given: Pose, tested: list[tuple[str, Pose]]) -> None:
@@ -153,25 +154,24 @@ def _refuse_joints(names: Sequence[str], given: Pose, tested: list[tuple[str, Po
     if match is not None:
         mine, theirs = match
         raise InputError(
-            f"The pose {names[mine]} has the joints of {tested[theirs][0]}, a photo of the test "
-            "set."
+            f"The pose {names[mine]} has the same joints as {tested[theirs][0]}, a test photo."
         )
 
 
 def find_equal_poses(one: Pose, other: Pose) -> tuple[int, int] | None:
-    """Finds a usable pose that both sets have.
+    """Find a usable pose that two sets have in common.
 
     Args:
         one: Poses in pixels.
         other: Poses in pixels.
 
     Returns:
-        Rows of the first such pair, by the row in `one`; None where there is none.
+        Rows of the first equal pair, ordered by the row in `one`; None if there is none.
     """
     rows = one.usable(OPENPOSE18).nonzero()[:, 0]
     others = other.usable(OPENPOSE18).nonzero()[:, 0]
     first, second = _coordinates(one[rows]), _coordinates(other[others])
-    # Equal poses have nearly equal sums of coordinates, and few others have.
+    # Equal poses have nearly equal coordinate sums, and few other poses do.
     sums = second.sum(axis=1)
     order = np.argsort(sums, kind="stable")
     reach = EQUAL * second.shape[1]
@@ -186,7 +186,7 @@ def find_equal_poses(one: Pose, other: Pose) -> tuple[int, int] | None:
 
 
 def _coordinates(pose: Pose) -> np.ndarray:
-    """Gives each pose as a row of numbers; a missing joint lies far away, where no other does."""
+    """Return each pose as a vector; missing joints are placed far away from any real joint."""
     away: Float[Tensor, "batch joints 2"] = torch.where(
         pose.visible[..., None], pose.joints.double(), -1e4
     )

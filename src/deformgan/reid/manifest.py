@@ -1,4 +1,4 @@
-"""Manifest: what every generated photo was made from, and how, one JSON object a line."""
+"""Manifest: the origin of every generated photo, as JSON Lines."""
 
 import json
 import math
@@ -15,21 +15,21 @@ MANIFEST = "manifest.jsonl"
 
 @dataclass(frozen=True)
 class GeneratedPhoto:
-    """A generated photo's origin. With the weights at hand it can be made again.
+    """Origin of a generated photo; with the weights, it can be reproduced.
 
     Attributes:
-        name: Its file name.
+        name: File name.
         source: File name of the photo of the person.
-        target: File name of the photo whose pose was asked for.
-        identity: Whom it is filed under.
-        label: How that identity came about; see `labels.Label`.
-        camera: From 1; the source's.
-        number: Which photo of that source it is, from 1.
-        seed: Of the run.
-        attempt: How many poses were drawn for it before the one that passed the gate, from 0.
-        weights: What the generator is called.
-        weights_sha256: Of the generator's file.
-        scores: What the quality gate measured, by name.
+        target: File name of the photo of the target pose.
+        identity: Identity it is labelled with.
+        label: Labelling rule; see `labels.Label`.
+        camera: Camera of the source, from 1.
+        number: Number of the photo among those of its source, from 1.
+        seed: Random seed of the run.
+        attempt: Number of rejected poses before this one.
+        weights: Name of the generator's weights.
+        weights_sha256: SHA-256 of the weights file.
+        scores: Scores of the quality gate, by name.
     """
 
     name: str
@@ -50,16 +50,16 @@ _TYPES = {field.name: field.type for field in fields(GeneratedPhoto)}
 
 
 def as_json(photo: GeneratedPhoto) -> dict[str, Any]:
-    """Gives what JSON says of a photo: keys in order, scores by name."""
+    """Return a photo as a JSON object: keys in field order, scores sorted by name."""
     return asdict(photo) | {"scores": dict(sorted(photo.scores.items()))}
 
 
 def write_manifest(path: Path, photos: Iterable[GeneratedPhoto]) -> None:
-    """Writes a manifest, whole or not at all.
+    """Write a manifest atomically.
 
     Args:
-        path: The file; its folder exists.
-        photos: In the order of the lines; may be more than fit into memory.
+        path: File to write, in an existing folder.
+        photos: Photos in order; may be a stream that does not fit into memory.
     """
     beside = path.with_name(path.name + ".part")
     with beside.open("w", encoding="utf-8", newline="\n") as file:
@@ -69,19 +69,21 @@ def write_manifest(path: Path, photos: Iterable[GeneratedPhoto]) -> None:
 
 
 def read_manifest(path: Path) -> list[GeneratedPhoto]:
-    """Reads a manifest, all of it."""
+    """Read a whole manifest."""
     return list(iterate_manifest(path))
 
 
 def iterate_manifest(path: Path) -> Generator[GeneratedPhoto]:
-    """Reads a manifest line by line.
+    """Read a manifest line by line.
 
     Args:
-        path: The file.
+        path: File to read.
 
     Yields:
-        The photos. What is wrong with a line is an error that names file and line; keys that are
-        not known are passed over.
+        The photos; unknown keys are ignored.
+
+    Raises:
+        InputError: If a line is invalid; the message has file and line number.
     """
     lines_of: dict[str, int] = {}
     for number, line in _lines(path):
@@ -118,10 +120,10 @@ def _parse(line: str, where: str) -> GeneratedPhoto:
 
 
 _WANTED: dict[Any, str] = {
-    str: "a text",
-    int: "a whole number",
+    str: "a string",
+    int: "an integer",
     Label: f"one of {', '.join(LABELS)}",
-    dict[str, float]: "numbers by name",
+    dict[str, float]: "an object of finite numbers",
 }
 
 

@@ -1,4 +1,4 @@
-"""paired_t: what a difference between paired runs is worth, where there are few of them."""
+"""Paired t test for a few training runs."""
 
 import math
 from collections.abc import Sequence
@@ -8,13 +8,13 @@ from statistics import fmean, stdev
 
 @dataclass(frozen=True)
 class PairedT:
-    """A mean difference over runs.
+    """Mean difference over runs, with its interval.
 
     Attributes:
-        mean: Of the differences.
-        low: Lower end of the 95 % interval; minus infinity for one run, or without spread.
-        high: Its upper end.
-        p: Two-sided, of no difference; 1 for one run, or without spread.
+        mean: Mean of the differences.
+        low: Lower end of the 95 % interval; minus infinity for one run, or without variance.
+        high: Upper end of the interval; infinity for one run, or without variance.
+        p: Two-sided p value; 1 for one run, or without variance.
     """
 
     mean: float
@@ -24,31 +24,31 @@ class PairedT:
 
 
 def paired_t(differences: Sequence[float], confidence: float = 0.95) -> PairedT:
-    """Gives the mean of paired differences, the interval it would fall into, and its p value.
+    """Return the mean of paired differences with confidence interval and p value.
 
     Args:
-        differences: One per pair of runs, at least one.
-        confidence: Of the interval.
+        differences: At least one.
+        confidence: Confidence level of the interval.
 
     Source:
         Student, "The Probable Error of a Mean", Biometrika 1908.
     """
     if not differences:
-        raise ValueError("a mean difference needs at least one, got none.")
+        raise ValueError("differences must not be empty, got none.")
     mean, freedom = fmean(differences), len(differences) - 1
     if freedom == 0:
         return PairedT(mean, -math.inf, math.inf, 1.0)
     error = stdev(differences) / math.sqrt(len(differences))
     if error <= 1e-12 * abs(mean):
-        # A few runs that differ by exactly the same are chance (rank-1 moves in steps of a query),
-        # no sign of certainty: they have no spread to judge by.
+        # Identical differences in a few runs are a coincidence (rank-1 moves in steps of one
+        # query), not certainty: the variance cannot be estimated.
         return PairedT(mean, -math.inf, math.inf, 1.0)
     half = student_quantile(confidence, freedom) * error
     return PairedT(mean, mean - half, mean + half, student_tails(mean / error, freedom))
 
 
 def student_tails(t: float, freedom: int) -> float:
-    """Gives the probability of a value at least as far from 0 as t, on either side.
+    """Return the two-sided tail probability of Student's t distribution.
 
     Args:
         t: Student's t.
@@ -69,10 +69,10 @@ def student_tails(t: float, freedom: int) -> float:
 
 
 def student_quantile(confidence: float, freedom: int) -> float:
-    """Gives the t within which, on both sides of 0, that share of values lies.
+    """Return the t such that [-t, t] has the given probability.
 
     Args:
-        confidence: In (0, 1).
+        confidence: Probability, in (0, 1).
         freedom: Degrees of freedom, from 1.
     """
     low, high = 0.0, 1.0

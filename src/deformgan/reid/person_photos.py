@@ -1,4 +1,4 @@
-"""PersonPhotos: photos named by who is in them and who took them; no joints are needed."""
+"""Photos of people with identity and camera, without poses."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,13 +20,13 @@ from deformgan.metrics.ranking import first_of_each
 
 @dataclass(frozen=True)
 class PersonPhotos:
-    """Photos of people; what they show is read when it is asked for.
+    """Photos of people; images are read on demand.
 
     Attributes:
         names: File names.
-        paths: Where they are.
-        identities: Who is in each, as written; "-1" is junk, "0000" a distractor.
-        cameras: From 1.
+        paths: Paths of the files.
+        identities: Identity in each photo, as written; "-1" is junk, "0000" a distractor.
+        cameras: Camera of each photo, from 1.
     """
 
     names: list[str]
@@ -38,7 +38,7 @@ class PersonPhotos:
         return len(self.names)
 
     def take(self, rows: Int64[Tensor, "_"]) -> "PersonPhotos":
-        """Gives some of the photos."""
+        """Return the photos of some rows."""
         chosen = rows.tolist()
         return PersonPhotos(
             [self.names[row] for row in chosen],
@@ -48,17 +48,17 @@ class PersonPhotos:
         )
 
     def images(self, size: tuple[int, int] | None = None) -> UInt8[Tensor, "photos 3 height width"]:
-        """Reads all photos, RGB, stretched to one size.
+        """Read all photos as RGB, resized to a common size.
 
         Args:
-            size: (height, width); by default that of the first photo.
+            size: (height, width); defaults to that of the first photo.
         """
         size = size or photo_size(self.paths[0])
         return load_images(self.paths, size, stretch_all(self.paths, size))
 
 
 def stretch_all(paths: Sequence[Path], size: tuple[int, int]) -> list[Framing] | None:
-    """Decides how photos come to one size; None where all of them have it."""
+    """Return the framings that stretch photos to a size; None if all have it already."""
     with ThreadPoolExecutor(THREADS) as threads:
         sizes = list(threads.map(photo_size, paths))
     if all(found == size for found in sizes):
@@ -67,10 +67,10 @@ def stretch_all(paths: Sequence[Path], size: tuple[int, int]) -> list[Framing] |
 
 
 def read_person_photos(folder: Path) -> PersonPhotos:
-    """Lists the photos of a folder, junk and distractors too, in the order of their names.
+    """List the photos of a folder by name, including junk and distractors.
 
     Args:
-        folder: Of files named like Market-1501's; files that are no photos are not looked at.
+        folder: Folder with file names in Market-1501's style; other file types are ignored.
     """
     if not folder.is_dir():
         raise InputError(f"The folder of photos {folder} does not exist.")
@@ -87,20 +87,21 @@ def read_person_photos(folder: Path) -> PersonPhotos:
 
 
 def query_and_gallery(data: Path) -> tuple[PersonPhotos, PersonPhotos]:
-    """Finds the photos to search for, and those to search in.
+    """Return the query and gallery photos of a data set.
 
     Args:
-        data: A folder with `query` and `bounding_box_test`; or with `identity-split.json`, whose
-            test people are then the gallery, and the first photo of each by each camera a query
-            (which is junk for itself, being of the same camera).
+        data: Folder with `query` and `bounding_box_test`, or with `identity-split.json`. In the
+            latter case the gallery is all photos of its test identities, and the first photo of
+            each by each camera is a query (in the gallery it is junk for itself, being by the same
+            camera).
     """
     if (data / QUERY).is_dir() and (data / TEST).is_dir():
         return read_person_photos(data / QUERY), read_person_photos(data / TEST)
     parts = read_identity_split(data)
     if parts is None:
         raise NoTestSplitError(
-            f"{data} has neither the folders {QUERY} and {TEST} nor an identity-split.json: "
-            "nobody to test on."
+            f"{data} has no test set: neither the folders {QUERY} and {TEST} nor an "
+            "identity-split.json."
         )
     photos = read_person_photos(data / TRAIN if (data / TRAIN).is_dir() else data)
     rows = [
@@ -109,7 +110,7 @@ def query_and_gallery(data: Path) -> tuple[PersonPhotos, PersonPhotos]:
         if who in parts["test"] and who not in NOBODY
     ]
     if not rows:
-        raise InputError(f"{data} has no photo of its test people.")
+        raise InputError(f"{data} has no photo of its test identities.")
     gallery = photos.take(torch.tensor(rows))
     numbers = {who: number for number, who in enumerate(sorted(set(gallery.identities)))}
     people = torch.tensor([numbers[who] for who in gallery.identities])

@@ -1,4 +1,4 @@
-"""draw_lines, draw_intervals: two kinds of figures, without a library, for any eyes."""
+"""Line and interval plots with Pillow alone, in colours for colour-blind readers."""
 
 import math
 from collections.abc import Sequence
@@ -10,12 +10,12 @@ from PIL import Image, ImageDraw, ImageFont
 
 Number = int | float
 
-# Okabe and Ito's colours without their yellow, which is too light for lines on white.
+# Okabe and Ito's palette without yellow, which is too light for lines on white.
 COLOURS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 INK, FAINT, PAPER = "#303030", "#dddddd", "#ffffff"
 MARKS = ("circle", "square", "diamond", "triangle")
 
-_FINE = 3  # drawn so many times larger and then shrunk, for smooth edges
+_FINE = 3  # supersampling factor, for antialiasing
 _TEXT, _TITLE = 15, 18
 
 
@@ -24,9 +24,9 @@ class Point:
     """A measured value.
 
     Attributes:
-        x: Where it was measured.
-        y: The value.
-        spread: Half the length of its error bar; 0 for none.
+        x: Position on the horizontal axis.
+        y: Value.
+        spread: Half the length of the error bar; 0 for none.
     """
 
     x: Number
@@ -36,13 +36,13 @@ class Point:
 
 @dataclass(frozen=True)
 class Series:
-    """Values that belong together.
+    """A line of a plot.
 
     Attributes:
-        name: Written at the end of the line.
-        points: By increasing x.
-        colour: One of `COLOURS`, by its number.
-        mark: One of `MARKS`, by its number; from the second on, the line is broken.
+        name: Label at the end of the line.
+        points: Points by increasing x.
+        colour: Index into `COLOURS`.
+        mark: Index into `MARKS`; unless it is 0, the line is dashed.
     """
 
     name: str
@@ -53,15 +53,15 @@ class Series:
 
 @dataclass(frozen=True)
 class Interval:
-    """A difference with two intervals.
+    """A value with up to two intervals.
 
     Attributes:
-        name: Written beside it.
-        value: The difference.
+        name: Label of the row.
+        value: Value, e.g. a difference.
         thick: (low, high) of the interval drawn thick; None for none.
-        thin: (low, high) of the one drawn thin.
-        colour: One of `COLOURS`, by its number.
-        mark: One of `MARKS`, by its number.
+        thin: (low, high) of the interval drawn thin; None for none.
+        colour: Index into `COLOURS`.
+        mark: Index into `MARKS`.
     """
 
     name: str
@@ -73,7 +73,7 @@ class Interval:
 
 
 class _Canvas:
-    """Draws in pixels of the finished figure."""
+    """A supersampled canvas with coordinates in pixels of the final figure."""
 
     def __init__(self, width: int, height: int):
         self.image = Image.new("RGB", (width * _FINE, height * _FINE), PAPER)
@@ -84,7 +84,7 @@ class _Canvas:
         self.draw.line(fine, colour, max(1, round(width * _FINE)), joint="curve")
 
     def dashes(self, points: Sequence[tuple[Number, Number]], colour: str, width: Number) -> None:
-        """Draws a broken line whose dashes go on around corners."""
+        """Draw a dashed line whose pattern continues around corners."""
         dash, gap, walked = 7.0, 4.0, 0.0
         for (x, y), (to_x, to_y) in pairwise(points):
             length = math.hypot(to_x - x, to_y - y)
@@ -102,7 +102,7 @@ class _Canvas:
             walked += length
 
     def mark(self, x: Number, y: Number, kind: int, colour: str, radius: Number = 5) -> None:
-        """Draws a mark with a white rim, so that it stands out where lines cross."""
+        """Draw a marker with a white outline, so that it stands out where lines cross."""
         for grown, paint in ((radius + 1.5, PAPER), (radius, colour)):
             r = grown * _FINE
             cx, cy = x * _FINE, y * _FINE
@@ -134,14 +134,14 @@ class _Canvas:
 def draw_lines(
     series: Sequence[Series], title: str, x_label: str, y_label: str, note: str = ""
 ) -> Image.Image:
-    """Draws values over numbers, one line per series, named at its end.
+    """Draw a line plot with error bars and a label at the end of each line.
 
     Args:
-        series: At least one, each with a point or more.
-        title: Above.
-        x_label: Below.
-        y_label: Above the vertical axis.
-        note: A line in small print under the figure.
+        series: At least one, each with at least one point.
+        title: Title above the plot.
+        x_label: Label of the horizontal axis.
+        y_label: Label above the vertical axis.
+        note: Footnote in small print.
     """
     points = [point for one in series for point in one.points]
     names = max(text_width(one.name) for one in series)
@@ -154,7 +154,7 @@ def draw_lines(
         max(point.y + point.spread for point in points),
     )
     apart = 26.0 if len(xs) == 1 else 6.0
-    inset = 14 + apart * len(series) / 2  # keeps the outermost marks off the edges
+    inset = 14 + apart * len(series) / 2  # keeps the outermost markers off the edges
     span = max(xs[-1] - xs[0], 1e-9)
     middle = (left + width - right) / 2
 
@@ -176,7 +176,7 @@ def draw_lines(
         canvas.text(across(x), height - bottom + 9, f"{x:g}", "ma")
     canvas.line([(left, height - bottom), (width - right, height - bottom)], INK)
     canvas.text(middle, height - bottom + 50, x_label, "mb")
-    # Lines lie a little beside each other, so that their error bars do not hide one another.
+    # Lines are shifted horizontally, so that their error bars do not overlap.
     dodge = [apart * (number - (len(series) - 1) / 2) for number in range(len(series))]
     for number, one in enumerate(series):
         colour = COLOURS[one.colour % len(COLOURS)]
@@ -204,14 +204,14 @@ def draw_lines(
 def draw_intervals(
     rows: Sequence[Interval], title: str, x_label: str, note: str = "", sign: str = "+"
 ) -> Image.Image:
-    """Draws differences as marks on their intervals, a row each, around a line at 0.
+    """Draw a row per value with its intervals, around a line at 0.
 
     Args:
         rows: At least one, from top to bottom.
-        title: Above.
-        x_label: Below.
-        note: A line in small print under the figure: what thick and thin mean.
-        sign: Before positive numbers; "" where they are no differences.
+        title: Title above the plot.
+        x_label: Label of the horizontal axis.
+        note: Footnote in small print, e.g. the meaning of thick and thin.
+        sign: Prefix of positive numbers; "" if they are not differences.
     """
     names = max(text_width(row.name) for row in rows)
     left, right, top, step = names + 34, 40, 56, 30
@@ -251,12 +251,12 @@ def draw_intervals(
 
 
 def nice_ticks(low: Number, high: Number, wanted: int = 6) -> tuple[float, float, list[float]]:
-    """Finds round numbers around a range: its new ends, and the ticks from one to the other.
+    """Return axis limits and ticks at round numbers that enclose a range.
 
     Args:
-        low: The smallest value.
-        high: The largest.
-        wanted: About how many steps.
+        low: Smallest value.
+        high: Largest value.
+        wanted: Approximate number of steps.
     """
     span = max(high - low, 1e-3)
     raw = span / wanted
@@ -269,9 +269,9 @@ def nice_ticks(low: Number, high: Number, wanted: int = 6) -> tuple[float, float
 
 
 def spread_apart(places: Sequence[Number], gap: Number) -> list[float]:
-    """Moves places apart until neighbours have a gap, as little as that takes, in their order."""
+    """Move positions apart to a minimum gap, as little as possible and in order."""
     order = sorted(range(len(places)), key=places.__getitem__)
-    # Groups of places that touch; each lies around the mean of where its members want to be.
+    # Groups of touching positions, each centred on the mean of its members' original positions.
     groups: list[list[int]] = []
     for place in order:
         groups.append([place])
@@ -291,17 +291,17 @@ def _first(group: Sequence[int], places: Sequence[Number], gap: Number) -> float
 
 
 def _last(group: Sequence[int], places: Sequence[Number], gap: Number) -> float:
-    """Where the next group may begin."""
+    """Return the lowest position at which the next group may start."""
     return _first(group, places, gap) + gap * len(group)
 
 
 def text_width(words: str, size: int = _TEXT) -> int:
-    """Measures words in pixels."""
+    """Return the width of a text in pixels."""
     return math.ceil(_font(size).getlength(words))
 
 
 def save_plot(image: Image.Image, path: Path) -> None:
-    """Writes a figure, with few enough colours to be small."""
+    """Write a figure as PNG, quantized to 128 colours to keep the file small."""
     image.quantize(128, dither=Image.Dither.NONE).save(path, format="PNG", optimize=True)
 
 

@@ -1,4 +1,4 @@
-"""k_reciprocal_distance: photos that are each other's neighbours are nearer than they look."""
+"""Re-ranking by k-reciprocal neighbours."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-BLOCK = 256  # rows at a time
-_SHARED = 2 / 3  # of a neighbour's own set, above which it joins
+BLOCK = 256  # rows per block
+_SHARED = 2 / 3  # overlap of a neighbour's set with the photo's own, above which it is added
 
 
 def k_reciprocal_distance(
@@ -18,23 +18,25 @@ def k_reciprocal_distance(
     k2: int = 6,
     weight: float = 0.3,
 ) -> Float[Tensor, "queries gallery"]:
-    """Compares whom two photos have for neighbours, beside how far apart they are.
+    """Combine the original distance with the Jaccard distance of k-reciprocal neighbours.
 
-    A photo's neighbours count if it is among theirs; the set that half as many neighbours give for
-    one of them joins if more than two thirds of it are there already. A photo is then described by
-    how near the members of its set are, averaged over the photo's `k2` nearest, and two
-    descriptions are compared by Jaccard's distance. Queries are each other's neighbours too, as in
-    the authors' code.
+    Two photos are k-reciprocal neighbours if each is among the other's nearest. The set of a photo
+    is expanded by that of a neighbour, for half as many neighbours, if they share more than two
+    thirds of the latter. The photo is then encoded by its distances to the members of its set,
+    averaged over its `k2` nearest, and encodings are compared by Jaccard distance. Queries are
+    neighbours of each other too, as in the authors' code.
 
-    Memory: the result, and of descriptions only what is not zero; no square matrix of all photos.
-    For Market-1501's 19,281 photos and 256 features it took 0.4 GB, of which 0.2 are the result.
+    Memory: the result, and the non-zero entries of the encodings, without a square matrix over all
+    photos. For Market-1501's 19,281 photos and 256 features it took 0.4 GB, of which 0.2 GB are the
+    result.
 
     Args:
-        query_vectors: Compared by squared Euclidean distance over the largest from the same photo.
-        gallery_vectors: As many features.
-        k1: Size of the neighbourhood, the photo itself not counted.
-        k2: How many photos a description is averaged over, the photo itself among them.
-        weight: Of the original distance in the sum, in [0, 1].
+        query_vectors: Embeddings of the queries, compared by squared Euclidean distance, relative
+            to the largest distance from the same photo.
+        gallery_vectors: Embeddings of the gallery.
+        k1: Number of neighbours, excluding the photo itself.
+        k2: Number of photos to average an encoding over, including the photo itself.
+        weight: Weight of the original distance in the sum, in [0, 1].
 
     Source:
         Zhong et al., "Re-ranking Person Re-identification with k-reciprocal Encoding", CVPR 2017,
@@ -75,7 +77,7 @@ def k_reciprocal_distance(
             which, photo, theirs = by_member.pick(members)
             common = torch.zeros(total - asked)
             common.index_add_(0, photo, torch.minimum(mine[which], theirs))
-            # Every description sums to 1, so what the larger ones sum to needs no second pass.
+            # Every encoding sums to 1, so the sum of maxima needs no second pass.
             jaccard = 1 - common / (2 - common)
             result[query] = (1 - weight) * jaccard + weight * original[place]
     return result
@@ -83,13 +85,13 @@ def k_reciprocal_distance(
 
 @dataclass(frozen=True)
 class _Sparse:
-    """A matrix that is nearly all zeros: its other entries, by row.
+    """A sparse matrix, sorted by row (CSR).
 
     Attributes:
-        row: Ascending.
-        column: Each once per row.
-        value: Of the entry.
-        start: Where the entries of a row start; one more at the end.
+        row: Row of each entry, ascending.
+        column: Column of each entry, unique within its row.
+        value: Value of each entry.
+        start: Index of each row's first entry, and the number of entries at the end.
     """
 
     row: Int64[Tensor, "entries"]
@@ -100,7 +102,7 @@ class _Sparse:
     def pick(
         self, rows: Int64[Tensor, "picked"]
     ) -> tuple[Int64[Tensor, "found"], Int64[Tensor, "found"], Float[Tensor, "found"]]:
-        """Lists the entries of some rows: which of the picked, the column, the value."""
+        """Return the entries of some rows: index into `rows`, column and value."""
         first, length = self.start[rows], self.start[rows + 1] - self.start[rows]
         which = torch.repeat_interleave(length)
         entry = torch.arange(len(which)) + (first - length.cumsum(0) + length)[which]
@@ -120,12 +122,12 @@ def _sparse(
 
 
 def _average(described: _Sparse, nearest: Int64[Tensor, "photos few"]) -> _Sparse:
-    """Averages every photo's description with those of its nearest."""
+    """Average every photo's encoding over its nearest photos."""
     total, few = nearest.shape
     parts = []
     for rows in _blocks(total):
         which, member, share = described.pick(nearest[rows].flatten())
-        # An entry's number in the full matrix, by which those of one photo's member are summed.
+        # Flat index into the full matrix, by which entries of the same photo and member are summed.
         number, place = ((which // few + rows.start) * total + member).unique(return_inverse=True)
         parts.append((number, torch.zeros(len(number)).index_add_(0, place, share / few)))
     number, value = (torch.cat(part) for part in zip(*parts, strict=True))
@@ -149,7 +151,7 @@ def _squared(one: Tensor, other: Tensor) -> Tensor:
 def _neighbours(
     vectors: Tensor, count: int
 ) -> tuple[Int64[Tensor, "photos near"], Float[Tensor, "photos"]]:
-    """Gives everybody's nearest, himself first, and how far the farthest is."""
+    """Return every photo's nearest, itself first, and its largest distance."""
     order, largest = [], []
     for rows in _blocks(len(vectors)):
         distance = _squared(vectors[rows], vectors)
@@ -161,7 +163,7 @@ def _neighbours(
 
 
 def _reciprocal(neighbours: Int64[Tensor, "photos near"]) -> Bool[Tensor, "photos near"]:
-    """Tells which neighbours have a photo among their own."""
+    """Return which neighbours have the photo among their own neighbours."""
     found = []
     for rows in _blocks(len(neighbours)):
         here = torch.arange(rows.start, rows.stop)[:, None, None]
@@ -175,10 +177,10 @@ def _expand(
     half: Int64[Tensor, "photos half"],
     half_reciprocal: Bool[Tensor, "photos half"],
 ) -> tuple[Int64[Tensor, "rows most"], Bool[Tensor, "rows most"]]:
-    """Adds the smaller sets of neighbours that share enough.
+    """Expand each set by the smaller sets of its members that overlap enough.
 
     Returns:
-        The members of each row's set, and which of the entries are real; each member counts once.
+        Members of each row's set, and a mask of valid entries; each member is valid once.
     """
     theirs, real = half[neighbours], half_reciprocal[neighbours]  # (rows, near, half)
     mine = torch.where(reciprocal, neighbours, -1)

@@ -1,4 +1,4 @@
-"""Shards: the generated photos of a data set, a fixed run of sources at a time."""
+"""Shards: the generated photos of consecutive sources, the unit of parallel work."""
 
 import io
 import math
@@ -25,24 +25,24 @@ from deformgan.reid.manifest import GeneratedPhoto
 from deformgan.reid.policies import PosePolicy
 from deformgan.reid.writers import Finished
 
-# A JPEG of this quality, colours at full resolution, has twice the bytes of Market-1501's own
-# files, in which what a generator does to colours would drown.
+# At this quality and without chroma subsampling, files have twice the size of Market-1501's own,
+# whose compression would mask the colour errors of a generator.
 JPEG_QUALITY = 95
 
 
 @dataclass(frozen=True)
 class ShardSettings:
-    """How shards are made.
+    """Settings of the generated photos.
 
     Attributes:
         per_image: Generated photos per source.
-        tries: How many poses are tried at most for each of them.
-        seed: Of the choice of poses.
-        gate: What a generated photo must score; None lets everything pass.
-        shard_size: Sources per shard, the unit that is written whole or not at all.
-        batch_size: Photos painted at once.
-        weights: What the generator is called.
-        weights_sha256: Of its file.
+        tries: Maximum number of poses to try for each photo.
+        seed: Random seed for the choice of poses.
+        gate: Minimum scores of a generated photo; None accepts everything.
+        shard_size: Sources per shard, which is written atomically.
+        batch_size: Photos per forward pass.
+        weights: Name of the generator's weights.
+        weights_sha256: SHA-256 of the weights file.
     """
 
     per_image: int
@@ -57,11 +57,11 @@ class ShardSettings:
 
 @dataclass(frozen=True)
 class _Place:
-    """A photo that the data set shall gain.
+    """A photo to generate.
 
     Attributes:
         item: Position of its source in the shard.
-        number: Which one of that source, from 1.
+        number: Number of the photo among those of its source, from 1.
     """
 
     item: int
@@ -69,19 +69,19 @@ class _Place:
 
 
 class Shards:
-    """Makes shards; each depends on its number and the settings alone.
+    """A generator of shards, each a function of its number and the settings alone.
 
-    The make-up of a batch may change the last bit of a convolution. Batches are filled from one
-    shard only, so they are the same whichever process makes it, and after whichever others.
+    The composition of a batch can change the last bit of a convolution. Batches are therefore
+    filled from one shard only, so they do not depend on which process generates it, and when.
 
     Args:
-        settings: How.
-        photos: People to train on; without layers at the generator's size.
-        pool: The photos whose poses are asked for: `photos`, or these and others behind them.
+        settings: Settings of the generated photos.
+        photos: Training photos; at the generator's size, unless it is layered.
+        pool: Photos of the target poses: `photos`, or these followed by others.
         policy: Chooses rows of the pool.
         generator: In evaluation mode, on its device.
-        labels: Names the generated photos.
-        scores: What the gate needs; None without a gate.
+        labels: Names and identities of the generated photos.
+        scores: Computes the gate's scores; None without a gate.
     """
 
     def __init__(
@@ -107,13 +107,13 @@ class Shards:
         return math.ceil(len(self.sources) / self.settings.shard_size)
 
     def make(self, number: int) -> tuple[list[Finished], Tally]:
-        """Generates the photos of some sources.
+        """Generate a shard.
 
         Args:
-            number: Of the shard, from 0.
+            number: Number of the shard, from 0.
 
         Returns:
-            The photos in the order of their sources, and what it took.
+            Photos in the order of their sources, and the tally.
         """
         settings, tally = self.settings, Tally()
         rows = self.sources[number * settings.shard_size :][: settings.shard_size]
@@ -165,7 +165,7 @@ class Shards:
         return load_images([photos.paths[row] for row in rows], photos.size, framings)
 
     def _candidates(self, row: int) -> list[int]:
-        """Chooses the poses for one source, those for redraws behind."""
+        """Return the target poses for a source in order, those for retries at the end."""
         state = np.random.SeedSequence((self.settings.seed, row)).generate_state(1, np.uint64)
         random = torch.Generator().manual_seed(int(state[0] >> np.uint64(1)))
         return self.policy.candidates(row, self.settings.per_image, random).tolist()
@@ -207,7 +207,7 @@ class Shards:
 
 
 def encode_jpeg(picture: UInt8[Tensor, "3 height width"]) -> bytes:
-    """Makes a JPEG file of a picture, the same bytes for the same picture."""
+    """Encode an image as JPEG, deterministically."""
     file = io.BytesIO()
     pixels = np.ascontiguousarray(picture.permute(1, 2, 0).numpy())
     Image.fromarray(pixels).save(file, format="JPEG", quality=JPEG_QUALITY, subsampling=0)

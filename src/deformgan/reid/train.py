@@ -1,4 +1,4 @@
-"""train_baseline: a Re-ID network learns, on the generator's engine."""
+"""Training of Re-ID baselines, on the generator's training engine."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,12 +21,12 @@ RESULT = "baseline.safetensors"
 
 @dataclass(frozen=True)
 class Student:
-    """What a run changes.
+    """The state of a training run.
 
     Attributes:
-        heads: The baseline and what it is asked.
-        shared: The same, to be called where it is to learn.
-        optimizer: Moves both.
+        heads: Baseline with its training heads.
+        shared: The same module, wrapped by Fabric for training.
+        optimizer: Optimizer of all parameters.
     """
 
     heads: Heads
@@ -37,16 +37,16 @@ class Student:
     def create(
         config: BaselineConfig, num_classes: int, fabric: Fabric, imagenet: Path | None = None
     ) -> tuple["Student", str]:
-        """Draws a new network from the run's seed, or starts from ImageNet.
+        """Initialize a network from the run's seed or ImageNet weights.
 
         Args:
-            config: The run.
-            num_classes: How many people there are to be told apart.
+            config: Training configuration.
+            num_classes: Number of training identities.
             fabric: Device and processes.
-            imagenet: ResNet-50's weights; None to learn from scratch.
+            imagenet: torchvision's ResNet-50 weights; None to train from scratch.
 
         Returns:
-            The student, and what it starts from.
+            The training state, and the name of the initial weights.
         """
         torch.manual_seed(config.seed)
         baseline = Baseline(config)
@@ -68,11 +68,11 @@ class Student:
         return Student(heads, shared, optimizer), start
 
     def state(self) -> dict[str, Any]:
-        """Gives everything that going on needs."""
+        """Return everything needed to resume training."""
         return {"heads": self.heads.state_dict(), "optimizer": self.optimizer.state_dict()}
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Takes everything back to where `state` was given."""
+        """Restore what `state` returned."""
         self.heads.load_state_dict(state["heads"])
         self.optimizer.load_state_dict(state["optimizer"])
 
@@ -89,20 +89,20 @@ def train_baseline(
     report: Callable[[Progress], None] = print,
     on_step: Callable[[int], None] = lambda done: None,
 ) -> Path:
-    """Trains a baseline to its last step.
+    """Train a baseline to its last step.
 
-    Keeps in `out` what `run_steps` keeps, and `baseline.safetensors`.
+    Writes the records and checkpoints of `run_steps`, and `baseline.safetensors`, into `out`.
 
     Args:
-        config: The run.
-        photos: What it learns from.
+        config: Training configuration.
+        photos: Training photos.
         out: An existing folder.
         fabric: Device, precision and processes.
-        metadata: Goes into the weights file.
-        resume: Whether to go on from the folder's last checkpoint, if it has one.
-        imagenet: torchvision's weights of ResNet-50; None to learn from scratch.
-        report: Is told of the progress, in the leading process.
-        on_step: Is told after every step how many are done.
+        metadata: Metadata for the weights file.
+        resume: Whether to resume from the folder's last checkpoint, if it has one.
+        imagenet: torchvision's ResNet-50 weights; None to train from scratch.
+        report: Called with the progress, on rank 0.
+        on_step: Called after every step with the number of finished steps.
 
     Returns:
         Path of the trained network.

@@ -1,4 +1,4 @@
-"""TrainingPhotos: the photos that a Re-ID network learns from, real and generated."""
+"""Training photos of a Re-ID network, real and generated."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,15 +16,15 @@ from deformgan.reid.person_photos import PersonPhotos, read_person_photos
 
 @dataclass(frozen=True)
 class TrainingPhotos:
-    """Photos, who is in them, and which are not real.
+    """Labelled training photos, in memory.
 
     Attributes:
         names: File names.
         images: RGB.
-        classes: Who is in each, numbered from 0 in the order of the identities' names.
-        cameras: From 1.
-        generated: Whether a photo is generated.
-        soft: Whether nobody says who it is: its label is spread evenly over all classes (LSRO).
+        classes: Identity of each photo, numbered from 0 in the order of the identities' names.
+        cameras: Camera of each photo, from 1.
+        generated: Whether each photo is generated.
+        soft: Whether each photo's label is uniform over all classes (LSRO).
     """
 
     names: list[str]
@@ -39,11 +39,11 @@ class TrainingPhotos:
 
     @property
     def num_classes(self) -> int:
-        """How many people there are."""
+        """Number of identities."""
         return int(self.classes.max()) + 1
 
     def take(self, rows: Int64[Tensor, "_"]) -> "TrainingPhotos":
-        """Gives some of the photos; people keep their numbers."""
+        """Return the photos of some rows; identities keep their numbers."""
         return TrainingPhotos(
             [self.names[row] for row in rows.tolist()],
             self.images[rows],
@@ -57,15 +57,16 @@ class TrainingPhotos:
 def read_training_photos(
     folder: Path, split: Split = "train", size: tuple[int, int] | None = None
 ) -> TrainingPhotos:
-    """Reads the people of a Market layout who are to be learnt from; needs no joints.
+    """Read the training photos of a data set in Market-1501's layout; poses are not needed.
 
-    Which photos are generated, and which labels are soft, is in the manifest of a set that
-    `reid augment` wrote; in any other set all photos count as real.
+    In a data set that `reid augment` wrote, the manifest defines which photos are generated and
+    which labels are soft; in any other, all photos count as real.
 
     Args:
-        folder: With `bounding_box_train`, or of photos; `identity-split.json` parts the people.
-        split: "train" leaves the test identities of `identity-split.json` out.
-        size: (height, width) to which photos are stretched; by default that of the first.
+        folder: Folder with `bounding_box_train`, or of photos; `identity-split.json` defines the
+            split.
+        split: "train" excludes the test identities of `identity-split.json`.
+        size: (height, width) to resize photos to; defaults to that of the first photo.
     """
     people = training_people(folder, split)
     manifest = folder / MANIFEST
@@ -83,7 +84,7 @@ def read_training_photos(
 
 
 def training_people(folder: Path, split: Split = "train") -> PersonPhotos:
-    """Lists the photos to learn from, without reading one; see `read_training_photos`."""
+    """List the training photos without reading them; see `read_training_photos`."""
     if not folder.is_dir():
         raise InputError(f"The data set folder {folder} does not exist.")
     inside = folder / TRAIN if (folder / TRAIN).is_dir() else folder
@@ -95,5 +96,5 @@ def training_people(folder: Path, split: Split = "train") -> PersonPhotos:
         if who not in NOBODY and (parts is None or who in parts[split])
     ]
     if not rows:
-        raise InputError(f"{inside} has no photo of anybody to learn from.")
+        raise InputError(f"{inside} has no training photos.")
     return photos.take(torch.tensor(rows))

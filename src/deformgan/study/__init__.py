@@ -1,1 +1,1 @@
-"""The human study: people look at pictures, real and generated, and say what they think."""
+"""Human study: participants judge real and generated images."""

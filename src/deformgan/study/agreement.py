@@ -1,24 +1,27 @@
-"""wilson_interval, sign_test, krippendorff_alpha: how sure a share is, how far people agree."""
+"""Confidence interval of a proportion, sign test, and inter-rater agreement."""
 
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-Z = 1.959963984540054  # of a normal distribution's middle 95 %
+Z = 1.959963984540054  # 97.5 % quantile of the normal distribution
 
 
 def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
-    """Gives the 95 % interval of a share; it stays within 0 and 1 and holds at both ends.
+    """Return the 95 % Wilson interval of a proportion; it is also valid at 0 and 1.
 
     Args:
-        successes: Of the trials.
-        trials: At least 1.
+        successes: Number of successes.
+        trials: Number of trials, at least 1.
 
     Source:
         Wilson, "Probable inference, the law of succession, and statistical inference", 1927.
     """
     if not 0 <= successes <= trials or trials < 1:
-        raise ValueError(f"{successes} of {trials} is no share.")
+        raise ValueError(
+            f"successes must be between 0 and trials, and trials at least 1, got {successes} and "
+            f"{trials}."
+        )
     share = successes / trials
     middle = share + Z**2 / (2 * trials)
     reach = Z * math.sqrt(share * (1 - share) / trials + Z**2 / (4 * trials**2))
@@ -27,23 +30,24 @@ def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
 
 
 def sign_test(successes: int, trials: int) -> float:
-    """Gives the two-sided p-value of a share if both answers were equally likely, exactly."""
+    """Return the exact two-sided p value of the sign test, for equally likely answers."""
     fewer = min(successes, trials - successes)
     below = sum(math.comb(trials, count) for count in range(fewer + 1))
     return min(1.0, 2 * below / 2**trials)
 
 
 def krippendorff_alpha(units: Iterable[Sequence[str]]) -> float | None:
-    """Measures agreement beyond chance: 1 is complete, 0 what chance gives.
+    """Return Krippendorff's alpha: 1 for perfect agreement, 0 for chance agreement.
 
-    Pictures may have been judged by different numbers of people; those with fewer than two answers
-    say nothing.
+    Images may be judged by different numbers of participants; those with fewer than two answers are
+    ignored.
 
     Args:
-        units: The answers to each picture.
+        units: Answers to each image.
 
     Returns:
-        None where nothing can disagree: no picture with two answers, or one answer throughout.
+        Alpha; None if disagreement is impossible: no image with two answers, or the same answer
+        throughout.
 
     Source:
         Krippendorff, "Content Analysis", nominal data.

@@ -1,4 +1,4 @@
-"""Answers: what was said in a study, read from its database, also while it is being served."""
+"""Answers of a study, read from its database, even while it is being served."""
 
 import sqlite3
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ class Answer:
     """One answer.
 
     Attributes:
-        participant: Number, from 1; ids stay in the database.
-        position: Of the item among the participant's, from 0.
-        picture: File name.
+        participant: Number of the participant, from 1; ids stay in the database.
+        position: Position of the item in the participant's sequence, from 0.
+        picture: File name of the image.
         kind: "real", "generated" or "preference".
-        left: Which system was on the left; None where there was one picture.
-        practice: Whether it does not count.
+        left: System shown on the left; None for a single image.
+        practice: Whether it is a practice item, which does not count.
         answer: "real", "fake", "a" or "b".
-        milliseconds: From the picture to the answer.
+        milliseconds: Response time.
     """
 
     participant: int
@@ -34,13 +34,13 @@ class Answer:
 
 @dataclass(frozen=True)
 class Answers:
-    """All of a study.
+    """All answers of a study.
 
     Attributes:
-        facts: Of the study: mode, title, seed, names of the systems.
-        items: How many each participant was to answer.
-        finished: Whether they did, by participant.
-        given: Every answer, by participant and position.
+        facts: Mode, title, seed and names of the systems.
+        items: Number of items per participant.
+        finished: Whether each participant has answered all items.
+        given: All answers, by participant and position.
     """
 
     facts: dict[str, str]
@@ -50,17 +50,17 @@ class Answers:
 
 
 def read_answers(path: Path) -> Answers:
-    """Reads a study's database, and changes nothing in it.
+    """Read a study's database without modifying it.
 
     Raises:
-        InputError: If it is none.
+        InputError: If the file is missing or not a study's database.
     """
     if not path.is_file():
-        raise InputError(f"There is no database {path}; `deformgan study serve` makes it.")
+        raise InputError(f"The database {path} does not exist; `deformgan study serve` creates it.")
     try:
         base = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
         try:
-            base.execute("BEGIN")  # one moment of a study that goes on
+            base.execute("BEGIN")  # a consistent snapshot of a running study
             facts = dict(base.execute("SELECT key, value FROM study").fetchall())
             people = base.execute(
                 "SELECT number, finished IS NOT NULL, (SELECT COUNT(*) FROM item "
@@ -75,7 +75,7 @@ def read_answers(path: Path) -> Answers:
         finally:
             base.close()
     except sqlite3.Error as error:
-        raise InputError(f"{path} is no study's database: {error}.") from None
+        raise InputError(f"{path} is not a study's database: {error}.") from None
     return Answers(
         facts=facts,
         items={number: items for number, _, items in people},

@@ -1,4 +1,4 @@
-"""Study: what is shown to whom, read from a TOML file."""
+"""Study configuration, read from a TOML file."""
 
 import hashlib
 import tomllib
@@ -12,20 +12,21 @@ from deformgan.errors import InputError
 from deformgan.framing import PHOTO_SUFFIXES, read_photo
 
 Mode = Literal["real-or-fake", "preference"]
-COUNT, PRACTICE, SECONDS = 55, 10, 1.0  # the paper's
+COUNT, PRACTICE, SECONDS = 55, 10, 1.0  # the paper's values
 _CONSENT = (
-    "You will see pictures of people, one after the other, and say of each what you think of it. "
-    "What is kept: your answers, how long you took, and the time. You can stop at any time."
+    "You will see pictures of people, one after the other, and give your opinion on each. "
+    "We store your answers, your response times and the time of each answer. You can stop at any "
+    "time."
 )
 
 
 class Pictures(BaseModel):
-    """A folder of pictures.
+    """A folder of images.
 
     Attributes:
-        folder: Where they are, relative to the study's file.
-        name: What to call them in the report.
-        count: How many are shown, drawn from the folder by the study's seed.
+        folder: Path of the folder, relative to the study file.
+        name: Name in the report.
+        count: Number of images to show, sampled by the study's seed.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -36,25 +37,25 @@ class Pictures(BaseModel):
 
 
 class Study(BaseModel):
-    """A human study.
+    """Configuration of a human study.
 
     Attributes:
-        title: What participants see above it.
-        mode: "real-or-fake": one picture at a time; "preference": two systems side by side.
-        consent: What participants agree to before it begins.
-        seed: Of which pictures are drawn and, with each participant's number, of their order.
-        practice: How many items at the beginning do not count.
-        seconds: How long a picture is shown; 0 until the answer.
-        database: Where answers are kept (SQLite), relative to the study's file.
-        real: Of "real-or-fake".
-        generated: Of "real-or-fake".
-        a: One system of "preference"; its pictures and those of `b` go together by name.
-        b: The other.
-        reference: Of "preference": a folder of pictures shown above both, by the same names.
-        count: Of "preference": how many pairs are shown.
+        title: Title shown to participants.
+        mode: "real-or-fake": one image at a time; "preference": two systems side by side.
+        consent: Text that participants agree to before they start.
+        seed: Random seed for the choice of images and, with the participant's number, their order.
+        practice: Number of practice items at the start, which do not count.
+        seconds: Display time of an image; 0 shows it until the answer.
+        database: SQLite file of the answers, relative to the study file.
+        real: Real images, for "real-or-fake".
+        generated: Generated images, for "real-or-fake".
+        a: First system, for "preference"; its images are paired with those of `b` by name.
+        b: Second system, for "preference".
+        reference: For "preference": folder of images shown above both, paired by name.
+        count: For "preference": number of pairs to show.
 
     Source:
-        Section 5: 55 real and 55 generated pictures, a second each, the first 10 to practise.
+        Section 5: 55 real and 55 generated images, one second each, the first 10 for practice.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -75,10 +76,10 @@ class Study(BaseModel):
 
 
 def read_study(path: Path) -> Study:
-    """Reads a study's file; folders in it become absolute.
+    """Read a study file, making its paths absolute.
 
     Raises:
-        InputError: If something is wrong with it.
+        InputError: If the file is invalid.
     """
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -103,7 +104,7 @@ def read_study(path: Path) -> Study:
             raise InputError(f"{path}: mode {study.mode!r} needs a table [{name}] with a folder.")
     for name in sorted(others):
         if getattr(study, name) is not None:
-            raise InputError(f"{path}: [{name}] is not of mode {study.mode!r}.")
+            raise InputError(f"{path}: [{name}] is not allowed in mode {study.mode!r}.")
     home = path.resolve().parent
     changes: dict[str, object] = {"database": home / study.database}
     for name in wanted:
@@ -117,10 +118,10 @@ def read_study(path: Path) -> Study:
 
 
 def chosen_pictures(study: Study) -> dict[str, list[str]]:
-    """Draws which pictures are shown: names by kind, "real" and "generated", or "preference".
+    """Sample the images to show: names by kind, "real" and "generated", or "preference".
 
     Raises:
-        InputError: If a folder is missing or has too few pictures.
+        InputError: If a folder is missing or has too few images.
     """
     random = np.random.default_rng([study.seed, 0])
     if study.mode == "real-or-fake":
@@ -142,12 +143,12 @@ def chosen_pictures(study: Study) -> dict[str, list[str]]:
         found = {"preference": _draw(random, names, study.count, "both")}
     total = sum(map(len, found.values()))
     if study.practice >= total:
-        raise InputError(f"practice is {study.practice}, but only {total} items are shown.")
+        raise InputError(f"practice must be below the {total} items shown, got {study.practice}.")
     return found
 
 
 def names_in(folder: Path) -> list[str]:
-    """Names the pictures of a folder, in order."""
+    """Return the sorted image names of a folder."""
     if not folder.is_dir():
         raise InputError(f"The folder of pictures {folder} does not exist.")
     return sorted(path.name for path in folder.iterdir() if path.suffix.lower() in PHOTO_SUFFIXES)
@@ -156,16 +157,16 @@ def names_in(folder: Path) -> list[str]:
 def _draw(random: np.random.Generator, names: list[str], count: int, what: str) -> list[str]:
     if len(names) < count:
         raise InputError(
-            f"{len(names)} pictures ({what}) are there, {count} are asked for; set count lower."
+            f"Only {len(names)} pictures ({what}) for a count of {count}; lower count."
         )
     return [names[row] for row in sorted(random.choice(len(names), count, replace=False).tolist())]
 
 
 def study_sum(study: Study, pictures: dict[str, list[str]]) -> str:
-    """Gives a SHA-256 over all that answers depend on: questions, pictures, order.
+    """Return a SHA-256 of everything the answers depend on: questions, images and order.
 
     Raises:
-        InputError: If a picture cannot be read, before anybody waits for it.
+        InputError: If an image cannot be read, before the study starts.
     """
     digest = hashlib.sha256(
         repr((study.mode, study.seed, study.practice, study.seconds, pictures)).encode()
@@ -179,7 +180,7 @@ def study_sum(study: Study, pictures: dict[str, list[str]]) -> str:
 
 
 def picture_files(study: Study, kind: str, name: str) -> dict[str, Path]:
-    """Finds the files of an item: "single", or "a", "b" and, where there is one, "reference"."""
+    """Return an item's files: "single", or "a", "b" and optionally "reference"."""
     if kind == "preference":
         assert study.a is not None
         assert study.b is not None

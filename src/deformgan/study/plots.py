@@ -1,4 +1,4 @@
-"""draw_shares, draw_participants: a study's shares as figures."""
+"""Figures of a study's report."""
 
 from typing import Any
 
@@ -10,10 +10,10 @@ _LABELS = {"r2g": "R2G", "g2r": "G2R", "preferred": "preferred"}
 
 
 def draw_shares(report: dict[str, Any]) -> Image.Image:
-    """Draws every share with both of its intervals, and the paper's beside them.
+    """Draw every proportion with both intervals, next to the paper's.
 
     Args:
-        report: As `summarize` gives it.
+        report: Report of `summarize`.
     """
     rows = [
         Interval(
@@ -35,16 +35,16 @@ def draw_shares(report: dict[str, Any]) -> Image.Image:
         rows,
         report["study"].get("title", "Study"),
         "% of answers",
-        "Thick: 95 % by Wilson, every answer by itself; thin: 95 % for other participants.",
+        "95 % intervals; thick: Wilson, independent answers; thin: over participants.",
         sign="",
     )
 
 
 def draw_participants(report: dict[str, Any]) -> Image.Image:
-    """Draws every participant's shares with their intervals.
+    """Draw every participant's proportions with their intervals.
 
     Args:
-        report: As `summarize` gives it.
+        report: Report of `summarize`.
     """
     rows = [
         Interval(
@@ -58,7 +58,7 @@ def draw_participants(report: dict[str, Any]) -> Image.Image:
         for one in report["participants"]
         if one[name] is not None
     ]
-    return draw_intervals(rows, "By participant", "% of answers", "Bars: 95 % by Wilson.", "")
+    return draw_intervals(rows, "By participant", "% of answers", "Bars: 95 % Wilson.", "")
 
 
 def _percent(ends: list[float] | None) -> tuple[float, float] | None:

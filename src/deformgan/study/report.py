@@ -1,4 +1,4 @@
-"""summarize: what a study found, with how sure it is; every number from the answers alone."""
+"""Statistics and Markdown report of a study."""
 
 from collections.abc import Callable, Sequence
 from statistics import mean, median
@@ -11,7 +11,7 @@ from deformgan.evaluation.bootstrap import bootstrap_interval
 from deformgan.study.agreement import krippendorff_alpha, sign_test, wilson_interval
 from deformgan.study.answers import Answer, Answers
 
-# CVPR 2018, table 2, as recalled (R2G, G2R in %).
+# CVPR 2018, table 2, quoted from memory (R2G, G2R in %).
 PAPER = {
     "Market-1501": {"Ma et al. 2017": (11.2, 5.5), "Deformable GANs": (22.67, 50.24)},
     "DeepFashion": {"Ma et al. 2017": (9.2, 14.9), "Deformable GANs": (12.42, 24.61)},
@@ -31,30 +31,30 @@ _QUESTIONS: dict[str, tuple[str, Callable[[Answer], bool], Callable[[Answer], bo
 
 
 def summarize(answers: Answers, unfinished: bool = False) -> dict[str, Any]:
-    """Counts what was answered; practice never counts.
+    """Summarize a study, ignoring practice items.
 
     Args:
-        answers: Of one study.
-        unfinished: Whether those who have not come to the end count too.
+        answers: Answers of one study.
+        unfinished: Whether to count participants who have not finished.
 
     Returns:
-        As JSON has it: `study`, `participants` (one entry each), `shares` by name (`value`,
-        `successes`, `answers`, `wilson95` as if every answer was one of its own, `people95` for
-        other participants), `agreement`, and of "preference" the `sign_test` and `left`.
+        JSON-serializable report: `study`, `participants` (one entry each), `shares` by name
+        (`value`, `successes`, `answers`, `wilson95` for independent answers, `people95` for the
+        choice of participants), `agreement`, and for "preference" the `sign_test` and `left`.
 
     Raises:
-        InputError: If there is nothing to count.
+        InputError: If there are no answers to count.
     """
     counted = [n for n, done in answers.finished.items() if done or unfinished]
     given = [a for a in answers.given if a.participant in counted and not a.practice]
     if not given:
         left_out = len(answers.finished) - len(counted)
         raise InputError(
-            "No answer counts yet: "
+            "No answers to count: "
             + (
-                f"{left_out} participants have not finished; --unfinished counts them too."
+                f"{left_out} participants have not finished; --unfinished includes them."
                 if left_out
-                else "nobody has got beyond the practice."
+                else "no participant has got past the practice items."
             )
         )
     mode = answers.facts.get("mode", "real-or-fake")
@@ -154,16 +154,16 @@ def _participant(answers: Answers, number: int, questions: dict) -> dict[str, An
 
 
 def to_markdown(report: dict[str, Any]) -> str:
-    """Writes a report for people to read."""
+    """Return the report as Markdown."""
     study, counted = report["study"], report["counted"]
     lines = [
         f"# {study.get('title', 'Study')}",
         "",
-        f"{counted['answers']:,} answers of {counted['participants']} participants to "
-        f"{counted['pictures']} pictures; left out: {counted['practice_left_out']} for practice, "
-        f"{counted['unfinished_left_out']} participants who have not finished.",
+        f"{counted['answers']:,} answers by {counted['participants']} participants to "
+        f"{counted['pictures']} pictures. Not counted: {counted['practice_left_out']} practice "
+        f"answers, {counted['unfinished_left_out']} participants who have not finished.",
         "",
-        "| | share | 95 % (Wilson) | 95 % for other participants | answers |",
+        "| | share | 95 % (Wilson) | 95 % over participants | answers |",
         "| --- | --- | --- | --- | --- |",
     ]
     shares = dict(report["shares"])
@@ -184,7 +184,7 @@ def to_markdown(report: dict[str, Any]) -> str:
             "",
             "## The paper's study",
             "",
-            "As recalled from CVPR 2018, table 2; other people, pictures and screens.",
+            "From CVPR 2018, table 2, quoted from memory; different people, pictures and screens.",
             "",
             "| data | system | R2G | G2R |",
             "| --- | --- | --- | --- |",
@@ -224,13 +224,14 @@ def _participants_table(report: dict[str, Any]) -> list[str]:
 
 def _agreement_text(agreement: dict[str, Any]) -> str:
     if agreement["same_answer"] is None:
-        return "Agreement: no picture was judged by two participants."
+        return "Agreement: no picture was judged by more than one participant."
     alpha = agreement["krippendorff_alpha"]
     told = "not defined" if alpha is None else f"{alpha:.3f}"
     return (
-        f"Agreement: two participants say the same of a picture in "
-        f"{_percent(agreement['same_answer'])}; Krippendorff's alpha {told} (1 is complete, 0 "
-        f"chance), {agreement['pictures_judged_by_several']} pictures judged by several."
+        f"Agreement: two participants give the same answer to a picture in "
+        f"{_percent(agreement['same_answer'])} of cases; Krippendorff's alpha {told} (1 is "
+        f"perfect, 0 chance agreement), {agreement['pictures_judged_by_several']} pictures judged "
+        "by several."
     )
 
 

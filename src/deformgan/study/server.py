@@ -1,7 +1,7 @@
-"""create_app: the study as a small web server; the page in `page` is all that it serves to look at.
+"""Web server of a study.
 
-Nothing that a browser is told, neither address nor header nor kind of file, tells a real picture
-from a generated one: pictures go by the item's position and are written anew as PNG.
+Nothing sent to a browser (URL, header or file type) distinguishes a real image from a generated
+one: images are addressed by the item's position and re-encoded as PNG.
 """
 
 import io
@@ -16,12 +16,12 @@ from pydantic import BaseModel, Field
 from deformgan.study.config import picture_files
 from deformgan.study.store import OutOfTurnError, Store, UnknownParticipantError
 
-AHEAD = 2  # items whose pictures may be fetched before their turn, so that a second is a second
+AHEAD = 2  # items to prefetch, so that loading does not shorten the display time
 _PAGE = files("deformgan.study") / "page"
 _KINDS = {"study.css": "text/css", "study.js": "text/javascript"}
 _HEADERS = {
     "Cache-Control": "no-store",
-    # The page loads nothing from elsewhere, and nothing may make it.
+    # Block everything that is not from this server.
     "Content-Security-Policy": (
         "default-src 'self'; img-src 'self' blob: data:; frame-ancestors 'none'"
     ),
@@ -41,10 +41,10 @@ class Given(BaseModel):
 
 
 def create_app(store: Store) -> FastAPI:
-    """Builds the server of one study.
+    """Create the web application of one study.
 
     Args:
-        store: Open; is asked from several threads.
+        store: Open store; accessed from several threads.
     """
     study = store.study
     app = FastAPI(title="deformgan study", docs_url=None, redoc_url=None, openapi_url=None)
@@ -97,7 +97,7 @@ def create_app(store: Store) -> FastAPI:
     def picture(who: str, position: Position, slot: Slot) -> Response:
         done, _ = store.done(who)
         if position > done + AHEAD:
-            raise HTTPException(409, "its turn has not come")
+            raise HTTPException(409, "this item is not available yet")
         item = store.item(who, position)
         key: str = slot
         if slot in ("left", "right") and item.left is not None:
@@ -114,7 +114,7 @@ def create_app(store: Store) -> FastAPI:
         if item.left is not None and said in ("left", "right"):
             said = item.left if said == "left" else {"a": "b", "b": "a"}[item.left]
         if said not in item.answers():
-            raise HTTPException(422, f"{given.answer!r} is no answer to this item")
+            raise HTTPException(422, f"{given.answer!r} is not a valid answer to this item")
         store.answer(who, position, said, given.milliseconds)
         return progress(who)
 
@@ -125,6 +125,6 @@ def _as_png(content: bytes) -> bytes:
     with Image.open(io.BytesIO(content)) as image:
         upright = ImageOps.exif_transpose(image).convert("RGB")
     out = io.BytesIO()
-    # Uncompressed, so that a picture's size in bytes does not tell how smooth it is.
+    # Uncompressed, so that the file size does not reveal how smooth the image is.
     upright.save(out, "PNG", compress_level=0)
     return out.getvalue()

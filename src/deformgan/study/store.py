@@ -1,4 +1,4 @@
-"""Store: participants and their answers, in one SQLite file that survives a pulled plug."""
+"""Store: participants and answers in one SQLite file, durable across power loss."""
 
 import sqlite3
 import threading
@@ -29,11 +29,11 @@ CREATE TABLE IF NOT EXISTS answer (
 
 
 class UnknownParticipantError(Exception):
-    """Nobody has this id."""
+    """The participant or item does not exist."""
 
 
 class OutOfTurnError(Exception):
-    """The answer is not to the item that is asked, or not the one that was given to it."""
+    """The answer is not to the next item, or differs from the stored one."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,11 @@ class Item:
     """One question.
 
     Attributes:
-        position: From 0, among the participant's items.
-        picture: File name.
+        position: Position in the participant's sequence, from 0.
+        picture: File name of the image.
         kind: "real", "generated" or "preference".
-        left: Which system is shown on the left, "a" or "b"; None where there is one picture.
-        practice: Whether it does not count.
+        left: System shown on the left, "a" or "b"; None for a single image.
+        practice: Whether it is a practice item, which does not count.
     """
 
     position: int
@@ -55,22 +55,22 @@ class Item:
     practice: bool
 
     def answers(self) -> tuple[str, ...]:
-        """Gives what can be said of it."""
+        """Return the allowed answers."""
         return ("a", "b") if self.kind == "preference" else ("real", "fake")
 
 
 class Store:
-    """The database of one study; any number of threads may ask it at once.
+    """Thread-safe database of one study.
 
-    Every answer is on the disk before the call that gives it returns (write-ahead log, synced at
-    every commit).
+    Every answer is on disk before the call that stores it returns (write-ahead log, synced at every
+    commit).
     """
 
     def __init__(self, study: Study):
-        """Opens or creates the study's database.
+        """Open or create the study's database.
 
         Raises:
-            InputError: If the file is of another study, or cannot be written.
+            InputError: If the file belongs to another study or cannot be written.
         """
         self.study = study
         self.pictures = chosen_pictures(study)
@@ -100,23 +100,23 @@ class Store:
         known = dict(self._base.execute("SELECT key, value FROM study").fetchall())
         if known and known["sha256"] != facts["sha256"]:
             raise InputError(
-                f"{path} holds answers to other questions (other pictures, order or times); name "
+                f"{path} has answers to a different study (pictures, order or times); choose "
                 "another database."
             )
-        # All or nothing: half a table would keep the study from ever starting again.
+        # In one transaction: a partly written table would keep the study from starting again.
         self._base.execute("BEGIN IMMEDIATE")
         self._base.executemany("INSERT OR REPLACE INTO study VALUES (?, ?)", facts.items())
         self._base.execute("COMMIT")
 
     def close(self) -> None:
-        """Ends the connection."""
+        """Close the connection."""
         self._base.close()
 
     def join(self) -> str:
-        """Begins somebody's part: draws the order of the items from the seed and their number.
+        """Add a participant, with an order of items drawn from the seed and their number.
 
         Returns:
-            The participant's id.
+            Id of the participant.
         """
         identity = uuid.uuid4().hex
         with self._lock:
@@ -142,7 +142,7 @@ class Store:
         return identity
 
     def item(self, participant: str, position: int) -> Item:
-        """Gives one of somebody's questions."""
+        """Return an item of a participant."""
         with self._lock:
             row = self._base.execute(
                 "SELECT position, picture, kind, left, practice FROM item "
@@ -154,7 +154,7 @@ class Store:
         return Item(row[0], row[1], row[2], row[3], bool(row[4]))
 
     def done(self, participant: str) -> tuple[int, int]:
-        """Counts somebody's answers and items; the next item's position is the first number."""
+        """Return a participant's numbers of answers (the next position) and of items."""
         with self._lock:
             return self._done(participant)
 
@@ -167,14 +167,14 @@ class Store:
             for table in ("answer", "item")
         )
         if not total:
-            raise UnknownParticipantError(f"nobody has the id {participant!r}")
+            raise UnknownParticipantError(f"no participant has the id {participant!r}")
         return count, total
 
     def answer(self, participant: str, position: int, answer: str, milliseconds: float) -> None:
-        """Keeps an answer; the same one again is no error, for its receipt may have been lost.
+        """Store an answer; repeating it is allowed, since the response may have been lost.
 
         Raises:
-            OutOfTurnError: For an item that is not next, or another answer to one that has one.
+            OutOfTurnError: If the item is not next, or already has a different answer.
         """
         with self._lock:
             self._base.execute("BEGIN IMMEDIATE")
@@ -186,7 +186,7 @@ class Store:
                         (participant, position),
                     ).fetchone()
                     if known != answer:
-                        raise OutOfTurnError(f"item {position} was answered by {known!r}")
+                        raise OutOfTurnError(f"item {position} was already answered with {known!r}")
                 elif position > count or position >= total:
                     raise OutOfTurnError(f"item {count} is next, not {position}")
                 else:
@@ -206,19 +206,19 @@ class Store:
 
 
 def order_of_items(study: Study, pictures: dict[str, list[str]], number: int) -> list[Item]:
-    """Draws the order in which one participant sees everything.
+    """Draw the order of items for one participant.
 
-    Practice has the kinds in the proportion of the whole study, so that everybody's answers that
-    count are to equally many real and generated pictures.
+    Practice items have the kinds in the proportion of the whole study, so that all participants
+    have the same numbers of real and generated images among the items that count.
 
     Args:
-        study: Says the seed, and how many items are to practise.
-        pictures: Names by kind.
-        number: Of the participant, from 1.
+        study: Study with its seed and number of practice items.
+        pictures: Image names by kind.
+        number: Number of the participant, from 1.
     """
     random = np.random.default_rng([study.seed, number])
     total = sum(map(len, pictures.values()))
-    parts: tuple[list[tuple[str, str]], ...] = ([], [])  # to practise, and what counts
+    parts: tuple[list[tuple[str, str]], ...] = ([], [])  # practice items, and items that count
     left_over = study.practice
     for kind, names in pictures.items():
         share = min(round(study.practice * len(names) / total), left_over)

@@ -79,7 +79,7 @@ def test_nothing_is_begun_when_time_is_over(market, tmp_path, capsys):
         (["--augmenters", "ours="], "takes NAME=FOLDER or a name, got 'ours='"),
         (["--augmenters", "copy", "copy"], "Two augmenters are called 'copy'"),
         (["--augmenters", "magic"], "Unknown augmenter 'magic'"),
-        (["--fractions", "0"], "percent from 1 to 100, got 0"),
+        (["--fractions", "0"], "percentages from 1 to 100, got 0"),
         (["--imagenet", "resnet50.pth"], "--imagenet is for resnet50 baselines"),
     ],
 )

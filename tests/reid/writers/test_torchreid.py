@@ -83,6 +83,6 @@ def test_the_rest_is_market1501(market, write, tree):
 
 def test_a_data_set_without_test_is_refused_before_anything_is_written(market, write):
     data = market("neither")
-    with pytest.raises(InputError, match="no data set without query and gallery"):
+    with pytest.raises(InputError, match="torchreid needs query and gallery"):
         write("torchreid", data.parent / "out", data)
     assert not (data.parent / "out").exists()

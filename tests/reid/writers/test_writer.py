@@ -192,7 +192,7 @@ def test_a_missing_shard_is_not_passed_over(data, photos, shards, tmp_path):
     writer = open_writer("market1501", tmp_path / "b", photos, data, SETTINGS)
     writer.write_shard(1, shards[1])
     for wanted in (None, 2, 3):
-        with pytest.raises(ValueError, match=r"shard 0 is missing \(1 are done\)"):
+        with pytest.raises(ValueError, match=r"shard 0 is missing \(1 are written\)"):
             writer.finish(wanted)
     writer.write_shard(0, shards[0])
     with pytest.raises(ValueError, match="shard 2 is missing"):
@@ -211,14 +211,14 @@ def test_a_folder_begun_with_other_settings_is_refused(data, photos, tmp_path):
     with pytest.raises(InputError, match="other settings: originals was 5 and is now 2"):
         open_writer("market1501", tmp_path / "b", photos.of_people(["0002"]), data, SETTINGS)
     (tmp_path / "b" / "augment.json").write_text("{")
-    with pytest.raises(InputError, match=r"augment\.json is not a file of settings"):
+    with pytest.raises(InputError, match=r"augment\.json is not a valid settings file"):
         open_writer("market1501", tmp_path / "b", photos, data, SETTINGS)
 
 
 def test_a_folder_with_something_else_in_it_is_refused(data, photos, tmp_path):
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "thesis.tex").touch()
-    with pytest.raises(InputError, match=r"is not empty and holds no augment\.json"):
+    with pytest.raises(InputError, match=r"is not empty and has no augment\.json"):
         open_writer("market1501", tmp_path / "b", photos, data, SETTINGS)
     with pytest.raises(InputError, match="is not empty"):
         open_writer("market1501", data, photos, data, SETTINGS)
@@ -226,7 +226,7 @@ def test_a_folder_with_something_else_in_it_is_refused(data, photos, tmp_path):
 
 def test_a_data_set_that_is_augmented_already_is_refused(data, tmp_path, write):
     out = write("market1501", tmp_path / "a", data)
-    with pytest.raises(InputError, match="is itself augmented"):
+    with pytest.raises(InputError, match="is already augmented"):
         open_writer("market1501", tmp_path / "b", Market1501(out), out, SETTINGS)
 
 

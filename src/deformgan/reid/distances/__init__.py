@@ -1,4 +1,4 @@
-"""How far apart two vectors are; each file is one answer, some of them learnt."""
+"""Distances between embeddings, fixed and learned, one per file."""
 
 from collections.abc import Callable
 from typing import Protocol, runtime_checkable
@@ -14,10 +14,10 @@ from deformgan.reid.distances.xqda import Xqda
 
 @runtime_checkable
 class Distance(Protocol):
-    """Compares vectors of people.
+    """A distance between embeddings of people.
 
     Attributes:
-        learns: Whether it has to be fitted before it is asked.
+        learns: Whether it must be fitted before use.
     """
 
     learns: bool
@@ -28,19 +28,19 @@ class Distance(Protocol):
         people: Int64[Tensor, "photos"],
         cameras: Int64[Tensor, "photos"],
     ) -> None:
-        """Learns what separates people, where there is something to learn.
+        """Fit the distance to training data; fixed distances do nothing.
 
         Args:
-            vectors: Of people who are not tested on.
-            people: Who is in each photo.
-            cameras: Who took it.
+            vectors: Embeddings of training identities.
+            people: Identity in each photo.
+            cameras: Camera of each photo.
         """
         ...
 
     def __call__(
         self, query: Float[Tensor, "queries features"], gallery: Float[Tensor, "gallery features"]
     ) -> Float[Tensor, "queries gallery"]:
-        """Gives distances: the lower the nearer; those of learnt ones may be negative."""
+        """Return distances, lower is nearer; learned ones can be negative."""
         ...
 
 

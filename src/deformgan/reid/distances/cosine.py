@@ -6,7 +6,7 @@ from torch import Tensor
 
 
 class Cosine:
-    """Compares directions."""
+    """Cosine distance."""
 
     learns = False
 
@@ -16,10 +16,10 @@ class Cosine:
         people: Int64[Tensor, "photos"],
         cameras: Int64[Tensor, "photos"],
     ) -> None:
-        """Has nothing to learn."""
+        """Do nothing; see `Distance`."""
 
     def __call__(
         self, query: Float[Tensor, "queries features"], gallery: Float[Tensor, "gallery features"]
     ) -> Float[Tensor, "queries gallery"]:
-        """Gives distances in [0, 2]."""
+        """Return distances in [0, 2]."""
         return 1 - F.normalize(query, dim=1) @ F.normalize(gallery, dim=1).T

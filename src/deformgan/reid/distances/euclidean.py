@@ -1,4 +1,4 @@
-"""Euclidean: the length of the difference."""
+"""Euclidean: the norm of the difference."""
 
 import torch
 from jaxtyping import Float, Int64
@@ -6,7 +6,7 @@ from torch import Tensor
 
 
 class Euclidean:
-    """Compares places; for vectors of length 1 in the same order as `Cosine`."""
+    """Euclidean distance; for L2-normalized vectors, the ranking is that of `Cosine`."""
 
     learns = False
 
@@ -16,10 +16,10 @@ class Euclidean:
         people: Int64[Tensor, "photos"],
         cameras: Int64[Tensor, "photos"],
     ) -> None:
-        """Has nothing to learn."""
+        """Do nothing; see `Distance`."""
 
     def __call__(
         self, query: Float[Tensor, "queries features"], gallery: Float[Tensor, "gallery features"]
     ) -> Float[Tensor, "queries gallery"]:
-        """Gives distances, not squared."""
+        """Return distances, not squared."""
         return torch.cdist(query, gallery)

@@ -1,4 +1,4 @@
-"""Kissme: is the difference of two vectors more likely that of one person, or that of two?"""
+"""Kissme: a Mahalanobis distance from a likelihood ratio of same and different identity."""
 
 import torch
 from jaxtyping import Float, Int64
@@ -10,18 +10,18 @@ DIMENSIONS = 200  # the paper's
 
 
 class Kissme:
-    """A Mahalanobis distance from two covariances.
+    """KISSME: Mahalanobis distance from the covariances of positive and negative pairs.
 
     Args:
-        dimensions: Vectors are first reduced to so many principal components, or to fewer where
-            there are not so many features.
+        dimensions: Number of principal components to reduce vectors to, at most the number of
+            features.
 
     Source:
-        Koestinger et al., "Large Scale Metric Learning from Equivalence Constraints", CVPR 2012:
-        M is the difference of the inverse covariances, without its negative part. Section 2.6 of
-        the method's protocols: PCA to 200 dimensions. Pairs of one person are of two cameras, as in
-        the search; all pairs are taken, not a draw of them. Both covariances get a ridge (see
-        `pair_scatter`), which the paper does without.
+        Koestinger et al., "Large Scale Metric Learning from Equivalence Constraints", CVPR 2012: M
+        is the difference of the inverse covariances, projected onto the positive semi-definite
+        cone. PCA to 200 dimensions as in Deformable GANs, see `../shared/spec/paper.md` 2.6.
+        Positive pairs are across cameras, as in retrieval; all pairs are used, not a sample. Both
+        covariances get a ridge (see `pair_scatter`), unlike in the paper.
     """
 
     learns = True
@@ -36,7 +36,7 @@ class Kissme:
         people: Int64[Tensor, "photos"],
         cameras: Int64[Tensor, "photos"],
     ) -> None:
-        """Learns from people who are not tested on; see `Distance`."""
+        """Fit to training identities; see `Distance`."""
         vectors = vectors.double()
         self._mean = vectors.mean(dim=0)
         centred = vectors - self._mean
@@ -50,7 +50,7 @@ class Kissme:
     def __call__(
         self, query: Float[Tensor, "queries features"], gallery: Float[Tensor, "gallery features"]
     ) -> Float[Tensor, "queries gallery"]:
-        """Gives squared distances."""
+        """Return squared distances."""
         projected = [
             (vectors.double() - self._mean) @ self._project for vectors in (query, gallery)
         ]

@@ -1,4 +1,4 @@
-"""pair_scatter: how differences between vectors spread, over all pairs at once."""
+"""Covariances of differences between embeddings, over all pairs in closed form."""
 
 from dataclasses import dataclass
 
@@ -8,17 +8,17 @@ from torch import Tensor
 
 from deformgan.errors import InputError
 
-RIDGE = 1e-3  # of the mean variance, added to every variance
-_ROUNDING = 1e-12  # of the mean square, below which differences are none
+RIDGE = 1e-3  # added to every variance, relative to the mean variance
+_ROUNDING = 1e-12  # relative to the mean square; differences below this are zero
 
 
 @dataclass(frozen=True)
 class PairScatter:
-    """Covariances of differences, about 0, in float64.
+    """Second moments of pairwise differences about 0, in float64.
 
     Attributes:
-        same: Of two photos of one person by different cameras.
-        other: Of photos of two people, by whichever cameras.
+        same: Pairs of one identity across cameras.
+        other: Pairs of different identities, by any cameras.
     """
 
     same: Float[Tensor, "features features"]
@@ -30,20 +30,20 @@ def pair_scatter(
     people: Int64[Tensor, "photos"],
     cameras: Int64[Tensor, "photos"],
 ) -> PairScatter:
-    """Sums over all pairs without making any.
+    """Compute covariances over all pairs without forming the pairs.
 
-    The differences of all pairs of a group of n vectors X with the sum s spread by
-    2 (n X'X - s s'); what is wanted are sums and differences of such groups. A small ridge keeps
-    both invertible where photos are fewer than features.
+    For a group of n vectors X with sum s, the scatter of the differences over all pairs is 2 (n X'X
+    - s s'); the result combines such groups by sums and differences. A small ridge keeps both
+    matrices invertible if there are fewer photos than features.
 
     Args:
-        vectors: Of training photos.
-        people: Who is in each.
-        cameras: Who took it.
+        vectors: Embeddings of training photos.
+        people: Identity in each photo.
+        cameras: Camera of each photo.
     """
     vectors = vectors.double()
     size = vectors.square().sum(dim=1).mean()
-    vectors = vectors - vectors.mean(dim=0)  # no difference changes, but less cancels
+    vectors = vectors - vectors.mean(dim=0)  # differences are unchanged, with less cancellation
     seen = torch.stack([people, cameras], dim=1)
     everybody = _spread(vectors, torch.zeros_like(people))
     of_person = _spread(vectors, people)
@@ -51,22 +51,22 @@ def pair_scatter(
     same, pairs = of_person[0] - of_camera[0], of_person[1] - of_camera[1]
     if pairs == 0:
         raise InputError(
-            "Nobody to learn from was seen by two cameras; kissme and xqda compare cameras."
+            "No training identity was seen by two cameras; kissme and xqda need cross-camera pairs."
         )
     other, others = everybody[0] - of_person[0], everybody[1] - of_person[1]
     if others == 0:
-        raise InputError("kissme and xqda learn from two people or more, not from one.")
+        raise InputError("kissme and xqda need at least two training identities, got one.")
     same, other = same / pairs, other / others
     if min(same.trace(), other.trace()) <= _ROUNDING * size:
         raise InputError(
-            "Vectors of one person, or those of all, never differ; kissme and xqda learn from how "
-            "they do."
+            "All training vectors, or all those of each identity, are equal; kissme and xqda need "
+            "them to differ."
         )
     return PairScatter(_ridged(same), _ridged(other))
 
 
 def _spread(vectors: Tensor, groups: Tensor) -> tuple[Tensor, int]:
-    """Sums over the ordered pairs within each group, and counts them."""
+    """Return the scatter of ordered pairs within groups, and the number of pairs."""
     _, group, counts = groups.unique(return_inverse=True, return_counts=True)
     sums = vectors.new_zeros(len(counts), vectors.shape[1]).index_add(0, group, vectors)
     weighted = vectors * counts[group, None]

@@ -1,4 +1,4 @@
-"""Xqda: the directions in which people differ more than views of them, and a distance there."""
+"""Xqda: a learned subspace and metric that separate identities across views."""
 
 import torch
 from jaxtyping import Float, Int64
@@ -12,10 +12,10 @@ class Xqda:
 
     Source:
         Liao et al., "Person Re-identification by Local Maximal Occurrence Representation and Metric
-        Learning", CVPR 2015: the generalized eigenvectors of both covariances whose ratio is above
-        1, and there the difference of the inverse covariances. Their ridge is 0.001 for features of
-        their size, on the covariance of one person; here it is that share of the mean variance, on
-        both. Pairs of two people may be of one camera, theirs are of two.
+        Learning", CVPR 2015: the generalized eigenvectors of both covariances with a ratio above 1,
+        and in that subspace the difference of the inverse covariances. Their ridge is 0.001, for
+        features of their scale, on the covariance of positive pairs; here it is that fraction of
+        the mean variance, on both. Negative pairs may be from one camera; theirs are from two.
     """
 
     learns = True
@@ -29,11 +29,11 @@ class Xqda:
         people: Int64[Tensor, "photos"],
         cameras: Int64[Tensor, "photos"],
     ) -> None:
-        """Learns from people who are not tested on; see `Distance`."""
+        """Fit to training identities; see `Distance`."""
         scatter = pair_scatter(vectors, people, cameras)
         whiten = torch.linalg.inv(torch.linalg.cholesky(scatter.same))
         ratio, axes = torch.linalg.eigh(whiten @ scatter.other @ whiten.T)  # ascending
-        # At least one direction, even where views differ more than people do everywhere.
+        # At least one direction, even if views differ more than identities in all of them.
         useful = max(1, int((ratio > 1).sum()))
         self._project = whiten.T @ axes[:, -useful:]
         same, other = (
@@ -44,7 +44,7 @@ class Xqda:
     def __call__(
         self, query: Float[Tensor, "queries features"], gallery: Float[Tensor, "gallery features"]
     ) -> Float[Tensor, "queries gallery"]:
-        """Gives values that grow with the distance."""
+        """Return values that increase with distance; they can be negative."""
         projected = [vectors.double() @ self._project for vectors in (query, gallery)]
         squares = [((vectors @ self._metric) * vectors).sum(dim=1) for vectors in projected]
         product = projected[0] @ self._metric @ projected[1].T

@@ -1,4 +1,4 @@
-"""Which poses a photo's person is painted in; each file is one answer."""
+"""Pose policies, which choose the target poses for a source, one per file."""
 
 from collections.abc import Callable
 from typing import Protocol, runtime_checkable
@@ -16,23 +16,23 @@ from deformgan.reid.policies.viewpoint import Viewpoint
 
 @runtime_checkable
 class PosePolicy(Protocol):
-    """Chooses poses for a photo's person."""
+    """A policy that chooses target poses for a source."""
 
     def candidates(self, source: int, count: int, random: torch.Generator) -> Int64[Tensor, "_"]:
-        """Orders poses as they are to be tried.
+        """Return target poses in the order in which to try them.
 
         Args:
-            source: Row of the photo.
-            count: How many are asked for; those after them are for rejected ones.
-            random: Of all that is drawn.
+            source: Row of the source.
+            count: Number of requested poses; those after them replace rejected ones.
+            random: Random generator.
 
         Returns:
-            Rows of photos with a usable pose, each once, the source not among them.
+            Rows of photos with a usable pose, without repetition, excluding the source.
         """
         ...
 
 
-# Each takes photos and the first row whose pose may be asked for.
+# Each is constructed from photos and the first row of the allowed target poses.
 POLICIES: dict[str, Callable[[PhotoSet, int], PosePolicy]] = {
     "random": Random,
     "coverage": Coverage,

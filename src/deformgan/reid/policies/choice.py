@@ -1,4 +1,4 @@
-"""Choice: what all policies know: which poses there are, and whose."""
+"""Choice: the pool of poses that all policies share."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,16 +9,16 @@ from torch import Tensor
 
 from deformgan.datasets.photo_set import PhotoSet
 
-REDRAWS = 8  # poses of a wanted kind for one that is asked for
+REDRAWS = 8  # poses of a wanted group per requested one
 
 
 class Choice:
     """The usable poses of a data set.
 
     Attributes:
-        pool: Rows of the photos with a usable pose, ascending.
-        photos: The data set. Only its poses, identities and cameras are looked at.
-        asked: Rows of `pool` from this one on may be asked for.
+        pool: Rows of photos with a usable pose, ascending.
+        photos: The data set; only its poses, identities and cameras are used.
+        asked: First row of the allowed target poses.
     """
 
     def __init__(self, photos: PhotoSet, asked: int = 0):
@@ -34,37 +34,38 @@ class Choice:
             counted[photos.identities[row]] += 1
 
     def lacking(self, source: int, count: int, seen: Sequence[int]) -> list[int]:
-        """Shares the groups that a person was seen in least among that person's photos.
+        """Distribute an identity's least frequent groups among its photos.
 
         Args:
-            source: Row of one of them, with a usable pose.
-            count: How many groups each photo gets.
-            seen: How many photos of the person there are in each group.
+            source: Row of one of its photos, with a usable pose.
+            count: Number of groups per photo.
+            seen: Number of the identity's photos in each group.
 
         Returns:
-            The groups that this photo gets.
+            Groups assigned to this photo.
         """
         who = self._numbers[self.photos.identities[source]]
         return by_need(seen, self._places[source] * count, count, first=who)
 
     def shuffled(self, source: int, random: torch.Generator) -> Int64[Tensor, "_"]:
-        """Gives all rows that may be asked for but one, in an order drawn at random."""
+        """Return all allowed target rows except the source's, in random order."""
         rows = self.pool[self.pool >= self.asked]
         order = rows[torch.randperm(len(rows), generator=random)]
         return order[order != source]
 
 
 def by_need(counts: Sequence[int], start: int, count: int, first: int = 0) -> list[int]:
-    """Fills groups up to the same height, one at a time, and says which came when.
+    """Add items one at a time to the smallest group, and return the order.
 
     Args:
-        counts: How many are in each group already.
-        start: How many were added before.
-        count: How many to add.
-        first: The group that goes before others of equal height; those after it follow.
+        counts: Initial size of each group.
+        start: Number of items added before.
+        count: Number of items to add.
+        first: Group that is first among groups of equal size; the following ones come next,
+            cyclically.
 
     Returns:
-        The groups that get one, in order.
+        Group of each added item, in order.
     """
     heights, order = list(counts), []
     for _ in range(start + count):
@@ -79,15 +80,15 @@ def by_need(counts: Sequence[int], start: int, count: int, first: int = 0) -> li
 def take_in_turns(
     rows: Int64[Tensor, "poses"], groups: Int64[Tensor, "poses"], wanted: Sequence[int]
 ) -> Int64[Tensor, "poses"]:
-    """Puts rows of wanted groups first, in the order in which they are wanted, again and again.
+    """Move rows of wanted groups to the front, cycling through the groups in order.
 
     Args:
-        rows: In the order in which those of one group come.
-        groups: Of which group each is.
-        wanted: Groups, some perhaps several times.
+        rows: Rows, in order within each group.
+        groups: Group of each row.
+        wanted: Wanted groups, with possible repetitions.
 
     Returns:
-        All rows: up to `REDRAWS` times those that are wanted, then the others as they came.
+        All rows: up to `REDRAWS` cycles of the wanted groups, then the rest in the original order.
     """
     queues = {
         group: iter((groups == group).nonzero()[:, 0].tolist()) for group in dict.fromkeys(wanted)

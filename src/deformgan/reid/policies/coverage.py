@@ -1,4 +1,4 @@
-"""Coverage: poses that a person has not been seen in."""
+"""Coverage: poses in which a person has not been seen."""
 
 from collections import Counter
 
@@ -16,16 +16,16 @@ ROUNDS = 30
 
 
 class Coverage:
-    """Parts all poses into kinds; everybody gets the kinds that his photos show least.
+    """Policy that picks the pose clusters that are rarest among a person's photos.
 
-    Kinds are clusters of poses that were moved to the middle of the torso and divided by its
-    length; a joint that is missing lies where it is on average, so that it speaks for no kind.
+    Poses are clustered after centring on the torso and dividing by its length; a missing joint is
+    set to its mean position, so that it does not favour any cluster.
 
     Args:
-        photos: Whose poses they are, whoever is in them.
-        asked: First row whose pose may be asked for; the photos before it only tell who was seen
-            in which poses already.
-        clusters: How many kinds; fewer where there are not so many poses.
+        photos: Photos of the candidate poses, of any identity.
+        asked: First row of the allowed target poses; photos before it only count as poses already
+            seen.
+        clusters: Number of clusters; at most the number of poses.
     """
 
     def __init__(self, photos: PhotoSet, asked: int = 0, clusters: int = CLUSTERS):
@@ -40,7 +40,7 @@ class Coverage:
         )
 
     def candidates(self, source: int, count: int, random: torch.Generator) -> Int64[Tensor, "_"]:
-        """Takes the kinds that the person was seen in least; the photos of one share them."""
+        """Prefer the clusters in which the person was seen least, divided among their photos."""
         who = self._choice.photos.identities[source]
         wanted = self._choice.lacking(
             source, count, [self._seen[who, kind] for kind in range(self._count)]
@@ -50,7 +50,7 @@ class Coverage:
 
 
 def describe_poses(pose: Pose) -> Float[Tensor, "poses features"]:
-    """Gives usable poses without place and size; missing joints where they are on average."""
+    """Return usable poses normalized by position and size, with mean values for missing joints."""
     mandatory = OPENPOSE18.mandatory_joints
     joints = pose.joints.double()
     middle = joints[:, mandatory].mean(dim=1, keepdim=True)
@@ -68,15 +68,15 @@ def describe_poses(pose: Pose) -> Float[Tensor, "poses features"]:
 def cluster(
     points: Float[Tensor, "points features"], count: int, seed: int = 0
 ) -> Int64[Tensor, "points"]:
-    """Gives every point the number of its cluster.
+    """Return the cluster index of every point, by k-means.
 
     Args:
-        points: At least `count`.
-        count: How many clusters to look for; one that runs empty keeps its middle.
-        seed: Of the first middles.
+        points: At least `count` points.
+        count: Number of clusters; an empty cluster keeps its centre.
+        seed: Random seed for the initial centres.
 
     Source:
-        k-means: Lloyd, 1982; first middles far from each other: Arthur and Vassilvitskii, 2007.
+        k-means: Lloyd, 1982; k-means++ initialization: Arthur and Vassilvitskii, 2007.
     """
     if not count:
         return torch.empty(0, dtype=torch.long)
@@ -85,7 +85,7 @@ def cluster(
     middles = points[first][None]
     for _ in range(count - 1):
         far = torch.cdist(points, middles).amin(dim=1).square()
-        # Where all points are middles already, any will do.
+        # If all points coincide with centres, choose uniformly.
         far = far if far.sum() > 0 else torch.ones_like(far)
         middles = torch.cat([middles, points[torch.multinomial(far, 1, generator=random)]])
     for _ in range(ROUNDS):

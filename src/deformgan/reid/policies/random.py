@@ -1,4 +1,4 @@
-"""Random: the paper's choice of poses, any training photo's as likely as any other's."""
+"""Random: the paper's policy, uniform over all training poses."""
 
 import torch
 from jaxtyping import Int64
@@ -9,12 +9,11 @@ from deformgan.reid.policies.choice import Choice
 
 
 class Random:
-    """Draws poses uniformly, without any twice, from all training photos that have one.
+    """Policy that draws poses uniformly without replacement from all usable training poses.
 
     Args:
-        photos: Whose poses they are, whoever is in them.
-        asked: First row whose pose may be asked for; the photos before it only tell who was seen
-            in which poses already.
+        photos: Photos of the candidate poses, of any identity.
+        asked: First row of the allowed target poses; earlier rows are not drawn.
 
     Source:
         The authors' `create_dataset_for_reid`: uniform without replacement over valid images.
@@ -24,5 +23,5 @@ class Random:
         self._choice = Choice(photos, asked)
 
     def candidates(self, source: int, count: int, random: torch.Generator) -> Int64[Tensor, "_"]:
-        """Orders all other poses at random; see `PosePolicy`."""
+        """Return all other poses in random order; see `PosePolicy`."""
         return self._choice.shuffled(source, random)

@@ -1,4 +1,4 @@
-"""SameCamera: poses seen by the source's own camera, whose background the picture keeps."""
+"""SameCamera: poses seen by the source's camera, matching the kept background."""
 
 import torch
 from jaxtyping import Int64
@@ -9,21 +9,20 @@ from deformgan.reid.policies.choice import Choice
 
 
 class SameCamera:
-    """Draws poses that fit the height and the direction from which the source's camera looks.
+    """Policy that prefers poses from the source's camera, which match its height and angle.
 
-    Where that camera has too few, those of other cameras follow.
+    If that camera has too few, those of other cameras follow.
 
     Args:
-        photos: Whose poses they are, whoever is in them.
-        asked: First row whose pose may be asked for; the photos before it only tell who was seen
-            in which poses already.
+        photos: Photos of the candidate poses, of any identity.
+        asked: First row of the allowed target poses; earlier rows are not drawn.
     """
 
     def __init__(self, photos: PhotoSet, asked: int = 0):
         self._choice = Choice(photos, asked)
 
     def candidates(self, source: int, count: int, random: torch.Generator) -> Int64[Tensor, "_"]:
-        """Orders the camera's other poses at random, then all others."""
+        """Return the camera's other poses in random order, then those of other cameras."""
         rows = self._choice.shuffled(source, random)
         cameras = self._choice.photos.cameras
         other = (cameras[rows] != cameras[source]).long()

@@ -1,4 +1,4 @@
-"""Viewpoint: everybody from front, back, left and right alike."""
+"""Viewpoint: equally many photos from front, back, left and right."""
 
 from collections import Counter
 
@@ -12,17 +12,17 @@ from deformgan.pose import Pose
 from deformgan.reid.policies.choice import Choice, take_in_turns
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
-SIDES = ("front", "back", "left", "right")  # "left": the person's left side is seen
+SIDES = ("front", "back", "left", "right")  # "left": the person's left side is visible
 UNKNOWN = -1
 
 
 class Viewpoint:
-    """Shows everybody from all sides as often, real photos and generated ones together.
+    """Policy that balances viewpoints per person, over real and generated photos together.
 
     Args:
-        photos: Whose poses they are, whoever is in them.
-        asked: First row whose pose may be asked for; the photos before it only tell who was seen
-            in which poses already.
+        photos: Photos of the candidate poses, of any identity.
+        asked: First row of the allowed target poses; photos before it only count as views already
+            seen.
     """
 
     def __init__(self, photos: PhotoSet, asked: int = 0):
@@ -33,7 +33,7 @@ class Viewpoint:
         )
 
     def candidates(self, source: int, count: int, random: torch.Generator) -> Int64[Tensor, "_"]:
-        """Takes the sides that the person was seen from least; the photos of one share them."""
+        """Prefer the sides from which the person was seen least, divided among their photos."""
         who = self._choice.photos.identities[source]
         wanted = self._choice.lacking(
             source, count, [self._seen[who, side] for side in range(len(SIDES))]
@@ -43,10 +43,10 @@ class Viewpoint:
 
 
 def sides_seen(pose: Pose) -> Int64[Tensor, "poses"]:
-    """Tells which side of each person is seen, as positions in `SIDES`, or that it is `UNKNOWN`.
+    """Return the visible side of each person as an index into `SIDES`, or `UNKNOWN`.
 
-    Somebody who is seen from the side looks to the image's right if nose and eyes lie to the right
-    of the ears, or, without ears, of the shoulders; then it is the right side that is seen.
+    In a side view, the person faces the image's right, and their right side is visible, if nose and
+    eyes are to the right of the ears or, if no ear is visible, of the shoulders.
     """
     view = viewpoints(pose, OPENPOSE18)
     found = torch.full_like(view, UNKNOWN)
@@ -56,7 +56,7 @@ def sides_seen(pose: Pose) -> Int64[Tensor, "poses"]:
     ears, has_ears = _middle(pose, "right_ear", "left_ear")
     shoulders, _ = _middle(pose, "right_shoulder", "left_shoulder")
     ahead = torch.where(has_ears, face - ears, face - shoulders)
-    # The one ear that is seen, where the face is hidden, is on the side that is seen.
+    # If the face is hidden, the only visible ear is on the visible side.
     one = pose.visible[:, OPENPOSE18.indices(["right_ear", "left_ear"])].double()
     ahead = torch.where(has_face, ahead, one[:, 0] - one[:, 1])
     sideways = view == VIEWS.index("side")
@@ -66,7 +66,7 @@ def sides_seen(pose: Pose) -> Int64[Tensor, "poses"]:
 
 
 def _middle(pose: Pose, *joints: str) -> tuple[Tensor, Tensor]:
-    """Gives the mean column of the visible ones of some joints, and whether there are any."""
+    """Return the mean x coordinate of the visible joints, and whether there are any."""
     rows = OPENPOSE18.indices(joints)
     seen = pose.visible[:, rows].double()
     count = seen.sum(dim=1)

@@ -1,4 +1,4 @@
-"""Rivals: what any generator has to beat, made on the fly from the photos alone."""
+"""Rivals: trivial augmenters as baselines for generators, computed on the fly from the photos."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,4 +13,4 @@ RIVALS: dict[str, Callable[[Path, tuple[int, int]], Augmenter]] = {
     "jitter": lambda _data, _size: Jitter(),
     "affine": Affine.open,
 }
-"""Name -> what makes one, of a data set's folder and the (height, width) of images."""
+"""Factories by name, called with the data set folder and the (height, width) of images."""

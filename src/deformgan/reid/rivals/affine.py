@@ -1,4 +1,4 @@
-"""Affine: the whole photo moved by one transform into another pose, the plainest pose transfer."""
+"""Affine: the whole photo warped by one transform into another pose, the simplest pose transfer."""
 
 import hashlib
 from pathlib import Path
@@ -15,19 +15,19 @@ from deformgan.reid.augmenter import as_generated, draw_uniform
 from deformgan.reid.rivals.moving import move_photos
 from deformgan.reid.training_photos import TrainingPhotos
 
-TRIES = 8  # poses drawn for a picture until a transform can be fitted
+TRIES = 8  # target poses to try per image until a transform can be fitted
 
 
 class Affine:
-    """Fits one affine transform to all joints seen in both poses, and moves the photo by it.
+    """Augmenter that fits one affine transform to all joints visible in both poses.
 
-    Target poses are drawn from all photos that have hips and shoulders, whoever is in them, as the
-    paper draws them. A photo without hips and shoulders gets no picture.
+    Target poses are drawn from all photos with visible hips and shoulders, of any identity, as in
+    the paper. Photos without them are not augmented.
 
     Attributes:
-        names: Of the photos that poses are known of.
+        names: Names of photos with known poses.
         poses: One per name, in pixels of the images.
-        usable: Which of them may be source or target.
+        usable: Whether each pose can be source or target.
     """
 
     def __init__(self, names: list[str], poses: Pose, usable: Bool[Tensor, "photos"]):
@@ -37,11 +37,11 @@ class Affine:
 
     @staticmethod
     def open(data: Path, size: tuple[int, int]) -> "Affine":
-        """Takes the poses of a data set's training people.
+        """Load the poses of a data set's training identities.
 
         Args:
-            data: In Market's layout, with its annotation table.
-            size: (height, width) to which photos are stretched.
+            data: Folder in Market-1501's layout, with its annotation table.
+            size: (height, width) that photos are resized to.
         """
         people = Market1501(data, "train", size=size, fit="stretch")
         return Affine(people.names, people.poses, people.usable)
@@ -72,14 +72,14 @@ class Affine:
     def _transforms(
         self, sources: Int64[Tensor, "photos"], names: list[str], number: int, seed: int
     ) -> tuple[Tensor, Tensor]:
-        """Gives every photo the first transform that can be fitted, and says who has one."""
+        """Return every photo's first valid transform, and whether it has one."""
         pool = self.usable.nonzero()[:, 0]
         drawn = (draw_uniform(names, number, seed, TRIES) * len(pool)).long()
         targets = pool[drawn]  # (photos, TRIES)
         source_joints = self.poses.joints[sources][:, None].expand(-1, TRIES, -1, -1)
         common = self.poses.visible[sources][:, None] & self.poses.visible[targets]
         transforms, found = fit_affine(source_joints, self.poses.joints[targets], common)
-        found &= targets != sources[:, None]  # into its own pose it would be a copy
+        found &= targets != sources[:, None]  # a transform into its own pose would be a copy
         first = found.int().argmax(dim=1)
         each = torch.arange(len(sources))
         return transforms[each, first], found[each, first]

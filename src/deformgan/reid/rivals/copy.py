@@ -1,4 +1,4 @@
-"""Copy: every photo once more, the control that shows what "more of the same" does."""
+"""Copy: unchanged copies, the control for the number of photos."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from deformgan.reid.training_photos import TrainingPhotos
 
 
 class Copy:
-    """Repeats photos as they are."""
+    """Augmenter that repeats photos unchanged."""
 
     def describe(self) -> dict[str, Any]:
         """See `Augmenter`."""

@@ -1,4 +1,4 @@
-"""Jitter: copies as everybody makes them, turned, cut, mirrored and coloured a little otherwise."""
+"""Jitter: standard augmentation by random rotation, crop, mirroring and colour jitter."""
 
 import math
 from typing import Any
@@ -12,15 +12,15 @@ from deformgan.reid.rivals.moving import move_photos
 from deformgan.reid.training_photos import TrainingPhotos
 
 TURN = math.radians(8)
-SMALLEST = 0.85  # share of the photo's height and width that is shown
-COLOUR = 0.2  # brightness, contrast and saturation are multiplied by 1 - COLOUR to 1 + COLOUR
+SMALLEST = 0.85  # minimum crop size, as a fraction of height and width
+COLOUR = 0.2  # brightness, contrast and saturation factors are in [1 - COLOUR, 1 + COLOUR]
 GREY = (0.299, 0.587, 0.114)
 
 _CHUNK = 1024
 
 
 class Jitter:
-    """Changes photos in ways that need no knowledge of people."""
+    """Augmenter that needs no knowledge of people."""
 
     def describe(self) -> dict[str, Any]:
         """See `Augmenter`."""
@@ -52,10 +52,11 @@ class Jitter:
 def jitter_transforms(
     drawn: Float[Tensor, "photos 5"], size: tuple[int, int]
 ) -> Float[Tensor, "photos 2 3"]:
-    """Makes transforms in pixels, source from target.
+    """Return random transforms in pixels, source from target.
 
     Args:
-        drawn: In [0, 1): angle, scale, place across, place down, and whether to mirror.
+        drawn: Uniform numbers in [0, 1): angle, scale, horizontal position, vertical position, and
+            mirroring.
         size: (height, width).
     """
     angle = TURN * (2 * drawn[:, 0] - 1)
@@ -63,7 +64,7 @@ def jitter_transforms(
     mirror = torch.where(drawn[:, 4] < 0.5, -1.0, 1.0)
     extent = torch.tensor([size[1], size[0]])
     centre = (extent - 1) / 2
-    # The window that is shown stays in the photo but for its turning.
+    # Apart from its rotation, the crop window stays inside the photo.
     shift = (drawn[:, 2:4] - 0.5) * (1 - scale[:, None]) * extent
     cosine, sine = angle.cos() * scale, angle.sin() * scale
     linear = torch.stack(
@@ -76,11 +77,12 @@ def jitter_transforms(
 def change_colours(
     images: UInt8[Tensor, "photos 3 height width"], factors: Float[Tensor, "photos 3"]
 ) -> UInt8[Tensor, "photos 3 height width"]:
-    """Changes brightness, contrast and saturation.
+    """Adjust brightness, contrast and saturation.
 
     Args:
         images: RGB.
-        factors: Of brightness, contrast (around the mean grey) and saturation (around each grey).
+        factors: Brightness, contrast (relative to the mean grey) and saturation (relative to each
+            pixel's grey).
     """
     brightness, contrast, saturation = factors[:, :, None, None, None].unbind(dim=1)
     weights = torch.tensor(GREY)[:, None, None]

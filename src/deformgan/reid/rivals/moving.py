@@ -1,4 +1,4 @@
-"""move_photos: photos seen through an affine transform, their border going on beyond the edges."""
+"""Affine warping of photos, with border replication."""
 
 import torch
 import torch.nn.functional as F
@@ -7,14 +7,14 @@ from torch import Tensor
 
 from deformgan.affine import normalize
 
-_CHUNK = 256  # photos at a time, so that memory stays bounded
+_CHUNK = 256  # photos at a time, to bound memory
 
 
 def move_photos(
     images: UInt8[Tensor, "photos 3 height width"],
     source_from_target: Float[Tensor, "photos 2 3"],
 ) -> UInt8[Tensor, "photos 3 height width"]:
-    """Moves photos, read bilinearly.
+    """Warp photos with bilinear interpolation.
 
     Args:
         images: RGB.

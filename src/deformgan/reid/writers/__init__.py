@@ -1,4 +1,4 @@
-"""Writers of augmented data sets by name; each file is one layout that others read."""
+"""Writers of augmented data sets, one file per layout."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,15 +29,15 @@ WRITERS: dict[str, type[Writer]] = {
 def open_writer(
     name: str, out: Path, photos: PhotoSet, data: Path, settings: Mapping[str, Any] | None = None
 ) -> Writer:
-    """Opens a folder for an augmented data set, or one that was begun with the same settings.
+    """Open a folder for an augmented data set, new or started with the same settings.
 
     Args:
-        name: Which of `WRITERS`.
-        out: The folder, made where it is missing.
-        photos: The originals that belong into it: the people to train on.
-        data: The folder they are from, for the photos to test on that it has.
-        settings: All that the generated photos depend on, as JSON has it. A folder that was begun
-            with other settings is refused.
+        name: One of `WRITERS`.
+        out: Output folder, created if missing.
+        photos: Original training photos.
+        data: Folder of the original data set, to copy its test photos from.
+        settings: Everything that the generated photos depend on, JSON-serializable. A folder
+            started with other settings is rejected.
     """
     if name not in WRITERS:
         raise InputError(f"Unknown writer {name!r}; choose one of {', '.join(WRITERS)}.")

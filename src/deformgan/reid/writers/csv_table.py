@@ -1,9 +1,9 @@
-"""Photos in one folder and a table that says all of them.
+"""Photos in one folder per part, each with a CSV table.
 
-train/, train.csv                originals and generated photos
+train/, train.csv                original and generated photos
 query/, query.csv, gallery/, gallery.csv
-train-joints.csv                 joints, in the field's format
-gallery-joints.csv               where they are known
+train-joints.csv                 joints, in the usual annotation format
+gallery-joints.csv               if known
 manifest.jsonl, augment.json
 """
 
@@ -21,22 +21,22 @@ HEADER = ("name", "identity", "camera", "generated", "label", "source", "target"
 
 
 class CsvWriter(TreeWriter):
-    """Writes photos and tables of them; a real photo has no label rule, source or target."""
+    """Writer of photos and CSV tables; label, source and target of real photos are empty."""
 
     def train_path(self, name: str, identity: str) -> PurePosixPath:
-        """Gives the path of a photo to train on."""
+        """Return the path of a training photo."""
         return PurePosixPath(TRAIN, name)
 
     def query_path(self, name: str, identity: str) -> PurePosixPath:
-        """Gives the path of a query."""
+        """Return the path of a query photo."""
         return PurePosixPath(QUERY, name)
 
     def gallery_path(self, name: str, identity: str) -> PurePosixPath:
-        """Gives the path of a photo of the gallery."""
+        """Return the path of a gallery photo."""
         return PurePosixPath(GALLERY, name)
 
     def write_tables(self, shards: Sequence[Path]) -> None:
-        """Writes the tables of photos and of joints."""
+        """Write the tables of photos and joints."""
         self.write_joints(self.out / f"{TRAIN}-joints.csv", shards)
         self.write_test_joints(self.out / f"{GALLERY}-joints.csv")
         self.write_text(self.out / f"{TRAIN}.csv", _lines(self.originals(), self.generated(shards)))

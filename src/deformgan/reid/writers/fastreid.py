@@ -1,8 +1,8 @@
-"""Market-1501's layout and a reader for fast-reid.
+"""Market-1501's layout with a dataset class for fast-reid.
 
-fast-reid's own reader of Market-1501 takes identities up to 1501 and the first digit of the camera;
-the one that is written beside the photos takes any, so that new identities and MSMT17's fifteen
-cameras work.
+fast-reid's own Market-1501 reader accepts identities up to 1501 and one-digit cameras; the class
+written beside the photos has no such limits, so that new identities and MSMT17's fifteen cameras
+work.
 """
 
 from collections.abc import Sequence
@@ -13,18 +13,18 @@ from deformgan.reid.writers.market1501 import Market1501Writer
 ADAPTER = "fastreid_dataset.py"
 
 # He et al., "FastReID", github.com/JDAI-CV/fast-reid, its issue 220 and fastreid/data/datasets: a
-# data set is a registered class below ImageDataset, made with (train, query, gallery), lists of
-# (path, identity, camera); to train on, identity and camera are texts that begin with the set's
-# name, so that sets can be joined; to test on they are numbers.
+# data set is a registered subclass of ImageDataset, constructed with (train, query, gallery), lists
+# of (path, identity, camera). Training identities and cameras are strings prefixed with the set's
+# name, so that sets can be combined; test ones are integers.
 _SOURCE = '''\
-"""Makes fast-reid know the augmented data set in this folder.
+"""Register the augmented data set in this folder with fast-reid.
 
-With this folder on the path of Python, in the script that trains:
+Add this folder to PYTHONPATH, and in the training script:
 
     import fastreid_dataset
 
 and in the configuration `DATASETS.NAMES: ("DeformganAugmented",)`, `DATASETS.TESTS` likewise. The
-photos are those beside this file, whatever `FASTREID_DATASETS` says.
+photos are read from this file's folder, regardless of `FASTREID_DATASETS`.
 """
 
 import json
@@ -41,7 +41,7 @@ _PHOTO = re.compile(r"(-1|\\d+)_c(\\d+).*\\.(?:jpe?g|png)", re.IGNORECASE)
 
 @DATASET_REGISTRY.register()
 class DeformganAugmented(ImageDataset):
-    """Real and generated photos to train on, real ones to test on."""
+    """Real and generated training photos, real test photos."""
 
     _junk_pids = [0, -1]
     dataset_name = "deformgan_augmented"
@@ -53,7 +53,7 @@ class DeformganAugmented(ImageDataset):
         ]
         manifest = (_FOLDER / "manifest.jsonl").read_text(encoding="utf-8")
         if any(json.loads(line)["label"] == "soft" for line in manifest.splitlines()):
-            warnings.warn("fast-reid has no soft labels: generated photos count as their source's.")
+            warnings.warn("fast-reid has no soft labels: generated photos get their source's label")
         query, gallery = list(_photos("query")), list(_photos("bounding_box_test"))
         super().__init__(train, query, gallery, **options)
 
@@ -68,9 +68,9 @@ def _photos(part):
 
 
 class FastreidWriter(Market1501Writer):
-    """Writes Market-1501's layout and `fastreid_dataset.py`."""
+    """Writer of Market-1501's layout and `fastreid_dataset.py`."""
 
     def write_tables(self, shards: Sequence[Path]) -> None:
-        """Writes the tables of joints and the reader."""
+        """Write the annotation tables and the dataset class."""
         super().write_tables(shards)
         self.write_text(self.out / ADAPTER, [_SOURCE])

@@ -1,12 +1,13 @@
-"""A folder for each identity, as DG-Net and layumi's baseline read it.
+"""One folder per identity, as DG-Net and layumi's baseline read it.
 
-    pytorch/train_all/<identity>/    originals and generated photos
-    pytorch/val/<identity>/          the first of them again, for baselines that watch their loss
+    pytorch/train_all/<identity>/    original and generated photos
+    pytorch/val/<identity>/          a copy of each identity's first photo, for a validation loss
     pytorch/query/<identity>/, pytorch/gallery/<identity>/
     pytorch/train_all/annotation.csv     joints, by <identity>/<photo>
     manifest.jsonl, augment.json
 
-`torchvision.datasets.ImageFolder` and `datasets.Folder` read `train_all`; names keep the camera.
+`torchvision.datasets.ImageFolder` and `datasets.Folder` read `train_all`; file names still have the
+camera.
 
 Source:
     github.com/layumi/Person_reID_baseline_pytorch, `prepare.py` (train with `--train_all`), and
@@ -24,28 +25,28 @@ TABLE = "annotation.csv"
 
 
 class FoldersWriter(TreeWriter):
-    """Writes a folder for each identity."""
+    """Writer of one folder per identity."""
 
     def train_path(self, name: str, identity: str) -> PurePosixPath:
-        """Gives the path of a photo to train on."""
+        """Return the path of a training photo."""
         return PurePosixPath(ROOT, TRAIN, identity, name)
 
     def query_path(self, name: str, identity: str) -> PurePosixPath:
-        """Gives the path of a query."""
+        """Return the path of a query photo."""
         return PurePosixPath(ROOT, QUERY, identity, name)
 
     def gallery_path(self, name: str, identity: str) -> PurePosixPath:
-        """Gives the path of a photo of the gallery."""
+        """Return the path of a gallery photo."""
         return PurePosixPath(ROOT, GALLERY, identity, name)
 
     def table_name(self, name: str, identity: str) -> str:
-        """Gives what the table of joints calls a photo."""
+        """Return the name of a photo in the annotation table."""
         return f"{identity}/{name}"
 
     def write_tables(self, shards: Sequence[Path]) -> None:
-        """Writes the table of joints, and the photos of `val`."""
+        """Write the annotation table and the photos of `val`."""
         self.write_joints(self.out / ROOT / TRAIN / TABLE, shards)
-        # Everybody, so that the classes of both folders have the same numbers.
+        # All identities, so that class indices are the same in both folders.
         first: dict[str, str] = {}
         for photos in (self.originals(), self.generated(shards)):
             for photo in photos:

@@ -1,8 +1,8 @@
-"""Market-1501's layout and a reader for torchreid.
+"""Market-1501's layout with a dataset class for torchreid.
 
-torchreid's own reader of Market-1501 takes identities up to 1501 and the first digit of the camera;
-the one that is written beside the photos takes any, so that new identities and MSMT17's fifteen
-cameras work.
+torchreid's own Market-1501 reader accepts identities up to 1501 and one-digit cameras; the class
+written beside the photos has no such limits, so that new identities and MSMT17's fifteen cameras
+work.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,18 +16,19 @@ from deformgan.reid.writers.writer import sides_to_test_on
 
 ADAPTER = "torchreid_dataset.py"
 
-# Zhou and Xiang, "Torchreid", github.com/KaiyangZhou/deep-person-reid: a data set is a class below
-# ImageDataset, made with (train, query, gallery), lists of (path, identity, camera); identities to
-# train on and all cameras are numbered from 0; register_image_dataset gives it a name.
+# Zhou and Xiang, "Torchreid", github.com/KaiyangZhou/deep-person-reid: a data set is a subclass of
+# ImageDataset, constructed with (train, query, gallery), lists of (path, identity, camera);
+# training identities and all cameras are numbered from 0; register_image_dataset registers it by
+# name.
 _SOURCE = '''\
-"""Makes torchreid know the augmented data set in this folder.
+"""Register the augmented data set in this folder with torchreid.
 
-With this folder on the path of Python:
+Add this folder to PYTHONPATH, then:
 
     import torchreid_dataset
     torchreid.data.ImageDataManager(sources=torchreid_dataset.NAME, ...)
 
-The photos are those beside this file, whatever `root` says.
+The photos are read from this file's folder, regardless of `root`.
 """
 
 import json
@@ -37,7 +38,7 @@ from pathlib import Path
 
 try:
     from torchreid.data import ImageDataset, register_image_dataset
-except ImportError:  # as the package index has it, the library is one level deeper
+except ImportError:  # the released package nests the library one level deeper
     from torchreid.reid.data import ImageDataset, register_image_dataset
 
 NAME = "deformgan_augmented"
@@ -47,7 +48,7 @@ _PHOTO = re.compile(r"(-1|\\d+)_c(\\d+).*\\.(?:jpe?g|png)", re.IGNORECASE)
 
 
 class DeformganAugmented(ImageDataset):
-    """Real and generated photos to train on, real ones to test on."""
+    """Real and generated training photos, real test photos."""
 
     _junk_pids = [0, -1]
     dataset_dir = ""
@@ -60,7 +61,7 @@ class DeformganAugmented(ImageDataset):
         train = [(path, number[who], camera) for path, who, camera in train]
         manifest = (_FOLDER / "manifest.jsonl").read_text(encoding="utf-8")
         if any(json.loads(line)["label"] == "soft" for line in manifest.splitlines()):
-            warnings.warn("torchreid has no soft labels: generated photos count as their source's.")
+            warnings.warn("torchreid has no soft labels: generated photos get their source's label")
         super().__init__(train, query, gallery, **options)
 
 
@@ -76,18 +77,18 @@ register_image_dataset(NAME, DeformganAugmented)
 
 
 class TorchreidWriter(Market1501Writer):
-    """Writes Market-1501's layout and `torchreid_dataset.py`."""
+    """Writer of Market-1501's layout and `torchreid_dataset.py`."""
 
     def __init__(self, out: Path, photos: PhotoSet, data: Path, settings: Mapping[str, Any]):
-        """Opens the folder, see `Writer`, if there is a test set, which torchreid does need."""
+        """Open the folder, see `Writer`; the data set must have a test set."""
         if not all(sides_to_test_on(data)):
             raise InputError(
-                f"torchreid reads no data set without query and gallery, and {data} has neither "
-                "these nor identity-split.json; the layout market1501 does without."
+                f"torchreid needs query and gallery, and {data} has neither these nor "
+                "identity-split.json; choose the layout market1501."
             )
         super().__init__(out, photos, data, settings)
 
     def write_tables(self, shards: Sequence[Path]) -> None:
-        """Writes the tables of joints and the reader."""
+        """Write the annotation tables and the dataset class."""
         super().write_tables(shards)
         self.write_text(self.out / ADAPTER, [_SOURCE])

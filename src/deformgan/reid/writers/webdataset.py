@@ -1,14 +1,14 @@
-"""Shards of WebDataset: tar files of `<key>.jpg` and `<key>.json`.
+"""WebDataset shards: tar files of `<key>.jpg` and `<key>.json`.
 
-    train-000000.tar ...             originals first, a thousand to a shard, then generated photos,
-                                     as many to a shard as `write_shard` gets
+    train-000000.tar ...             originals first, 1,000 per shard, then generated photos,
+                                     as many per shard as `write_shard` gets
     query-000000.tar ..., gallery-000000.tar ...
     manifest.jsonl, augment.json
 
-The JSON holds name, identity, camera, whether the photo is generated, and joints: [x, y] in pixels
-in the order of `openpose18`, null for one that is missing (and for all of a photo to test on); of a
-generated photo also all that the manifest says. Originals keep their bytes, and their suffix if it
-is another. `webdataset.WebDataset("train-{000000..000011}.tar").decode("rgb")` reads it.
+The JSON has name, identity, camera, whether the photo is generated, and joints: [x, y] in pixels in
+the order of `openpose18`, null for a missing joint (and instead of the list for test photos).
+Generated photos also have their manifest entry. Originals keep their bytes and their suffix. Read
+the data with `webdataset.WebDataset("train-{000000..000011}.tar").decode("rgb")`.
 """
 
 import io
@@ -22,30 +22,30 @@ from deformgan.pose import Pose
 from deformgan.reid.manifest import as_json
 from deformgan.reid.writers.writer import Finished, Original, Writer, in_photos
 
-PER_SHARD = 1000  # originals: 2.5 MB of Market-1501
+PER_SHARD = 1000  # originals per shard: 2.5 MB of Market-1501
 
 Sample = tuple[str, bytes, dict[str, object]]
 
 
 class WebDatasetWriter(Writer):
-    """Writes tar files whose bytes depend on nothing but what is in them."""
+    """Writer of tar files whose bytes depend only on their contents."""
 
     def fill(self, folder: Path, number: int, items: Sequence[Finished]) -> None:
-        """Writes the tar file of a shard."""
-        before = -(-len(self.photos) // PER_SHARD)  # shards of originals
+        """Write the tar file of a shard."""
+        before = -(-len(self.photos) // PER_SHARD)  # number of shards of originals
         write_tar(folder / f"train-{before + number:06d}.tar", map(_generated, items))
 
     def write_originals(self) -> None:
-        """Writes the shards of photos to train on."""
+        """Write the shards of original training photos."""
         self._write("train", list(self.originals()), in_photos(self.photos))
 
     def write_test(self, query: list[Original], gallery: list[Original]) -> None:
-        """Writes the shards of photos to test on."""
+        """Write the shards of test photos."""
         self._write("query", query)
         self._write("gallery", gallery)
 
     def write_tables(self, shards: Sequence[Path]) -> None:
-        """Writes nothing: what would stand there stands beside every photo."""
+        """Write no tables: their contents are in the JSON of every photo."""
 
     def _write(self, part: str, photos: list[Original], poses: Pose | None = None) -> None:
         for number, first in enumerate(range(0, len(photos), PER_SHARD)):
@@ -59,16 +59,16 @@ class WebDatasetWriter(Writer):
 
 
 def write_tar(path: Path, samples: Iterable[Sample]) -> None:
-    """Writes a tar file.
+    """Write a tar file.
 
     Args:
-        path: The file.
-        samples: Name, bytes and description of every photo, in order.
+        path: File to write.
+        samples: Name, bytes and description of each photo, in order.
     """
-    # The old format has no field that depends on the machine, and knows names of any length.
+    # The GNU format has no machine-dependent fields and allows names of any length.
     with tarfile.open(path, "w", format=tarfile.GNU_FORMAT) as tar:
         for name, photo, about in samples:
-            # A key ends at the first dot.
+            # In WebDataset, a key ends at the first dot.
             key = PurePath(name).stem.replace(".", "_")
             _add(tar, f"{key}{PurePath(name).suffix.lower()}", photo)
             _add(tar, f"{key}.json", json.dumps(about, ensure_ascii=False).encode())
@@ -104,7 +104,7 @@ def _original(photo: Original, pose: Pose | None) -> Sample:
 
 
 def _joints(pose: Pose) -> list[list[float] | None]:
-    # In hundredths of a pixel, as tables have them.
+    # Rounded to hundredths of a pixel, as in the annotation tables.
     return [
         [round(x, 2), round(y, 2)] if seen else None
         for (x, y), seen in zip(pose.joints[0].tolist(), pose.visible[0].tolist(), strict=True)

@@ -1,13 +1,12 @@
-"""Writer: an augmented data set that grows shard by shard and is finished once, at the end.
+"""Writer: base class of augmented data sets, written shard by shard and finalized once.
 
-Whatever is written lies in a hidden folder first. A shard becomes done by one renaming of its
-folder, and `finish` moves the files to their places. Files that a killed process left behind are
-never looked at and go with the hidden folder, so what is there in the end does not depend on who
-wrote which shard, in which order, or how often it was interrupted.
+All output goes to a hidden folder first. A shard is committed by renaming its folder, and `finish`
+moves the files to their places. Files left behind by a killed process are ignored and deleted with
+the hidden folder, so the result does not depend on which process wrote which shard, in which order,
+or with how many interruptions.
 
-Originals are copied, not linked: a hard link would share its bytes with the user's own data set,
-and whoever edits one of the two in place would have changed both. Market-1501's training photos
-are 30 MB.
+Originals are copied, not hard-linked: editing a linked file in place would change both data sets.
+Market-1501's training photos are 30 MB.
 """
 
 import hashlib
@@ -43,12 +42,12 @@ _TEST_TABLES = ("market-annotation-test.csv", "market-annotation-train.csv", "an
 
 @dataclass(frozen=True)
 class Finished:
-    """A generated photo that is to be kept.
+    """A generated photo to write.
 
     Attributes:
-        photo: What the manifest says of it.
-        jpeg: The file.
-        pose: The pose that was asked for, one, in pixels of the file.
+        photo: Its manifest entry.
+        jpeg: Contents of the file.
+        pose: The target pose, a single one, in pixels of the file.
     """
 
     photo: GeneratedPhoto
@@ -58,12 +57,12 @@ class Finished:
 
 @dataclass(frozen=True)
 class Original:
-    """A photo of the data set that was augmented.
+    """A photo of the original data set.
 
     Attributes:
-        name: Its file name.
-        path: Where it is.
-        identity: Who it shows.
+        name: File name.
+        path: Path of the file.
+        identity: Identity of the person.
         camera: From 1.
     """
 
@@ -74,48 +73,49 @@ class Original:
 
 
 class Writer(ABC):
-    """An augmented data set in the making.
+    """An augmented data set being written.
 
-    A writer of one layout says where files go and which tables lie beside them.
+    Subclasses define where files go and which tables are written with them.
 
     Attributes:
-        out: The folder.
-        photos: The originals, all to train on.
-        data: The folder that they are from.
+        out: Output folder.
+        photos: Original training photos.
+        data: Folder of the original data set.
     """
 
     def __init__(self, out: Path, photos: PhotoSet, data: Path, settings: Mapping[str, Any]):
-        """Makes the folder, or checks that what is there was begun with the same settings.
+        """Create the folder, or check that it was started with the same settings.
 
         Args:
-            out: See the attributes, like `photos` and `data`.
-            photos: With names as `Labels` takes them.
-            data: Photos to test on are taken from it.
+            out: See the attributes, as for `photos` and `data`.
+            photos: File names must be valid for `Labels`.
+            data: Test photos are copied from it.
             settings: See `open_writer`.
         """
         self.out, self.photos, self.data = out, photos, data
         if (data / MANIFEST).exists():
             raise InputError(
-                f"{data} is itself augmented (it has {MANIFEST}); give the set it was made from."
+                f"{data} is already augmented (it has {MANIFEST}); pass the original data set."
             )
         digest = hashlib.sha256("\n".join(photos.names).encode()).hexdigest()
         self._claim({**settings, "originals": len(photos), "originals_sha256": digest})
 
     @property
     def complete(self) -> bool:
-        """Whether everything is in its place."""
+        """Whether the data set is finished."""
         return (self.out / MANIFEST).is_file()
 
     def done(self, number: int) -> bool:
-        """Tells whether a shard need not be written any more."""
+        """Return whether a shard is already written."""
         return self.complete or self._shard(number).is_dir()
 
     def write_shard(self, number: int, items: Sequence[Finished]) -> None:
-        """Writes a shard, all of it or nothing; one that is done is left as it is.
+        """Write a shard atomically; do nothing if it is already written.
 
         Args:
-            number: From 0, without gaps. Several processes may write different ones.
-            items: Its photos, in order.
+            number: Number of the shard, from 0, without gaps. Different processes may write
+                different shards.
+            items: Photos of the shard, in order.
         """
         if self.done(number):
             return
@@ -130,50 +130,50 @@ class Writer(ABC):
             try:
                 beside.rename(self._shard(number))
             except OSError:
-                # Another process was faster; its bytes are the same.
+                # Another process was faster, with the same bytes.
                 if not self.done(number):
                     raise
                 shutil.rmtree(beside)
 
     def finish(self, shards: int | None = None) -> None:
-        """Puts everything in its place, and the manifest last; calling it again changes nothing.
+        """Move everything to its place, the manifest last; this is idempotent.
 
-        Only one process may do so, after all shards are done.
+        Only one process may call this, after all shards are written.
 
         Args:
-            shards: How many there must be; None for as many as there are.
+            shards: Expected number of shards; None accepts those that exist.
         """
         with self._writing():
             if not self.complete:
                 self._put_in_place(self._shards(shards))
             shutil.rmtree(self.out / UNFINISHED, ignore_errors=True)
 
-    # What the layouts differ in.
+    # Overridden by each layout.
 
     @abstractmethod
     def fill(self, folder: Path, number: int, items: Sequence[Finished]) -> None:
-        """Writes the files of a shard, under the paths that they shall have below `out`."""
+        """Write the files of a shard, at their final paths relative to `out`."""
 
     @abstractmethod
     def write_originals(self) -> None:
-        """Writes the photos of `originals` to their places."""
+        """Write the photos of `originals` to their places."""
 
     @abstractmethod
     def write_test(self, query: list[Original], gallery: list[Original]) -> None:
-        """Writes the photos to test on to their places."""
+        """Write the test photos to their places."""
 
     @abstractmethod
     def write_tables(self, shards: Sequence[Path]) -> None:
-        """Writes what lies beside the photos, the manifest excepted."""
+        """Write the files beside the photos, except the manifest."""
 
     def table_name(self, name: str, identity: str) -> str:
-        """Gives what the table of joints calls a photo."""
+        """Return the name of a photo in the annotation table."""
         return name
 
-    # What they share.
+    # Shared by all layouts.
 
     def originals(self) -> Iterator[Original]:
-        """Gives the photos to train on, in order."""
+        """Iterate over the original training photos, in order."""
         photos = self.photos
         for name, path, who, camera in zip(
             photos.names, photos.paths, photos.identities, photos.cameras.tolist(), strict=True
@@ -182,15 +182,15 @@ class Writer(ABC):
 
     @cached_property
     def test_sides(self) -> tuple[list[Original], list[Original]]:
-        """Query and gallery of the data set, empty where it says nothing of a test."""
+        """Query and gallery of the data set, empty if it has no test set."""
         return sides_to_test_on(self.data)
 
     def write_joints(self, path: Path, shards: Sequence[Path]) -> None:
-        """Writes the table of joints: the originals' as they are known, the others' as asked for.
+        """Write the annotation table: known poses of originals, target poses of generated photos.
 
         Args:
-            path: The table.
-            shards: The folders of the shards.
+            path: Path of the table.
+            shards: Folders of the shards.
         """
         names = [self.table_name(photo.name, photo.identity) for photo in self.originals()]
         head = self.out / UNFINISHED / "originals.csv"
@@ -198,10 +198,10 @@ class Writer(ABC):
         self.join(path, [head, *(shard / _JOINTS for shard in shards)], header=HEADER)
 
     def write_test_joints(self, path: Path) -> None:
-        """Writes the table of the gallery's joints, if the data set knows any.
+        """Write the annotation table of the gallery, if the data set has one.
 
         Args:
-            path: The table.
+            path: Path of the table.
         """
         wanted = [photo.name for photo in self.test_sides[1]]
         for table in _TEST_TABLES:
@@ -215,11 +215,11 @@ class Writer(ABC):
                     return
 
     def beside(self) -> Path:
-        """Gives a path, in the same file system, that nobody else writes to."""
+        """Return a unique temporary path in the same file system."""
         return self.out / UNFINISHED / f"{uuid4().hex}.part"
 
     def copy(self, source: Path, target: Path) -> None:
-        """Copies a file's bytes, all of them or none."""
+        """Copy a file's contents atomically."""
         try:
             file = source.open("rb")
         except OSError as error:
@@ -230,16 +230,16 @@ class Writer(ABC):
         self.move(beside, target)
 
     def move(self, source: Path, target: Path) -> None:
-        """Moves a file within `out` to its place, over whatever is there."""
+        """Move a file within `out` to its place, overwriting an existing one."""
         target.parent.mkdir(parents=True, exist_ok=True)
         source.replace(target)
 
     def write_text(self, target: Path, text: Iterable[str]) -> None:
-        """Writes a text file, whole or not at all.
+        """Write a text file atomically.
 
         Args:
-            target: The file.
-            text: Pieces of it.
+            target: File to write.
+            text: Pieces of the text.
         """
         beside = self.beside()
         with beside.open("w", encoding="utf-8", newline="") as file:
@@ -247,12 +247,12 @@ class Writer(ABC):
         self.move(beside, target)
 
     def join(self, target: Path, parts: Iterable[Path], header: str | None = None) -> None:
-        """Joins text files.
+        """Concatenate text files.
 
         Args:
-            target: The file to write.
+            target: File to write.
             parts: Files in order.
-            header: A line that every part begins with and that is to be written once.
+            header: First line of every part, to be written only once.
         """
 
         def lines() -> Iterator[str]:
@@ -267,7 +267,7 @@ class Writer(ABC):
         self.write_text(target, lines())
 
     def generated(self, shards: Sequence[Path]) -> Iterator[GeneratedPhoto]:
-        """Gives all generated photos in order."""
+        """Iterate over all generated photos in order."""
         for shard in shards:
             yield from iterate_manifest(shard / MANIFEST)
 
@@ -279,7 +279,7 @@ class Writer(ABC):
         self.write_originals()
         self.write_test(*self.test_sides)
         for shard in shards:
-            # Sorted, so that none is missed while the folder shrinks.
+            # A sorted list, so that moving files does not disturb the iteration.
             for file in sorted(path for path in (shard / _FILES).rglob("*") if path.is_file()):
                 self.move(file, self.out / file.relative_to(shard / _FILES))
         self.write_tables(shards)
@@ -295,7 +295,7 @@ class Writer(ABC):
             *numbers
         }
         if missing:
-            raise ValueError(f"shard {min(missing)} is missing ({len(numbers)} are done).")
+            raise ValueError(f"shard {min(missing)} is missing ({len(numbers)} are written).")
         return [self._shard(number) for number in numbers]
 
     def _claim(self, settings: dict[str, Any]) -> None:
@@ -304,13 +304,13 @@ class Writer(ABC):
         with self._writing():
             if file.is_file():
                 self._compare(file.read_text(encoding="utf-8"), text)
-            # Another process may be writing the settings just now.
+            # Another process may be writing the settings at this moment.
             elif self.out.is_dir() and {p.name for p in self.out.iterdir()} - {
                 UNFINISHED,
                 SETTINGS,
             }:
                 raise InputError(
-                    f"{self.out} is not empty and holds no {SETTINGS}; give another folder."
+                    f"{self.out} is not empty and has no {SETTINGS}; choose another folder."
                 )
             if not self.complete:
                 (self.out / UNFINISHED).mkdir(parents=True, exist_ok=True)
@@ -318,22 +318,22 @@ class Writer(ABC):
                 self.write_text(file, [text])
 
     def _compare(self, there: str, wanted: str) -> None:
-        """Raises where the folder was begun with other settings, and says which."""
+        """Raise an error if the folder was started with other settings, naming the first."""
         if there == wanted:
             return
         try:
             before, now = json.loads(there), json.loads(wanted)
             key = next(key for key in sorted({**before, **now}) if before.get(key) != now.get(key))
         except (ValueError, TypeError):
-            raise InputError(f"{self.out / SETTINGS} is not a file of settings.") from None
+            raise InputError(f"{self.out / SETTINGS} is not a valid settings file.") from None
         raise InputError(
-            f"{self.out} was begun with other settings: {key} was {before.get(key)!r} and is now "
-            f"{now.get(key)!r}; give another folder, or remove that one."
+            f"{self.out} was started with other settings: {key} was {before.get(key)!r} and is now "
+            f"{now.get(key)!r}; choose another folder or delete this one."
         )
 
     @contextmanager
     def _writing(self) -> Generator[None]:
-        """Turns a full disk, or a folder that may not be written to, into one line."""
+        """Turn a full disk or missing permissions into a one-line error."""
         try:
             yield
         except OSError as error:
@@ -341,7 +341,7 @@ class Writer(ABC):
 
 
 def sides_to_test_on(data: Path) -> tuple[list[Original], list[Original]]:
-    """Gives query and gallery of a data set, empty where it says nothing of a test."""
+    """Return query and gallery of a data set, empty if it has no test set."""
     try:
         query, gallery = query_and_gallery(data)
     except NoTestSplitError:
@@ -350,7 +350,7 @@ def sides_to_test_on(data: Path) -> tuple[list[Original], list[Original]]:
 
 
 def in_photos(photos: PhotoSet) -> Pose:
-    """Gives poses in pixels of the photos' files, whatever size the images are brought to."""
+    """Return poses in pixels of the photo files, regardless of the image size."""
     if photos.framings is None:
         return photos.poses
     rows = enumerate(photos.framings)
