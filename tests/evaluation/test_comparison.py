@@ -83,7 +83,7 @@ def test_lists_without_a_common_pair_are_not_compared(report):
     found = compare_reports([a, report("b", {"ssim": [0.9]}, pairs=[("x.png", "y.png")])])
     assert found["systems"]["b"]["minus_first"] == {}
     assert found["comparisons"] == 0
-    assert "pair by pair" not in write_markdown(found)
+    assert "Paired difference" not in write_markdown(found)
 
 
 def test_a_pair_that_is_listed_twice_meets_its_like(report):

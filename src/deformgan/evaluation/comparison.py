@@ -202,7 +202,7 @@ def _interval(ends: Any) -> list[float] | None:
 
 
 def _numbered(sources: Sequence[Any], targets: Sequence[Any]) -> list[PairKey]:
-    """Number the occurrences of pairs that are listed more than once."""
+    """Return pairs as keys that are unique even if a pair is listed more than once."""
     before: Counter[tuple[str, str]] = Counter()
     keys = []
     for source, target in zip(sources, targets, strict=True):
