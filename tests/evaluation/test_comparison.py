@@ -200,13 +200,13 @@ def test_equal_labels_and_unknown_metrics_are_refused(report):
     [
         ("{", "is not JSON"),
         ("[" * 100_000, "is not JSON"),
-        ("[1, 2]", "no report"),
+        ("[1, 2]", "not a report"),
         ("{}", "no 'protocol'"),
         ('{"protocol": {}}', "no 'metrics'"),
         ('{"protocol": "p", "metrics": {}}', "protocol is not"),
-        ('{"protocol": {}, "metrics": []}', "no report"),
+        ('{"protocol": {}, "metrics": []}', "not a report"),
         ('{"protocol": {}, "metrics": {"ssim": {}}}', "no 'value'"),
-        ('{"protocol": {}, "metrics": {"ssim": {"value": "high"}}}', "no report"),
+        ('{"protocol": {}, "metrics": {"ssim": {"value": "high"}}}', "not a report"),
         ('{"protocol": {}, "metrics": {}, "pairs": {"from": ["a"]}}', "no 'to'"),
         (
             '{"protocol": {}, "metrics": {}, "pairs": {"from": ["a"], "to": ["b"], '
