@@ -1,8 +1,8 @@
-"""Speed and memory of the method's two costly parts, beside the simplest code that does the same.
+"""Speed and memory of the method's two costly operations, relative to naive implementations.
 
-A ratio compares two functions that take turns in one run, forward and backward, so that it means
-the same on a slow, busy or throttled machine; times do not. The loader takes turns with the step
-of training that uses up what it gives.
+A ratio compares two functions, forward and backward, that alternate within one run. Unlike absolute
+times, it is meaningful on a slow, busy or throttled machine. The data loader alternates with the
+training step that consumes its batches.
 """
 
 import gc
@@ -45,13 +45,13 @@ from deformgan.training.step import train_step
 
 PEOPLE = Path(__file__).with_name("people") / "annotation.csv"
 PEOPLE_SIZE = (128, 64)
-CHANNELS = 64  # of VGG-19's conv1_2 and of the generator's first level
-QUICK_SECONDS, FULL_SECONDS = 1.8, 20.0  # for the repetitions of one comparison
-_VIEWS = 4  # photos of each bundled person, in a row
+CHANNELS = 64  # as in VGG-19's conv1_2 and the generator's first level
+QUICK_SECONDS, FULL_SECONDS = 1.8, 20.0  # time to repeat one comparison
+_VIEWS = 4  # consecutive photos of each bundled person
 
-LOADER_REPEATS = 7  # of each bundled photo: about 2,000, some 50 MB, more than caches hold
-LOADER_BATCHES = 16  # in a row, as a loader is timed
-CUDA_BATCH, CUDA_STEPS = 64, 8  # what keeps a GPU busy
+LOADER_REPEATS = 7  # copies of each bundled photo: 2,000 photos, about 50 MB, exceed CPU caches
+LOADER_BATCHES = 16  # consecutive batches per timing of a loader
+CUDA_BATCH, CUDA_STEPS = 64, 8  # enough to keep a GPU busy
 
 # Image size, window and batch of the paper's two data sets.
 SETTINGS = {"": ((128, 64), 3, 4), "_256": ((256, 256), 5, 2)}
@@ -59,12 +59,12 @@ SETTINGS = {"": ((128, 64), 3, 4), "_256": ((256, 256), 5, 2)}
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two ways to one result, each forward and backward.
+    """Two implementations of one operation, each forward and backward.
 
     Attributes:
-        name: The ratio's name: ours over the other.
-        ours: Runs ours once.
-        other: Runs the other once.
+        name: Name of the ratio, ours over the other.
+        ours: Runs our implementation once.
+        other: Runs the other implementation once.
     """
 
     name: str
@@ -74,15 +74,15 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Measurement:
-    """What was seen of a comparison.
+    """Measured time and memory of a comparison.
 
     Attributes:
-        ratio: Median over repetitions of our time over the other's in the same repetition.
-        ours: Median seconds.
-        other: Median seconds.
-        ours_peak: Bytes of tensors that a run held at most, beyond its inputs.
-        other_peak: The same of the other.
-        repetitions: How many were timed.
+        ratio: Our time over the other's in the same repetition, median over repetitions.
+        ours: Our time in seconds, median over repetitions.
+        other: The other's time in seconds, median over repetitions.
+        ours_peak: Our peak tensor memory in bytes, beyond the inputs.
+        other_peak: The other's peak tensor memory in bytes, beyond the inputs.
+        repetitions: Number of timed repetitions.
     """
 
     ratio: float
@@ -95,15 +95,15 @@ class Measurement:
 
 @dataclass(frozen=True)
 class LoaderSpeed:
-    """How fast pairs with their poses are ready on the device, and how fast training needs them.
+    """Throughput of the data loader and of the training step that consumes its pairs.
 
     Attributes:
-        batch_size: Pairs per batch, of loader and step.
-        images: How many the data set has.
-        step: Pairs per second that the training step of `pedestrian-base` uses up.
-        memory: Pairs per second from images held on the device.
-        file: Pairs per second from a mapped file (which the system has in memory too), by way of
-            page-locked memory to a GPU.
+        batch_size: Pairs per batch, of loader and training step.
+        images: Number of images in the data set.
+        step: Pairs per second consumed by the training step of `pedestrian-base`.
+        memory: Pairs per second loaded from images on the device.
+        file: Pairs per second loaded from a memory-mapped file (in the page cache), through
+            page-locked memory if the device is a GPU.
         memory_surplus: `memory` over `step`.
         file_surplus: `file` over `step`.
     """
@@ -118,18 +118,18 @@ class LoaderSpeed:
 
 
 def run_bench(device: str = "cpu", quick: bool = False, data: Path | None = None) -> dict[str, Any]:
-    """Measures everything.
+    """Run all benchmarks.
 
     Args:
-        device: Where the tensors are.
-        quick: Fewer repetitions, and no networks but the training step's: under a minute on two
-            cores.
-        data: What the loader loads; by default the bundled people, over and over.
+        device: Device to run on.
+        quick: Run fewer repetitions, and no networks except those of the training step: under a
+            minute on two cores.
+        data: Data set for the loader; by default the bundled people, repeated.
 
     Returns:
-        `ratios` by name; `times`, the measurements behind them (seconds and bytes), and without
-        `quick` the generator's seconds per image; `loader`, a `LoaderSpeed`; `machine`, what it
-        was measured on.
+        `ratios` by name; `times`, the underlying measurements (seconds and bytes) and, unless
+        `quick`, the generator's seconds per image; `loader`, a `LoaderSpeed`; `machine`, a
+        description of the machine.
     """
     seconds = QUICK_SECONDS if quick else FULL_SECONDS
     torch.manual_seed(0)
@@ -148,7 +148,7 @@ def run_bench(device: str = "cpu", quick: bool = False, data: Path | None = None
 
 
 def comparisons(device: str = "cpu") -> list[Comparison]:
-    """Sets up the comparisons; `_256` stands for 256x256, window 5 and batch 2."""
+    """Return all comparisons; the suffix `_256` means 256x256 images, window 5 and batch size 2."""
     found = []
     for suffix, (size, window, batch) in SETTINGS.items():
         generated, target = _features(batch, size, device), _features(batch, size, device)
@@ -189,14 +189,14 @@ def comparisons(device: str = "cpu") -> list[Comparison]:
 
 
 def measure(comparison: Comparison, device: str, seconds: float) -> Measurement:
-    """Lets both sides of a comparison take turns.
+    """Time both sides of a comparison in alternation.
 
-    The run that counts memory comes first and warms up.
+    The memory measurement comes first and serves as warm-up.
 
     Args:
-        comparison: What to run.
-        device: Where it runs.
-        seconds: Time to spend on repetitions; at least two are made.
+        comparison: The comparison to run.
+        device: Device to run on.
+        seconds: Time to spend on repetitions; there are at least two.
     """
     ours_peak, other_peak = (
         peak_memory(run, device) for run in (comparison.ours, comparison.other)
@@ -213,12 +213,12 @@ def measure(comparison: Comparison, device: str, seconds: float) -> Measurement:
 
 
 def loader_speed(device: str, seconds: float, data: Path | None = None) -> LoaderSpeed:
-    """Lets the loader and the training step take turns.
+    """Time the data loader and the training step in alternation.
 
     Args:
-        device: Where batches are made and used.
-        seconds: Time to spend on repetitions; at least two are made.
-        data: What to load, see `run_bench`.
+        device: Device of the batches and the training step.
+        seconds: Time to spend on repetitions; there are at least two.
+        data: Data set to load; see `run_bench`.
     """
     cuda = torch.device(device).type == "cuda"
     config = pedestrian_base()
@@ -276,7 +276,7 @@ def _loading(loader: PairBatches) -> Callable[[], None]:
 
 
 def _random_vgg19(layers: tuple[str, ...]) -> Vgg19Features:
-    """Makes a network that costs what VGG-19 does; what it sees does not matter here."""
+    """Create a VGG-19 with random weights, whose values do not affect the timings."""
     arrays = {
         f"{name}.{kind}": torch.randn(shape) * 0.05
         for name, outputs, inputs in (("conv1_1", 64, 3), ("conv1_2", 64, 64))
@@ -286,10 +286,10 @@ def _random_vgg19(layers: tuple[str, ...]) -> Vgg19Features:
 
 
 def peak_memory(run: Callable[[], None], device: str) -> int:
-    """Counts the bytes of tensors that a function holds at most, beyond what was there before.
+    """Return the peak tensor memory of a function in bytes, beyond what was allocated before.
 
-    On a CPU this adds up every allocation that torch's profiler sees, so that memory which the
-    process keeps for reuse does not blur it.
+    On a CPU, it is the running sum of all allocations that torch's profiler records, so that memory
+    cached by the allocator does not count.
     """
     gc.collect()
     if torch.device(device).type == "cuda":
@@ -297,7 +297,7 @@ def peak_memory(run: Callable[[], None], device: str) -> int:
         torch.cuda.reset_peak_memory_stats(device)
         run()
         return torch.cuda.max_memory_allocated(device) - before
-    # The profiler reports its own start and stop on standard error otherwise.
+    # Otherwise, the profiler logs its start and stop to standard error.
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
         run()
@@ -318,7 +318,7 @@ def stacked_shifts(
     target: Float[Tensor, "batch channels height width"],
     window: int,
 ) -> Float[Tensor, ""]:
-    """Is the nearest-neighbour loss as usually written: all shifts, stacked, differentiated."""
+    """Compute the nearest-neighbour loss naively: stack all shifts and use autograd."""
     height, width = generated.shape[-2:]
     padded = F.pad(target, (window // 2,) * 4, value=float("inf"))
     shifts = [
@@ -334,7 +334,7 @@ def ten_copies(
     source_from_target: Float[Tensor, "batch parts 2 3"],
     masks: Bool[Tensor, "batch parts height width"],
 ) -> Float[Tensor, "batch channels height width"]:
-    """Is the deformable skip as defined: every part warps its own copy of the features."""
+    """Compute the deformable skip by definition: warp a copy of the features for every part."""
     batch, parts = masks.shape[:2]
     repeated = features.repeat_interleave(parts, dim=0)  # (B*P, C, H, W)
     grid = F.affine_grid(
@@ -345,7 +345,7 @@ def ten_copies(
 
 
 def describe_machine(device: str) -> dict[str, Any]:
-    """Tells what a measurement was made with, and how busy the machine was at its end."""
+    """Return the hardware, the software versions and the current load of the machine."""
     cpu = platform.processor() or platform.machine()
     details = Path("/proc/cpuinfo")
     if details.exists():
@@ -367,7 +367,7 @@ def describe_machine(device: str) -> dict[str, Any]:
 
 
 def _features(batch: int, size: tuple[int, int], device: str) -> Tensor:
-    """Makes features such as follow a ReLU: half of them are zero."""
+    """Return random features as after a ReLU: half of them are zero."""
     return torch.randn(batch, CHANNELS, *size, device=device).relu_().requires_grad_()
 
 
@@ -391,20 +391,20 @@ def _seconds(run: Callable[[], object], device: str) -> float:
 
 
 def _bundled_pairs(batch: int, size: tuple[int, int]) -> tuple[Pose, Pose]:
-    """Gives source and target poses of bundled people, centred in an image of that size."""
+    """Return source and target poses of bundled people, centred in an image of `size`."""
     pose = read_annotations(PEOPLE).pose
     scale = size[0] / PEOPLE_SIZE[0]
     joints = pose.joints * scale
     joints = joints + joints.new_tensor([(size[1] - PEOPLE_SIZE[1] * scale) / 2, 0])
     pose = Pose(joints, pose.visible)
     first = [person * _VIEWS for person in range(batch)]
-    # From the front to the back: of a person seen edge-on the torso cannot be moved, which would
-    # leave out the largest part.
+    # From front to back: the torso of a person seen from the side has no transform, which would
+    # skip the largest part.
     return pose[first], pose[[view + 2 for view in first]]
 
 
 def _bundled_poses(batch: int, size: tuple[int, int], device: str) -> tuple[Tensor, Tensor]:
-    """Gives normalized transforms and masks between two poses of each of the bundled people."""
+    """Return normalized transforms and masks between two poses of each bundled person."""
     source, target = _bundled_pairs(batch, size)
     transforms, found = part_transforms(source, target, OPENPOSE18)
     masks = part_masks(target, OPENPOSE18, size) & found[:, :, None, None]
@@ -412,7 +412,7 @@ def _bundled_poses(batch: int, size: tuple[int, int], device: str) -> tuple[Tens
 
 
 def _generator_times(device: str, seconds: float) -> dict[str, float]:
-    """Measures the paper's generator without gradient, in seconds per image."""
+    """Time the paper's generator without gradient, in seconds per image."""
     generator = Generator(GeneratorConfig()).to(device).eval()
     times = {}
     for size, _, batch in SETTINGS.values():

@@ -126,7 +126,7 @@ def test_every_defect_of_the_folder_is_named_and_nothing_else_is_lost(given, cap
         (["--generated", "nowhere"], "nowhere does not exist"),
         (["--weights", "nobody"], "No weights 'nobody'"),
         (["--generated", "images", "--protocol", "mine"], "Unknown protocol 'mine'"),
-        (["--generated", "images", "--metrics", "beauty"], "no metric 'beauty'"),
+        (["--generated", "images", "--metrics", "beauty"], "Unknown metric 'beauty'"),
         (["--generated", "images", "--lpips", "no.pth"], "no.pth does not exist"),
         (["--generated", "images", "--device", "abacus"], "'abacus' is not available"),
         (["--generated", "images", "--save-generated", "x"], "needs --weights"),

@@ -83,7 +83,7 @@ def test_lists_without_a_common_pair_are_not_compared(report):
     found = compare_reports([a, report("b", {"ssim": [0.9]}, pairs=[("x.png", "y.png")])])
     assert found["systems"]["b"]["minus_first"] == {}
     assert found["comparisons"] == 0
-    assert "pair by pair" not in write_markdown(found)
+    assert "Paired difference" not in write_markdown(found)
 
 
 def test_a_pair_that_is_listed_twice_meets_its_like(report):
@@ -200,13 +200,13 @@ def test_equal_labels_and_unknown_metrics_are_refused(report):
     [
         ("{", "is not JSON"),
         ("[" * 100_000, "is not JSON"),
-        ("[1, 2]", "no report"),
+        ("[1, 2]", "not a report"),
         ("{}", "no 'protocol'"),
         ('{"protocol": {}}', "no 'metrics'"),
         ('{"protocol": "p", "metrics": {}}', "protocol is not"),
-        ('{"protocol": {}, "metrics": []}', "no report"),
+        ('{"protocol": {}, "metrics": []}', "not a report"),
         ('{"protocol": {}, "metrics": {"ssim": {}}}', "no 'value'"),
-        ('{"protocol": {}, "metrics": {"ssim": {"value": "high"}}}', "no report"),
+        ('{"protocol": {}, "metrics": {"ssim": {"value": "high"}}}', "not a report"),
         ('{"protocol": {}, "metrics": {}, "pairs": {"from": ["a"]}}', "no 'to'"),
         (
             '{"protocol": {}, "metrics": {}, "pairs": {"from": ["a"], "to": ["b"], '

@@ -30,7 +30,7 @@ def test_only_pairs_that_all_systems_have_are_shown(report):
     a = report("a", {"ssim": [0.9, 0.5, None]})
     b = report("b", {"ssim": [0.1]}, pairs=[("s1.png", "t1.png")])
     assert choose_pairs([a, b], "ssim") == {"best": [("s1.png", "t1.png", 0)]}
-    with pytest.raises(InputError, match="no number per pair for 'fid'; choose one of ssim"):
+    with pytest.raises(InputError, match="no numbers per pair for 'fid'; choose one of ssim"):
         choose_pairs([a, b], "fid")
 
 

@@ -111,7 +111,7 @@ def test_protocols_of_the_training_images_lack_the_distributions_without_them():
     assert list(measures.what) == ["lpips_efficientnet_lite0"]
     assert measures.corpus == []
     for name in NAMES[1:]:
-        assert "give them by --real" in measures.unavailable[name]
+        assert "pass them by --real" in measures.unavailable[name]
 
 
 def test_without_the_package_all_three_are_listed_with_what_to_install(monkeypatch):

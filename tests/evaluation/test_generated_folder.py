@@ -84,7 +84,7 @@ def test_a_jpeg_is_scored_with_a_word_unless_the_protocol_stores_jpeg(tmp_path, 
     assert torch.equal(asked.picture, expected)
     assert asked.was_jpeg
     (problem,) = asked.problems
-    assert problem == f"{path.name} is a JPEG, the protocol asks for PNG: scored as it is."
+    assert problem == f"{path.name} is a JPEG, the protocol expects PNG: scored as it is."
     assert GeneratedFolder(tmp_path, PAIRS[:1], lossless=False).read(0, SIZE).problems == []
 
 
@@ -109,7 +109,7 @@ def test_a_pair_without_a_picture_and_a_picture_without_a_pair_are_named(tmp_pat
     assert folder.strays == [
         ".0002__0003.png belongs to no pair: not scored.",
         "0002__0003.png belongs to no pair: not scored.",
-        "images is a folder: pictures are not looked for in it.",
+        "images is a folder: subfolders are not searched.",
         "statistics.npz belongs to no pair: not scored.",
     ]
 
@@ -238,12 +238,12 @@ def test_an_opaque_alpha_channel_is_dropped_and_a_transparent_one_refused(tmp_pa
     stored.save(path)
     reading = GeneratedFolder(tmp_path, PAIRS[:1]).read(0, SIZE)
     assert torch.equal(reading.picture, picture)
-    assert reading.problems == [f"{path.name} has an alpha channel, all opaque: scored without it."]
+    assert reading.problems == [f"{path.name} has an opaque alpha channel: scored without it."]
     stored.putpixel((3, 3), (1, 2, 3, 254))
     stored.save(path)
     reading = GeneratedFolder(tmp_path, PAIRS[:1]).read(0, SIZE)
     assert reading.picture is None
-    assert "has pixels that are transparent" in reading.problems[0]
+    assert "has transparent pixels" in reading.problems[0]
 
 
 def sixteen_bit_rgb(path):
@@ -274,7 +274,7 @@ def test_pictures_of_more_than_8_bits_or_other_colours_are_refused(tmp_path):
     assert "has more than 8 bits per colour" in problem
     to_pillow(noise()).convert("CMYK").save(path, format="JPEG")
     problem = GeneratedFolder(tmp_path, PAIRS[:1]).read(0, SIZE).problems[0]
-    assert "has the colours CMYK" in problem
+    assert "has colour mode CMYK" in problem
 
 
 def photos_of(pairs, folder):

@@ -162,6 +162,6 @@ def test_rendered_people_are_seen_from_where_the_camera_stood():
 def test_a_lost_part_is_named_with_the_reason():
     source = posed(("left_ankle", "right_ankle"))
     sentence = describe_pair(diagnose_pairs(source, posed(), OPENPOSE18), 0, OPENPOSE18)
-    assert "right shin and left shin without a transform (not seen in the source" in sentence
+    assert "right shin and left shin without a transform (not visible in the source" in sentence
     assert sentence.startswith("front in both; ")
     assert sentence.count(".") == 2  # that of the distance and that of the end

@@ -196,7 +196,7 @@ def test_market_pictures_are_not_cut_resized_or_padded(name):
 
 def test_squares_that_are_no_deepfashion_squares_are_refused_where_sides_are_cut():
     crowded = noise(4, 3, 256, 256)
-    with pytest.raises(InputError, match="nted-2022 cuts 40 columns"):
+    with pytest.raises(InputError, match="nted-2022 crops 40 columns"):
         PROTOCOLS["nted-2022"].prepare(crowded, crowded, pose(1.0, 1.0, 4))
     mixed = torch.cat([with_sides(noise(3, 3, 256, 176)), crowded[:1]])
     PROTOCOLS["nted-2022"].prepare(mixed, mixed, pose(1.0, 1.0, 4))

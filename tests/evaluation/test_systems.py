@@ -92,7 +92,7 @@ def test_weights_with_layers_paint_the_size_of_the_target(layered_weights, pair_
 def test_photos_of_another_size_are_refused_with_both_sizes(weights, pair_set):
     folder = pair_set(3, size=(96, 80))
     photos = PairPhotos.open(folder / "images", folder / "poses.csv", folder / "pairs.csv")
-    with pytest.raises(InputError, match=r"is 96x80 pixels .* paint 128x64"):
+    with pytest.raises(InputError, match=r"is 96x80 pixels .* need photos of 128x64"):
         Weights.load(str(weights)).pictures(photos, [0])
 
 

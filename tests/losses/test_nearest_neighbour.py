@@ -189,5 +189,5 @@ def test_refuses_an_unknown_reduction():
 
 
 def test_refuses_features_of_two_sizes():
-    with pytest.raises(ValueError, match="must have one shape"):
+    with pytest.raises(ValueError, match="must have the same shape"):
         inspect.unwrap(nearest_neighbour_loss)(torch.rand(1, 1, 2, 2), torch.rand(1, 1, 2, 3))

@@ -1,1 +1,1 @@
-"""Protocols: which pixels count, what is scored, how sure the number is."""
+"""Evaluation: protocols, scores with confidence intervals, comparisons and figures."""

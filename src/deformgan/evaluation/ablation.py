@@ -1,4 +1,4 @@
-"""compare_variants: what each part of the method is worth, as numbers, a table and a figure."""
+"""compare_variants: ablation of the method's parts, as scores, a table and a figure."""
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
@@ -22,8 +22,8 @@ from deformgan.metrics.sharpness import relative_sharpness
 
 Scores = dict[str, Float[Tensor, "pairs"]]
 
-# Of Market-1501's 12,000 test pairs, with 61 M parameters after 360,000 samples. Only the row
-# "full" was read again in another paper; the others are as recalled.
+# On Market-1501's 12,000 test pairs, with 61 M parameters after 360,000 samples. Only the row
+# "full" was checked against another paper; the others are recalled from memory.
 PAPER = {
     "baseline": {"ssim": 0.256, "mask_ssim": 0.784},
     "dsc": {"ssim": 0.272, "mask_ssim": 0.796},
@@ -32,14 +32,14 @@ PAPER = {
 }
 WHAT = {
     "ssim": "structural similarity to the target photo, at most 1",
-    "mask_ssim": "the same with all but the person blackened, at most 1",
-    "l1": "mean absolute difference of colours to the target photo; lower is better",
+    "mask_ssim": "structural similarity of the person on black, at most 1",
+    "l1": "mean absolute difference to the target photo; lower is better",
     "psnr": "peak signal-to-noise ratio to the target photo, in decibels",
-    "sharpness": "of the person, as a share of the target photo's; 1 is as sharp",
-    "pckh": "share of the asked joints that MoveNet finds again",
-    "identity": "cosine of OSNet's embeddings of picture and target photo",
+    "sharpness": "sharpness of the person relative to the target photo; 1 is best",
+    "pckh": "share of the target joints that MoveNet detects in place",
+    "identity": "cosine similarity of OSNet's embeddings of picture and target photo",
 }
-DETECTION = "how sure a detector is that it shows a person"
+DETECTION = "highest person score of a detector"
 SHOWN, ZOOM, WIDE = 8, 2, 8
 
 
@@ -49,7 +49,7 @@ def paint_variants(
     pairs: Int64[Tensor, "pairs 2"],
     device: str | torch.device = "cpu",
 ) -> dict[str, UInt8[Tensor, "pairs 3 height width"]]:
-    """Lets the trained generator of every variant paint all pairs; see `generate_pictures`."""
+    """Generate all pairs with the trained generator of every variant; see `generate_pictures`."""
     return {
         name: generate_pictures(load_generator(file, device)[0], people, pairs)
         for name, file in files.items()
@@ -62,18 +62,18 @@ def compare_variants(
     pairs: Int64[Tensor, "pairs 2"],
     judges: Mapping[str, Judge],
 ) -> dict[str, Any]:
-    """Scores the pictures of all variants, and their differences to the first, pair by pair.
+    """Score the pictures of all variants, and their paired differences from the first.
 
     Args:
-        pictures: Of every variant, one per pair.
-        people: Of the test split.
-        pairs: Positions of source and target.
-        judges: By the name of what they measure.
+        pictures: Generated pictures of every variant, one per pair.
+        people: Photos and poses of the test split.
+        pairs: Indices of source and target.
+        judges: Judges by metric name.
 
     Returns:
-        For every variant its `metrics` and what it has more than the first (`minus_first`), the
-        same `metrics` of the source photos left as they are (`copy`), and the `order` of the
-        paper's rows. All intervals are for other draws of people.
+        `metrics` and `minus_first` (difference from the first) of every variant, `metrics` of the
+        unchanged source photos as a baseline (`copy`), and the `order` of the paper's rows. All
+        intervals are over people.
     """
     shown = [people.identities[target] for target in pairs[:, 1].tolist()]
     asked = people.poses[pairs[:, 1]].visible.sum(dim=1)
@@ -100,16 +100,16 @@ def compare_variants(
 
 
 def compare_order(scores: Mapping[str, Scores], shown: Sequence[str]) -> dict[str, Any]:
-    """Holds our order of the paper's rows against the paper's.
+    """Compare our ranking of the paper's rows with the paper's.
 
     Args:
-        scores: Of the variants; those that the paper has not are left out.
-        shown: Whom each pair shows.
+        scores: Scores of the variants; those that the paper lacks are ignored.
+        shown: Identity of the person in each pair.
 
     Returns:
-        By metric: both orders, best first; and for every two rows our difference, its interval
-        over people, the paper's, and a verdict: "same", "opposite", or "not told apart" where the
-        interval holds 0.
+        By metric: both rankings, best first; and for every two rows our difference, its interval
+        over people, the paper's difference, and a verdict: "same", "opposite", or "not told apart"
+        if the interval contains 0.
     """
     rows = [name for name in PAPER if name in scores]
     found: dict[str, Any] = {}
@@ -136,10 +136,10 @@ def compare_order(scores: Mapping[str, Scores], shown: Sequence[str]) -> dict[st
 
 
 def write_table(report: Mapping[str, Any]) -> str:
-    """Writes a report of `compare_variants` as Markdown.
+    """Format a report of `compare_variants` as Markdown.
 
     Args:
-        report: With `protocol` and, for every variant, `samples` beside its numbers.
+        report: The report with `protocol` and, for every variant, `samples` added.
     """
     protocol, variants = report["protocol"], report["variants"]
     metrics = list(next(iter(variants.values()))["metrics"])
@@ -149,9 +149,9 @@ def write_table(report: Mapping[str, Any]) -> str:
         f"# Ablation of {report['base']['recipe']}",
         "",
         f"{protocol['pairs']} pairs of {protocol['identities']} people of {protocol['data']} that "
-        f"nothing was trained on ({protocol['split']}). Every variant saw the same "
+        f"were not used for training ({protocol['split']}). Every variant saw the same "
         f"{protocol['samples']} samples in the same order, from {_begun(report)}. "
-        "Means with 95 % intervals for other draws of people.",
+        "Means with 95 % bootstrap intervals over people.",
         "",
         f"| | {' | '.join(metrics + [f'paper: {metric}' for metric in papers])} |",
         f"| --- |{' --- |' * (len(metrics) + len(papers))}",
@@ -163,13 +163,13 @@ def write_table(report: Mapping[str, Any]) -> str:
     if papers:
         lines += [
             "",
-            "The paper's numbers are of 61 M parameters after 360,000 samples, on Market-1501's "
-            "whole test set; but for the row full they are as recalled.",
+            "The paper's numbers are for 61 M parameters after 360,000 samples, on Market-1501's "
+            "whole test set; all rows except full are recalled from memory.",
         ]
     if len(variants) > 1:
         lines += [
             "",
-            f"## Difference to {first}, pair by pair",
+            f"## Paired difference from {first}",
             "",
             f"| | {' | '.join(metrics)} |",
             f"| --- |{' --- |' * len(metrics)}",
@@ -200,7 +200,7 @@ def draw_figure(
     people: PhotoSet,
     pairs: Int64[Tensor, "pairs 2"],
 ) -> Image.Image:
-    """Shows the first pair of several people: source, pose, target, then each variant's picture."""
+    """Draw the first pair of several people: source, pose, target and each variant's picture."""
     rows: dict[str, int] = {}
     for row, target in enumerate(pairs[:, 1].tolist()):
         rows.setdefault(people.identities[target], row)
@@ -227,7 +227,7 @@ def _sharpness(
     targets = pairs[:, 1]
     mask = person_mask(people.poses[targets], people.size, people.skeleton)
     found = relative_sharpness(images, people.images[targets], mask)
-    # A real person without any structure: then there is nothing to be less sharp than.
+    # NaN means that the real person is uniform: no picture can be less sharp.
     return found.nan_to_num(nan=1.0)
 
 
@@ -243,9 +243,9 @@ def _described(estimates: Mapping[str, Estimate]) -> dict[str, dict[str, Any]]:
 
 
 def _begun(report: Mapping[str, Any]) -> str:
-    """Say what every variant began with."""
+    """Describe the initial weights of every variant."""
     seed, init = f"seed {report['base']['seed']}", report["protocol"].get("init")
-    return seed if init is None else f"the weights {init} and, for what they lack, {seed}"
+    return seed if init is None else f"the weights {init} and, for missing ones, {seed}"
 
 
 def _cell(number: Mapping[str, Any], sign: str = "") -> str:

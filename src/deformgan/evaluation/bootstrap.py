@@ -1,4 +1,4 @@
-"""How sure a mean is: percentile bootstrap intervals."""
+"""Percentile bootstrap intervals of means."""
 
 from collections.abc import Hashable, Sequence
 
@@ -18,19 +18,19 @@ def bootstrap_interval(
     weights: Num[Tensor, "images"] | None = None,
     clusters: Sequence[Hashable] | None = None,
 ) -> tuple[float, float]:
-    """Gives the interval in which the mean would fall for other draws of as many images.
+    """Compute the bootstrap confidence interval of a mean over images.
 
-    Images of one person resemble each other. Where people were drawn, not images, people are drawn
-    again, each with all of their images: the interval of what other people would give.
+    Images of one person are correlated. With `clusters`, people are resampled, each with all their
+    images: the interval is then over people.
 
     Args:
         values: One number per image.
-        resamples: How many times the images are drawn again, with replacement.
-        seed: Of the draws; the same images in the same order give the same interval.
-        confidence: Share of the redrawn means that lie inside.
-        weights: Of the images in the mean, not negative: where a value is a share, how many things
-            it is a share of. None for equal ones.
-        clusters: Who is in each image; None to draw images one by one.
+        resamples: Number of bootstrap resamples, drawn with replacement.
+        seed: Random seed; the same images in the same order yield the same interval.
+        confidence: Fraction of the resampled means inside the interval.
+        weights: Non-negative weights of the images, such as the denominators if values are
+            fractions; None for equal weights.
+        clusters: Person in each image; None to resample individual images.
 
     Source:
         Efron, "Bootstrap Methods: Another Look at the Jackknife", 1979: the percentile interval.
@@ -61,11 +61,11 @@ def bootstrap_intervals(
     weights: Num[Tensor, "images metrics"] | None = None,
     clusters: Sequence[Hashable] | None = None,
 ) -> Float[Tensor, "metrics 2"]:
-    """Gives the intervals of many metrics from the same draws, in the time of about one.
+    """Compute the intervals of many metrics from the same resamples, in about the time of one.
 
     Args:
-        values: One number per image and metric, NaN where an image has none: there it counts for
-            nothing. A metric that every image has gets the interval of `bootstrap_interval`.
+        values: One number per image and metric; NaN where an image has none, and is ignored. A
+            metric without NaN gets the same interval as from `bootstrap_interval`.
         resamples: As in `bootstrap_interval`.
         seed: As in `bootstrap_interval`.
         confidence: As in `bootstrap_interval`.
@@ -73,13 +73,13 @@ def bootstrap_intervals(
         clusters: As in `bootstrap_interval`.
 
     Returns:
-        Low and high ends; NaN for a metric without a number, or with an infinite one.
+        Lower and upper ends; NaN for a metric without values, or with an infinite one.
     """
     if len(values) == 0:
         raise ValueError("an interval needs at least one value, got none.")
     present = ~values.isnan()
     counts = (_weights(values, weights) * present).cpu().numpy()
-    # With an infinite number (the PSNR of an equal picture) most draws are infinite, too.
+    # With an infinite value (the PSNR of an identical picture), most resamples are infinite too.
     infinite = values.isinf().any(dim=0)
     sums = values.double().nan_to_num(0, 0, 0).cpu().numpy() * counts
     if clusters is not None:
@@ -93,10 +93,10 @@ def bootstrap_intervals(
     means = []
     for start in range(0, resamples, rows):
         drawn = random.integers(size, size=(min(rows, resamples - start), size))
-        # How often each image was drawn: then sums over draws are products of two matrices.
+        # Count how often each image was drawn: sums over resamples are then matrix products.
         places = drawn + size * np.arange(len(drawn))[:, None]
         times = np.bincount(places.ravel(), minlength=drawn.size).reshape(drawn.shape).astype(float)
-        with np.errstate(invalid="ignore"):  # a draw may miss all images that have a number
+        with np.errstate(invalid="ignore"):  # a resample may contain no image with a value
             means.append(times @ sums / (times @ counts))
     tail = (1 - confidence) / 2
     every = np.concatenate(means)
@@ -116,10 +116,10 @@ def paired_difference(
     weights: Num[Tensor, "images"] | None = None,
     clusters: Sequence[Hashable] | None = None,
 ) -> tuple[float, float, float]:
-    """Compares two systems image by image: the mean of first minus second, and its interval.
+    """Compute the mean paired difference of two systems, and its interval.
 
-    What makes an image hard for both cancels, so the interval is narrower than those of the two
-    systems suggest. An interval without 0 is a significant difference.
+    Image difficulty common to both systems cancels, so the interval is narrower than those of the
+    two systems suggest. An interval without 0 is a significant difference.
 
     Args:
         first: One number per image.
@@ -127,11 +127,11 @@ def paired_difference(
         resamples: As in `bootstrap_interval`.
         seed: As in `bootstrap_interval`.
         confidence: As in `bootstrap_interval`.
-        weights: As in `bootstrap_interval`; those of both systems are the same.
+        weights: As in `bootstrap_interval`, shared by both systems.
         clusters: As in `bootstrap_interval`.
 
     Returns:
-        The mean difference, the low and the high end.
+        The mean of `first` minus `second`, and the lower and upper ends of its interval.
     """
     difference = first.double() - second.double()
     low, high = bootstrap_interval(difference, resamples, seed, confidence, weights, clusters)
@@ -141,7 +141,7 @@ def paired_difference(
 def weighted_mean(
     values: Float[Tensor, "images"], weights: Num[Tensor, "images"] | None = None
 ) -> float:
-    """Gives the mean of which `bootstrap_interval` gives the interval; arguments as there."""
+    """Compute the mean that belongs to `bootstrap_interval`; arguments as there."""
     numbers = _weights(values, weights)
     return ((values.double() * numbers).sum() / numbers.sum()).item()
 

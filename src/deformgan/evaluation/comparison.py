@@ -1,4 +1,4 @@
-"""compare_reports: reports of several systems side by side, differences pair by pair."""
+"""compare_reports: compare several systems' reports, with significance tests."""
 
 import json
 import math
@@ -19,8 +19,8 @@ from deformgan.evaluation.significance import EXACT, FLIPS, holm, sign_flip_test
 
 LEVEL = 0.05
 
-# By the beginning of the metric's name, since judges add their own; those not listed (sharpness,
-# which should be that of the real photo) are best at neither end.
+# By prefix of the metric's name, since judges append their own. Metrics not listed have no better
+# direction (sharpness should equal that of the real photo).
 BETTER = {
     **dict.fromkeys(("ssim", "mask_ssim", "psnr", "mask_psnr", "pckh", "identity"), "higher"),
     **dict.fromkeys(("inception_score", "mask_inception_score", "detection_score"), "higher"),
@@ -32,18 +32,18 @@ PairKey = tuple[str, str, int]
 
 @dataclass(frozen=True)
 class Report:
-    """What `deformgan evaluate` found out about one system.
+    """A report of `deformgan evaluate` about one system.
 
     Attributes:
-        label: What to call the system.
-        file: Where the report is.
-        protocol: All that defines how it was scored.
-        metrics: `value`, `ci95` and `what` by name.
-        unavailable: Why a metric is missing, by name.
-        pairs: Source, target, and how often both were listed before.
-        asked: How many joints each pair asks for.
-        numbers: One per pair, NaN where it has none, by the metric's name.
-        system: Where the pictures are from.
+        label: Name of the system.
+        file: Path of the report.
+        protocol: All settings that define the scores.
+        metrics: `value`, `ci95` and `what` by metric name.
+        unavailable: Reasons for missing metrics, by metric name.
+        pairs: Source, target, and the number of earlier occurrences of both in the list.
+        asked: Number of visible target joints of each pair.
+        numbers: One number per pair, by metric name; NaN where a pair has none.
+        system: Description of the origin of the pictures.
     """
 
     label: str
@@ -58,11 +58,11 @@ class Report:
 
     @staticmethod
     def read(file: Path, label: str) -> "Report":
-        """Reads a report, which must be one.
+        """Read and validate a report.
 
         Args:
-            file: What `deformgan evaluate --json` wrote.
-            label: What to call its system.
+            file: JSON file written by `deformgan evaluate --json`.
+            label: Name of its system.
         """
         try:
             data = json.loads(file.read_text(encoding="utf-8"))
@@ -76,7 +76,7 @@ class Report:
             return Report._from_json(data, file, label)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(
-                f"{file} is no report of `deformgan evaluate`: {_complaint(error)}."
+                f"{file} is not a report of `deformgan evaluate`: {_complaint(error)}."
             ) from None
 
     @staticmethod
@@ -86,7 +86,7 @@ class Report:
         protocol, metrics = data["protocol"], data["metrics"]
         if not isinstance(protocol, dict):
             raise TypeError("its protocol is not an object")
-        # Reports of others may have no numbers of pairs: then only the means are shown.
+        # Third-party reports may lack numbers per pair: only their means are shown.
         pairs: dict[str, Any] = data.get("pairs") or {
             "from": [],
             "to": [],
@@ -123,24 +123,22 @@ class Report:
 def compare_reports(
     reports: Sequence[Report], across_protocols: bool = False, only: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """Compares systems with the first one, pair by pair where both were scored.
+    """Compare systems with the first one, on the pairs they have in common.
 
     Args:
-        reports: Of different labels, all scored by one protocol.
-        across_protocols: Compare reports of different protocols too, and say so.
+        reports: Reports with different labels, all scored by one protocol.
+        across_protocols: Also compare reports of different protocols, with a note about it.
         only: Metrics to compare; empty for all.
 
     Returns:
-        As JSON has it: `systems` by label with their `metrics`, and for all but the first
+        JSON data: `systems` by label with their `metrics` and, for all except the first,
         `minus_first` (difference, interval, p before and after Holm's correction) or the reason in
-        `not_compared`; `better` and `best` by metric; how many `comparisons`; and `notes`, a
-        sentence each.
+        `not_compared`; `better` and `best` by metric; the number of `comparisons`; and `notes`, a
+        list of sentences.
     """
     labels = Counter(report.label for report in reports)
     if twice := [label for label, times in labels.items() if times > 1]:
-        raise InputError(
-            f"Two reports are called {twice[0]!r}; give one another name, as in NAME=FILE."
-        )
+        raise InputError(f"Two reports are called {twice[0]!r}; rename one of them with NAME=FILE.")
     names = list(dict.fromkeys(name for report in reports for name in report.metrics))
     if unknown := [name for name in only if name not in names]:
         raise InputError(
@@ -176,7 +174,7 @@ def compare_reports(
 
 
 def better(metric: str) -> str | None:
-    """Tells which way a metric is better: "higher", "lower", or None for neither."""
+    """Return the direction in which a metric improves: "higher", "lower", or None for neither."""
     known = [name for name in BETTER if metric == name or metric.startswith(f"{name}_")]
     return BETTER[max(known, key=len)] if known else None
 
@@ -188,7 +186,7 @@ def _complaint(error: Exception) -> str:
 
 
 def _column(values: Any) -> Float[Tensor, "pairs"]:
-    """Reads numbers of pairs as a report has them, null for none; raises where they are not."""
+    """Convert a report's numbers per pair, with null for NaN; raise if they are not numbers."""
     return torch.tensor([math.nan if v is None else float(v) for v in values], dtype=torch.float64)
 
 
@@ -204,7 +202,7 @@ def _interval(ends: Any) -> list[float] | None:
 
 
 def _numbered(sources: Sequence[Any], targets: Sequence[Any]) -> list[PairKey]:
-    """Tells pairs apart that are listed more than once."""
+    """Return pairs as keys that are unique even if a pair is listed more than once."""
     before: Counter[tuple[str, str]] = Counter()
     keys = []
     for source, target in zip(sources, targets, strict=True):
@@ -214,16 +212,16 @@ def _numbered(sources: Sequence[Any], targets: Sequence[Any]) -> list[PairKey]:
 
 
 def _protocol_entries(first: Report, other: Report) -> dict[str, list[Any]]:
-    """Finds in what two protocols differ, beyond which pairs were scored: that is told apart."""
+    """Find the protocol entries that differ; which pairs were scored is compared separately."""
     left_out = {"pairs", "pairs_sha256"}
     entries = _differing(first.protocol, other.protocol)
     if "pairs_sha256" in entries:
-        left_out.add("poses_sha256")  # of other pairs, so of other poses
+        left_out.add("poses_sha256")  # different pairs imply different poses
     return {name: values for name, values in entries.items() if name not in left_out}
 
 
 def _differing(ours: Any, theirs: Any, name: str = "") -> dict[str, list[Any]]:
-    """Finds the entries in which two protocols differ, nested ones as `outer.inner`."""
+    """Find the entries in which two protocols differ, with nested ones as `outer.inner`."""
     if not (isinstance(ours, dict) and isinstance(theirs, dict)):
         return {} if ours == theirs else {name: [ours, theirs]}
     entries: dict[str, list[Any]] = {}
@@ -251,7 +249,7 @@ def _some(parts: Sequence[str], most: int = 6) -> str:
 
 
 def _system(report: Report, first: Report, names: Sequence[str]) -> dict[str, Any]:
-    """Describes one system, and how it differs from the first."""
+    """Describe one system and its differences from the first."""
     rows_of_first = {key: row for row, key in enumerate(first.pairs)}
     common = sorted(
         (rows_of_first[key], row) for row, key in enumerate(report.pairs) if key in rows_of_first
@@ -291,14 +289,14 @@ def _system(report: Report, first: Report, names: Sequence[str]) -> dict[str, An
 def _compare(
     first: Report, other: Report, common: Sequence[tuple[int, int]], names: Sequence[str]
 ) -> dict[str, dict[str, Any]]:
-    """Gives mean difference, interval and p value of every metric over the pairs of both."""
+    """Compute mean difference, interval and p value of every metric over the common pairs."""
     if not (common and names):
         return {}
     ours, theirs = (list(rows) for rows in zip(*common, strict=True))
     differences = torch.stack(
         [other.numbers[name][theirs] - first.numbers[name][ours] for name in names], dim=1
     )
-    # PCKh is the share of all asked joints, not the mean of the pairs' shares.
+    # PCKh is a fraction of all target joints, not the mean of the pairs' fractions.
     asked = first.asked[ours].nan_to_num()
     weights = torch.stack(
         [asked if counts_joints(name) else torch.ones_like(asked) for name in names], dim=1
@@ -323,7 +321,7 @@ def _compare(
 
 
 def _correct(differences: Sequence[dict[str, dict[str, Any]]]) -> None:
-    """Adds the corrected p value of every comparison that was made, and a verdict."""
+    """Add the corrected p value and a verdict to every comparison."""
     entries = [(name, found) for part in differences for name, found in part.items()]
     corrected = holm([found["p"] for _, found in entries])
     for (name, found), p in zip(entries, corrected, strict=True):
@@ -336,7 +334,7 @@ def _correct(differences: Sequence[dict[str, dict[str, Any]]]) -> None:
 
 
 def _best(reports: Sequence[Report], names: Sequence[str]) -> dict[str, list[str]]:
-    """Names the best systems by metric, where all that have it were judged by the same judge."""
+    """Return the best systems by metric, where all systems with a value share a judge."""
     best = {}
     for name in names:
         owners = [r for r in reports if name in r.metrics and r.metrics[name]["value"] is not None]
@@ -353,8 +351,8 @@ def _notes(reports: Sequence[Report], found: Mapping[str, Any]) -> list[str]:
     for label, entries in found["protocol_differences"].items():
         notes.append(
             f"{label} was scored by another protocol than {first}: {_some(_described(entries))}. "
-            "Its means cannot be held against the others', and its differences are the protocols' "
-            "as well as the systems'."
+            "Its means are not comparable with the others', and its differences are due to the "
+            "protocols as well as the systems."
         )
     for report in reports[1:]:
         system = found["systems"][report.label]
@@ -362,32 +360,32 @@ def _notes(reports: Sequence[Report], found: Mapping[str, Any]) -> list[str]:
         if not common == len(report.pairs) == found["pairs"]:
             notes.append(
                 f"The lists of pairs differ: {first} was scored on {found['pairs']}, "
-                f"{report.label} on {len(report.pairs)}, {common} of them in both. Means are of "
-                "each one's own pairs, differences of those in both."
+                f"{report.label} on {len(report.pairs)}, {common} of them in both. Means are over "
+                "each system's own pairs, differences over common pairs."
             )
         judges = [name for name, why in system["not_compared"].items() if why == "another judge"]
         for name in judges:
             ours, theirs = (r.metrics[name]["what"] for r in (reports[0], report))
             notes.append(
-                f"{name} of {report.label} is not compared, it was measured otherwise: "
+                f"{name} of {report.label} is not compared because it was measured differently: "
                 f"'{theirs}', {first}'s '{ours}'."
             )
         without = [name for name, why in system["not_compared"].items() if why.startswith("of all")]
         if without:
             notes.append(
                 f"{_some(without)} of {report.label}: one number for all pictures together, so "
-                "there is nothing to compare pair by pair."
+                "there is no paired comparison."
             )
         for name, why in system["not_compared"].items():
             if ": " in why:
                 notes.append(f"{name} of {report.label} is not compared; {why}.")
     if found["comparisons"]:
         notes.append(
-            f"A difference is that of the pairs' means, with its 95 % bootstrap interval. p is of "
-            f"{FLIPS:,} random sign flips of the pairs' differences (all flips where at most "
+            f"Differences are mean paired differences with 95 % bootstrap intervals. p values are "
+            f"from {FLIPS:,} random sign flips of the paired differences (all flips if at most "
             f"{EXACT} differ), after Holm's correction for the {found['comparisons']} comparisons "
-            f"in this table; * marks p < {LEVEL}. Intervals are not corrected. Pairs of one person "
-            "resemble each other, which neither interval nor p knows: for other people both would "
-            "rather be larger."
+            f"in this table; * marks p < {LEVEL}. Intervals are not corrected. Intervals and p "
+            "values ignore that pairs of one person are correlated: over people, both would tend "
+            "to be larger."
         )
     return notes

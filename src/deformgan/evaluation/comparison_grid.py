@@ -1,4 +1,4 @@
-"""draw_grid: telling pairs as every system painted them, with their scores."""
+"""draw_grid: selected pairs with every system's picture and score."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -14,24 +14,24 @@ from deformgan.evaluation.contact_sheet import GAP, INK
 from deformgan.evaluation.generated_folder import GeneratedFolder
 from deformgan.framing import read_photo
 
-# In pixels: about how high a photo is, letters, and a line of them.
+# In pixels: approximate height of a photo, font size, line height.
 HEIGHT, FONT, LINE = 240, 14, 17
 
 Picture = UInt8[np.ndarray, "height width 3"]
 
 
 def choose_pairs(reports: Sequence[Report], metric: str, each: int = 3) -> dict[str, list[PairKey]]:
-    """Finds the best, median and worst pairs of the first system, among those that all have.
+    """Select the first system's best, median and worst pairs among those common to all systems.
 
     Args:
-        reports: The first one's numbers give the order.
-        metric: By which; of one that is best at neither end the highest count as best.
-        each: How many of each kind; fewer where there are not as many pairs.
+        reports: Reports of the systems; pairs are ranked by the numbers of the first.
+        metric: Metric to rank by; higher is better if it has no better direction.
+        each: Number of pairs of each kind; fewer if there are not enough pairs.
     """
     first = reports[0]
     if metric not in first.numbers:
         raise InputError(
-            f"{first.label} has no number per pair for {metric!r}; choose one of "
+            f"{first.label} has no numbers per pair for {metric!r}; choose one of "
             f"{', '.join(first.numbers) or 'none: its report has no pairs'}."
         )
     shared = set(first.pairs).intersection(*(other.pairs for other in reports[1:]))
@@ -59,15 +59,15 @@ def draw_grid(
     generated: Mapping[str, Path],
     metric: str,
 ) -> Image.Image:
-    """Draws pairs one below the other: source, target, every system's picture and its score.
+    """Draw one row per pair: source, target, and every system's picture with its score.
 
     Args:
-        reports: Hold the scores.
-        chosen: Pairs of all reports, by what they are an example of (see `choose_pairs`).
+        reports: Reports with the scores.
+        chosen: Pairs common to all reports, by kind (see `choose_pairs`).
         images: Folder of the photos.
-        generated: Folders of pictures by label, named as `GeneratedFolder` finds them; systems
-            without one have no column, pairs without a picture that can be scored a blank.
-        metric: Whose scores are written below the pictures.
+        generated: Folders of pictures by label, named as in `GeneratedFolder`. Systems without a
+            folder have no column; pairs without a valid picture have a blank cell.
+        metric: Metric whose scores are written below the pictures.
     """
     shown = [
         (report, GeneratedFolder(generated[report.label], [key[:2] for key in report.pairs]))
@@ -100,7 +100,7 @@ def draw_grid(
 def _cell(
     report: Report, folder: GeneratedFolder, key: PairKey, size: tuple[int, int], metric: str
 ) -> tuple[Picture | None, str]:
-    """Gives a system's picture of a pair, None where none can be scored, and what it is called."""
+    """Return a system's picture of a pair, or None if there is no valid one, and its caption."""
     row = report.pairs.index(key)
     picture = folder.read(row, size).picture
     score = report.numbers[metric][row].item() if metric in report.numbers else math.nan
@@ -110,7 +110,7 @@ def _cell(
 
 
 def _strip(name: str, cells: Sequence[tuple[Picture | None, str]]) -> Image.Image:
-    """Draws one row of the grid: what it is, then source, target and others with a caption each."""
+    """Draw one row of the grid: a title, then captioned source, target and generated pictures."""
     target = cells[1][0]
     assert target is not None
     font = ImageFont.load_default(FONT)

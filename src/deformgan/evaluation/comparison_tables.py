@@ -1,10 +1,10 @@
-"""write_markdown, write_latex: a comparison of systems as tables, with what to know below."""
+"""write_markdown, write_latex: tables of a comparison of systems, with notes."""
 
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-# Private characters, which no label has: a cell is escaped after it was set in bold.
+# Private-use characters, which no label contains: cells are escaped after bold markup is added.
 _BOLD_ON, _BOLD_OFF = "\ue000", "\ue001"
 _MINUS = "\N{MINUS SIGN}"
 _LATEX = {
@@ -26,7 +26,7 @@ _LATEX = {
 
 
 def write_markdown(comparison: Mapping[str, Any]) -> str:
-    """Writes a comparison as Markdown: means, differences to the first, and what to know."""
+    """Format a comparison as Markdown: means, differences from the first system, and notes."""
 
     def table(rows: Sequence[Sequence[str]]) -> list[str]:
         head, *body = [[cell.replace("|", "\\|") for cell in row] for row in rows]
@@ -35,12 +35,12 @@ def write_markdown(comparison: Mapping[str, Any]) -> str:
 
     lines = [f"# {_title(comparison)}", *table(_means(comparison, "**{}**"))]
     if differences := _minus_first(comparison):
-        lines += [f"## Minus {comparison['first']}, pair by pair", *table(differences)]
+        lines += [f"## Paired difference from {comparison['first']}", *table(differences)]
     return "\n".join([*lines, *(f"- {note}" for note in comparison["notes"])]) + "\n"
 
 
 def write_latex(comparison: Mapping[str, Any]) -> str:
-    """Writes a comparison as LaTeX for the package booktabs."""
+    """Format a comparison as LaTeX for the booktabs package."""
 
     def table(rows: Sequence[Sequence[str]]) -> list[str]:
         minus = [
@@ -69,7 +69,7 @@ def _title(comparison: Mapping[str, Any]) -> str:
 
 
 def _means(comparison: Mapping[str, Any], bold: str) -> list[list[str]]:
-    """Lays out the means: a metric a row, a system a column."""
+    """Lay out the means, with one row per metric and one column per system."""
     systems, otherwise = comparison["systems"], comparison["protocol_differences"]
     rows = [["", *(f"{label} †" if label in otherwise else label for label in systems)]]
     for metric in comparison["better"]:
@@ -93,7 +93,7 @@ def _means(comparison: Mapping[str, Any], bold: str) -> list[list[str]]:
 
 
 def _minus_first(comparison: Mapping[str, Any]) -> list[list[str]]:
-    """Lays out the differences; empty if nothing was compared."""
+    """Lay out the differences; return no rows if nothing was compared."""
     others = {k: v for k, v in comparison["systems"].items() if k != comparison["first"]}
     metrics = [
         name

@@ -1,4 +1,4 @@
-"""contact_sheet: pictures of several systems side by side, a pair a row."""
+"""contact_sheet: pictures of several systems side by side, one pair per row."""
 
 from collections.abc import Mapping
 
@@ -16,12 +16,12 @@ INK, PAPER = (40, 40, 40), 255
 def contact_sheet(
     columns: Mapping[str, UInt8[Tensor, "rows 3 height width"]], strips: int = 1, zoom: int = 2
 ) -> Image.Image:
-    """Lays pictures out under the names of their columns.
+    """Arrange pictures in a grid with column titles.
 
     Args:
-        columns: One picture per row and column.
-        strips: How many rows stand beside each other.
-        zoom: How many times the pictures are enlarged.
+        columns: Pictures by column title, one per row.
+        strips: Number of rows placed side by side.
+        zoom: Integer magnification of the pictures.
     """
     pictures = torch.stack(list(columns.values()), dim=1).cpu()  # (rows, columns, 3, H, W)
     pictures = pictures.repeat_interleave(zoom, -1).repeat_interleave(zoom, -2)

@@ -1,4 +1,4 @@
-"""detection_score: is it a person at all? A detector of people looks at the output."""
+"""detection_score: confidence of a person detector on generated images."""
 
 from typing import Protocol, runtime_checkable
 
@@ -10,10 +10,10 @@ from torch import Tensor
 
 @runtime_checkable
 class PersonDetector(Protocol):
-    """Tells how sure it is that an image shows a person."""
+    """Detector of people with a confidence score."""
 
     def __call__(self, image: UInt8[np.ndarray, "height width 3"]) -> float:
-        """Gives the highest person score anywhere in the image, most often in [0, 1].
+        """Return the highest person score anywhere in the image, usually in [0, 1].
 
         Args:
             image: RGB.
@@ -24,15 +24,15 @@ class PersonDetector(Protocol):
 def detection_score(
     images: UInt8[Tensor, "batch 3 height width"], detector: PersonDetector
 ) -> Float[Tensor, "batch"]:
-    """Gives the highest person score of every image; the detection score is their mean.
+    """Return the highest person score of every image; the detection score is their mean.
 
-    The detector is a judge: it scores, and never trains, selects or gives gradients. A report calls
-    the number `detection_score` with SSD300 alone; with any other detector it is
-    `detection_score_` and the stem of the model file's name, or `hog`.
+    The detector is a judge: use it only for evaluation, never for training or model selection.
+    Reports use the name `detection_score` for SSD300 only; for other detectors, it is
+    `detection_score_` plus the stem of the model file, or `detection_score_hog`.
 
     Args:
         images: Generated images, RGB.
-        detector: Sees every image whole.
+        detector: Person detector, run on whole images.
 
     Source:
         Siarohin et al., CVPR 2018, section 5.

@@ -1,4 +1,4 @@
-"""Poses as pictures: for figures, and for masks that are drawn."""
+"""Rendering of poses, for figures and for masks."""
 
 import colorsys
 from itertools import pairwise
@@ -11,8 +11,8 @@ from deformgan.parts import inside_polygon
 from deformgan.pose import Pose, Skeleton
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
-# The bones that the field's drawings and masks share. In drawing order: a later one paints over an
-# earlier one.
+# The bones that are common to drawings and masks in the literature, in drawing order: later ones
+# cover earlier ones.
 FIELD_BONES = (
     ("neck", "right_shoulder"),
     ("neck", "left_shoulder"),
@@ -44,20 +44,20 @@ _BONES = {
 def draw_pose(
     pose: Pose, size: tuple[int, int], skeleton: Skeleton = OPENPOSE18, radius: float = 2.0
 ) -> tuple[UInt8[Tensor, "batch 3 height width"], Bool[Tensor, "batch height width"]]:
-    """Draws white bones and a disc per joint, its colour from a wheel of hues, on black.
+    """Draw white bones and a disc per joint, coloured by hue, on black.
 
     Args:
-        pose: In pixels of an image of that size; coordinates are rounded to whole pixels. Missing
-            joints and their bones are left out.
+        pose: Pose in pixels; coordinates are rounded to integers. Missing joints and their bones
+            are omitted.
         size: (height, width).
-        skeleton: Names the joints and the bones.
-        radius: Of the discs, in pixels; pixels at exactly this distance are left out.
+        skeleton: Defines joints and bones.
+        radius: Radius of the discs in pixels, exclusive.
 
     Returns:
-        The picture, and which of its pixels are drawn on (to lay it over another picture).
+        The picture, and the mask of its drawn pixels (for overlays).
 
     Source:
-        The authors' drawing, to the pixel, for poses of whole pixels.
+        The authors' drawing, pixel by pixel for integer coordinates.
     """
     joints = pose.joints.double().round()
     picture = torch.zeros(len(pose), 3, *size, dtype=torch.uint8, device=joints.device)
@@ -81,20 +81,21 @@ def draw_pose(
 def draw_stickman(
     pose: Pose, size: tuple[int, int], skeleton: Skeleton = OPENPOSE18
 ) -> Float[Tensor, "batch 3 height width"]:
-    """Draws the right side, the left side and the torso as bars, one channel each, in [0, 1].
+    """Draw the right side, the left side and the torso as bars, one channel each, in [0, 1].
 
-    Neck and eyes are half as bright and lie over the limbs of their channel.
+    The lines from neck to nose and from nose to eye have half the brightness and cover the limbs of
+    their channel.
 
     Args:
-        pose: In pixels of an image of that size; what has a missing joint is left out.
-        size: (height, width). Bars are 3 px to either side of the bone in an image 128 px wide, and
-            in proportion, rounded down, in others.
-        skeleton: Names the joints; it must have shoulders, elbows, wrists, hips, knees, ankles,
+        pose: Pose in pixels; parts with a missing joint are omitted.
+        size: (height, width). Bars extend 3 px to either side of the bone in an image 128 px wide,
+            and proportionally (rounded down) in others.
+        skeleton: Defines the joints; it must have shoulders, elbows, wrists, hips, knees, ankles,
             nose and eyes.
 
     Source:
-        The authors' alternative to heat maps. They took joint 14 for the left eye: the line to the
-        right eye is in the channel of the left side, and the other way round.
+        The authors' alternative to heatmaps. They mistook joint 14 for the left eye: the line to
+        the right eye is in the left side's channel, and vice versa.
     """
     half_width = float(3 * size[1] // 128)
     joints = pose.joints.double()
@@ -125,31 +126,31 @@ def draw_stickman(
 def fill_polygon(
     corners: Float[Tensor, "*batch corners 2"], size: tuple[int, int]
 ) -> Bool[Tensor, "*batch height width"]:
-    """Fills polygons by the even-odd rule at pixel centres.
+    """Fill polygons by the even-odd rule at pixel centres.
 
     Args:
-        corners: (x, y) in pixels, in order; the last is joined to the first.
+        corners: (x, y) in pixels, in order; the last corner is connected to the first.
         size: (height, width).
 
     Returns:
-        The pixels inside. An edge owns the rows from its upper end up to, without, its lower end,
-        and a pixel right on an edge counts as being to the right of it.
+        Mask of the pixels inside. An edge covers the rows from its upper end (inclusive) to its
+        lower end (exclusive); a pixel exactly on an edge counts as right of it.
     """
     rows, columns = (
         torch.arange(length, dtype=corners.dtype, device=corners.device) for length in size
     )
-    # The part masks' rule with the axes exchanged: there an edge owns columns, here rows.
+    # The rule of the part masks with swapped axes: there, an edge covers columns, here rows.
     return inside_polygon(corners.flip(-1), rows, columns).mT
 
 
 def fill_disc(
     centre: Float[Tensor, "*batch 2"], radius: float, size: tuple[int, int]
 ) -> Bool[Tensor, "*batch height width"]:
-    """Fills discs at pixel centres; pixels at exactly the radius are left out.
+    """Fill discs at pixel centres.
 
     Args:
         centre: (x, y) in pixels.
-        radius: In pixels.
+        radius: Radius in pixels, exclusive.
         size: (height, width).
     """
     across, down = _offsets(centre, size)
@@ -159,7 +160,7 @@ def fill_disc(
 def bar_corners(
     start: Float[Tensor, "*batch 2"], end: Float[Tensor, "*batch 2"], half_width: float
 ) -> Float[Tensor, "*batch 4 2"]:
-    """Gives the rectangle along a segment; of a segment without length, four equal points.
+    """Return the rectangle along a segment; four equal points for a segment of length 0.
 
     Args:
         start: (x, y) in pixels.
@@ -176,7 +177,7 @@ def bar_corners(
 def line_coverage(
     start: Float[Tensor, "*batch 2"], end: Float[Tensor, "*batch 2"], size: tuple[int, int]
 ) -> Float[Tensor, "*batch height width"]:
-    """Draws smooth lines: in the rectangle that the ends span, 1 minus the distance to the line.
+    """Draw anti-aliased lines: 1 minus the distance to the line, in the end points' bounding box.
 
     Args:
         start: (x, y) in whole pixels.
@@ -184,8 +185,8 @@ def line_coverage(
         size: (height, width).
 
     Returns:
-        Brightness in [0, 1]. For whole pixels this is what the anti-aliased form of Bresenham's
-        algorithm draws (Zingl, "A Rasterizing Algorithm for Drawing Curves", 2012).
+        Brightness in [0, 1]. For integer coordinates, it equals the anti-aliased Bresenham
+        algorithm (Zingl, "A Rasterizing Algorithm for Drawing Curves", 2012).
     """
     across, down = _offsets(start, size)
     along = (end - start)[..., None, None]  # (*batch, 2, 1, 1)
@@ -197,7 +198,7 @@ def line_coverage(
 
 
 def _offsets(point: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Gives every pixel's offset from a point: across (*batch, 1, W) and down (*batch, H, 1)."""
+    """Return every pixel's offset from a point: across (*batch, 1, W) and down (*batch, H, 1)."""
     rows = torch.arange(size[0], dtype=point.dtype, device=point.device)
     columns = torch.arange(size[1], dtype=point.dtype, device=point.device)
     return columns - point[..., None, 0:1], rows[:, None] - point[..., 1:2, None]

@@ -1,4 +1,4 @@
-"""Estimate: a mean over pairs, and how sure it is."""
+"""Estimate: a mean over pairs with its confidence intervals."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from deformgan.evaluation.pckh import counts_joints
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean and how sure it is.
+    """A mean with its confidence intervals.
 
     Attributes:
         value: The mean over pairs.
-        pairs: Its 95 % interval, for other draws of pairs of these people.
-        identities: Its 95 % interval, for other draws of people.
+        pairs: 95 % interval over pairs of these people.
+        identities: 95 % interval over people.
     """
 
     value: float
@@ -30,12 +30,12 @@ def estimate_means(
     identities: Sequence[str],
     asked: Int64[Tensor, "pairs"],
 ) -> dict[str, Estimate]:
-    """Gives mean and 95 % intervals of every metric.
+    """Compute the mean and 95 % intervals of every metric.
 
     Args:
-        numbers: Of one system, or differences of two.
-        identities: Whom each pair shows.
-        asked: How many joints each pair asks for; PCKh is the share of all of them.
+        numbers: Numbers of one system, or differences of two, by metric.
+        identities: Identity of the person in each pair.
+        asked: Number of visible target joints of each pair, by which PCKh is weighted.
     """
     estimates = {}
     for name, values in numbers.items():
@@ -51,5 +51,5 @@ def estimate_means(
 def subtract(
     first: Mapping[str, Float[Tensor, "pairs"]], second: Mapping[str, Float[Tensor, "pairs"]]
 ) -> dict[str, Float[Tensor, "pairs"]]:
-    """Gives the difference of every metric, pair by pair: what is hard for both cancels."""
+    """Compute paired differences of every metric: difficulty common to both systems cancels."""
     return {name: first[name].double() - second[name].double() for name in first}

@@ -1,4 +1,4 @@
-"""evaluate: a system's pictures of all pairs, scored one batch after the other."""
+"""evaluate: score a system's pictures of all pairs in batches."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -25,14 +25,14 @@ _NUMBER, _FEATURE, _REAL = "number/", "feature/", "real/"
 
 @dataclass(frozen=True)
 class Findings:
-    """What was measured.
+    """Results of an evaluation.
 
     Attributes:
-        rows: Which pairs could be scored.
-        numbers: One number per scored pair, by the measure's name; NaN where it has none.
-        corpus: Numbers of all pictures together, by name, each with its `value`.
-        problems: A sentence for everything that was wrong with the pictures.
-        kept: How many pairs an earlier run, which was broken off, had looked at already.
+        rows: Indices of the pairs that could be scored.
+        numbers: One number per scored pair, by metric; NaN where a pair has none.
+        corpus: Numbers over all pictures, by metric, each with its `value`.
+        problems: One sentence per problem with the pictures.
+        kept: Number of pairs that an earlier, interrupted run had already processed.
     """
 
     rows: list[int]
@@ -51,19 +51,19 @@ def evaluate(
     real: Sequence[Path] | None = None,
     watch: Callable[[Iterable[int], str, int], Iterable[int]] = lambda items, what, total: items,
 ) -> Findings:
-    """Scores what a system paints for every pair.
+    """Score a system's pictures of all pairs.
 
-    One batch of pictures is in memory at a time; what was found is noted in the journal at once, so
-    that another call goes on after the last batch.
+    Only one batch of pictures is in memory at a time. Results are written to the journal after
+    every batch, so that another call resumes after the last one.
 
     Args:
-        system: Gives the pictures.
+        system: Source of the pictures.
         photos: The pairs.
-        protocol: What is done to the pictures before they are compared.
-        measures: What is measured.
-        journal: Of these settings.
-        real: Photos to which all pictures together are compared; None for the pairs' targets.
-        watch: Passes batches on and shows how many there were.
+        protocol: Defines how pictures are preprocessed and compared.
+        measures: Metrics to compute.
+        journal: Journal with the settings of this evaluation.
+        real: Real photos for metrics over all pictures; None for the targets of the pairs.
+        watch: Iterates over batches, for example to show progress.
     """
     batches = batched(range(len(photos)), BATCH)
     kept = sum(len(rows) for batch, rows in enumerate(batches) if batch in journal)
@@ -90,9 +90,10 @@ def settings_of(
     measures: Measures,
     real: Sequence[Path] | None,
 ) -> dict[str, Any]:
-    """Tells all that an evaluation's findings depend on, as JSON has it; arguments as `evaluate`'s.
+    """Return all settings that determine the findings, as JSON data; arguments as in `evaluate`.
 
-    Photos count by name, size and time: a change in place begins an evaluation anew.
+    Photos are identified by name, size and modification time: a modified photo restarts an
+    evaluation.
     """
     used = {photos.folder / name for pair in photos.pairs for name in pair}
     return {
@@ -131,11 +132,11 @@ def score_batch(
     measures: Measures,
     targets_are_real: bool,
 ) -> dict[str, np.ndarray]:
-    """Scores some pairs whose targets are of one size.
+    """Score pairs whose targets have the same size.
 
     Returns:
-        Arrays for the journal: `rows` that could be scored, `problems`, and numbers and features
-        under their measures' names.
+        Arrays for the journal: `rows` that could be scored, `problems`, and numbers and features by
+        name.
     """
     found = system.pictures(photos, rows)
     arrays = {"problems": np.array(found.problems, dtype=np.str_)}
@@ -162,7 +163,7 @@ def score_batch(
 
 
 def merge(parts: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """Joins the arrays of the parts of one batch, in the order of their pairs."""
+    """Concatenate the arrays of the parts of one batch, in the order of their pairs."""
     names = dict.fromkeys(name for part in parts for name in part)
     arrays = {name: np.concatenate([p[name] for p in parts if name in p]) for name in names}
     order = np.argsort(arrays["rows"], kind="stable")
@@ -170,12 +171,12 @@ def merge(parts: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
 
 
 def batched(rows: Sequence[int], size: int) -> list[Sequence[int]]:
-    """Parts positions into batches."""
+    """Split indices into batches."""
     return [rows[first : first + size] for first in range(0, len(rows), size)]
 
 
 def same_size(rows: Sequence[int], sizes: Sequence[tuple[int, int]]) -> list[list[int]]:
-    """Parts a batch into parts of one picture size."""
+    """Split a batch into parts of equal picture size."""
     ordered = sorted(rows, key=lambda row: sizes[row])
     return [list(part) for _, part in groupby(ordered, key=lambda row: sizes[row])]
 

@@ -1,4 +1,4 @@
-"""explain: everything between a photo and its result, for one pair of poses."""
+"""explain: all intermediate results of the generator for one photo and target pose."""
 
 import math
 from dataclasses import dataclass
@@ -20,21 +20,21 @@ from deformgan.pose import Pose, Skeleton
 
 @dataclass(frozen=True)
 class Explanation:
-    """What the generator does with one photo and one pose.
+    """Intermediate results of the generator for one photo and one target pose.
 
     Attributes:
-        source: The photo, one, and its pose in the image that the network looks at.
-        target_pose: What is asked for, in pixels of an image of that size.
-        skeleton: Of both poses.
-        guide: What the generator reads from the poses.
-        activations: Every feature map.
-        result: The generated image; that of layers may be larger than what the network looks at.
-        source_from_target: The transform of each part in pixels; the identity where there is none.
-        warped_parts: The photo moved by each part's transform and cut out by its mask, in [0, 1].
-        warped: The same for all parts together, as the deformable skip joins them.
-        diagnosis: What is hard about the pair.
-        blend: Whether the result takes some of the moved photo itself.
-        layers: What the result is made of, where the generator has layers.
+        source: One photo at the network's input size, with its pose.
+        target_pose: Target pose, in pixels at the network's input size.
+        skeleton: Skeleton of both poses.
+        guide: The generator's pose inputs.
+        activations: All feature maps.
+        result: The generated image; with layers, it may be larger than the network's input.
+        source_from_target: Transform of each part in pixels; the identity where there is none.
+        warped_parts: The photo warped by each part's transform and cut out by its mask, in [0, 1].
+        warped: The same for all parts together, aggregated as in the deformable skip.
+        diagnosis: Difficulties of the pair.
+        blend: Whether the generator blends the warped photo into the result.
+        layers: Layers of the result, if the generator has layers.
     """
 
     source: View
@@ -52,29 +52,29 @@ class Explanation:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Height and width of the image that the network looks at."""
+        """Height and width of the network's input."""
         return (self.source.image.shape[-2], self.source.image.shape[-1])
 
     @property
     def origins(self) -> list[str]:
-        """What becomes of each part, as words of `ORIGINS`."""
+        """Origin of each part, as keys of `ORIGINS`."""
         return [list(ORIGINS)[code] for code in self.diagnosis.origins[0].tolist()]
 
 
 @torch.inference_mode()
 def explain(generator: Generator, source: View, target_pose: Pose) -> Explanation:
-    """Runs the generator on the CPU and keeps what it does on the way.
+    """Run the generator on the CPU and return its intermediate results.
 
     Args:
-        generator: In evaluation mode; its skips are deformed part by part.
-        source: One photo, of the model's size; for layers of any size.
+        generator: Generator in evaluation mode with `warp="parts"`.
+        source: One photo, of the model's size; of any size if the generator has layers.
         target_pose: One pose.
     """
     config, skeleton = generator.config, generator.skeleton
     if config.warp != "parts" or config.warped_levels < 1:
         raise InputError(
-            f"These weights deform no part of the photo (their warp is {config.warp!r}); give some "
-            "whose warp is 'parts'."
+            f"These weights do not warp parts of the photo (their warp is {config.warp!r}); choose "
+            "weights with warp 'parts'."
         )
     photo = source.image
     if config.layers is not None:
@@ -89,7 +89,7 @@ def explain(generator: Generator, source: View, target_pose: Pose) -> Explanatio
         whole = (photo.shape[-2], photo.shape[-1])
         layers = generator.compose(photo, source.image, fields, activations.output, whole)
         result = layers.picture
-    # From black at 0: what is masked out is 0, and must not win where parts overlap.
+    # Scaled to black at 0: masked-out pixels are 0 and must not win where parts overlap.
     photo = (source.image + 1) / 2
     how = (config.interpolation, config.aggregation)
     alone = [
@@ -115,7 +115,7 @@ def explain(generator: Generator, source: View, target_pose: Pose) -> Explanatio
 def in_pixels(
     transforms: Float[Tensor, "batch parts 2 3"], size: tuple[int, int]
 ) -> Float[Tensor, "batch parts 2 3"]:
-    """Takes full-resolution transforms from the [-1, 1] frame to pixels: undoes `normalize`."""
+    """Convert full-resolution transforms from the [-1, 1] frame to pixels; inverts `normalize`."""
     height, width = size
     scale = transforms.new_tensor([2 / width, 2 / height])
     shift = transforms.new_tensor([1 / width - 1, 1 / height - 1])
@@ -125,17 +125,17 @@ def in_pixels(
 
 
 def describe_parts(explanation: Explanation) -> list[dict[str, Any]]:
-    """Says of every part how it is moved, or why it is not.
+    """Describe how every part is warped, or why it is not.
 
     Returns:
-        For each part `part`, `origin` (see `ORIGINS`) and `why` in words, `missing` (joints that
-        source or target lack), `from_part` (the twin's name where it comes from there), `mask`
-        (share of the image) and, where it has one, its transform: `source_from_target` (2x3, in
-        pixels, (0, 0) at the centre of the top-left one), its `determinant`, and what it does to
-        the part on its way from the photo to the pose: `rotation` (degrees, clockwise; None for a
-        mirrored part), `scale` (of lengths: the root of the ratio of areas), `stretch` (largest and
-        smallest factor of a length) and `mirrored`. Last `repainted`: the mean absolute difference
-        of the result and the moved photo within the part, in units of the [-1, 1] scale.
+        For each part: `part`, `origin` (see `ORIGINS`) and its description `why`, `missing` (joints
+        missing in source or target), `from_part` (name of the twin it is taken from), `mask`
+        (fraction of the image) and the transform if there is one: `source_from_target` (2x3, in
+        pixels, (0, 0) at the centre of the top-left one), its `determinant`, and its effect on the
+        part from photo to target: `rotation` (degrees, clockwise; None for a mirrored part),
+        `scale` (of lengths: the square root of the ratio of areas), `stretch` (largest and smallest
+        scale of a length) and `mirrored`. Finally `repainted`: the mean absolute difference of the
+        result and the warped photo within the part, on the [-1, 1] scale.
     """
     skeleton, masks = explanation.skeleton, explanation.guide.masks[0][0]
     regions = part_regions(explanation.target_pose, skeleton, explanation.size)[0] & masks
@@ -170,13 +170,13 @@ def describe_parts(explanation: Explanation) -> list[dict[str, Any]]:
 
 
 def describe_transform(source_from_target: Float[Tensor, "2 3"]) -> dict[str, Any]:
-    """Gives what `describe_parts` says of a transform."""
+    """Describe a transform; see `describe_parts`."""
     determinant = torch.linalg.det(source_from_target[:, :2]).item()
     described: dict[str, Any] = {
         "source_from_target": source_from_target.tolist(),
         "determinant": determinant,
     }
-    if determinant == 0:  # then nothing can be said of the way back
+    if determinant == 0:  # not invertible
         return described
     rotation, factors, back = torch.linalg.svd(torch.linalg.inv(source_from_target[:, :2]))
     (cosine, _), (sine, _) = (rotation @ back).tolist()
@@ -191,10 +191,10 @@ def describe_transform(source_from_target: Float[Tensor, "2 3"]) -> dict[str, An
 def skip_maps(
     explanation: Explanation,
 ) -> list[tuple[Float[Tensor, "height width"], Float[Tensor, "height width"]]]:
-    """Gives mean absolute activation of each skip of the source stream, before and after it moves.
+    """Return the mean absolute activation of each source skip, before and after warping.
 
     Returns:
-        Full resolution first; a level that is not deformed has the same map twice.
+        Maps from full resolution down; those of a level that is not deformed are equal.
     """
     activations = explanation.activations
     maps = []
@@ -205,7 +205,7 @@ def skip_maps(
 
 
 def describe_skips(explanation: Explanation) -> list[dict[str, Any]]:
-    """Says of every skip its size, whether it is deformed, and its mean absolute activation."""
+    """Describe every skip: size, whether it is deformed, and mean absolute activation."""
     skips = []
     for level, (before, after) in enumerate(skip_maps(explanation)):
         described = {
@@ -221,15 +221,15 @@ def describe_skips(explanation: Explanation) -> list[dict[str, Any]]:
 
 
 def describe_layers(layers: Layers) -> dict[str, Any]:
-    """Measure what the layers of one picture hold.
+    """Compute statistics of the layers of one picture.
 
     Returns:
-        `size` of the picture and `field_size`, at which the field is known; `correction`, the
-        lengths in its pixels by which the field was corrected within the matte (`mean` and
-        `largest`); `person` and `source_person`, the shares of picture and photo that the mattes
-        cover; `made_of`, the shares of the picture that are `copy`, `paint` and `scene`, which sum
-        to 1; and `copy_from_paint`, the mean absolute difference of both where copies are shown, in
-        units of the [-1, 1] scale.
+        `size` of the picture and `field_size`, the resolution of the field; `correction`, the
+        length of the field's correction within the matte, in pixels of the field (`mean` and
+        `largest`); `person` and `source_person`, the fractions of picture and photo covered by the
+        mattes; `made_of`, the fractions of the picture that are `copy`, `paint` and `scene`, which
+        sum to 1; and `copy_from_paint`, the mean absolute difference of copy and paint where copies
+        are shown, on the [-1, 1] scale.
     """
     fields, matte = layers.fields, layers.matte.double()
     copied = matte * layers.visible.double()
@@ -253,5 +253,5 @@ def describe_layers(layers: Layers) -> dict[str, Any]:
 
 
 def _weighed(values: Tensor, weights: Tensor) -> float:
-    """Compute a weighted mean; 0 where nothing has weight."""
+    """Compute a weighted mean; 0 if all weights are 0."""
     return ((values * weights).sum() / weights.sum().clamp(min=1e-12)).item()

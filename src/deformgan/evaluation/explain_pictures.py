@@ -1,4 +1,4 @@
-"""draw_explanation: the method as pictures, of one photo and one pose."""
+"""draw_explanation: figures of every step of the method for one photo and target pose."""
 
 import colorsys
 import math
@@ -17,21 +17,21 @@ from deformgan.parts import part_corners, unit_length
 from deformgan.pixels import to_photo
 from deformgan.pose import Pose, Skeleton
 
-LARGE = 512  # rows of a picture that stands alone, about; small ones have half of it
+LARGE = 512  # approximate height of a single picture; small ones have half of it
 GAP, LINE = 8, 19
 PAPER, INK, FAINT = (255, 255, 255), (40, 40, 40), (120, 120, 120)
 NIGHT = (28, 28, 34)
-TITLE, PITCH = 18, 23  # size of the letters, from line to line
-MARGIN = 140  # for names beside a picture
-TRANSLUCENT = 90  # of 255
-RULED = 8  # pixels between the lines of a grid
-FULL = 8.0  # pixels of correction that are drawn in full colour
-CHECKS = ((236, 236, 236), (216, 216, 216))  # where a cut-out picture has nothing
+TITLE, PITCH = 18, 23  # font size and line height
+MARGIN = 140  # width of the labels beside a picture
+TRANSLUCENT = 90  # alpha, of 255
+RULED = 8  # pixels between grid lines
+FULL = 8.0  # correction in pixels that is drawn in full colour
+CHECKS = ((236, 236, 236), (216, 216, 216))  # chequerboard for transparent pixels
 
-# Dark to bright, as in the maps that most plotting programs use for intensities.
+# Dark to bright, as in common sequential colour maps.
 HEAT = ((0, 0, 4), (87, 16, 110), (188, 55, 84), (249, 142, 9), (252, 255, 164))
 
-# Why a part is not moved, in two or three words.
+# Short captions for origins other than "own".
 SHORT = {
     "twin": "from its twin",
     "not_asked": "not in the pose",
@@ -45,10 +45,10 @@ Cell = tuple[Image.Image, Sequence[str]]
 
 
 def draw_explanation(explanation: Explanation) -> dict[str, Image.Image]:
-    """Draws every step of the method, by the name of its picture, and `explain`, all on one sheet.
+    """Draw every step of the method; return pictures by name, with all on one sheet as `explain`.
 
     Args:
-        explanation: What the generator did.
+        explanation: Intermediate results of the generator.
     """
     rows, columns = explanation.size
     large = max(1, round(LARGE / rows))
@@ -70,12 +70,12 @@ def draw_explanation(explanation: Explanation) -> dict[str, Image.Image]:
 
 
 def draw_parts(explanation: Explanation, whose: str, zoom: int) -> Image.Image:
-    """Draws the outlines of all parts over the photo, or over the bones of the pose, with names.
+    """Draw labelled outlines of all parts over the photo or over the bones of the target pose.
 
     Args:
-        explanation: What is explained.
+        explanation: Intermediate results of the generator.
         whose: "source" or "target".
-        zoom: How many times the image is enlarged.
+        zoom: Integer magnification.
     """
     skeleton = explanation.skeleton
     if whose == "source":
@@ -97,12 +97,12 @@ def draw_parts(explanation: Explanation, whose: str, zoom: int) -> Image.Image:
     ]
     picture = _name_beside(canvas, named, centres)
     if missing:
-        picture = _write_below(picture, [f"not seen: {', '.join(missing)}"])
+        picture = _write_below(picture, [f"not visible: {', '.join(missing)}"])
     return picture
 
 
 def draw_masks(explanation: Explanation, zoom: int) -> Image.Image:
-    """Draws the mask of each part in the target, and says how much of the image it covers."""
+    """Draw the target mask of each part, captioned with the fraction of the image it covers."""
     skeleton, cells = explanation.skeleton, []
     colours = part_colours(len(skeleton.parts))
     for place, (part, origin) in enumerate(zip(skeleton.parts, explanation.origins, strict=True)):
@@ -118,7 +118,7 @@ def draw_masks(explanation: Explanation, zoom: int) -> Image.Image:
 
 
 def draw_transforms(explanation: Explanation, zoom: int) -> Image.Image:
-    """Draws for each part where its transform reads in the photo, and where it puts that."""
+    """Draw for each part the region that is read from the photo and its place in the target."""
     skeleton, cells = explanation.skeleton, []
     described = describe_parts(explanation)
     for place, part in enumerate(skeleton.parts):
@@ -132,19 +132,19 @@ def draw_transforms(explanation: Explanation, zoom: int) -> Image.Image:
 
 
 def draw_warped_parts(explanation: Explanation, zoom: int) -> Image.Image:
-    """Draws the photo as each part's transform moves it, cut out by the part's mask."""
+    """Draw the photo warped by each part's transform and cut out by the part's mask."""
     return grid(_warped_cells(explanation, zoom), _columns(len(explanation.skeleton.parts)))
 
 
 def draw_skips(explanation: Explanation, size: tuple[int, int]) -> Image.Image:
-    """Draws the activation of each skip before and after it is deformed, on one scale per level.
+    """Draw the activation of each skip before and after warping, on one scale per level.
 
-    Colours go by its square root: a deformed skip loses its negative half and is about half as
-    bright, because a masked-out part counts as 0.
+    Colours show its square root. A warped skip is about half as bright because it loses negative
+    values: a masked-out part counts as 0.
 
     Args:
-        explanation: What is explained.
-        size: Height and width that each map is enlarged to.
+        explanation: Intermediate results of the generator.
+        size: Height and width of each enlarged map.
     """
     cells: list[list[Cell]] = [[], []]
     for level, (before, after) in enumerate(skip_maps(explanation)):
@@ -159,7 +159,7 @@ def draw_skips(explanation: Explanation, size: tuple[int, int]) -> Image.Image:
 
 
 def draw_heatmaps(explanation: Explanation, zoom: int) -> Image.Image:
-    """Draws the heat maps of both poses, each joint in its own colour, under the bones."""
+    """Draw the heatmaps of both poses, each joint in its own colour, under the bones."""
     cells = []
     for pose, maps, title in (
         (explanation.source.pose, explanation.guide.source_heatmaps, "source"),
@@ -176,20 +176,20 @@ def draw_heatmaps(explanation: Explanation, zoom: int) -> Image.Image:
 def draw_sheet(
     explanation: Explanation, pictures: dict[str, Image.Image], large: int, small: int
 ) -> Image.Image:
-    """Lays the steps out in reading order, each under a sentence.
+    """Arrange the steps in reading order, each under a sentence.
 
     Args:
-        explanation: What is explained.
-        pictures: Of `draw_explanation`.
-        large: Zoom of the main pictures.
-        small: Zoom of the parts.
+        explanation: Intermediate results of the generator.
+        pictures: Pictures of `draw_explanation` by name.
+        large: Magnification of the main pictures.
+        small: Magnification of the parts.
     """
     count = len(explanation.skeleton.parts)
     first = _titled(
         {
-            f"1. The photo. Its pose cuts it into {count} parts.": pictures["parts_source"],
-            "2. The pose that is asked for, with its parts.": pictures["parts_target"],
-            "3. Both poses as heat maps, as the encoders read them.": draw_heatmaps(
+            f"1. The photo. Its pose defines {count} parts.": pictures["parts_source"],
+            "2. The target pose with its parts.": pictures["parts_target"],
+            "3. Heatmaps of both poses, the input of the encoders.": draw_heatmaps(
                 explanation, max(1, round(large * 0.75))
             ),
         }
@@ -202,28 +202,29 @@ def draw_sheet(
         reads.append((_moved_part(explanation, place, small)[0], [moved[place][1][0], note]))
     second = _titled(
         {
-            "4. Every part has its own affine transform, fitted to its joints. Above: where it "
-            "reads in the photo. Below: what it puts into the pose, cut out by the part's mask "
-            "there.": above([grid(reads, count), grid([(tile, []) for tile, _ in moved], count)])
+            "4. Every part has its own affine transform, fitted to its joints. Above: the region "
+            "read from the photo. Below: the warped photo, cut out by the part's mask in the "
+            "target.": above([grid(reads, count), grid([(tile, []) for tile, _ in moved], count)])
         }
     )
     levels = len(explanation.guide.transforms)
-    blended = ", and blends in the moved photo" if explanation.blend else ""
+    blended = ", blended with the warped photo" if explanation.blend else ""
     third = _titled(
         {
-            "5. All parts together: the strongest wins. So much the photo knows.": pictures[
+            "5. All parts together; the strongest value wins where they overlap.": pictures[
                 "warped"
             ],
             f"6. The same for features of the photo, at the first {levels} levels: mean activation "
-            "as encoded (above) and as handed to the decoder (below), where only what is positive "
-            "is left.": pictures["skips"],
+            "in the encoder (above) and as input of the decoder (below), where only positive "
+            "values remain.": pictures["skips"],
         }
         | (
             {}
             if explanation.layers is not None
             else {
-                "7. The result: the decoder paints it from moved features and pose"
-                f"{blended}.": enlarge((explanation.result[0] + 1) / 2, large)
+                f"7. The result: decoded from warped features and the pose{blended}.": enlarge(
+                    (explanation.result[0] + 1) / 2, large
+                )
             }
         )
     )
@@ -236,16 +237,16 @@ def draw_sheet(
 
 
 def draw_layers(layers: Layers, photo: Float[Tensor, "1 3 height width"]) -> dict[str, Image.Image]:
-    """Draw what a layered picture is made of, and the field that its copy is read through.
+    """Draw the layers of a picture, and the field through which the photo is copied.
 
     Args:
-        layers: One picture's.
-        photo: The source at the network's size.
+        layers: Layers of one picture.
+        photo: The source photo at the network's size.
     """
     fields, size = layers.fields, (photo.shape[2], photo.shape[3])
     person = layers.visible * layers.copy + (1 - layers.visible) * layers.paint
     shown = torch.sigmoid(fields.matte)
-    # Large enough for thin lines; dimmed where nobody is to be seen.
+    # Large enough for thin lines; dimmed outside of the person.
     large = (4 * size[0], 4 * size[1])
     chart, light = ruled(photo, large), resize(0.2 + 0.8 * shown, large)
     correction = fields.source_from_target - fields.base
@@ -265,21 +266,21 @@ def draw_layers(layers: Layers, photo: Float[Tensor, "1 3 height width"]) -> dic
 
 
 def _layers_row(pictures: dict[str, Image.Image], height: int) -> Image.Image:
-    """Lay the layers out in reading order, in two lines."""
+    """Arrange the layers in reading order, in two rows."""
     lines = (
         {
-            "field_base": "7. Where to read: the photo's grid, moved by the transforms.",
+            "field_base": "7. The sampling field: the photo's grid, warped by the transforms.",
             "field": "8. The same field, corrected by a network.",
-            "correction": f"9. What that changed; full colour is {FULL:.0f} pixels.",
-            "source_matte": "10. The photo's person; nothing else is copied.",
-            "copy": "11. The copy: the photo, read through the field.",
-            "visible": "12. How much of the person is copy.",
+            "correction": f"9. The correction; full colour is {FULL:.0f} pixels.",
+            "source_matte": "10. The matte of the photo's person; only the person is copied.",
+            "copy": "11. The copy: the photo, sampled through the field.",
+            "visible": "12. The weight of the copy.",
         },
         {
             "paint": "13. The paint, for the rest of the person.",
             "person": "14. The person: copy and paint.",
-            "matte": "15. The matte: how much is person.",
-            "scene": "16. The scene, painted.",
+            "matte": "15. The matte: the opacity of the person.",
+            "scene": "16. The painted scene.",
             "result": "17. The result: the person in front of the scene.",
         },
     )
@@ -298,9 +299,9 @@ def ruled(
     """Draw a grid of bright lines over an enlarged and darkened photo, in [0, 1].
 
     Args:
-        photo: In [-1, 1].
-        size: Height and width of the picture; lines are `RULED` pixels of the photo apart, and
-            their colour says where in the photo they are.
+        photo: RGB in [-1, 1].
+        size: Height and width of the picture. Lines are `RULED` pixels of the photo apart, and
+            their colour encodes the position in the photo.
     """
     apart = RULED * size[0] // photo.shape[2]
     photo = resize(photo, size)
@@ -314,28 +315,28 @@ def ruled(
 def flow_colours(
     flow: Float[Tensor, "1 2 height width"], full: float
 ) -> Float[Tensor, "3 height width"]:
-    """Take offsets to colours: the direction is the hue, the length how far it is from white.
+    """Convert offsets to colours: hue encodes the direction, saturation the length.
 
     Args:
-        flow: (x, y).
-        full: The length of full colour; longer ones have it too.
+        flow: Offsets (x, y).
+        full: Length of full saturation; longer offsets are clipped.
     """
     x, y = flow[0]
     turn = torch.atan2(y, x) / (2 * math.pi)
     strength = (flow[0].square().sum(dim=0).sqrt() / full).clamp(max=1)
-    # Around the wheel of hues, by three waves that are a third of a turn apart.
+    # Hues from three cosines, a third of a turn apart.
     thirds = torch.arange(3, device=flow.device)[:, None, None] / 3
     colour = 0.5 + 0.5 * torch.cos(2 * math.pi * (turn - thirds))
     return 1 - strength * (1 - colour)
 
 
 def enlarge_to(picture: Float[Tensor, "3 height width"], rows: int) -> Image.Image:
-    """Turn values in [0, 1] into a picture a whole number of times as large, of about some rows."""
+    """Convert values in [0, 1] to a picture of about `rows` rows, by integer magnification."""
     return enlarge(picture, max(1, round(rows / picture.shape[1])))
 
 
 def _checks(like: Tensor) -> Tensor:
-    """Fill a picture with the pattern that stands for nothing, in [0, 1]."""
+    """Return a chequerboard for transparency, in [0, 1]."""
     square = max(1, like.shape[2] // 32)
     y, x = (torch.arange(length, device=like.device) // square for length in like.shape[2:])
     light, dark = (like.new_tensor(colour)[:, None, None] / 255 for colour in CHECKS)
@@ -343,15 +344,15 @@ def _checks(like: Tensor) -> Tensor:
 
 
 def _of_height(picture: Image.Image, height: int) -> Image.Image:
-    """Resize a picture to a height, in proportion."""
+    """Resize a picture to a height, keeping its aspect ratio."""
     width = max(1, round(picture.width * height / picture.height))
     return picture.resize((width, height), Image.Resampling.BICUBIC)
 
 
 def part_outlines(pose: Pose, skeleton: Skeleton) -> list[Float[Tensor, "corners 2"] | None]:
-    """Gives the outline of every part of one pose in pixels; None where a part is not seen.
+    """Return the outline of every part of one pose in pixels; None if the part is not visible.
 
-    That of a part whose mask is the whole image goes around its joints.
+    A part whose mask is the whole image is outlined by its joints.
     """
     corners, present = part_corners(pose, skeleton)
     half = unit_length(pose, skeleton)[0] * skeleton.square_half
@@ -373,7 +374,7 @@ def part_outlines(pose: Pose, skeleton: Skeleton) -> list[Float[Tensor, "corners
 
 
 def part_colours(count: int) -> list[tuple[int, int, int]]:
-    """Gives colours around the wheel of hues, neighbours far apart."""
+    """Return distinct colours around the colour wheel, with neighbours far apart."""
     step = next(s for s in range(max(1, round(0.38 * count)), count + 2) if math.gcd(s, count) == 1)
     hues = [(place * step % count) / count for place in range(count)]
     wheel = [colorsys.hsv_to_rgb(hue, 0.75, 1.0) for hue in hues]
@@ -381,7 +382,7 @@ def part_colours(count: int) -> list[tuple[int, int, int]]:
 
 
 def heat_colours(values: Float[Tensor, "height width"]) -> Float[Tensor, "3 height width"]:
-    """Takes intensities in [0, 1] to colours from black over violet and orange to pale yellow."""
+    """Map intensities in [0, 1] to colours from black over violet and orange to pale yellow."""
     stops = torch.tensor(HEAT) / 255
     place = values.clamp(0, 1) * (len(stops) - 1)
     low = place.floor().long().clamp(max=len(stops) - 2)
@@ -390,7 +391,7 @@ def heat_colours(values: Float[Tensor, "height width"]) -> Float[Tensor, "3 heig
 
 
 def lay_over(picture: Image.Image, polygons: Sequence[Tensor | None], zoom: int) -> Image.Image:
-    """Fills polygons with translucent colours over an enlarged picture, and outlines them."""
+    """Draw translucent, outlined polygons over an enlarged picture."""
     layer = Image.new("RGBA", picture.size)
     draw = ImageDraw.Draw(layer)
     for polygon, colour in zip(polygons, part_colours(len(polygons)), strict=True):
@@ -411,7 +412,7 @@ def draw_bones(
     skeleton: Skeleton,
     colour: tuple[int, int, int] = (230, 230, 230),
 ) -> None:
-    """Draws the bones and joints of one pose onto an enlarged picture."""
+    """Draw the bones and joints of one pose onto an enlarged picture."""
     draw = ImageDraw.Draw(picture)
     places, seen = _zoomed(pose.joints[0], zoom), pose.visible[0].tolist()
     for bone in skeleton.limbs:
@@ -424,7 +425,7 @@ def draw_bones(
 
 
 def to_image(picture: Float[Tensor, "3 height width"]) -> Image.Image:
-    """Turns values in [0, 1] into a picture."""
+    """Convert values in [0, 1] to a picture."""
     return Image.fromarray(np.ascontiguousarray(to_photo(2 * picture - 1)))
 
 
@@ -433,13 +434,13 @@ def enlarge(
     zoom: int,
     how: Image.Resampling = Image.Resampling.BICUBIC,
 ) -> Image.Image:
-    """Turns values in [0, 1] into a picture that is some times as large."""
+    """Convert values in [0, 1] to a picture, `zoom` times as large."""
     image = to_image(picture)
     return image.resize((image.width * zoom, image.height * zoom), how)
 
 
 def grid(cells: Sequence[Cell], columns: int) -> Image.Image:
-    """Lays pictures out in rows under their lines of text."""
+    """Arrange pictures in rows, each under its lines of text."""
     lines = max(len(text) for _, text in cells)
     strips = []
     for first in range(0, len(cells), columns):
@@ -458,7 +459,7 @@ def grid(cells: Sequence[Cell], columns: int) -> Image.Image:
 
 
 def beside(pictures: Sequence[Image.Image], gap: int = GAP) -> Image.Image:
-    """Joins pictures from left to right."""
+    """Join pictures from left to right."""
     width = sum(picture.width for picture in pictures) + gap * (len(pictures) - 1)
     joined = Image.new("RGB", (width, max(picture.height for picture in pictures)), PAPER)
     left = 0
@@ -469,7 +470,7 @@ def beside(pictures: Sequence[Image.Image], gap: int = GAP) -> Image.Image:
 
 
 def above(pictures: Sequence[Image.Image], gap: int = GAP) -> Image.Image:
-    """Joins pictures from top to bottom."""
+    """Join pictures from top to bottom."""
     height = sum(picture.height for picture in pictures) + gap * (len(pictures) - 1)
     joined = Image.new("RGB", (max(picture.width for picture in pictures), height), PAPER)
     top = 0
@@ -491,9 +492,9 @@ def _bones(explanation: Explanation, zoom: int) -> Image.Image:
 
 
 def _moved_part(explanation: Explanation, place: int, zoom: int) -> tuple[Image.Image, Image.Image]:
-    """Draws one part: where it is read in the photo, and where it is put; no more where it is not.
+    """Draw one part: the region read from the photo, and its place in the target, if any.
 
-    The outline in the photo is that of the target under the transform, which is what is read.
+    The outline in the photo is the target's outline under the transform: the region that is read.
     """
     skeleton = explanation.skeleton
     put = part_outlines(explanation.target_pose, skeleton)[place]
@@ -509,7 +510,7 @@ def _moved_part(explanation: Explanation, place: int, zoom: int) -> tuple[Image.
         polygons: list[Tensor | None] = [None] * len(skeleton.parts)
         polygons[place] = outline
         picture = lay_over(canvas, polygons, zoom)
-        # The first corner, so that a turn can be told from a flip.
+        # Mark the first corner, which distinguishes a rotation from a reflection.
         corner = _zoomed(outline[:1], zoom)[0]
         ImageDraw.Draw(picture).circle(corner, 1.5 * zoom, PAPER, outline=INK)
         pictures.append(picture)
@@ -545,7 +546,7 @@ def _name_beside(
     named: Sequence[tuple[str, tuple[int, int, int]]],
     centres: Sequence[tuple[float, float]],
 ) -> Image.Image:
-    """Writes names to both sides of a picture, each with a line to its place."""
+    """Write labels on both sides of a picture, with lines to their places."""
     wide = Image.new("RGB", (picture.width + 2 * MARGIN, picture.height), PAPER)
     wide.paste(picture, (MARGIN, 0))
     draw, font = ImageDraw.Draw(wide), ImageFont.load_default(TITLE - 3)
@@ -570,7 +571,7 @@ def _name_beside(
 
 
 def _spread(wanted: Sequence[float], apart: int, height: int) -> list[float]:
-    """Moves ascending places so that they keep a distance and stay within a height."""
+    """Move ascending positions so that they are `apart` pixels apart and stay within `height`."""
     places: list[float] = []
     for place in wanted:
         places.append(max(place, places[-1] + apart if places else apart / 2))
@@ -582,7 +583,7 @@ def _spread(wanted: Sequence[float], apart: int, height: int) -> list[float]:
 
 
 def _titled(pictures: dict[str, Image.Image]) -> Image.Image:
-    """Joins pictures from left to right, each under its sentence, all at one height."""
+    """Join pictures from left to right, each under its title, aligned at the top."""
     font = ImageFont.load_default(TITLE)
     wrapped = [_wrap(title, picture.width, font) for title, picture in pictures.items()]
     top = max(map(len, wrapped)) * PITCH + GAP
@@ -620,7 +621,7 @@ def _wrap(text: str, width: int, font: Font) -> list[str]:
 
 
 def _fitting(words: str, width: int) -> Font:
-    """Chooses the largest font up to the usual one in which a line is not wider than that."""
+    """Return the largest font, up to the default size, in which a line fits the width."""
     sizes = range(TITLE - 3, 8, -1)
     fonts = (ImageFont.load_default(size) for size in sizes)
     return next((f for f in fonts if f.getlength(words) <= width), ImageFont.load_default(9))
@@ -633,7 +634,7 @@ def _pad(picture: Image.Image, border: int) -> Image.Image:
 
 
 def _zoomed(points: Float[Tensor, "points 2"], zoom: int) -> list[tuple[float, float]]:
-    """Takes pixels of the image to those of an enlarged one, whose first is at a corner."""
+    """Convert pixel coordinates of an image to those of the enlarged image."""
     return [((x + 0.5) * zoom - 0.5, (y + 0.5) * zoom - 0.5) for x, y in points.tolist()]
 
 

@@ -1,4 +1,4 @@
-"""failure_report: which pairs are hard, why, and how much worse their pictures are."""
+"""failure_report: scores by difficulty of the pairs, and the worst pairs."""
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from deformgan.evaluation.pckh import counts_joints
 from deformgan.metrics.part_error import PREFIX
 from deformgan.pose import Pose, Skeleton
 
-# Of the intervals: 12,000 pairs in many buckets are a matter of seconds then.
+# Bootstrap resamples: few enough for 12,000 pairs in many buckets to take seconds.
 RESAMPLES = 2000
 
 _VIEW_CHANGES = ("same view", "to the side", "from the side", "front to back", "back to front")
@@ -32,13 +32,13 @@ _VIEW_CHANGES = ("same view", "to the side", "from the side", "front to back", "
 
 @dataclass(frozen=True)
 class Buckets:
-    """A way to part pairs by how hard they are.
+    """A partition of pairs by one kind of difficulty.
 
     Attributes:
-        what: What counts.
-        labels: Of the buckets.
-        bucket: Of every pair, a position in `labels`.
-        edges: Between the buckets, where a number decides.
+        what: Description of the criterion.
+        labels: Labels of the buckets.
+        bucket: Bucket of every pair, as an index into `labels`.
+        edges: Edges between the buckets, if the criterion is a number.
     """
 
     what: str
@@ -50,12 +50,12 @@ class Buckets:
 def part_pairs(
     diagnosis: PairDiagnosis, edges: Sequence[float] | None = None
 ) -> dict[str, Buckets]:
-    """Puts every pair into a bucket of each kind.
+    """Assign every pair to a bucket of each kind.
 
     Args:
-        diagnosis: Of the pairs.
-        edges: Between the buckets of pose distance, in torso lengths; by default the quartiles of
-            these pairs, which are stated in the report but differ from set to set.
+        diagnosis: Diagnosis of the pairs.
+        edges: Edges between the buckets of pose distance, in torso lengths; by default the
+            quartiles of these pairs, which the report states but which vary between sets of pairs.
     """
     known = ~diagnosis.distance.isnan()
     if edges is None:
@@ -72,8 +72,8 @@ def part_pairs(
     change[(source == unknown) | (target == unknown)] = len(_VIEW_CHANGES)
     return {
         "pose_change": Buckets(
-            "mean distance of the joints in torso lengths, torsos laid over each other; a bucket "
-            "holds its upper edge",
+            "mean distance of the joints in torso lengths, with torsos aligned; a bucket "
+            "includes its upper edge",
             (*_ranges(edges), "unknown"),
             torch.bucketize(diagnosis.distance, diagnosis.distance.new_tensor(edges)).where(
                 known, len(edges) + 1
@@ -81,24 +81,24 @@ def part_pairs(
             tuple(edges),
         ),
         "view_change": Buckets(
-            "from where the person is seen in source and target, by the order and the width of "
+            "viewpoints of the person in source and target, by the order and the width of "
             f"shoulders and hips (side: under {SIDE_WIDTH:g} torso lengths)",
             (*_VIEW_CHANGES, "unknown"),
             change,
         ),
         "missing_in_source": _counted(
-            "joints that the source pose lacks", diagnosis.missing_in_source, (1, 3)
+            "number of joints missing in the source pose", diagnosis.missing_in_source, (1, 3)
         ),
         "missing_in_target": _counted(
-            "joints that the target pose lacks", diagnosis.missing_in_target, (1, 3)
+            "number of joints missing in the target pose", diagnosis.missing_in_target, (1, 3)
         ),
         "lost_parts": _counted(
-            "parts that the target asks for, but that have no transform",
+            "number of parts in the target pose that have no transform",
             diagnosis.of_origin(*LOST),
             (1, 2),
         ),
         "twin_parts": _counted(
-            "parts that are taken from their twin", diagnosis.of_origin("twin"), (1, 2)
+            "number of parts taken from their twin", diagnosis.of_origin("twin"), (1, 2)
         ),
     }
 
@@ -115,29 +115,29 @@ def failure_report(
     worst_by: str | None = None,
     worst: int = 20,
 ) -> dict[str, Any]:
-    """Tells where a system fails: scores by how hard pairs are, and the worst pairs with why.
+    """Report scores by difficulty of the pairs, and the worst pairs with explanations.
 
     Args:
-        source_pose: In pixels of the source photos.
-        target_pose: In pixels of the target photos.
-        names: Of source and target photo.
-        numbers: Of every pair, by metric; NaN where a pair has none. `pckh` is weighted by the
-            asked joints, like its mean elsewhere.
-        skeleton: Of the poses.
-        clusters: Whom each pair shows, for intervals of other people; see `bootstrap_interval`.
+        source_pose: Poses in pixels of the source photos.
+        target_pose: Poses in pixels of the target photos.
+        names: Names of source and target photo of each pair.
+        numbers: One number per pair, by metric; NaN where a pair has none. `pckh` is weighted by
+            the number of target joints, as in other means.
+        skeleton: Skeleton of the poses.
+        clusters: Person in each pair, for intervals over people; see `bootstrap_interval`.
         edges: See `part_pairs`.
-        worst_by: Which metric says what is worst; by default the first. Of `l1`, `lpips` and the
-            parts' errors large is bad, of others small.
-        worst: How many pairs to list.
+        worst_by: Metric that ranks the worst pairs; by default the first. Large values are bad for
+            `l1`, `lpips` and part errors, small ones for others.
+        worst: Number of pairs to list.
 
     Returns:
-        What JSON can hold: `pairs` (columns, a row per pair, joints and parts as names with blanks
-        between), `buckets`, `parts` (the error of each part by what became of it) and `worst`.
+        JSON data: `pairs` (columns with one row per pair; joints and parts as names separated by
+        spaces), `buckets`, `parts` (error of each part by its origin) and `worst`.
     """
     if not len(names) == len(source_pose) == len(target_pose):
         raise ValueError(
-            f"one name per pair, got {len(names)} for {len(source_pose)} and {len(target_pose)} "
-            "poses."
+            f"names and poses must have the same length, got {len(names)} names, "
+            f"{len(source_pose)} source poses and {len(target_pose)} target poses."
         )
     if worst_by is not None and worst_by not in numbers:
         raise ValueError(f"worst_by must be one of {', '.join(numbers)}, got {worst_by!r}.")
@@ -169,11 +169,11 @@ def failure_report(
 
 
 def failures_table(report: Mapping[str, Any], metrics: Sequence[str] | None = None) -> str:
-    """Lays a failure report out in Markdown.
+    """Format a failure report as Markdown.
 
     Args:
         report: See `failure_report`.
-        metrics: Columns of the buckets; by default all but the errors of parts.
+        metrics: Metrics to list per bucket; by default all except part errors.
     """
     lines = []
     for kind, parting in report["buckets"].items():
@@ -193,7 +193,7 @@ def failures_table(report: Mapping[str, Any], metrics: Sequence[str] | None = No
         )
     if report["parts"]:
         used = [name for name in ORIGINS if any(name in of for of in report["parts"].values())]
-        lines += ["### Error of each part", "", "By what became of it:", ""]
+        lines += ["### Error of each part", "", "By origin of the part:", ""]
         lines += [f"- {name.replace('_', ' ')}: {report['origins'][name]}" for name in used]
         rows = [
             [part.replace("_", " "), *(_interval(of.get(name), count=True) for name in used)]
@@ -204,7 +204,7 @@ def failures_table(report: Mapping[str, Any], metrics: Sequence[str] | None = No
         worst = report["worst"]
         lines += [f"### Worst pairs by {worst['metric']}", ""]
         rows = [[p["from"], p["to"], f"{p['value']:.3f}", p["why"]] for p in worst["pairs"]]
-        lines += _table(["from", "to", worst["metric"], "what is hard about it"], rows)
+        lines += _table(["from", "to", worst["metric"], "difficulty"], rows)
     return "\n".join(lines)
 
 
@@ -217,7 +217,7 @@ def _ranges(edges: Sequence[float]) -> list[str]:
 
 
 def _counted(what: str, which: Bool[Tensor, "pairs things"], firsts: tuple[int, int]) -> Buckets:
-    """Buckets for none, few and more, by the first count of each of the last two."""
+    """Build buckets "0", few and many, with `firsts` as the lowest counts of the last two."""
     few, many = firsts
     label = str(few) if many == few + 1 else f"{few} to {many - 1}"
     counts = which.sum(dim=1)
@@ -231,7 +231,7 @@ def _summary(
     rows: Tensor,
     clusters: Sequence[Hashable] | None,
 ) -> dict[str, Any]:
-    """Gives count, means and intervals of some pairs."""
+    """Compute count, means and intervals of the pairs in `rows`."""
     if not numbers:
         return {"n": len(rows), "metrics": {}}
     values = torch.stack([of[rows].double().cpu() for of in numbers.values()], dim=1)
@@ -249,9 +249,9 @@ def _estimates(
     weights: Float[Tensor, "pairs metrics"],
     clusters: Sequence[Hashable] | None,
 ) -> list[dict[str, Any] | None]:
-    """Gives mean, 95 % interval and count of every column; None for one without numbers.
+    """Compute mean, 95 % interval and count of every column; None for a column without values.
 
-    One pair alone has no interval.
+    A single pair has no interval.
     """
     ends = bootstrap_intervals(values, RESAMPLES, weights=weights, clusters=clusters).tolist()
     found: list[dict[str, Any] | None] = []
@@ -272,7 +272,7 @@ def _errors_by_origin(
     skeleton: Skeleton,
     clusters: Sequence[Hashable] | None,
 ) -> dict[str, dict[str, Any]]:
-    """Gives each part's error by what became of the part."""
+    """Compute each part's error by origin of the part."""
     parts = [part for part in skeleton.parts if PREFIX + part.name in numbers]
     if not parts:
         return {}

@@ -1,4 +1,4 @@
-"""gather_measures: everything that can be measured with the networks that are at hand."""
+"""gather_measures: all metrics that the available networks support."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -36,22 +36,22 @@ from deformgan.parts import unit_length
 from deformgan.pose import Skeleton
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
-POOL3 = 2048  # features of Inception's last pooling
+POOL3 = 2048  # features of Inception's last pooling layer
 _LITE0 = "efficientnet_lite0"
-KID_SUBSET = 1000  # images, where there are so many
+KID_SUBSET = 1000  # at most: all images if there are fewer
 
 
 @dataclass(frozen=True)
 class Networks:
-    """Networks that look at pictures; all but the bundled ones are files of the user.
+    """Networks for metrics: bundled ones, and files given by the user.
 
     Attributes:
-        detector: Pose detector, as `load_detector` takes it.
-        extractors: Re-ID networks (ONNX) for further identity scores.
-        person_detectors: Person detectors (ONNX, of FastestDet's form) for detection scores.
-        ssd300: torchvision's SSD300; None for the copy in torch's hub folder.
-        inception: The Inception network of 2015; None for the copy in torch's hub folder.
-        lpips: torchvision's network that the protocol names (AlexNet or VGG-16); None for the copy
+        detector: Pose detector, in the form of `load_detector`.
+        extractors: Re-ID networks (ONNX) for additional identity scores.
+        person_detectors: Person detectors (ONNX, in FastestDet's format) for detection scores.
+        ssd300: Weights of torchvision's SSD300; None for the copy in torch's hub folder.
+        inception: Weights of the 2015 Inception network; None for the copy in torch's hub folder.
+        lpips: Weights of the protocol's torchvision network (AlexNet or VGG-16); None for the copy
             in torch's hub folder.
     """
 
@@ -71,19 +71,19 @@ def gather_measures(
     real_given: bool = True,
     skeleton: Skeleton = OPENPOSE18,
 ) -> Measures:
-    """Loads what can be measured; what cannot is listed with the reason.
+    """Load all available metrics, and record the reasons for unavailable ones.
 
     Args:
         protocol: Defines the scores against the target photos.
-        networks: Which there are. A file that was given must load.
-        device: Where the larger networks run.
-        only: Names of measures to keep; empty for all.
-        real_given: Whether there are other real photos than the pairs' targets, which protocols of
-            the training images need for FID and KID.
-        skeleton: Of the poses. Our own networks, which know people, look at no other.
+        networks: Networks to use. Files given explicitly must load.
+        device: Device of the larger networks.
+        only: Names of metrics to keep; empty for all.
+        real_given: Whether real photos other than the pairs' targets are given. Protocols that
+            compare with training images need them for FID and KID.
+        skeleton: Skeleton of the poses. Our own networks support only people.
 
     Returns:
-        Measures in the order in which a report lists them.
+        Metrics in the order of the report.
     """
     unavailable: dict[str, str] = {}
     of_people = skeleton.name == OPENPOSE18.name
@@ -94,7 +94,7 @@ def gather_measures(
             _identity("identity", load_person_embedding(None), "the bundled person_embedding"),
         ]
     else:
-        why = f"The network knows people, of {OPENPOSE18.name}; these poses are of {skeleton.name}."
+        why = f"The network supports {OPENPOSE18.name} only; these poses are {skeleton.name}."
         unavailable |= dict.fromkeys(_OF_PEOPLE, why)
     pairs += [
         _identity(f"identity_{path.stem}", Extractor(path), path.name)
@@ -135,7 +135,7 @@ def gather_measures(
             corpus.append(measure)
     if corpus and protocol.real_images == "training" and not real_given:
         why = (
-            f"The protocol {protocol.name} compares with the training images: give them by --real."
+            f"The protocol {protocol.name} compares with the training images; pass them by --real."
         )
         unavailable |= {name: why for part in corpus for name in part.what if _needs_real(name)}
         corpus = [left for part in corpus if (left := _without_real(part)).what]
@@ -164,7 +164,7 @@ def _pose(name_and_path: str) -> Measure:
 
     def compute(scene: Scene) -> dict[str, Tensor]:
         asked = scene.target_pose
-        whole = unit_length(asked, OPENPOSE18) > 0  # else nothing tells what is near
+        whole = unit_length(asked, OPENPOSE18) > 0  # PCKh is relative to the torso length
         shares = torch.full((len(asked),), torch.nan, dtype=torch.float64)
         if whole.any():
             shares[whole] = pckh(scene.generated[whole], asked[whole], detector)
@@ -256,14 +256,14 @@ def _inception_numbers(splits: int, generated: Columns, real: Columns) -> dict[s
 
 
 class _Lite0:
-    """EfficientNet-Lite0 for several measures, which looks at every picture once."""
+    """EfficientNet-Lite0 shared by several metrics, run once per picture."""
 
     def __init__(self, device: str):
         self.device = device
         self.seen: list[tuple[Images, Lite0Output]] = []
 
     def to_target(self) -> Measure:
-        """Compares every picture with its target."""
+        """Return the metric that compares every picture with its target."""
 
         def compute(scene: Scene) -> dict[str, Tensor]:
             outputs = [self._look(images) for images in (scene.generated, scene.target)]
@@ -276,7 +276,7 @@ class _Lite0:
         return Measure({"lpips_efficientnet_lite0": told}, compute)
 
     def to_real(self) -> CorpusMeasure:
-        """Compares all pictures with the real photos."""
+        """Return the metrics that compare all pictures with the real photos."""
 
         def look(images: Images) -> dict[str, Tensor]:
             return {_LITE0: self._look(images).pooled}
@@ -308,7 +308,7 @@ class _Lite0:
 def _distances(
     generated: Columns, real: Columns, column: str, width: int, suffix: str = ""
 ) -> dict[str, dict[str, Any]]:
-    """Measures FID and KID from one column of features; of single pictures there is neither."""
+    """Compute FID and KID from one column of features; neither if there are fewer than 2 images."""
     moments = [_moments(features(column), width) for features in (generated, real)]
     counts = [part.count for part in moments]
     if min(counts) < 2:
@@ -329,7 +329,7 @@ def _distances(
 
 
 def _without_real(measure: CorpusMeasure) -> CorpusMeasure:
-    """Leaves out what needs real photos."""
+    """Remove metrics that need real photos."""
 
     def compute(generated: Columns, real: Columns) -> dict[str, dict[str, Any]]:
         return measure.compute(generated, lambda name: iter(()))

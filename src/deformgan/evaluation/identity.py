@@ -1,4 +1,4 @@
-"""identity: is it the same person? A Re-ID network compares the output with the real photo."""
+"""identity: similarity of generated and real person in the embedding of a Re-ID network."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +13,7 @@ from deformgan.errors import InputError
 
 BATCH = 32
 
-# Of ImageNet's colours, red first, in [0, 1].
+# Mean and deviation of ImageNet's colours, RGB in [0, 1].
 MEAN = (0.485, 0.456, 0.406)
 DEVIATION = (0.229, 0.224, 0.225)
 
@@ -22,9 +22,9 @@ class Extractor:
     """A Re-ID network (ONNX, CPU): images to embeddings of length 1.
 
     Args:
-        path: The model file. It takes RGB images of a fixed size, one or any number at a time, and
-            gives one vector per image.
-        threads: How many the network may use.
+        path: Model file. The network maps RGB images of a fixed size, in batches of one or any
+            size, to one vector per image.
+        threads: Number of threads for the network.
     """
 
     def __init__(self, path: Path, threads: int = 1):
@@ -45,18 +45,18 @@ class Extractor:
         self._input = inputs[0].name
         self._size = (shape[2], shape[3])
         self._batch = 1 if isinstance(shape[0], int) else BATCH
-        # One run tells the output's shape, which the file need not.
+        # Run once to get the output's shape, which the file may not specify.
         if self._run(torch.zeros(1, 3, *self._size)).ndim != 2:
             raise _not_extractor(path)
 
     def __call__(
         self, images: UInt8[Tensor, "batch 3 height width"]
     ) -> Float[Tensor, "batch features"]:
-        """Describes the person in each image by a vector of length 1."""
+        """Compute the embedding of the person in each image, normalized to length 1."""
         mean, deviation = (torch.tensor(three)[:, None, None] for three in (MEAN, DEVIATION))
         vectors = []
         for part in images.split(self._batch):
-            # Antialiasing changes nothing when enlarging; shrinking is then Pillow's.
+            # With antialiasing, downscaling matches Pillow; upscaling is unaffected.
             pixels = F.interpolate(
                 part.cpu().float() / 255, self._size, mode="bilinear", antialias=True
             )
@@ -72,19 +72,19 @@ def identity(
     target: UInt8[Tensor, "batch 3 target_height target_width"],
     extractor: Callable[[Tensor], Tensor],
 ) -> Float[Tensor, "batch"]:
-    """Compares generated people with real photos of them: cosine of their embeddings, in [-1, 1].
+    """Compute the cosine similarity of generated and real people's embeddings, in [-1, 1].
 
-    The extractor is a judge: it scores, and never trains, selects or gives gradients.
+    The extractor is a judge: use it only for evaluation, never for training or model selection.
 
     Args:
         generated: Generated images, RGB.
         target: Real photos, RGB.
-        extractor: Gives images embeddings of length 1: an `Extractor`, or the bundled one.
+        extractor: Maps images to embeddings of length 1: an `Extractor`, or the bundled network.
     """
     return (extractor(generated) * extractor(target)).sum(dim=1).double()
 
 
 def _not_extractor(path: Path) -> InputError:
     return InputError(
-        f"{path} is not a Re-ID extractor: RGB images of a fixed size in, a vector per image out."
+        f"{path} is not a Re-ID extractor, which maps RGB images of a fixed size to vectors."
     )

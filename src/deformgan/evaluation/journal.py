@@ -1,4 +1,4 @@
-"""Journal: what an evaluation has found so far, so that one that was broken off goes on there."""
+"""Journal: intermediate results on disk, from which an interrupted evaluation resumes."""
 
 import json
 import shutil
@@ -14,12 +14,12 @@ _SETTINGS = "settings.json"
 
 
 class Journal:
-    """A folder with a file per batch; what is in it was written whole.
+    """A folder with one file per batch, each written atomically.
 
     Args:
-        folder: Where the files are; made where it is missing. What an evaluation with other
-            settings left there is removed.
-        settings: All that the findings depend on, as JSON has it.
+        folder: Folder of the files, created if missing. Files of an evaluation with other settings
+            are deleted.
+        settings: All settings that determine the results, as JSON data.
     """
 
     def __init__(self, folder: Path, settings: Mapping[str, Any]):
@@ -27,11 +27,11 @@ class Journal:
         written = json.dumps(settings, indent=1, sort_keys=True)
         head = folder / _SETTINGS
         if folder.exists() and not _is_ours(folder):
-            raise InputError(f"{folder} is in the way: it is not of an evaluation, move it.")
+            raise InputError(f"{folder} is in the way: it is not an evaluation's journal, move it.")
         if not head.is_file() or head.read_text() != written:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
-            # Renamed like the batches: settings that were cut off would pass for other ones.
+            # Written atomically like the batches: truncated settings would look like other ones.
             beside = head.with_suffix(".part")
             beside.write_text(written)
             beside.replace(head)
@@ -40,25 +40,25 @@ class Journal:
         return self._file(batch).is_file()
 
     def __getitem__(self, batch: int) -> dict[str, np.ndarray]:
-        """Reads the arrays of one batch."""
+        """Load the arrays of one batch."""
         with np.load(self._file(batch), allow_pickle=False) as arrays:
             return dict(arrays)
 
     def __setitem__(self, batch: int, arrays: Mapping[str, np.ndarray]) -> None:
-        """Writes the arrays of one batch, all of them or nothing."""
+        """Write the arrays of one batch atomically."""
         beside = self.folder / "unfinished.npz"
         np.savez(beside, allow_pickle=False, **arrays)
         beside.replace(self._file(batch))
 
     def column(self, name: str, batches: int) -> Iterator[np.ndarray]:
-        """Reads one array of every batch, in order; batches that lack it are left out."""
+        """Yield one array of every batch, in order; skip batches that lack it."""
         for batch in filter(self.__contains__, range(batches)):
             with np.load(self._file(batch), allow_pickle=False) as arrays:
                 if name in arrays:
                     yield arrays[name]
 
     def remove(self) -> None:
-        """Removes the folder, once the results are safe elsewhere."""
+        """Delete the folder, once the results are saved elsewhere."""
         shutil.rmtree(self.folder)
 
     def _file(self, batch: int) -> Path:

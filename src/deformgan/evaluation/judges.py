@@ -1,4 +1,4 @@
-"""load_judges: networks of other people that score, and never train, select or give gradients."""
+"""load_judges: third-party networks for evaluation only, never for training or model selection."""
 
 from pathlib import Path
 
@@ -10,14 +10,14 @@ FASTESTDET = "FastestDet.onnx"
 
 
 def load_judges(folder: Path) -> dict[str, Judge]:
-    """Loads the judges, by the name of what they measure.
+    """Load the judges by metric name.
 
-    MoveNet looks for the asked pose, OSNet for the person, FastestDet for anybody.
+    MoveNet checks the pose, OSNet the identity, and FastestDet whether a person is visible.
 
     Args:
-        folder: Holds the three files under the names above.
+        folder: Folder with the three model files under the names above.
     """
-    # Here, because machines that train have neither them nor the libraries that run them.
+    # Imported here, because training machines lack the models and the libraries that run them.
     from deformgan.detectors import load_detector
     from deformgan.detectors.fastestdet import FastestDet
     from deformgan.evaluation.detection_score import detection_score

@@ -1,4 +1,4 @@
-"""Measures: what is measured of generated pictures, and what is not and why."""
+"""Measures: the metrics of an evaluation, and the reasons for unavailable ones."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -20,12 +20,12 @@ Columns = Callable[[str], Iterator[np.ndarray]]
 
 @dataclass(frozen=True)
 class Scene:
-    """Some generated pictures of one size, and what they are compared with.
+    """A batch of generated pictures of one size with their targets.
 
     Attributes:
-        generated: As the protocol compares them.
-        target: The real photos, likewise.
-        target_pose: In pixels of both.
+        generated: Generated pictures, prepared by the protocol.
+        target: Real photos, prepared by the protocol.
+        target_pose: Pose in pixels of both.
         mask: The person in the target pose.
     """
 
@@ -43,7 +43,7 @@ class Scene:
         was_jpeg: Bool[Tensor, "batch"],
         skeleton: Skeleton = OPENPOSE18,
     ) -> "Scene":
-        """Brings pictures to the form that a protocol compares."""
+        """Prepare pictures, photos and poses by a protocol, and render the person masks."""
         generated, target, target_pose = protocol.prepare(generated, target, target_pose, was_jpeg)
         size = (target.shape[2], target.shape[3])
         return Scene(generated, target, target_pose, person_mask(target_pose, size, skeleton))
@@ -51,11 +51,11 @@ class Scene:
 
 @dataclass(frozen=True)
 class Measure:
-    """One or several numbers of every pair.
+    """Metrics with one number per pair.
 
     Attributes:
-        what: What each number is, by its name.
-        compute: Gives the numbers of some pairs, by the same names; NaN where a pair has none.
+        what: Descriptions by metric name.
+        compute: Computes the metrics of a batch by name; NaN where a pair has no number.
     """
 
     what: dict[str, str]
@@ -64,14 +64,15 @@ class Measure:
 
 @dataclass(frozen=True)
 class CorpusMeasure:
-    """Numbers of all pictures together, from features of each.
+    """Metrics with one number for all pictures, computed from features of each picture.
 
     Attributes:
-        what: What each number is, by its name.
-        generated: Gives features of some generated pictures, by the features' names.
-        real: Gives features of some real photos, likewise; empty where none are needed.
-        compute: Gives the numbers, each with its `value`, from the batches of features of the
-            generated and of the real pictures, both functions from the features' name.
+        what: Descriptions by metric name.
+        generated: Computes features of a batch of generated pictures, by feature name.
+        real: Computes features of a batch of real photos, by feature name; empty if none are
+            needed.
+        compute: Computes the metrics, each with its `value`, from two functions that map a feature
+            name to batches of features, of the generated pictures and of the real photos.
     """
 
     what: dict[str, str]
@@ -82,12 +83,12 @@ class CorpusMeasure:
 
 @dataclass(frozen=True)
 class Measures:
-    """All that is measured.
+    """All metrics of an evaluation.
 
     Attributes:
-        pairs: Of every pair.
-        corpus: Of all pictures together.
-        unavailable: What could not be measured, and why, by name.
+        pairs: Metrics per pair.
+        corpus: Metrics over all pictures.
+        unavailable: Reasons for unavailable metrics, by name.
     """
 
     pairs: list[Measure] = field(default_factory=list)
@@ -96,21 +97,21 @@ class Measures:
 
     @property
     def what(self) -> dict[str, str]:
-        """What every number is, by its name."""
+        """Descriptions of all metrics by name."""
         all_of_them = (*self.pairs, *self.corpus)
         return {name: what for measure in all_of_them for name, what in measure.what.items()}
 
     @property
     def pair_names(self) -> list[str]:
-        """Names of the numbers that every pair has."""
+        """Names of the metrics per pair."""
         return [name for measure in self.pairs for name in measure.what]
 
     def keep(self, names: Sequence[str]) -> "Measures":
-        """Leaves out all measures of which no number is named."""
+        """Return only the measures that contain a metric in `names`."""
         known = {*self.what, *self.unavailable}
         if unknown := [name for name in names if name not in known]:
             raise InputError(
-                f"There is no metric {unknown[0]!r} here; choose among {', '.join(sorted(known))}."
+                f"Unknown metric {unknown[0]!r}; choose from {', '.join(sorted(known))}."
             )
         return Measures(
             [measure for measure in self.pairs if set(names) & set(measure.what)],
@@ -119,19 +120,19 @@ class Measures:
         )
 
     def numbers(self, scene: Scene) -> dict[str, Tensor]:
-        """Measures some pairs."""
+        """Compute the metrics per pair of a batch."""
         return {name: n for measure in self.pairs for name, n in measure.compute(scene).items()}
 
     def generated_features(self, scene: Scene) -> dict[str, Tensor]:
-        """Gives the features of some generated pictures."""
+        """Compute the features of a batch of generated pictures."""
         return {name: f for measure in self.corpus for name, f in measure.generated(scene).items()}
 
     def real_features(self, images: Images) -> dict[str, Tensor]:
-        """Gives the features of some real photos."""
+        """Compute the features of a batch of real photos."""
         return {name: f for measure in self.corpus for name, f in measure.real(images).items()}
 
     def of_all(self, generated: Columns, real: Columns) -> dict[str, dict[str, Any]]:
-        """Gives the numbers of all pictures together."""
+        """Compute the metrics over all pictures."""
         return {
             name: n for part in self.corpus for name, n in part.compute(generated, real).items()
         }

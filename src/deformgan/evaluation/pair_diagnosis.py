@@ -1,4 +1,4 @@
-"""diagnose_pairs: what is hard about a pair, read from its two poses alone."""
+"""diagnose_pairs: difficulties of a pair, derived from its two poses alone."""
 
 import math
 from collections.abc import Sequence
@@ -13,38 +13,38 @@ from deformgan.affine import FitMethod, part_transforms
 from deformgan.parts import part_corners, unit_length
 from deformgan.pose import Pose, Skeleton
 
-# What becomes of a part. The last three are failures: it is asked for, and nothing is moved there.
+# Origins of a part's pixels. The last three are failures: a part of the target without a source.
 ORIGINS = {
-    "own": "moved by the transform of its own joints",
+    "own": "warped by the transform of its own joints",
     "twin": "taken from its twin on the other side",
-    "not_asked": "not shown by the target pose",
-    "not_seen": "not seen in the source, and no twin of it",
-    "no_common": "too few of its joints seen in both poses",
+    "not_asked": "not visible in the target pose",
+    "not_seen": "not visible in the source, nor is its twin",
+    "no_common": "too few of its joints visible in both poses",
     "flat": "its joints lie on one line",
 }
 LOST = ("not_seen", "no_common", "flat")
 
 VIEWS = ("front", "side", "back", "unknown")
 
-# Width of shoulders and hips over the torso's length, under which somebody is seen from the side.
-# People who face the camera or turn away from it have 0.6 (median of Market-1501 and of the bundled
-# people), so this is a turn of 55 degrees. It calls 224 of the 225 bundled people rendered from the
-# front, the side and the back what they are; on Market-1501 both eyes are seen of 76 % of those
-# that it calls front, of 8 % of those from the side and of 0.3 % of those from the back.
+# Width of shoulders and hips, relative to the torso's length, below which a view counts as side.
+# Frontal and back views have 0.6 (median of Market-1501 and of the bundled people), so the limit
+# corresponds to a rotation of 55 degrees. It classifies 224 of 225 bundled people, rendered from
+# front, side and back, correctly; on Market-1501, both eyes are visible in 76 % of the views
+# classified as front, 8 % of those as side and 0.3 % of those as back.
 SIDE_WIDTH = 0.35
 
 
 @dataclass(frozen=True)
 class PairDiagnosis:
-    """What is hard about some pairs.
+    """Difficulties of a batch of pairs.
 
     Attributes:
-        missing_in_source: Joints that the source pose lacks.
-        missing_in_target: Joints that the target pose lacks.
-        origins: What becomes of each part, as a position in `ORIGINS`.
-        distance: Between the poses; see `pose_distance`.
-        source_view: As a position in `VIEWS`.
-        target_view: As a position in `VIEWS`.
+        missing_in_source: Joints missing in the source pose.
+        missing_in_target: Joints missing in the target pose.
+        origins: Origin of each part, as an index into `ORIGINS`.
+        distance: Distance between the poses; see `pose_distance`.
+        source_view: Viewpoint in the source, as an index into `VIEWS`.
+        target_view: Viewpoint in the target, as an index into `VIEWS`.
     """
 
     missing_in_source: Bool[Tensor, "pairs joints"]
@@ -55,7 +55,7 @@ class PairDiagnosis:
     target_view: Int64[Tensor, "pairs"]
 
     def of_origin(self, *names: str) -> Bool[Tensor, "pairs parts"]:
-        """Tells which parts have one of some origins."""
+        """Return a mask of the parts whose origin is in `names`."""
         wanted = torch.tensor([list(ORIGINS).index(name) for name in names])
         return torch.isin(self.origins, wanted)
 
@@ -63,13 +63,13 @@ class PairDiagnosis:
 def diagnose_pairs(
     source_pose: Pose, target_pose: Pose, skeleton: Skeleton, method: FitMethod = "least_squares"
 ) -> PairDiagnosis:
-    """Says what is hard about every pair.
+    """Diagnose the difficulties of every pair.
 
     Args:
-        source_pose: In pixels of the source photos.
-        target_pose: In pixels of the target photos.
-        skeleton: Of both.
-        method: How the generator fits its transforms; see `fit_affine`.
+        source_pose: Poses in pixels of the source photos.
+        target_pose: Poses in pixels of the target photos.
+        skeleton: Skeleton of both.
+        method: Fitting method of the generator's transforms; see `fit_affine`.
     """
     return PairDiagnosis(
         ~source_pose.visible,
@@ -84,8 +84,8 @@ def diagnose_pairs(
 def part_origins(
     source_pose: Pose, target_pose: Pose, skeleton: Skeleton, method: FitMethod = "least_squares"
 ) -> Int64[Tensor, "pairs parts"]:
-    """Tells what becomes of every part, as positions in `ORIGINS`; see `diagnose_pairs`."""
-    # In double precision, as the generator fits.
+    """Return the origin of every part, as indices into `ORIGINS`; see `diagnose_pairs`."""
+    # Double precision, as in the generator.
     poses = (source_pose.to(torch.float64), target_pose.to(torch.float64))
     _, found = part_transforms(*poses, skeleton, method)
     code = {name: place for place, name in enumerate(ORIGINS)}
@@ -107,7 +107,7 @@ def part_origins(
             from_twin = torch.zeros_like(asked)
         origin = origins[:, place]
         origin[from_twin] = code["twin"]
-        # The first reason that holds is written last.
+        # Later assignments override earlier ones: the first reason that applies is written last.
         origin[~found[:, place]] = code["flat"]
         origin[~shared] = code["no_common"]
         origin[~seen] = code["not_seen"]
@@ -118,13 +118,13 @@ def part_origins(
 def pose_distance(
     source_pose: Pose, target_pose: Pose, skeleton: Skeleton
 ) -> Float[Tensor, "pairs"]:
-    """Measures how far the joints move, in torso lengths: the mean over those seen in both poses.
+    """Compute the mean distance of the joints visible in both poses, in torso lengths.
 
-    The torsos are laid over each other first (same centre, same length, not turned), so that
-    neither place nor size in the photo counts.
+    The torsos are aligned first (same centre and length, no rotation), so that position and size in
+    the photo do not matter.
 
     Returns:
-        NaN where one pose has no torso length, or nothing is seen in both.
+        Mean distances; NaN where a pose has no torso length, or no joint is visible in both.
     """
     both = source_pose.visible & target_pose.visible
     anchors = both & torch.zeros_like(both).index_fill_(
@@ -136,7 +136,7 @@ def pose_distance(
 
 
 def _on_torso(pose: Pose, anchors: Tensor, skeleton: Skeleton) -> Tensor:
-    """Puts the middle of the anchors at 0 and gives the torso length 1."""
+    """Normalize joints so that the anchors are centred at 0 and the torso length is 1."""
     joints = pose.joints.double()
     weight = anchors[..., None].double()
     middle = (joints * weight).sum(dim=1, keepdim=True) / weight.sum(dim=1, keepdim=True)
@@ -145,26 +145,26 @@ def _on_torso(pose: Pose, anchors: Tensor, skeleton: Skeleton) -> Tensor:
 
 
 def viewpoints(pose: Pose, skeleton: Skeleton) -> Int64[Tensor, "batch"]:
-    """Tells from where each person is seen, as positions in `VIEWS`.
+    """Classify the viewpoint of each person, as indices into `VIEWS`.
 
-    Somebody who faces the camera has the right shoulder and hip to the left of the left ones in the
-    image. The mean of both widths over the torso's length says how far the torso is turned; it is
-    measured across the torso's own axis, so somebody who leans keeps the view.
+    A person who faces the camera has the right shoulder and hip to the left of the left ones in the
+    image. The mean of both widths relative to the torso's length measures the torso's rotation. It
+    is measured perpendicular to the torso's axis, so leaning does not change the view.
 
     Args:
-        pose: In pixels.
-        skeleton: Its unit segments run along the torso; pairs of mirrored joints at their ends are
-            the widths.
+        pose: Poses in pixels.
+        skeleton: Skeleton whose unit segments run along the torso; pairs of mirrored joints at
+            their ends define the widths.
 
     Returns:
-        "unknown" where a joint that this needs is missing, or the torso has no length.
+        Views; "unknown" where a required joint is missing, or the torso has no length.
     """
     starts, ends = zip(*skeleton.unit, strict=True)
     widths = [pair for pair in skeleton.mirrored if set(pair) <= {*starts, *ends}]
     joints = pose.joints.double()
     along = (joints[:, skeleton.indices(starts)] - joints[:, skeleton.indices(ends)]).mean(dim=1)
     length = along.norm(dim=1)
-    rightward = torch.stack([along[:, 1], -along[:, 0]], dim=1)  # x for a torso that hangs down y
+    rightward = torch.stack([along[:, 1], -along[:, 0]], dim=1)  # x axis of an upright torso
     used = skeleton.indices([*starts, *ends, *(joint for pair in widths for joint in pair)])
     known = pose.visible[:, used].all(dim=1) & (length > 0)
     if not widths:
@@ -180,7 +180,7 @@ def viewpoints(pose: Pose, skeleton: Skeleton) -> Int64[Tensor, "batch"]:
 
 
 def describe_pair(diagnosis: PairDiagnosis, row: int, skeleton: Skeleton) -> str:
-    """Says in one sentence what is hard about a pair."""
+    """Describe the difficulties of a pair in one sentence."""
     parts = [part.name for part in skeleton.parts]
     source, target = VIEWS[diagnosis.source_view[row]], VIEWS[diagnosis.target_view[row]]
     distance = diagnosis.distance[row].item()
@@ -206,7 +206,7 @@ def describe_pair(diagnosis: PairDiagnosis, row: int, skeleton: Skeleton) -> str
 
 
 def tabulate_pairs(diagnosis: PairDiagnosis, skeleton: Skeleton) -> dict[str, list[Any]]:
-    """Writes a diagnosis as columns for JSON: joints and parts as names with blanks between."""
+    """Convert a diagnosis to JSON columns, with joints and parts as names separated by spaces."""
     parts = [part.name for part in skeleton.parts]
     distances = diagnosis.distance.tolist()
     return {

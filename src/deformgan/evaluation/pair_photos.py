@@ -1,4 +1,4 @@
-"""PairPhotos: the photos and poses of a list of test pairs, read when they are looked at."""
+"""PairPhotos: photos and poses of a list of test pairs, read on demand."""
 
 import hashlib
 from collections.abc import Sequence
@@ -18,19 +18,19 @@ from deformgan.framing import PHOTO_SUFFIXES, read_photo
 from deformgan.pose import Pose, Skeleton
 from deformgan.pose_formats import Annotations, read_annotations
 
-_NAMED = 3  # names in an error before the rest is only counted
+_NAMED = 3  # names listed in an error message; the rest is counted
 
 
 @dataclass(frozen=True)
 class PairPhotos:
-    """Who shall be painted in whose pose, and the photos of both.
+    """A list of (source, target) pairs with their photos and poses.
 
-    No more than a batch of photos is in memory, so that a list may be of any length.
+    Photos are read in batches and not kept in memory, so that the list can have any length.
 
     Attributes:
-        folder: Where the photos are.
-        pairs: (source, target) names.
-        annotations: Poses of all of them, in pixels of the photos.
+        folder: Folder of the photos.
+        pairs: (source, target) file names.
+        annotations: Poses of all photos, in pixels.
     """
 
     folder: Path
@@ -41,12 +41,12 @@ class PairPhotos:
     def open(
         images: Path, annotations: Path, pairs: Path, skeleton: Skeleton | None = None
     ) -> "PairPhotos":
-        """Reads a pair list and checks that everything that it names is there.
+        """Read a pair list and check that all its photos and poses exist.
 
         Args:
             images: Folder of the photos.
-            annotations: Pose file of any known format.
-            pairs: Table `from,to`.
+            annotations: Pose file of any supported format.
+            pairs: CSV table with the columns `from,to`.
             skeleton: See `read_annotations`.
         """
         if not images.is_dir():
@@ -67,7 +67,7 @@ class PairPhotos:
 
     @property
     def skeleton(self) -> Skeleton:
-        """What the joints of the poses are."""
+        """Skeleton of the poses."""
         return self.annotations.skeleton
 
     @cached_property
@@ -77,37 +77,37 @@ class PairPhotos:
         return [size(self.folder / target) for _, target in self.pairs]
 
     def of_one_source_size(self, rows: Sequence[int]) -> list[list[int]]:
-        """Part rows into those whose source photos are of one size, in the order of the first."""
+        """Group rows by the size of their source photos, in order of first occurrence."""
         parts: dict[tuple[int, int], list[int]] = {}
         for row in rows:
             parts.setdefault(photo_size(self.folder / self.pairs[row][0]), []).append(row)
         return list(parts.values())
 
     def poses_sum(self) -> str:
-        """Gives the SHA-256 of the poses of all pairs, in their order."""
+        """Return the SHA-256 of the poses of all pairs, in order."""
         digest = hashlib.sha256()
         for name in dict.fromkeys(name for pair in self.pairs for name in pair):
             pose = self.annotations[name]
             digest.update(name.encode())
-            # What is not visible carries no meaning.
+            # Coordinates of invisible joints are meaningless.
             digest.update(pose.joints.masked_fill(~pose.visible[..., None], 0).numpy().tobytes())
             digest.update(pose.visible.numpy().tobytes())
         return digest.hexdigest()
 
     def sources(self, rows: Sequence[int]) -> UInt8[Tensor, "batch 3 height width"]:
-        """Reads the source photos of some pairs, which must be of one size."""
+        """Read the source photos of the pairs in `rows`, which must have the same size."""
         return self._photos([self.pairs[row][0] for row in rows])
 
     def targets(self, rows: Sequence[int]) -> UInt8[Tensor, "batch 3 height width"]:
-        """Reads the target photos of some pairs, which must be of one size."""
+        """Read the target photos of the pairs in `rows`, which must have the same size."""
         return self._photos([self.pairs[row][1] for row in rows])
 
     def source_poses(self, rows: Sequence[int]) -> Pose:
-        """Gives the poses in the source photos of some pairs."""
+        """Return the source poses of the pairs in `rows`."""
         return Pose.cat([self.annotations[self.pairs[row][0]] for row in rows])
 
     def target_poses(self, rows: Sequence[int]) -> Pose:
-        """Gives the poses in the target photos of some pairs: those that are asked for."""
+        """Return the target poses of the pairs in `rows`."""
         return Pose.cat([self.annotations[self.pairs[row][1]] for row in rows])
 
     def _photos(self, names: Sequence[str]) -> Tensor:
@@ -122,7 +122,7 @@ class PairPhotos:
 
 
 def photos_in(folder: Path) -> list[Path]:
-    """Lists the photos of a folder, by their names; those in folders below count too."""
+    """List the photos of a folder and its subfolders, sorted by path."""
     if not folder.is_dir():
         raise InputError(f"The folder of photos {folder} does not exist.")
     found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in PHOTO_SUFFIXES)
@@ -132,6 +132,6 @@ def photos_in(folder: Path) -> list[Path]:
 
 
 def _some(names: Sequence[str]) -> str:
-    """Names the first of many."""
+    """Format the first names of a list, and the number of the others."""
     rest = len(names) - _NAMED
     return ", ".join(names[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")

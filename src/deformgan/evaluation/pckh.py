@@ -1,4 +1,4 @@
-"""pckh: does the person stand as asked? A pose detector looks for the asked joints again."""
+"""pckh: percentage of correct keypoints, as found by a pose detector in generated images."""
 
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
@@ -14,41 +14,41 @@ RADIUS = 0.25  # in torso lengths
 def pckh(
     images: UInt8[Tensor, "batch 3 height width"], asked: Pose, detector: PoseDetector
 ) -> Float[Tensor, "batch"]:
-    """Measures per image which share of the asked joints a detector finds again.
+    """Compute the fraction of each image's target joints that a detector finds in place.
 
-    The number of many images is their mean weighted by how many joints were asked for, which is the
-    share of all asked joints. The detector is a judge: it scores, and never trains, selects or
-    gives gradients.
+    Average it over images weighted by the number of target joints, which yields the fraction of all
+    target joints. The detector is a judge: use it only for evaluation, never for training or model
+    selection.
 
     Args:
         images: Generated images, RGB.
-        asked: The poses that were asked for, of `openpose18`, in pixels of the images; each has
-            shoulder and hip of one side at least, or the torso would have no length.
-        detector: Sees every image whole, in one look.
+        asked: Target poses of `openpose18`, in pixels of the images. Each must have shoulder and
+            hip of at least one side, which define the torso length.
+        detector: Pose detector, run once on every whole image.
 
     Source:
         The percentage of correct keypoints (PCKh) of Andriluka et al., "2D Human Pose Estimation",
-        CVPR 2014, which pose transfer took over with Zhu et al., "Progressive Pose Attention
-        Transfer", CVPR 2019. Theirs is half of the head's length; heads of 64x128 photos are a few
-        pixels, so here it is a quarter of the torso's.
+        CVPR 2014, introduced to pose transfer by Zhu et al., "Progressive Pose Attention Transfer",
+        CVPR 2019. Their radius is half of the head's length; heads in 64x128 photos have only a few
+        pixels, so here it is a quarter of the torso's length.
     """
     found = find_again(images, asked, detector)
     return found.sum(dim=1).double() / asked.visible.sum(dim=1).to(found.device)
 
 
 def counts_joints(metric: str) -> bool:
-    """Tells whether a metric is a share of all asked joints, whose mean over pairs they weigh."""
+    """Return whether a metric is a fraction of target joints, by which its mean is weighted."""
     return metric.split("_", maxsplit=1)[0] == "pckh"
 
 
 def find_again(
     images: UInt8[Tensor, "batch 3 height width"], asked: Pose, detector: PoseDetector
 ) -> Bool[Tensor, "batch joints"]:
-    """Tells which asked joints a detector finds again, within a quarter of the asked torso length.
+    """Return which target joints a detector finds within a quarter of the target's torso length.
 
-    A joint that the detector calls invisible is not found, wherever the detector puts it: a smear
-    in the right place is no arm. With MoveNet this takes 0.008 from real photos of Market-1501 and
-    0.004 from photos in another pose.
+    Joints that the detector marks as invisible do not count, wherever it places them: a smear in
+    the right place is not an arm. With MoveNet, this lowers the score of real photos of Market-1501
+    by 0.008, and that of photos in another pose by 0.004.
 
     Args:
         images: As in `pckh`.
@@ -56,17 +56,17 @@ def find_again(
         detector: As in `pckh`.
 
     Returns:
-        False for joints that were not asked for.
+        Mask of the joints; False for joints missing in the target pose.
     """
     pixels = images.permute(0, 2, 3, 1).cpu().numpy()
     return joints_met(Pose.cat([detector(image).pose for image in pixels]), asked)
 
 
 def joints_met(found: Pose, asked: Pose) -> Bool[Tensor, "batch joints"]:
-    """Tells which asked joints are where they were asked for; see `find_again`.
+    """Return which target joints are found in place; see `find_again`.
 
     Args:
-        found: What a detector found, one pose per asked one.
+        found: Detected poses, one per target pose.
         asked: As in `pckh`.
     """
     asked = asked.to(found.joints)

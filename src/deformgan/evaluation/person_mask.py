@@ -1,4 +1,4 @@
-"""The mask of the person that masked metrics look through."""
+"""The person mask of the masked metrics."""
 
 import torch
 import torch.nn.functional as F
@@ -28,19 +28,20 @@ LINKS = {
 def person_mask(
     pose: Pose, size: tuple[int, int], skeleton: Skeleton = OPENPOSE18
 ) -> Bool[Tensor, "batch height width"]:
-    """Draws the region that a person in this pose covers: thick bones, closed where they are near.
+    """Render the region that a person in this pose covers: thick bones with closed gaps.
 
     Args:
-        pose: In pixels of an image of that size. Bones with a missing end are left out; joints
-            beyond the frame count as far as their bones reach into it.
+        pose: Pose in pixels. Bones with a missing end are omitted; bones of joints outside the
+            frame are clipped.
         size: (height, width).
-        skeleton: Names the joints. The field's 23 links for openpose18; of any other its bones, and
-            the regions of its parts, for nothing says how thick its bones should be.
+        skeleton: Defines the bones: for openpose18, the 23 links of the literature; for others,
+            their bones and the regions of their parts, because the thickness of their bones is not
+            defined.
 
     Source:
-        Ma et al., "Pose Guided Person Image Generation", NIPS 2017, as the authors rebuilt it:
-        discs of radius 4 px, bars 8 px wide, then 5x5 dilation and erosion. 4 px at any image
-        size, so at 256x256 torsos stay hollow. It is not the mask the generator uses.
+        Ma et al., "Pose Guided Person Image Generation", NIPS 2017, as reimplemented by the
+        authors: discs of radius 4 px, bars 8 px wide, then 5x5 dilation and erosion. The radius is
+        4 px at any image size, so torsos have holes at 256x256. The generator uses another mask.
     """
     region = thick_bones(pose, size, skeleton)
     if skeleton.name not in LINKS:
@@ -51,7 +52,7 @@ def person_mask(
 def thick_bones(
     pose: Pose, size: tuple[int, int], skeleton: Skeleton = OPENPOSE18
 ) -> Bool[Tensor, "batch height width"]:
-    """Draws the person mask before its gaps are closed; arguments as `person_mask`."""
+    """Render the person mask before closing its gaps; arguments as in `person_mask`."""
     joints = pose.joints.double()
     region = torch.zeros(len(pose), *size, dtype=torch.bool, device=joints.device)
     for joint in range(len(skeleton.joints)):
@@ -66,8 +67,8 @@ def thick_bones(
 
 
 def close_gaps(region: Bool[Tensor, "batch height width"]) -> Bool[Tensor, "batch height width"]:
-    """Closes gaps by a 5x5 square: dilation, then erosion."""
-    # Both poolings ignore what lies outside the frame, so the frame neither grows nor eats regions.
+    """Close gaps by 5x5 dilation and erosion."""
+    # Both poolings ignore pixels outside the frame, so regions at the border keep their extent.
     dilated = F.max_pool2d(region[:, None].float(), _CLOSING, stride=1, padding=_CLOSING // 2)
     eroded = -F.max_pool2d(-dilated, _CLOSING, stride=1, padding=_CLOSING // 2)
     return eroded[:, 0] > 0.5

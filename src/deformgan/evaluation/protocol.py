@@ -1,4 +1,4 @@
-"""Protocol: everything that a score depends on besides the pictures, under a name."""
+"""Protocol: a named set of all settings that affect scores."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -19,47 +19,46 @@ from deformgan.metrics.psnr import psnr
 from deformgan.metrics.ssim import Window, mask_ssim, ssim
 from deformgan.pose import Pose
 
-MARKET = (128, 64)  # (height, width): no protocol changes pictures of this size
+MARKET = (128, 64)  # (height, width); no protocol resizes pictures of this size
 DEEPFASHION_SQUARE = (256, 256)
-PACKAGES = ("torch", "numpy", "pillow")  # whose versions may move a score
-_FLAT = 64  # grey levels: sides of DeepFashion's squares spread less, people on them more
+PACKAGES = ("torch", "numpy", "pillow")  # whose versions can affect scores
+_FLAT = 64  # grey levels; the range of DeepFashion's plain sides is smaller, that of people larger
 
 Images = UInt8[Tensor, "batch 3 height width"]
-Changed = UInt8[Tensor, "batch 3 _ _"]  # of another size, perhaps
+Changed = UInt8[Tensor, "batch 3 _ _"]  # possibly of another size
 Kernel = Literal["nearest", "bilinear", "bicubic"]
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """How pictures are brought to what is compared, and how they are compared.
+    """Preprocessing and metric settings of an evaluation.
 
-    Pictures are cut, resized, stored and padded, in this order; those of Market-1501's 128x64
-    pixels are only stored, because the rest is for DeepFashion.
+    Pictures are cropped, resized, JPEG-compressed and padded, in this order. Pictures of
+    Market-1501's size, 128x64, are only compressed, because the other steps are for DeepFashion.
 
     Attributes:
-        name: What it is called on the command line.
-        source: Whose it is, and which of its settings are our choice because nobody tells.
-        cut: Columns that 256x256 pictures lose at the left and at the right: DeepFashion's squares
-            are pictures of 256x176 between plain sides.
-        size: (height, width) to which pictures are resized; None leaves them.
-        kernel: Pillow's name for how pictures are resized.
-        antialias: Whether a pixel of a smaller picture averages all that it covers, as Pillow
-            does; False for OpenCV's way.
-        jpeg: Quality of the JPEG (Pillow's, chroma halved both ways) that generated pictures go
-            through before they are compared; None where they are stored without loss.
-        jpeg_targets: Whether the real photos go through that JPEG, too.
-        pad: White columns that pictures gain at the left and at the right.
-        ssim_window: Weights of SSIM's window.
-        ssim_taps: Its width.
-        ssim_range: Contrast that SSIM calls full: maximum minus minimum of each "generated"
-            picture, of the masked one for the masked SSIM; or 255.
+        name: Name on the command line.
+        source: Origin of the protocol, and which unpublished settings are our choice.
+        cut: Columns to crop on the left and on the right of 256x256 pictures: DeepFashion's squares
+            are 256x176 pictures with plain sides.
+        size: (height, width) to resize pictures to; None keeps their size.
+        kernel: Resampling kernel, by its Pillow name.
+        antialias: Antialias when downscaling, as Pillow does; False for OpenCV's behaviour.
+        jpeg: Quality of the JPEG compression (Pillow's, with 4:2:0 chroma subsampling) of generated
+            pictures before they are compared; None for lossless pictures.
+        jpeg_targets: Compress the real photos as well.
+        pad: White columns to add on the left and on the right.
+        ssim_window: Window of SSIM.
+        ssim_taps: Width of the window.
+        ssim_range: Data range of SSIM: that of each "generated" picture (of the masked one for
+            masked SSIM), or 255.
         ssim_sample_covariance: See `metrics.ssim`.
-        mask: Of the masked metrics: that of Ma et al. from the target pose (see `person_mask`),
-            which multiplies both pictures.
-        real_images: What FID and KID compare to: the pairs' "targets" or the "training" images.
-        inception_splits: Parts of the inception score.
+        mask: Mask of the masked metrics, which multiplies both pictures: that of Ma et al., from
+            the target pose (see `person_mask`).
+        real_images: Reference of FID and KID: the pairs' "targets" or the "training" images.
+        inception_splits: Number of splits of the inception score.
         lpips: Backbone of LPIPS.
-        pair_list: The published list of pairs that belongs to it.
+        pair_list: The protocol's published pair list.
     """
 
     name: str
@@ -83,7 +82,7 @@ class Protocol:
 
     @property
     def lossless(self) -> bool:
-        """Whether generated pictures should come without loss."""
+        """Whether generated pictures should be lossless."""
         return self.jpeg is None
 
     def prepare(
@@ -93,17 +92,17 @@ class Protocol:
         target_pose: Pose,
         was_jpeg: Bool[Tensor, "batch"] | None = None,
     ) -> tuple[Changed, Changed, Pose]:
-        """Brings generated pictures and real photos to what is compared.
+        """Preprocess generated pictures, real photos and poses for comparison.
 
         Args:
-            generated: Pictures as the system gave them.
+            generated: Pictures as generated by the system.
             target: Real photos of the same size.
-            target_pose: In pixels of both.
-            was_jpeg: Which pictures went through a JPEG already and are spared another one.
+            target_pose: Poses in pixels of both.
+            was_jpeg: Mask of pictures that were read from JPEG and are not compressed again.
 
         Returns:
-            The same, in the frame of the comparison. Coordinates keep their fraction where the
-            field's scripts drop it.
+            Preprocessed pictures, photos and poses. Coordinates are not truncated to integers, in
+            contrast to other authors' scripts.
         """
         if self.cut and _size(target) == DEEPFASHION_SQUARE:
             _check_sides(target, self.cut, self.name)
@@ -117,14 +116,14 @@ class Protocol:
         return self._pad(framed), self.prepare_real(target), pose
 
     def prepare_real(self, photos: Images) -> Changed:
-        """Brings real photos to what is compared."""
+        """Preprocess real photos for comparison."""
         framed = self._frame(photos)
         if self.jpeg is not None and self.jpeg_targets:
             framed = _through_jpeg(framed, self.jpeg)
         return self._pad(framed)
 
     def ssim(self, generated: Images, target: Images) -> Float[Tensor, "batch"]:
-        """Compares prepared pictures by structural similarity."""
+        """Compute the structural similarity of prepared pictures."""
         return ssim(generated, target, self._range(generated), *self._window)
 
     def mask_ssim(
@@ -133,7 +132,7 @@ class Protocol:
         target: Images,
         mask: Bool[Tensor, "batch height width"],
     ) -> Float[Tensor, "batch"]:
-        """Compares the person in prepared pictures by structural similarity."""
+        """Compute the structural similarity of the person in prepared pictures."""
         return mask_ssim(generated, target, mask, self._range(generated), *self._window)
 
     def scores(
@@ -142,7 +141,7 @@ class Protocol:
         target: Images,
         mask: Bool[Tensor, "batch height width"],
     ) -> dict[str, Float[Tensor, "batch"]]:
-        """Gives the numbers of every pair that need no network.
+        """Compute all metrics per pair that need no network.
 
         Args:
             generated: Prepared pictures.
@@ -150,7 +149,7 @@ class Protocol:
             mask: The person in the prepared target pose.
 
         Returns:
-            One number per picture for `ssim`, `mask_ssim`, `l1` (on the scale of [-1, 1] in every
+            One number per picture for `ssim`, `mask_ssim`, `l1` (on the [-1, 1] scale in every
             protocol; GFLA's script prints half of it) and `psnr`.
         """
         return {
@@ -161,7 +160,7 @@ class Protocol:
         }
 
     def describe(self) -> dict[str, Any]:
-        """Tells what defines it and the versions of what computes it, as JSON has it."""
+        """Return all settings and the versions of the relevant packages, as JSON data."""
         settings = {
             name: list(value) if isinstance(value, tuple) else value
             for name, value in asdict(self).items()
@@ -176,7 +175,7 @@ class Protocol:
         return None if self.ssim_range == "generated" else torch.full((len(generated),), 255.0)
 
     def _frame(self, images: Images) -> Changed:
-        """Cuts and resizes pictures."""
+        """Crop and resize pictures."""
         if _size(images) == MARKET:
             return images
         if self.cut and _size(images) == DEEPFASHION_SQUARE:
@@ -186,7 +185,7 @@ class Protocol:
         return resize(images, self.size, self.kernel, self.antialias)
 
     def _frame_pose(self, pose: Pose, size: tuple[int, int]) -> Pose:
-        """Cuts, resizes and pads the frame that a pose stands in."""
+        """Transform a pose like a picture: crop, resize and pad."""
         if size == MARKET:
             return pose
         cut = self.cut if size == DEEPFASHION_SQUARE else 0
@@ -195,7 +194,7 @@ class Protocol:
         scale = pose.joints.new_tensor([columns / width, rows / height])
         left = pose.joints.new_tensor([cut, 0])
         gained = pose.joints.new_tensor([self.pad, 0])
-        # Half a pixel, because (0, 0) is the centre of a pixel, and the frame's edge scales.
+        # Shift by half a pixel: (0, 0) is the centre of a pixel, but scaling fixes the corner.
         return Pose((pose.joints - left + 0.5) * scale - 0.5 + gained, pose.visible)
 
     def _pad(self, images: Images) -> Changed:
@@ -204,7 +203,7 @@ class Protocol:
         return F.pad(images, (self.pad, self.pad), value=255)
 
 
-# [V] marks what was read in the authors' code or threads, [R] what is recalled from papers.
+# [V]: verified in the authors' code or issues; [R]: recalled from papers.
 PROTOCOLS = {
     protocol.name: protocol
     for protocol in (
@@ -215,8 +214,8 @@ PROTOCOLS = {
                 "settings of Siarohin et al., CVPR 2018."
             ),
         ),
-        # [V] AliaksandrSiarohin/pose-gan, test.py, run for golden/ssim.npz. Not kept: its targets
-        # lose a grey level at 20 of 256 values on the way (see docs/protocols.md).
+        # [V] AliaksandrSiarohin/pose-gan, test.py, run for golden/ssim.npz. Not reproduced: its
+        # targets lose one grey level at 20 of 256 values (see docs/protocols.md).
         Protocol(
             name="pose-gan-2018",
             source=(
@@ -226,11 +225,11 @@ PROTOCOLS = {
             ssim_taps=13,
             pair_list="12,000 of Market-1501's test split; those of DeepFashion's new split",
         ),
-        # [V] tengteng95/Pose-Transfer: tool/resize_fashion.py cuts 40 columns; util/util.py saves
-        # the strip of five pictures, photo included, by Pillow as JPEG (75 is Pillow's default);
-        # tool/getMetrics_fashion.py pads 40 white columns, getMetrics_market.py does not.
-        # [V] scikit-image has 11 taps from 0.15 (pull request 3802, 2019); which one they had is
-        # our guess.
+        # [V] tengteng95/Pose-Transfer: tool/resize_fashion.py crops 40 columns; util/util.py saves
+        # the strip of five pictures, including the photo, with Pillow as JPEG (75 is Pillow's
+        # default); tool/getMetrics_fashion.py pads 40 white columns, getMetrics_market.py does not.
+        # [V] scikit-image has 11 taps since 0.15 (pull request 3802, 2019); which version they used
+        # is our guess.
         Protocol(
             name="patn-2019",
             source=(
@@ -247,7 +246,7 @@ PROTOCOLS = {
         ),
         # [V] RenYurui/Global-Flow-Local-Attention, script/metrics.py (uniform window of 51, range
         # 1 on [0, 1], sample covariance), model/base_model.py (one JPEG per picture); issue 53:
-        # high-resolution photos stretched to 256x256; issue 70: bicubic, kept as JPEG; FID
+        # high-resolution photos stretched to 256x256; issue 70: bicubic, stored as JPEG; FID
         # against the whole training set (PERSON_IMAGE_GENERATION.md). [R] imageio's quality is 75.
         Protocol(
             name="gfla-2020",
@@ -265,8 +264,8 @@ PROTOCOLS = {
             pair_list="8,570 of DeepFashion; 12,000 of Market-1501",
         ),
         # [V] RenYurui/Neural-Texture-Extraction-Distribution: scripts/prepare_data.py (bicubic,
-        # 256x176, PNG), trainers/extraction_distribution_trainer.py (PNG); issue 9: FID against
-        # the training set; issue 16, whether of 48,674 or 37,016 photos, was never answered, and
+        # 256x176, PNG), trainers/extraction_distribution_trainer.py (PNG); issue 9: FID against the
+        # training set; whether it has 48,674 or 37,016 photos was never answered (issue 16), and
         # the metric scripts were not published (issue 23).
         Protocol(
             name="nted-2022",
@@ -289,7 +288,7 @@ PROTOCOLS = {
 
 
 def find_protocol(name: str) -> Protocol:
-    """Gives the protocol of that name."""
+    """Return the protocol of that name."""
     if name not in PROTOCOLS:
         raise InputError(f"Unknown protocol {name!r}; choose one of {', '.join(PROTOCOLS)}.")
     return PROTOCOLS[name]
@@ -298,14 +297,14 @@ def find_protocol(name: str) -> Protocol:
 def resize(
     images: Images, size: tuple[int, int], kernel: Kernel = "bicubic", antialias: bool = True
 ) -> Changed:
-    """Resizes pictures; their proportions change with the size.
+    """Resize pictures without preserving their aspect ratio.
 
     Args:
-        images: Any number of pictures.
+        images: Batch of pictures.
         size: (height, width).
-        kernel: By its Pillow name.
-        antialias: True for Pillow's way; False looks at the nearest 2x2 or 4x4 pixels only, as
-            OpenCV does, also where the picture becomes much smaller.
+        kernel: Resampling kernel, by its Pillow name.
+        antialias: True to resize as Pillow does; False to interpolate the nearest 2x2 or 4x4 pixels
+            only, as OpenCV does, even when downscaling by a large factor.
     """
     if antialias or kernel == "nearest":
         filtering = Image.Resampling[kernel.upper()]
@@ -316,7 +315,7 @@ def resize(
 
 
 def _through_jpeg(images: Images, quality: int) -> Images:
-    """Stores and reads pictures as JPEG."""
+    """Compress pictures as JPEG and decode them."""
 
     def store(image: Image.Image) -> Image.Image:
         stored = BytesIO()
@@ -327,7 +326,7 @@ def _through_jpeg(images: Images, quality: int) -> Images:
 
 
 def _one_by_one(images: Images, change: Callable[[Image.Image], Image.Image]) -> Changed:
-    """Changes pictures by Pillow."""
+    """Apply a Pillow function to every picture."""
     changed = [
         np.array(change(Image.fromarray(image)))
         for image in images.permute(0, 2, 3, 1).contiguous().cpu().numpy()
@@ -336,13 +335,13 @@ def _one_by_one(images: Images, change: Callable[[Image.Image], Image.Image]) ->
 
 
 def _check_sides(photos: Images, columns: int, name: str) -> None:
-    """Refuses photos whose sides show more than a plain background; an odd one may."""
+    """Raise an error if the sides of more than a quarter of the photos are not plain."""
     sides = torch.cat([photos[..., :columns], photos[..., -columns:]], dim=-1)
     spread = (sides.amax(dim=(2, 3)) - sides.amin(dim=(2, 3))).amax(dim=1)
     if (spread > _FLAT).float().mean() > 0.25:
         raise InputError(
-            f"The protocol {name} cuts {columns} columns off both sides of 256x256 photos, which "
-            "are plain in DeepFashion's, but not in these: give it pictures of 256x176 pixels."
+            f"The protocol {name} crops {columns} columns on both sides of 256x256 photos, which "
+            "must be plain as in DeepFashion but are not: use pictures of 256x176 pixels."
         )
 
 

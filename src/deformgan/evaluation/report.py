@@ -1,4 +1,4 @@
-"""build_report: what was measured, with all that defines it, as JSON has it."""
+"""build_report: the JSON report of an evaluation."""
 
 import math
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from deformgan.evaluation.pair_photos import PairPhotos
 from deformgan.evaluation.pckh import counts_joints
 from deformgan.provenance import provenance
 
-# What numbers depend on, beside our own code.
+# Packages that affect the scores, besides our own code.
 PACKAGES = ("torch", "torchvision", "numpy", "pillow")
 OPTIONAL = (
     "torch-fidelity",
@@ -34,19 +34,20 @@ def build_report(
     protocol: Mapping[str, Any],
     system: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Describes an evaluation so that others can repeat it, or compare with it.
+    """Build a report with all that is needed to reproduce an evaluation or compare with it.
 
     Args:
-        findings: What was found.
+        findings: Results of the evaluation.
         photos: The pairs.
-        measures: What was measured.
-        protocol: All that defines the numbers.
-        system: What made the pictures.
+        measures: Metrics of the evaluation.
+        protocol: All settings that define the scores.
+        system: Description of the system that generated the pictures.
 
     Returns:
-        `protocol`, `n` (pairs scored), `metrics` (value, 95 % interval over pairs, what it is),
-        `unavailable` (name: reason), `pairs` (names, asked joints, the numbers of each pair),
-        `failures` (see `failure_report`), `problems`, `system`, and what ran when and where.
+        `protocol`, `n` (number of scored pairs), `metrics` (value, 95 % interval over pairs,
+        description), `unavailable` (reasons by name), `pairs` (names, number of target joints,
+        numbers of each pair), `failures` (see `failure_report`), `problems`, `system`, `packages`
+        and provenance.
     """
     pairs = [photos.pairs[row] for row in findings.rows]
     asked = torch.zeros(0, dtype=torch.int64)
@@ -75,7 +76,7 @@ def build_report(
 
 
 def package_versions() -> dict[str, str]:
-    """Tells the versions of what the numbers depend on; of extras, of those that are there."""
+    """Return the versions of packages that affect scores, including installed optional ones."""
     found = {}
     for name in (*PACKAGES, *OPTIONAL):
         try:
@@ -86,7 +87,7 @@ def package_versions() -> dict[str, str]:
 
 
 def metrics_table(report: Mapping[str, Any]) -> str:
-    """Lays the metrics of a report out in Markdown, with the intervals."""
+    """Format the metrics of a report with their intervals as a Markdown table."""
     lines = ["| metric | value | 95 % | what |", "| --- | --- | --- | --- |"]
     for name, metric in report["metrics"].items():
         value, ends = metric["value"], metric["ci95"]
@@ -101,7 +102,7 @@ def _digits(value: float | None) -> str:
 
 
 def _metrics(findings: Findings, measures: Measures, asked: Tensor) -> dict[str, dict[str, Any]]:
-    """Averages over pairs, leaving out those that have no number."""
+    """Compute means and intervals over the pairs that have a number."""
     metrics: dict[str, dict[str, Any]] = {}
     names = list(findings.numbers)
     if names:

@@ -1,4 +1,4 @@
-"""The per-image numbers of the protocol deformgan-1."""
+"""Scores per image by the protocol deformgan-1."""
 
 from jaxtyping import Float, UInt8
 from torch import Tensor
@@ -15,20 +15,20 @@ def score(
     target_pose: Pose,
     skeleton: Skeleton = OPENPOSE18,
 ) -> dict[str, Float[Tensor, "batch"]]:
-    """Scores generated images against the real photos of the same people in the asked poses.
+    """Score generated images against real photos of the same people in the target poses.
 
     Args:
         generated: Generated images, RGB.
         target: Real photos, RGB.
-        target_pose: In pixels of the target; the masked metrics see the person it describes.
-        skeleton: Names the joints.
+        target_pose: Poses in pixels of the target, from which the person masks are rendered.
+        skeleton: Skeleton of the poses.
 
     Returns:
         One number per image for `ssim`, `l1`, `psnr` and `mask_ssim`.
 
     Source:
-        Siarohin et al., CVPR 2018, section 5. SSIM with scikit-image's current window of 11 taps
-        where theirs had 13.
+        Siarohin et al., CVPR 2018, section 5. SSIM has scikit-image's current window of 11 taps
+        instead of their 13.
     """
     height, width = target.shape[-2:]
     mask = person_mask(target_pose, (height, width), skeleton)

@@ -1,4 +1,4 @@
-"""Significance: whether systems differ by more than chance, in one comparison and in several."""
+"""Significance tests of paired differences, with correction for multiple comparisons."""
 
 from collections.abc import Sequence
 from itertools import product
@@ -9,26 +9,26 @@ from jaxtyping import Float
 from torch import Tensor
 
 FLIPS = 9_999
-EXACT = 12  # pairs that differ; up to here all of their signs are tried
+EXACT = 12  # largest number of differing pairs for the exact test over all signs
 _CHUNK = 4_000_000
 
 
 def sign_flip_test(
     differences: Float[Tensor, "pairs metrics"], flips: int = FLIPS, seed: int = 0
 ) -> Float[Tensor, "metrics"]:
-    """Asks how often chance alone would make two systems differ by as much.
+    """Compute p values of the paired sign-flip permutation test.
 
-    If the systems were alike, each pair's difference could as well have the other sign. All signs
-    are tried where at most 12 pairs differ; else random ones.
+    Under the null hypothesis, the sign of each pair's difference is arbitrary. The test is exact,
+    over all signs, if at most 12 pairs differ; otherwise signs are sampled.
 
     Args:
         differences: One per pair and metric, times the pair's weight in the mean; 0 where a pair
             has none.
-        flips: How many random choices of signs.
-        seed: Of the choices.
+        flips: Number of random sign assignments.
+        seed: Random seed for the signs.
 
     Returns:
-        Two-sided p values; never 0, as the signs that were seen count as one of the choices.
+        Two-sided p values; never 0, because the observed signs count as one assignment.
 
     Source:
         Fisher, "The Design of Experiments", 1935, section 21; counted as in Phipson and Smyth,
@@ -37,7 +37,7 @@ def sign_flip_test(
     values = differences.double().cpu().numpy()
     seen = np.abs(values.sum(axis=0))
     scale = np.abs(values).sum(axis=0)
-    least = seen - 1e-12 * scale  # sums of equal terms in another order are equal too
+    least = seen - 1e-12 * scale  # tolerance for sums in another order
     p = np.empty(values.shape[1])
     differing = (values != 0).sum(axis=0)
     for column in np.flatnonzero(differing <= EXACT):
@@ -57,13 +57,12 @@ def sign_flip_test(
 
 
 def holm(p: Sequence[float]) -> list[float]:
-    """Corrects p values for having made several comparisons.
+    """Correct p values for multiple comparisons by Holm's method.
 
-    Where each is called significant below a level, the chance that any of them is so wrongly stays
-    below that level, however they depend on each other.
+    It controls the family-wise error rate under any dependence between the comparisons.
 
     Args:
-        p: Of each comparison, in [0, 1].
+        p: P value of each comparison, in [0, 1].
 
     Source:
         Holm, "A Simple Sequentially Rejective Multiple Test Procedure", 1979.

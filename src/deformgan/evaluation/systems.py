@@ -1,4 +1,4 @@
-"""Systems: where the pictures that are scored come from."""
+"""Systems: sources of pictures for an evaluation."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -21,12 +21,12 @@ from deformgan.pixels import to_float
 
 @dataclass
 class Pictures:
-    """What a system gave for some pairs.
+    """A system's pictures of a batch of pairs.
 
     Attributes:
-        by_row: RGB bytes (3, height, width) by the pair's position in the list.
-        were_jpeg: Which of them were read from JPEG files.
-        problems: A sentence for everything that was wrong, also where a picture could be had.
+        by_row: 8-bit RGB pictures by index of the pair in the list.
+        were_jpeg: Indices of pictures that were read from JPEG files.
+        problems: One sentence per problem, including those of valid pictures.
     """
 
     by_row: dict[int, UInt8[Tensor, "3 height width"]] = field(default_factory=dict)
@@ -36,34 +36,34 @@ class Pictures:
 
 @runtime_checkable
 class System(Protocol):
-    """Gives one picture per pair."""
+    """A source of one picture per pair."""
 
     def describe(self) -> dict[str, Any]:
-        """Tells all that its pictures depend on, as JSON has it."""
+        """Return a JSON description of the system, for reports."""
         ...
 
     def stamp(self) -> str:
-        """Changes when the pictures may have, also where `describe` does not."""
+        """Return a string that changes with the pictures, even if `describe` does not."""
         ...
 
     def pictures(self, photos: PairPhotos, rows: Sequence[int]) -> Pictures:
-        """Gives the pictures of some pairs.
+        """Return the pictures of some pairs.
 
         Args:
             photos: The pairs.
-            rows: Positions in the list; their target photos are of one size.
+            rows: Indices of pairs in the list, whose target photos have the same size.
         """
         ...
 
 
 class Weights:
-    """Our own generator, which paints the pictures.
+    """A system that generates pictures with our own generator.
 
     Args:
-        generator: In evaluation mode, on its device.
+        generator: Generator in evaluation mode, on its device.
         size: (height, width) that it was trained for.
-        described: What to call it in a report.
-        save: A folder for the pictures as `<from>__<to>.png`; None to keep none.
+        described: Description of the system for reports.
+        save: Folder to save pictures to as `<from>__<to>.png`; None to save none.
     """
 
     def __init__(
@@ -80,11 +80,11 @@ class Weights:
 
     @staticmethod
     def load(weights: str, device: str = "cpu", save: Path | None = None) -> "Weights":
-        """Reads weights.
+        """Load a generator.
 
         Args:
-            weights: Bundled name or .safetensors file.
-            device: Where to paint.
+            weights: Name of bundled weights, or .safetensors file.
+            device: Device to generate on.
             save: As in the constructor.
         """
         generator, metadata = load_generator(weights, device)
@@ -97,22 +97,22 @@ class Weights:
         return Weights(generator, (height, width), described, save)
 
     def describe(self) -> dict[str, Any]:
-        """See `System`."""
+        """Return the description of the system."""
         return self.described
 
     def stamp(self) -> str:
-        """See `System`."""
+        """Return the SHA-256 of the weights."""
         return str(self.described["sha256"])
 
     def pictures(self, photos: PairPhotos, rows: Sequence[int]) -> Pictures:
-        """See `System`; without layers a photo of another size than the generator's is an error."""
+        """Generate the pictures; without layers, photos must have the generator's size."""
         layered = self.generator.config.layers is not None
         for row in rows:
             if not layered and photos.sizes[row] != self.size:
                 found, wanted = (f"{h}x{w}" for h, w in (photos.sizes[row], self.size))
                 raise InputError(
                     f"{photos.folder / photos.pairs[row][1]} is {found} pixels (height x width); "
-                    f"these weights paint {wanted}, and the photos must be of that size."
+                    f"these weights need photos of {wanted} pixels."
                 )
         found = Pictures()
         size = photos.sizes[rows[0]]
@@ -127,12 +127,12 @@ class Weights:
 
 
 def picture_name(source: str, target: str) -> str:
-    """Gives the name that a generated picture has: both photos', without extensions."""
+    """Return the file name of a generated picture, from both photos' names without extensions."""
     return f"{Path(source).stem}__{Path(target).stem}.png"
 
 
 def save_picture(picture: UInt8[Tensor, "3 height width"], path: Path) -> None:
-    """Writes a picture, whole or not at all; the folder exists."""
+    """Write a picture atomically to an existing folder."""
     beside = path.with_name(f".{path.name}")
     image = Image.fromarray(np.ascontiguousarray(picture.permute(1, 2, 0).numpy()))
     image.save(beside, format="PNG")

@@ -1,4 +1,4 @@
-"""What a generated image is punished for; each file is one term."""
+"""Generator and discriminator loss terms, one per file."""
 
 from deformgan.losses.adversarial import discriminator_loss, generator_loss
 from deformgan.losses.identity import identity_loss

@@ -1,4 +1,4 @@
-"""The game: what the discriminator and the generator each want of the patch logits."""
+"""Adversarial losses of the discriminator and the generator on patch logits."""
 
 from typing import Literal
 
@@ -13,13 +13,13 @@ def discriminator_loss(
     fake_logits: Float[Tensor, "batch patches"],
     epsilon: float = 0.0,
 ) -> Float[Tensor, ""]:
-    """Asks for real patches to be called real and generated ones generated.
+    """Compute the binary cross-entropy of the discriminator.
 
     Args:
-        real_logits: Judgement of true targets, before the sigmoid.
-        fake_logits: Judgement of generated images.
-        epsilon: Added to the probability before the logarithm. 0 takes the exact form, which
-            never saturates; the authors' code has 1e-7.
+        real_logits: Discriminator output for true targets, before the sigmoid.
+        fake_logits: Discriminator output for generated images, before the sigmoid.
+        epsilon: Added to the probability before the logarithm. 0 selects the exact form, which
+            never saturates; the authors' code uses 1e-7.
 
     Source:
         Siarohin et al., CVPR 2018: -mean log D(real) - mean log(1 - D(fake)), not halved.
@@ -32,16 +32,16 @@ def generator_loss(
     form: Literal["non_saturating", "minimax"] = "non_saturating",
     epsilon: float = 0.0,
 ) -> Float[Tensor, ""]:
-    """Asks for generated patches to be called real.
+    """Compute the adversarial loss of the generator.
 
     Args:
-        fake_logits: Judgement of generated images, before the sigmoid.
-        form: "non_saturating" minimizes -log D, "minimax" minimizes log(1 - D) as the game is
-            printed, whose gradient vanishes where the discriminator is sure.
+        fake_logits: Discriminator output for generated images, before the sigmoid.
+        form: "non_saturating" minimizes -log D; "minimax" minimizes log(1 - D), as in the paper,
+            whose gradient vanishes where the discriminator is confident.
         epsilon: As in `discriminator_loss`.
 
     Source:
-        Siarohin et al., CVPR 2018, prints the minimax game; their code runs the non-saturating one.
+        Siarohin et al., CVPR 2018, print the minimax loss; their code uses the non-saturating one.
     """
     if form == "non_saturating":
         return _minus_log_real(fake_logits, epsilon)
@@ -51,14 +51,14 @@ def generator_loss(
 
 
 def _minus_log_real(logits: Tensor, epsilon: float) -> Tensor:
-    """-mean log D, with D = sigmoid(logits)."""
+    """Compute -mean log D, with D = sigmoid(logits)."""
     if epsilon == 0:
         return F.softplus(-logits).mean()
     return -torch.log(torch.sigmoid(logits) + epsilon).mean()
 
 
 def _minus_log_fake(logits: Tensor, epsilon: float) -> Tensor:
-    """-mean log(1 - D)."""
+    """Compute -mean log(1 - D)."""
     if epsilon == 0:
         return F.softplus(logits).mean()
     return -torch.log(1 - torch.sigmoid(logits) + epsilon).mean()

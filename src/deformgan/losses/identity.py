@@ -1,4 +1,4 @@
-"""identity_loss: is the generated person the same one, to a Re-ID network?"""
+"""identity_loss: distance of generated and real person in the embedding of a Re-ID network."""
 
 from copy import deepcopy
 from functools import cache
@@ -16,18 +16,18 @@ def identity_loss(
     target: Float[Tensor, "batch 3 height width"],
     embedding: PersonEmbedding | None = None,
 ) -> Float[Tensor, ""]:
-    """Gives one minus the cosine of both photos' embeddings, averaged over the batch.
+    """Compute one minus the cosine similarity of both photos' embeddings, averaged over the batch.
 
     Args:
-        generated: RGB in [-1, 1]; gets the gradient.
-        target: The real photo of the same person.
-        embedding: Frozen, in evaluation mode; by default the bundled one, which never saw a test
-            person of `../shared/market1501`.
+        generated: RGB in [-1, 1]; receives the gradient.
+        target: The real photo of the same person, RGB in [-1, 1].
+        embedding: Frozen network in evaluation mode; by default the bundled one, which was not
+            trained on any test person of `../shared/market1501`.
 
     Source:
-        The rival that the TPAMI version compares with: a generator that is trained for Re-ID itself
-        (Liu et al., "Pose Transferrable Person Re-identification", CVPR 2018, guide theirs by a
-        Re-ID network's identity loss; here the embedding itself is compared).
+        The competing method of the TPAMI version: a generator trained for Re-ID itself (Liu et al.,
+        "Pose Transferrable Person Re-identification", CVPR 2018, guide theirs by a Re-ID network's
+        identity loss; here embeddings are compared instead).
     """
     network = _bundled(generated.device) if embedding is None else embedding
     with torch.no_grad():
@@ -38,7 +38,7 @@ def identity_loss(
 
 @cache
 def _bundled(device: torch.device) -> PersonEmbedding:
-    # A copy: the cached one is for whoever looks at photos, on its own device.
+    # A copy, because `load_person_embedding` shares one module, whose device must not change.
     return deepcopy(load_person_embedding()).to(device)
 
 

@@ -10,7 +10,7 @@ def l1_loss(
     generated: Float[Tensor, "batch channels height width"],
     target: Float[Tensor, "batch channels height width"],
 ) -> Float[Tensor, ""]:
-    """Gives the mean of |generated - target|.
+    """Compute the mean of |generated - target|.
 
     Source:
         Siarohin et al., CVPR 2018: the reconstruction term of the rows "Baseline" and "DSC", weight

@@ -1,4 +1,4 @@
-"""The nearest-neighbour loss: a difference that forgives small misalignment."""
+"""The nearest-neighbour loss, which tolerates small misalignments."""
 
 from typing import Literal
 
@@ -11,8 +11,8 @@ from torch.autograd.function import once_differentiable
 NEAREST_NEIGHBOUR_LAYER = "conv1_2"
 NEAREST_NEIGHBOUR_WEIGHT = 0.01
 
-# Numbers that a block of differences holds: few enough for a CPU's cache, many enough that a GPU is
-# busy and that the calls cost little.
+# Elements per block of differences: few enough for a CPU's cache, many enough to keep a GPU busy
+# and to make the call overhead negligible.
 _CPU_BLOCK = 2**20
 _GPU_BLOCK = 2**25
 
@@ -23,21 +23,21 @@ def nearest_neighbour_loss(
     window: int = 3,
     reduction: Literal["mean", "sum", "none"] = "mean",
 ) -> Float[Tensor, "*positions"]:
-    """Compares each generated feature with the most similar target feature nearby.
+    """Compute the distance of each generated feature to the most similar target feature nearby.
 
-    At every position the L1 distance over channels is taken to all target positions in a window
-    around it, and the smallest counts. Positions outside the image never match. The gradient
-    reaches `generated` only; target positions that match equally well share it.
+    At every position, the loss is the smallest L1 distance over channels to any target position in
+    a window around it. Positions outside the image never match. Only `generated` receives a
+    gradient, averaged over the target positions that match equally well.
 
-    The match is searched without gradient in blocks of positions, so that the memory does not grow
-    with the window; the gradient then looks at the matches alone.
+    The search runs without gradient in blocks of positions, so that memory does not grow with the
+    window; the backward pass reads only the matches.
 
     Args:
         generated: Features of the generated image.
-        target: Features of the true target, among which the match is searched.
-        window: Odd side of the square that is searched. The paper has 3 for Market-1501, 5 for
-            DeepFashion; 1 compares position by position.
-        reduction: Over positions and images: "mean", or the paper's "sum"; "none" gives the
+        target: Features of the true target, in which matches are searched.
+        window: Odd side of the search window. The paper uses 3 for Market-1501, 5 for DeepFashion;
+            1 compares position by position.
+        reduction: Over positions and images: "mean", or the paper's "sum"; "none" returns the
             distance at every position, (batch, height, width).
 
     Returns:
@@ -45,14 +45,14 @@ def nearest_neighbour_loss(
 
     Source:
         Siarohin et al., "Deformable GANs for Pose-based Human Image Generation", CVPR 2018. Their
-        printed sum over positions is a mean here, as in their code, so that the weight (0.01) does
-        not depend on the image size.
+        printed sum over positions is a mean here, as in their code, so that the weight (0.01) is
+        independent of the image size.
     """
     if window < 1 or window % 2 == 0:
         raise ValueError(f"window must be odd and positive, got {window}.")
     if generated.shape != target.shape:
         raise ValueError(
-            f"generated and target must have one shape,"
+            f"generated and target must have the same shape,"
             f" got {tuple(generated.shape)} and {tuple(target.shape)}."
         )
     if reduction not in ("mean", "sum", "none"):
@@ -83,7 +83,7 @@ class _NearestDistance(torch.autograd.Function):
         for images, part in _blocks(generated, copies=1):
             matches = match[images, None, part].expand(-1, generated.shape[1], -1)
             block = flat[images, :, part]
-            # The derivative of |a - b| is the sign of a - b, and 0 where they are equal.
+            # The derivative of |a - b| is sign(a - b), and 0 where they are equal.
             torch.sub(here[images, :, part], there[images].gather(2, matches), out=block)
             block.sign_().mul_(upstream[images, None, part])
         _share_among_ties(gradient, generated, target, upstream, tied, ctx.window)
@@ -91,11 +91,11 @@ class _NearestDistance(torch.autograd.Function):
 
 
 def _search(generated: Tensor, target: Tensor, window: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Finds the best match of every position; positions are counted row by row.
+    """Find the best match of every position; positions are numbered in row-major order.
 
     Returns:
         Per image and position: the distance to the match, the position of the match, and whether
-        others match as well.
+        other positions match equally well.
     """
     batch, channels, height, width = generated.shape
     positions, radius = height * width, window // 2
@@ -104,8 +104,8 @@ def _search(generated: Tensor, target: Tensor, window: int) -> tuple[Tensor, Ten
 
     steps = torch.arange(-radius, radius + 1, device=device)
     offsets = (steps[:, None] * width + steps).to(dtype).view(-1, 1)
-    # An image is one line of pixels here, so a step to the side can run into the next row; what it
-    # finds there is infinitely far away.
+    # Images are flattened here, so a horizontal offset can cross into the next row; such positions
+    # get an infinite distance.
     columns = torch.arange(positions, device=device) % width + steps[:, None]
     outside = torch.zeros(window, positions, device=device, dtype=dtype)
     outside.masked_fill_((columns < 0) | (columns >= width), float("inf"))
@@ -115,7 +115,7 @@ def _search(generated: Tensor, target: Tensor, window: int) -> tuple[Tensor, Ten
     count, length = images.stop - images.start, part.stop - part.start
     reach = radius * width + radius
     strip = torch.empty(count, channels, length + 2 * reach, device=device, dtype=dtype)
-    # The same memory seen from every offset: (images, C, dy, dx, positions).
+    # Views of the same memory at every offset: (images, C, dy, dx, positions).
     size = (count, channels, window, window, length)
     shifted = strip.as_strided(size, (*strip.stride()[:2], width, 1, 1))
     difference = torch.empty(size, device=device, dtype=dtype)
@@ -132,13 +132,13 @@ def _search(generated: Tensor, target: Tensor, window: int) -> tuple[Tensor, Ten
         torch.sum(best, dim=1, out=equals[images, part])
         torch.sum(best.mul_(offsets), dim=1, out=step[images, part])
     tied = equals > 1
-    # Where several match, the sum of their steps means nothing: `_share_among_ties` comes after.
+    # The sum of several matches' offsets is meaningless; `_share_among_ties` handles them.
     step.masked_fill_(tied, 0)
     return nearest, step.long() + torch.arange(positions, device=device), tied
 
 
 def _fill(strip: Tensor, line: Tensor, start: int) -> None:
-    """Copies `line` from `start` on; what lies outside of it is infinitely far from everything."""
+    """Copy `line` from `start` on into `strip`, with infinity outside of `line`."""
     length, stop = line.shape[-1], start + strip.shape[-1]
     before, after = max(0, -start), max(0, stop - length)
     strip[..., :before] = float("inf")
@@ -154,7 +154,7 @@ def _share_among_ties(
     tied: Tensor,
     window: int,
 ) -> None:
-    """Replaces the gradient at tied positions by its mean over the matches that tie."""
+    """Replace the gradient at tied positions by its mean over the tied matches."""
     channels, height, width = generated.shape[1:]
     dtype, radius = _working_dtype(generated), window // 2
     steps = torch.arange(-radius, radius + 1, device=generated.device)
@@ -177,9 +177,9 @@ def _share_among_ties(
 
 
 def _blocks(features: Tensor, copies: int) -> list[tuple[slice, slice]]:
-    """Cuts a batch into (images, positions) so that `copies` copies of the features fit a block.
+    """Split a batch into (images, positions) so that `copies` copies of the features fit a block.
 
-    Several images share a block only where each is whole.
+    A block contains several images only if it contains each of them entirely.
     """
     batch, channels, height, width = features.shape
     fitting = max(1, _block_size(features) // (channels * copies))
@@ -197,12 +197,12 @@ def _block_size(tensor: Tensor) -> int:
 
 
 def _working_dtype(features: Tensor) -> torch.dtype:
-    # In half precision the sums over channels would tie by chance.
+    # In half precision, sums over channels would tie by chance.
     return torch.promote_types(features.dtype, torch.float32)
 
 
 def _side_by_side(features: Tensor, dtype: torch.dtype) -> Tensor:
-    """Lets the pixels lie side by side in memory, which the subtraction needs to be fast."""
+    """Make pixels contiguous in memory, which speeds up the subtraction."""
     if features.stride(-1) == 1 and features.dtype == dtype:
         return features
     return features.to(dtype).contiguous()

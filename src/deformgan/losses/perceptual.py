@@ -1,4 +1,4 @@
-"""Mean absolute difference of a classifier's features, element by element."""
+"""Mean absolute difference of classifier features."""
 
 from jaxtyping import Float
 from torch import Tensor
@@ -12,7 +12,7 @@ def perceptual_loss(
     generated: Float[Tensor, "batch channels height width"],
     target: Float[Tensor, "batch channels height width"],
 ) -> Float[Tensor, ""]:
-    """Gives the mean of |generated - target| over features.
+    """Compute the mean of |generated - target| over features.
 
     Args:
         generated: Features of the generated image.

@@ -7,14 +7,14 @@ from torch import Tensor
 def total_variation_loss(
     generated: Float[Tensor, "batch channels height width"],
 ) -> Float[Tensor, ""]:
-    """Gives the sum of (dy^2 + dx^2)^1.25 over all pixels, channels and images.
+    """Compute the sum of (dy^2 + dx^2)^1.25 over all pixels, channels and images.
 
     Args:
-        generated: RGB in [-1, 1]. The last row and column have no neighbour and do not count.
+        generated: RGB in [-1, 1]. The last row and column have no next neighbour and do not count.
 
     Source:
-        An option of the authors' code with weight 0 in every published run. A sum, so its weight
-        depends on the image size.
+        An option of the authors' code, with weight 0 in every published run. It is a sum, so its
+        weight depends on the image size.
     """
     down = (generated[..., 1:, :-1] - generated[..., :-1, :-1]).square()
     right = (generated[..., :-1, 1:] - generated[..., :-1, :-1]).square()

@@ -1,5 +1,4 @@
-"""Numbers for how near a generated picture is to the real one; each file is one.
+"""Image quality and retrieval metrics, one per file.
 
-Which of them a report has, and with which settings, `evaluation.protocol` and
-`evaluation.gather_measures` say.
+`evaluation.protocol` and `evaluation.gather_measures` select those of a report and their settings.
 """

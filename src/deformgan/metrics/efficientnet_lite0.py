@@ -1,4 +1,4 @@
-"""Distances in the features of EfficientNet-Lite0: LPIPS, KID and FID that need no download."""
+"""LPIPS, KID and FID on the features of EfficientNet-Lite0, which need no download."""
 
 import torch
 from jaxtyping import Float, UInt8
@@ -10,26 +10,26 @@ from deformgan.metrics.kid import kid
 from deformgan.metrics.lpips import feature_distance
 
 _BATCH = 32
-_KID_SUBSET = 1000  # images, where there are so many
+_KID_SUBSET = 1000  # at most: all images if there are fewer
 
 
 def lpips_efficientnet_lite0(generated: Lite0Output, target: Lite0Output) -> Float[Tensor, "batch"]:
-    """Measures how different two pictures look to a classifier; nothing in it learned from people.
+    """Compute a perceptual distance on classifier features, without weights learned from people.
 
-    At every position of a feature map, the vector of channels is scaled to length 1; the squared
+    At every position of a feature map, the channel vector is normalized to length 1; the squared
     length of the difference, 0 to 4, is averaged over the positions of a stage, then over the five
-    stages. Both pictures were resized to 224x224, so the size of a picture hardly matters.
+    stages. The network resizes its input to 224x224, so the image size hardly matters.
 
     Args:
-        generated: What the network makes of generated images.
-        target: What it makes of the real ones.
+        generated: Network output for the generated images.
+        target: Network output for the real images.
 
     Returns:
         One number per image, 0 for identical images; smaller is better. Not comparable with LPIPS.
 
     Source:
         Ours, after Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual
-        Metric", CVPR 2018, whose form without learned weights adds up the layers of AlexNet.
+        Metric", CVPR 2018, whose variant without learned weights sums the layers of AlexNet.
     """
     stages = len(target.stages)
     heads = [maps.new_full(maps.shape[1:2], 1 / stages) for maps in target.stages]
@@ -41,11 +41,13 @@ def compare_pictures(
     real: UInt8[Tensor, "pairs 3 _ _"],
     network: EfficientNetLite0,
 ) -> dict[str, float]:
-    """Measures all three for pictures in memory: what `deformgan evaluate` writes as `value`.
+    """Compute all three metrics for images in memory.
+
+    They equal the `value` fields that `deformgan evaluate` writes.
 
     Args:
-        generated: RGB, two or more.
-        real: The target of each, in the same order.
+        generated: RGB, two images or more.
+        real: Their targets, in the same order.
         network: See `load_efficientnet_lite0`.
 
     Returns:

@@ -1,4 +1,4 @@
-"""FID: how far the distribution of generated images is from that of real ones."""
+"""Fréchet inception distance (FID) between generated and real images."""
 
 import torch
 from jaxtyping import Float
@@ -6,14 +6,14 @@ from torch import Tensor
 
 
 class FeatureMoments:
-    """Mean and covariance of features that come in batches: float64, in memory that does not grow.
+    """Running mean and covariance of feature batches, in float64 and constant memory.
 
     Args:
         features: Length of a feature vector.
 
     Source:
         Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for computing sample
-        variances", 1979: batches are centred before they are squared, so nothing cancels.
+        variances", 1979: batches are centred before squaring, which avoids cancellation.
     """
 
     def __init__(self, features: int):
@@ -22,7 +22,7 @@ class FeatureMoments:
         self._scatter = torch.zeros(features, features, dtype=torch.float64)
 
     def add(self, batch: Float[Tensor, "batch features"]) -> None:
-        """Counts some more images."""
+        """Add the features of a batch of images."""
         if len(batch) == 0:
             return
         values = batch.detach().cpu().double()
@@ -31,13 +31,13 @@ class FeatureMoments:
         self._join(len(values), mean, centred.T @ centred)
 
     def merge(self, other: "FeatureMoments") -> None:
-        """Counts what another one counted."""
+        """Add all images that `other` has seen."""
         if other.count:
             self._join(other.count, other.mean, other._scatter)
 
     @property
     def covariance(self) -> Float[Tensor, "features features"]:
-        """Unbiased; needs two images."""
+        """Unbiased covariance; needs at least two images."""
         if self.count < 2:
             raise ValueError(f"A covariance needs at least 2 images, got {self.count}.")
         return self._scatter / (self.count - 1)
@@ -52,13 +52,14 @@ class FeatureMoments:
 
 
 def fid(generated: FeatureMoments, real: FeatureMoments) -> float:
-    """Measures the Fréchet inception distance between generated and real images; 0 is best.
+    """Compute the Fréchet inception distance between generated and real images; 0 is best.
 
-    It is biased: fewer images give a larger value, so only equal numbers compare.
+    It is biased: fewer images give a larger value, so compare only values of equally many images.
 
     Args:
-        generated: Of the pool3 features of generated images (see `backbones.inception_v3`).
-        real: Of the features of real images.
+        generated: Moments of the pool3 features of generated images (see
+            `backbones.inception_v3`).
+        real: Moments of the features of real images.
 
     Source:
         Heusel et al., "GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash
@@ -73,23 +74,24 @@ def frechet_distance(
     mean_b: Float[Tensor, "features"],
     covariance_b: Float[Tensor, "features features"],
 ) -> float:
-    """Measures the squared Fréchet (Wasserstein-2) distance between two normal distributions.
+    """Compute the squared Fréchet (Wasserstein-2) distance between two normal distributions.
 
     Source:
-        Dowson and Landau, 1982. The trace of the root of the product is computed as the sum of the
-        singular values of root(a) root(b), which is the same number. Directions that hold nothing
-        but rounding are left out first: with fewer images than features, their roots would add up.
+        Dowson and Landau, 1982. The trace of the square root of the product is computed as the sum
+        of the singular values of sqrt(a) sqrt(b), which is the same number. Directions that hold
+        only rounding errors are dropped first: with fewer images than features, their roots would
+        add up.
     """
     root_a, root_b = _root(covariance_a), _root(covariance_b)
     cross = torch.linalg.svdvals(root_a.T @ root_b).sum()
     spread = covariance_a.double().trace() + covariance_b.double().trace() - 2 * cross
     shift = (mean_a.double() - mean_b.double()).square().sum()
-    # Rounding can leave a few negative digits between equal distributions.
+    # Rounding can make the distance of equal distributions slightly negative.
     return max(0.0, (shift + spread).item())
 
 
 def _root(covariance: Float[Tensor, "features features"]) -> Float[Tensor, "features rank"]:
-    """Gives a matrix whose product with its own transpose is the covariance."""
+    """Return a matrix whose product with its own transpose is the covariance."""
     values, vectors = torch.linalg.eigh(covariance.double())
     tolerance = len(values) * torch.finfo(torch.float64).eps * values[-1].clamp(min=0)
     kept = values > tolerance

@@ -1,4 +1,4 @@
-"""The arithmetic of the inception score; the network's class probabilities come from outside."""
+"""Inception score (IS), computed from the network's class probabilities."""
 
 import torch
 from jaxtyping import Float
@@ -8,18 +8,18 @@ from torch import Tensor
 def inception_score(
     probabilities: Float[Tensor, "images classes"], splits: int = 10
 ) -> tuple[float, float]:
-    """Measures how distinct and how varied images look to a classifier.
+    """Compute the inception score, which is high for distinct and varied images.
 
     Args:
-        probabilities: One row of class probabilities per image, in the images' order.
-        splits: Number of contiguous parts that are scored one by one; the score depends on it.
+        probabilities: One row of class probabilities per image, in the order of the images.
+        splits: Number of contiguous splits that are scored separately; the score depends on it.
 
     Returns:
-        Mean and population standard deviation over the parts.
+        Mean and population standard deviation over the splits.
 
     Source:
         Salimans et al., "Improved Techniques for Training GANs", NIPS 2016: the exponential of the
-        mean Kullback-Leibler divergence from an image's class distribution to that of its part.
+        mean Kullback-Leibler divergence of each image's class distribution from its split's mean.
     """
     images = len(probabilities)
     if not 1 <= splits <= images:
@@ -28,7 +28,7 @@ def inception_score(
     for split in range(splits):
         part = probabilities[split * images // splits : (split + 1) * images // splits].double()
         overall = part.mean(dim=0, keepdim=True)
-        # xlogy is 0 at 0, the limit that a class of no probability has to contribute.
+        # xlogy(0, 0) is 0, the limit of p log p for a class of probability 0.
         divergence = torch.xlogy(part, part) - torch.xlogy(part, overall)
         scores.append(divergence.sum(dim=1).mean().exp())
     stacked = torch.stack(scores)

@@ -1,4 +1,4 @@
-"""KID: like FID a distance between generated and real images, but one without bias."""
+"""Kernel inception distance (KID): like FID, but unbiased."""
 
 import numpy as np
 import torch
@@ -13,20 +13,21 @@ def kid(
     subset_size: int = 1000,
     seed: int = 2020,
 ) -> tuple[float, float]:
-    """Measures the kernel inception distance between generated and real images; 0 is best.
+    """Compute the kernel inception distance between generated and real images; 0 is best.
 
-    Its expectation does not depend on the number of images, and is 0 for equal distributions, so
-    values can be a little below 0. A subset at a time is read: features may lie in a mapped file.
+    Its expectation does not depend on the number of images and is 0 for equal distributions, so
+    values can be slightly negative. Features are read one subset at a time and may therefore be
+    memory-mapped.
 
     Args:
         generated: pool3 features of generated images (see `backbones.inception_v3`).
         real: Features of real images; their number may differ.
-        subsets: How many subsets are compared.
-        subset_size: Images of either kind in each, drawn without replacement.
-        seed: Of the draws, which are torch-fidelity's: so are this default and the two above.
+        subsets: Number of subsets to compare.
+        subset_size: Generated and real images per subset, drawn without replacement.
+        seed: Random seed for the subsets. The draws and the three defaults are torch-fidelity's.
 
     Returns:
-        Mean over the subsets, and their population standard deviation.
+        Mean and population standard deviation over the subsets.
 
     Source:
         Binkowski et al., "Demystifying MMD GANs", ICLR 2018.
@@ -38,10 +39,10 @@ def kid(
         )
     if subsets < 1:
         raise ValueError(f"subsets must be positive, got {subsets}.")
-    # The old generator, so that anybody's run of torch-fidelity on our features gives our number.
+    # The legacy generator: torch-fidelity uses it, so its KID of the same features equals ours.
     random = np.random.RandomState(seed)
     distances = []
-    # Subsets that hold all images are one and the same.
+    # Subsets of all images are identical, so one is enough.
     once = subset_size == len(generated) == len(real)
     for _ in range(1 if once else subsets):
         chosen = [
@@ -53,13 +54,13 @@ def kid(
 
 
 def polynomial_mmd(a: Float[Tensor, "a features"], b: Float[Tensor, "b features"]) -> float:
-    """Estimates the squared maximum mean discrepancy without bias, in float64.
+    """Compute the unbiased estimate of the squared maximum mean discrepancy, in float64.
 
     The kernel is (x.y / features + 1)^3; an image is not compared with itself.
 
     Args:
-        a: Some features, two rows or more.
-        b: Others.
+        a: Features of one set of images, two rows or more.
+        b: Features of the other set, two rows or more.
     """
 
     def kernel(x: Tensor, y: Tensor) -> Tensor:

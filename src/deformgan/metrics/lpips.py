@@ -1,4 +1,4 @@
-"""LPIPS: how different two pictures look to a network that learned it from people."""
+"""Learned perceptual image patch similarity (LPIPS)."""
 
 from collections.abc import Sequence
 
@@ -14,12 +14,12 @@ def lpips(
     target: UInt8[Tensor, "batch 3 height width"],
     network: LpipsFeatures,
 ) -> Float[Tensor, "batch"]:
-    """Measures the learned perceptual distance of every generated image to its target.
+    """Compute the learned perceptual distance between each generated image and its target.
 
     Args:
         generated: Generated images, RGB.
         target: Real images, RGB.
-        network: Its backbone decides the number: the field reports `alex`, few `vgg`.
+        network: LPIPS network. Values depend on its backbone: most papers report `alex`, few `vgg`.
 
     Returns:
         One number per image, 0 for identical images; smaller is better.
@@ -36,12 +36,17 @@ def feature_distance(
     b: Sequence[Float[Tensor, "batch _ _ _"]],
     heads: Sequence[Float[Tensor, "_"]],
 ) -> Float[Tensor, "batch"]:
-    """Compares feature maps: squared differences of unit vectors, weighed by channel, averaged.
+    """Compute channel-weighted squared differences of unit feature vectors.
+
+    They are averaged over positions and summed over layers.
 
     Args:
-        a: Feature maps of some images, layer by layer.
-        b: Those of others.
-        heads: Weights of the channels, layer by layer.
+        a: Feature maps of one batch of images, per layer.
+        b: Feature maps of the other batch, per layer.
+        heads: Channel weights, per layer.
+
+    Returns:
+        One number per image, in float64.
     """
     layers = [
         ((_unit(x) - _unit(y)).square() * head.view(1, -1, 1, 1)).sum(dim=1).mean(dim=(1, 2))
@@ -51,6 +56,6 @@ def feature_distance(
 
 
 def _unit(features: Tensor) -> Tensor:
-    """Scales every position's vector to length 1; one of zeros stays zero."""
-    # torchmetrics' constant; the paper's code adds 1e-10 to the root instead.
+    """Normalize the feature vector at every position to length 1; zero vectors stay zero."""
+    # As in torchmetrics; the paper's code adds 1e-10 to the square root instead.
     return features / (features.square().sum(dim=1, keepdim=True) + 1e-8).sqrt()

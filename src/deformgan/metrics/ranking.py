@@ -1,4 +1,4 @@
-"""rank_gallery: how well vectors find the same person among others, as Re-ID measures it."""
+"""rank_gallery: retrieval metrics of person re-identification (CMC, mAP, mINP)."""
 
 from dataclasses import dataclass
 
@@ -7,21 +7,21 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-BLOCK = 256  # queries at a time
+BLOCK = 256  # queries ranked at a time
 RANKS = (1, 5, 10, 20)
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """What came of a search, for every query that has a match in the gallery.
+    """Retrieval results of every query that has a match in the gallery.
 
     Attributes:
-        asked: Which queries these are.
-        first_place: Where the first match came, from 1.
+        asked: Indices of these queries.
+        first_place: Rank of the first match, from 1.
         precision: Average precision, in [0, 1]: the mean of the precision at every match.
-        precision_trapezoid: The same as an area of trapezoids: at every match the mean of the
-            precision there and one place before.
-        inverse_negative_penalty: Number of matches by the place of the last, in [0, 1].
+        precision_trapezoid: Average precision by the trapezoidal rule: at every match, the mean of
+            the precision at its rank and at the rank before.
+        inverse_negative_penalty: Number of matches divided by the rank of the last, in [0, 1].
     """
 
     asked: Int64[Tensor, "asked"]
@@ -31,7 +31,7 @@ class Ranking:
     inverse_negative_penalty: Float[Tensor, "asked"]
 
     def means(self) -> dict[str, float]:
-        """Gives rank-1 to rank-20, mean average precision in both forms, mINP; NaN of nothing."""
+        """Return rank-1 to rank-20, mAP in both forms and mINP; NaN if no query has a match."""
         ranks = {f"rank{k}": (self.first_place <= k).double().mean().item() for k in RANKS}
         return {
             **ranks,
@@ -46,21 +46,22 @@ def rank_gallery(
     same: Bool[Tensor, "queries gallery"],
     junk: Bool[Tensor, "queries gallery"],
 ) -> Ranking:
-    """Finds where the matches of every query come when the gallery is sorted for it.
+    """Rank the gallery for every query by similarity and score the matches.
 
-    Photos that are equally near come in the order of the gallery.
+    Photos of equal similarity keep the order of the gallery.
 
     Args:
-        similarity: The higher the nearer; finite.
-        same: Whether it is the same person.
-        junk: What is left out for a query: the same person in the same camera, the query itself.
+        similarity: Similarity of query and gallery photo; higher is nearer; finite.
+        same: Whether both photos show the same person.
+        junk: Gallery photos to ignore for a query: the same person in the same camera, and the
+            query itself.
 
     Source:
         Zheng et al., "Scalable Person Re-identification: A Benchmark", ICCV 2015, whose evaluation
-        code takes trapezoids; Ye et al., "Deep Learning for Person Re-identification: A Survey and
-        Outlook", TPAMI 2021, for the inverse negative penalty.
+        code uses the trapezoidal rule; Ye et al., "Deep Learning for Person Re-identification: A
+        Survey and Outlook", TPAMI 2021, for the inverse negative penalty.
     """
-    # A sum is ten times as quick, and finite where all are (but for rare overflows).
+    # A sum is ten times as fast, and it is finite if all values are (barring rare overflows).
     if not similarity.sum().isfinite() and not similarity.isfinite().all():
         raise ValueError("similarities must be finite.")
     exact = torch.promote_types(similarity.dtype, torch.float32)  # numpy has no bfloat16
@@ -75,7 +76,7 @@ def rank_gallery(
 
 
 def _rank(similarity: Tensor, same: Tensor, junk: Tensor) -> tuple[Tensor, ...]:
-    # The few matches are listed once: sums over rows of a mask take as long as sorting them.
+    # List the few matches once: summing the rows of a mask takes as long as sorting them.
     query, photo = (same & ~junk).nonzero().T
     every = query.bincount(minlength=len(same))
     asked = every.nonzero()[:, 0]
@@ -89,7 +90,7 @@ def _rank(similarity: Tensor, same: Tensor, junk: Tensor) -> tuple[Tensor, ...]:
     real = number <= counts[:, None]
     place, number = places.double(), number.double()
     here = number / place
-    # One place before its first match a query has found nothing wrong yet: precision 1.
+    # Before rank 1 nothing has been retrieved, and precision counts as 1.
     before = torch.where(place > 1, (number - 1) / (place - 1).clamp(min=1), 1.0)
     last = places.gather(1, counts[:, None] - 1)[:, 0] if len(asked) else places[:, 0:1].flatten()
     return (
@@ -104,11 +105,10 @@ def _rank(similarity: Tensor, same: Tensor, junk: Tensor) -> tuple[Tensor, ...]:
 def _places(
     similarity: Tensor, query: Tensor, photo: Tensor, counts: Tensor
 ) -> Int64[Tensor, "asked most"]:
-    """Gives the places of the matches, ascending; beyond a query's last one, too high ones.
+    """Return the ranks of each query's matches in ascending order, padded with gallery size + 1.
 
-    The gallery is not put in order, which takes several times as long: in the sorted *values* it is
-    looked up how many are nearer than a match. Only where others are as near it is looked who they
-    are.
+    Sorting the similarities and looking up how many exceed that of a match is several times as fast
+    as sorting the gallery's indices. Only matches that tie with other photos need the indices.
     """
     most = int(counts.max()) if len(counts) else 1
     gallery = similarity.shape[1]
@@ -133,7 +133,7 @@ def _places(
 def first_of_each(
     people: Int64[Tensor, "photos"], cameras: Int64[Tensor, "photos"]
 ) -> Bool[Tensor, "photos"]:
-    """Picks the queries: the first photo of every person by every camera."""
+    """Return a mask of the queries: the first photo of every person in every camera."""
     seen: set[tuple[int, int]] = set()
     first = []
     for both in zip(people.tolist(), cameras.tolist(), strict=True):

@@ -1,4 +1,4 @@
-"""Structural similarity, overall and of the person alone."""
+"""Structural similarity (SSIM) of the whole image and of the person alone."""
 
 from typing import Literal
 
@@ -23,29 +23,28 @@ def ssim(
     window: Window = "gaussian",
     sample_covariance: bool = False,
 ) -> Float[Tensor, "batch"]:
-    """Measures the structural similarity of every generated image to its target, in float64.
+    """Compute the structural similarity of each generated image to its target, in float64.
 
     Args:
         generated: Generated images on a scale whose black is 0, usually 0 to 255.
         target: Real images on the same scale.
         data_range: Brightest minus darkest value that counts as full contrast; by default that of
-            each generated image (of its target where the generated image is of one single value).
-        taps: Width of the window. Of a Gaussian one 11 as in current scikit-image or 13 as before
-            its 0.15, which the authors used; they differ by up to 6e-4. Of a uniform one any odd
-            number.
-        window: "gaussian" with sigma 1.5; "uniform" counts all pixels of the window alike, which
-            is what scikit-image does unless told otherwise.
-        sample_covariance: Whether variances are divided by one less than the pixels of the window:
-            scikit-image's default, too.
+            each generated image (of its target if the generated image has a single value).
+        taps: Width of the window. Gaussian: 11 as in current scikit-image, or 13 as before its
+            0.15, which the authors used; the two differ by up to 6e-4. Uniform: any odd number
+            from 3.
+        window: "gaussian" with sigma 1.5, or "uniform", the default of scikit-image.
+        sample_covariance: Divide variances by the number of pixels in the window minus 1, the
+            default of scikit-image.
 
     Returns:
-        One number per image, 1 for identical images. A border is not counted: 5 px with a Gaussian
+        One number per image, 1 for identical images. The border is ignored: 5 px with a Gaussian
         window, half the window with a uniform one.
 
     Source:
         Wang et al., "Image Quality Assessment", IEEE TIP 2004: sigma 1.5, population covariance,
-        mean over colour channels. The range of the generated image is the authors' choice: an
-        output of low contrast is compared more strictly, so the two arguments do not commute.
+        mean over colour channels. The authors take the data range of the generated image: outputs
+        of low contrast are compared more strictly, and the two arguments do not commute.
     """
     if window == "gaussian" and taps not in (11, 13):
         raise ValueError(f"taps must be 11 or 13, got {taps}.")
@@ -84,19 +83,19 @@ def mask_ssim(
     window: Window = "gaussian",
     sample_covariance: bool = False,
 ) -> Float[Tensor, "batch"]:
-    """Measures the structural similarity of the person alone: both images are black elsewhere.
+    """Compute the structural similarity of the person, with both images black elsewhere.
 
-    The black surroundings count as perfect similarity, so values of unrelated people reach 0.66
-    and more: compare them only with values under the same masks.
+    The black background counts as perfect similarity, so values of unrelated people reach 0.66 and
+    more: compare only values under the same masks.
 
     Args:
         generated: Generated images on a scale whose black is 0.
         target: Real images on the same scale.
         mask: The person in the target pose (see `evaluation.person_mask`).
         data_range: As in `ssim`; by default that of each masked generated image.
-        taps: As in `ssim`, like the following.
-        window: Its weights.
-        sample_covariance: Its variances.
+        taps: As in `ssim`.
+        window: As in `ssim`.
+        sample_covariance: As in `ssim`.
 
     Source:
         Ma et al., "Pose Guided Person Image Generation", NIPS 2017.
@@ -110,15 +109,15 @@ def _spread(images: Tensor) -> Tensor:
 
 
 def _blur(images: Tensor, taps: int) -> Tensor:
-    """Weighs every window by a Gaussian; positions within 5 px of the border are left out."""
+    """Convolve with a Gaussian; positions within 5 px of the border are dropped."""
     radius = taps // 2
     offsets = torch.arange(-radius, radius + 1, dtype=images.dtype)
     weights = torch.exp(-0.5 * (offsets / _SIGMA) ** 2)
     weights = weights / weights.sum()
-    # 13 taps look one pixel over the edge, where scikit-image reflects: that is the edge pixel.
+    # 13 taps reach one pixel beyond the edge, where scikit-image reflects: it is the edge pixel.
     margin = radius - _BORDER
     planes = F.pad(images.flatten(0, -4), (margin,) * 4, mode="replicate")
-    # Shifted sums take a fifth of the time of a convolution, which is not optimized for float64.
+    # Shifted sums take a fifth of the time of F.conv2d, which is not optimized for float64.
     for axis in (-2, -1):
         length = planes.shape[axis] - 2 * radius
         blurred = torch.zeros_like(planes.narrow(axis, 0, length))
@@ -129,10 +128,10 @@ def _blur(images: Tensor, taps: int) -> Tensor:
 
 
 def _average(images: Tensor, taps: int) -> Tensor:
-    """Averages every window that lies wholly inside the image."""
+    """Compute the mean of every window that lies entirely inside the image."""
     for axis in (-2, -1):
-        # Differences of running sums: the cost does not depend on the window, and whole numbers,
-        # as the squares of bytes are, lose nothing.
+        # Differences of cumulative sums: the cost does not depend on the window size, and integers,
+        # such as squared bytes, stay exact.
         sums = F.pad(images.movedim(axis, -1).cumsum(dim=-1), (1, 0))
         images = (sums[..., taps:] - sums[..., :-taps]).movedim(-1, axis)
     return images / taps**2

@@ -1,4 +1,4 @@
-"""Golden vectors: our code against numbers that the authors' own code computed."""
+"""Comparison of this code with golden vectors computed by the authors' own code."""
 
 from deformgan.verify.run import verify
 from deformgan.verify.sheet import Row

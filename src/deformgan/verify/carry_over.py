@@ -1,4 +1,4 @@
-"""Joints that a video frame does not show, taken from earlier frames."""
+"""Checks of joints that are missing in a video frame and carried over from earlier frames."""
 
 import torch
 
@@ -9,10 +9,10 @@ _MISSING = -1
 
 
 def check_carry_over(ledger: Ledger, file: str) -> None:
-    """Compares demo_carry_over.npz."""
+    """Check demo_carry_over.npz."""
     sheet = ledger.sheet(file)
     detected = torch.from_numpy(sheet["detected"])
-    # The demonstration carries each coordinate over by itself: every one is a joint of its own.
+    # The demonstration carries over each coordinate separately: treat each one as a joint.
     coordinates = detected.double().flatten(1)[..., None].expand(-1, -1, 2)
     filled = Pose(coordinates, coordinates[..., 0] != _MISSING).carry_over()
     ours = torch.where(filled.visible, filled.joints[..., 0], _MISSING).view(detected.shape)

@@ -1,4 +1,4 @@
-"""Single functions of the geometry: limb rectangles, points in polygons, head squares, fits."""
+"""Checks of single geometry functions: limb rectangles, polygons, head squares, affine fits."""
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from deformgan.verify.tolerances import TRANSFORM
 
 
 def check_geometry_units(ledger: Ledger, file: str) -> None:
-    """Compares geometry_units.npz."""
+    """Check geometry_units.npz."""
     sheet = ledger.sheet(file)
     _limbs(sheet)
     _polygons(sheet)
@@ -32,7 +32,7 @@ def _limbs(sheet: Sheet) -> None:
             start_extension=start_share,
         )
 
-    # The authors' function also draws trapezoids: their ends are those of two rectangles.
+    # The authors' function also draws trapezoids, whose two ends are those of two rectangles.
     near, far = rectangle(start_width)[:, :2], rectangle(end_width)[:, 2:]
     found = sheet.close("poly_out", torch.cat([near, far], dim=1), TRANSFORM)
     sheet.proved_by(["poly_fr", "poly_to", "poly_params"], [found])
@@ -61,7 +61,7 @@ def _squares(sheet: Sheet) -> None:
 
 
 def _fits(sheet: Sheet) -> None:
-    # scikit-image's "src" is what its transform takes in: our target.
+    # scikit-image's "src" is the input of its transform: our target.
     target, source = (torch.from_numpy(sheet[name]) for name in ("aff_src", "aff_dst"))
     transforms, fitted = fit_affine(
         source_points=source.nan_to_num(),
@@ -74,4 +74,4 @@ def _fits(sheet: Sheet) -> None:
     found = sheet.close("aff_out", torch.where(fitted[:, None, None], ours, torch.nan), TRANSFORM)
     sheet.proved_by(["aff_src", "aff_dst"], [found])
     padded_alike = np.array_equal(np.isnan(sheet["aff_src"]), np.isnan(sheet["aff_dst"]))
-    sheet.holds("aff_dst", padded_alike, "both point sets have to be padded alike")
+    sheet.holds("aff_dst", padded_alike, "both point sets must have the same padding")

@@ -1,4 +1,4 @@
-"""Golden: a folder of numbers that the authors' own code computed."""
+"""Golden: a folder of reference arrays computed by the authors' own code."""
 
 import json
 import re
@@ -12,11 +12,11 @@ MANIFEST = "MANIFEST.json"
 
 
 class Golden:
-    """Reads the files of a golden folder, each once.
+    """A golden folder, whose files are read on first use and cached.
 
     Attributes:
-        folder: Where they are.
-        files: Their paths below it, sorted, without hidden ones.
+        folder: The folder.
+        files: Paths of its files relative to it, sorted, without hidden ones.
     """
 
     def __init__(self, folder: Path):
@@ -36,10 +36,10 @@ class Golden:
         self._arrays: dict[str, dict[str, np.ndarray]] = {}
 
     def arrays(self, file: str) -> dict[str, np.ndarray]:
-        """Gives the arrays of a file by name.
+        """Return the arrays of a file by name.
 
-        A text file is one array of lines under its own name; a .json file has an array of one text
-        per key, and per key of a value that is a dictionary itself.
+        A text file is one array of lines under its own name. A .json file has one array of a single
+        JSON text per key; nested dictionaries are flattened by one level.
         """
         if file not in self._arrays:
             path = self.folder / file
@@ -66,21 +66,21 @@ def _texts(content: dict) -> dict[str, np.ndarray]:
 
 
 def unpack(packed: np.ndarray, width: int) -> np.ndarray:
-    """Turns bits packed along the last axis into booleans (..., width)."""
+    """Unpack bits along the last axis into booleans (..., width)."""
     return np.unpackbits(packed, axis=-1)[..., :width].astype(bool)
 
 
 def key_of(name: str) -> str:
-    """Finds the image size in a name: "net/inputs_128x64.npz" gives "128x64"."""
+    """Extract the image size from a name: "128x64" from "net/inputs_128x64.npz"."""
     return re.findall(r"\d+x\d+", name)[-1]
 
 
 def size_of(name: str) -> tuple[int, int]:
-    """Reads the image size in a name: "64x32_of_128x64" gives height 128 and width 64."""
+    """Parse the image size in a name: (128, 64) for "64x32_of_128x64"."""
     height, width = key_of(name).split("x")
     return int(height), int(width)
 
 
 def variant_of(name: str) -> str:
-    """Finds which generator a name is about: "mask" has deformable skips, "none" one stream."""
+    """Extract the generator's variant from a name: "mask" (deformable skips) or "none"."""
     return re.findall(r"mask|none", name)[0]

@@ -1,21 +1,22 @@
-"""What the tag of a pair of images promises about them."""
+"""Checks of the tags that describe pairs of images."""
 
 import numpy as np
 
-# Largest shift in pixels that is looked for.
+# Largest shift that is tried, in pixels.
 _REACH = 8
 
 
 def contradiction(tag: str, target: np.ndarray, generated: np.ndarray) -> str:
-    """Tells how two images belie their tag.
+    """Describe how two images contradict their tag.
 
     Args:
-        tag: What was done to the target, or what both show.
+        tag: How the target was changed, or what both images show.
         target: (H, W, 3), 0 to 255.
-        generated: The same.
+        generated: (H, W, 3), 0 to 255.
 
     Returns:
-        Empty if nothing speaks against the tag. The thresholds are wide: they tell kinds apart.
+        Empty if the images are consistent with the tag. The thresholds are loose: they only
+        distinguish the tags.
     """
     t, g = target.astype(np.float64), generated.astype(np.float64)
     difference = g - t

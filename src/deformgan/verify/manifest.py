@@ -1,4 +1,4 @@
-"""The list of golden files: sizes, checksums, shapes and types."""
+"""Checks of the golden files' manifest: sizes, checksums, shapes and types."""
 
 import hashlib
 import json
@@ -8,11 +8,11 @@ import numpy as np
 from deformgan.verify.golden import MANIFEST, Golden
 from deformgan.verify.sheet import Row
 
-PROSE = ".md"  # explains the numbers and holds none
+PROSE = ".md"  # documentation, which contains no arrays
 
 
 def check_manifest(golden: Golden) -> list[Row]:
-    """Compares every file of the folder with the list, both ways; gives one verdict per file."""
+    """Compare the folder's files with the manifest in both directions; return one row per file."""
     if MANIFEST not in golden.files:
         return [Row(MANIFEST, "", 0, None, None, "fail", "missing in the folder")]
     try:

@@ -1,8 +1,8 @@
-"""Generator and discriminator layer by layer with the authors' weights, and what VGG sees.
+"""Checks of generator, discriminator and VGG layer by layer, with the authors' weights.
 
-All networks here compute in double precision. In single precision an activation's input next to 0
-may get the wrong sign, and a gradient passes or stops at that place: our rounding would then be
-taken for a difference from the reference.
+All networks here compute in double precision. In single precision, rounding can flip the sign of an
+activation's input near 0 and thereby pass or block a gradient: our rounding errors would then look
+like a difference from the reference.
 """
 
 from collections.abc import Mapping
@@ -27,26 +27,26 @@ from deformgan.verify.sheet import Finding, Ledger, Sheet
 from deformgan.verify.tolerances import LAYERS, OUTPUT, TRANSFORM, VGG
 from deformgan.verify.warp import transforms_of
 
-_ZERO_CODE = 255  # a heat map's code for exactly 0; any other code c stands for exp(-c)
+_ZERO_CODE = 255  # code of heatmap value 0; any other code c encodes exp(-c)
 WARP_OF_VARIANT = {"mask": "parts", "none": "none"}
 
 
 class NetworkInputs:
-    """What the networks of one image size are given.
+    """Inputs of the networks for one image size.
 
-    The values are the single-precision ones that the reference fed its networks with.
+    Values are the single-precision inputs of the reference networks.
 
     Args:
-        golden: The folder.
-        key: The image size, as in "128x64".
-        dtype: Of photos and heat maps.
+        golden: The golden folder.
+        key: Image size such as "128x64".
+        dtype: Data type of photos and heatmaps.
 
     Attributes:
         size: Height and width.
         source: Source photos.
         target: True target photos.
-        source_heatmaps: Of the source poses.
-        target_heatmaps: Of the target poses.
+        source_heatmaps: Heatmaps of the source poses.
+        target_heatmaps: Heatmaps of the target poses.
     """
 
     def __init__(self, golden: Golden, key: str, dtype: torch.dtype = torch.float64):
@@ -64,9 +64,9 @@ class NetworkInputs:
         self._masks = torch.from_numpy(unpack(arrays["masks_packed"], self.size[1]))
 
     def guide(self, warp: str = "parts") -> Guide:
-        """Gives what a generator learns of the poses, in the reference's frame.
+        """Return the generator's pose inputs, in the reference's frame.
 
-        Transforms and masks are the golden ones, so that no mask hangs on rounding here.
+        Transforms and masks are the golden ones, so that no mask depends on rounding.
         """
         transforms, masks = [], []
         if warp != "none":
@@ -77,7 +77,7 @@ class NetworkInputs:
             full = (self._masks if warp == "parts" else everywhere) & found[..., None, None]
             for level in range(WARPED_LEVELS):
                 stride = 2**level
-                # In double precision: nearest sampling decides at exact halves.
+                # Double precision, because nearest sampling is sensitive at exact halves.
                 transforms.append(normalize(moves, self.size, frame="strided", stride=stride))
                 masks.append(full[:, :, ::stride, ::stride])
         return Guide(self.source_heatmaps, self.target_heatmaps, transforms, masks)
@@ -106,7 +106,7 @@ def discriminator_of(weights: Mapping[str, np.ndarray]) -> Discriminator:
 
 
 def check_inputs(ledger: Ledger, file: str) -> None:
-    """Compares net/inputs_<size>.npz with the pose file; photos are seen through the networks."""
+    """Check net/inputs_<size>.npz against the pose file; the networks' checks cover the photos."""
     sheet = ledger.sheet(file)
     key = key_of(file)
     poses, ids = ledger.golden.arrays(f"poses_{key}.npz"), sheet["pose_ids"]
@@ -126,7 +126,7 @@ def check_inputs(ledger: Ledger, file: str) -> None:
 
 
 def check_generator(ledger: Ledger, file: str) -> None:
-    """Compares net/gen_<variant>_<size>_outputs.npz."""
+    """Check net/gen_<variant>_<size>_outputs.npz."""
     variant, key = variant_of(file), key_of(file)
     outputs = ledger.sheet(file)
     weights = ledger.sheet(f"net/gen_{variant}_{key}_weights.npz")
@@ -155,7 +155,7 @@ def check_generator(ledger: Ledger, file: str) -> None:
         if name in outputs.arrays:
             guide = inputs.guide(warp)
             if warp == "global" and any(masks.shape[1] > 1 for masks in guide.masks):
-                aggregation = "average"  # noqa: PLW2901 - of one part and its copies it is the maximum
+                aggregation = "average"  # noqa: PLW2901 - equals the maximum for copies of one part
             other = generator_of(weights.arrays, variant, warp=warp, aggregation=aggregation)
             with torch.no_grad():
                 picture = other.paint(inputs.source, guide).output
@@ -168,7 +168,7 @@ def check_generator(ledger: Ledger, file: str) -> None:
 
 
 def check_discriminator(ledger: Ledger, file: str) -> None:
-    """Compares net/disc_<size>_outputs.npz; the fake is the golden image of the mask generator."""
+    """Check net/disc_<size>_outputs.npz; the fake is the mask generator's golden image."""
     key = key_of(file)
     outputs, weights = ledger.sheet(file), ledger.sheet(f"net/disc_{key}_weights.npz")
     inputs = NetworkInputs(ledger.golden, key)
@@ -193,7 +193,7 @@ def check_discriminator(ledger: Ledger, file: str) -> None:
 
 
 def check_vgg(ledger: Ledger, file: str) -> None:
-    """Compares net/vgg_outputs.npz: features of the true target and of the generated image."""
+    """Check net/vgg_outputs.npz: features of the true target and of the generated image."""
     outputs, weights = ledger.sheet(file), ledger.sheet("net/vgg_weights.npz")
     key = "128x64"
     inputs = NetworkInputs(ledger.golden, key)
@@ -229,7 +229,7 @@ def _keras_layer(layer: str) -> str:
 def _check_layer(
     sheet: Sheet, name: str, features: torch.Tensor, tolerance: float
 ) -> list[Finding]:
-    """Compares a thinned layer, and mean and deviation of every channel of the whole one."""
+    """Compare a subsampled layer, and mean and deviation per channel of the full layer."""
     return [
         _check_thinned(sheet, name, features, tolerance),
         sheet.close(f"{name}.mean", features.mean(dim=(2, 3)), tolerance),

@@ -1,4 +1,4 @@
-"""The nearest-neighbour loss and its gradient, L1 and total variation."""
+"""Checks of the nearest-neighbour loss and its gradient, L1 and total variation."""
 
 import re
 
@@ -13,7 +13,7 @@ from deformgan.verify.tolerances import NEAREST_NEIGHBOUR
 
 
 def check_nn_loss(ledger: Ledger, file: str) -> None:
-    """Compares nn_loss.npz."""
+    """Check nn_loss.npz."""
     sheet = ledger.sheet(file)
     for name in list(sheet.arrays):
         if name.startswith("real_"):

@@ -1,4 +1,4 @@
-"""What the tag of a pair of poses promises about them."""
+"""Checks of the tags that describe pairs of poses."""
 
 import torch
 
@@ -13,16 +13,16 @@ _LIMBS = [part for part in OPENPOSE18.parts if part.region == "limb"]
 
 
 def contradiction(tag: str, source: Pose, target: Pose, size: tuple[int, int]) -> str:
-    """Tells how a pair of poses belies its tag.
+    """Describe how a pair of poses contradicts its tag.
 
     Args:
-        tag: What is special about the pair.
+        tag: Special property of the pair.
         source: One pose in pixels; missing coordinates are -1.
-        target: The same.
+        target: One pose in pixels; missing coordinates are -1.
         size: Height and width of the frame.
 
     Returns:
-        Empty if nothing speaks against the tag.
+        Empty if the poses are consistent with the tag.
     """
     facts = {
         "plain": lambda: not any(_odd(pose, size) for pose in (source, target)),
@@ -34,7 +34,7 @@ def contradiction(tag: str, source: Pose, target: Pose, size: tuple[int, int]) -
         "head_missing_both": lambda: not _heads(source) and not _heads(target),
         "head_disjoint": lambda: not _common_heads(source, target) and _heads(source, target),
         "head_single_common": lambda: _common_heads(source, target) == 1,
-        # Two in each pose, as far as the other numbers of the files tell; never more in common.
+        # Each pose has two, judging by the other arrays of the files; never more in common.
         "head_two_common": lambda: 1 <= _common_heads(source, target) <= 2,
         "half_missing": lambda: _half_missing(source) or _half_missing(target),
         "out_of_frame_right_bottom": lambda: _beyond(target, size),
@@ -112,7 +112,7 @@ def _limbs_seen(pose: Pose) -> torch.Tensor:
 
 
 def _twins_missing(source: Pose, target: Pose, sides: int) -> bool:
-    """Whether some limb of the target has that many of the two sides missing in the source."""
+    """Return whether any limb of the target lacks `sides` of its two sides in the source."""
     names = [limb.name for limb in _LIMBS]
     seen, wanted = _limbs_seen(source), _limbs_seen(target)
     return any(

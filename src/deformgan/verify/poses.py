@@ -1,4 +1,4 @@
-"""Poses and everything drawn from them: maps, transforms, rectangles, masks, pictures."""
+"""Checks of poses and all that is derived from them: heatmaps, transforms, masks, drawings."""
 
 import numpy as np
 import torch
@@ -22,15 +22,15 @@ from deformgan.verify.pose_tags import contradiction
 from deformgan.verify.sheet import Ledger, Sheet
 from deformgan.verify.tolerances import HEATMAP, TRANSFORM
 
-# What the reference writes for "no transform": everything is read from far outside.
+# The reference's encoding of "no transform": everything is sampled far outside of the image.
 NO_POINT = (1.0, 0.0, 1000.0, 0.0, 1.0, 1000.0, 0.0, 0.0)
-# Distance in pixels from a polygon's edge within which a pixel's side hangs on rounding.
+# Distance in pixels from a polygon's edge within which inside or outside depends on rounding.
 EDGE = 1e-6
 _COMPARABLE, _NO_POINT, _DEGENERATE, _NAN = range(4)
 
 
 def check_poses(ledger: Ledger, file: str) -> None:
-    """Compares poses_<size>.npz."""
+    """Check poses_<size>.npz."""
     sheet = ledger.sheet(file)
     size = size_of(file)
     source, target = pose_of(sheet["kp_from"]), pose_of(sheet["kp_to"])
@@ -44,19 +44,19 @@ def check_poses(ledger: Ledger, file: str) -> None:
 
 
 def pose_of(keypoints: np.ndarray) -> Pose:
-    """Makes a pose of (N, J, 2) key points (y, x); a joint with -1 in either is missing."""
+    """Convert (N, J, 2) key points (y, x) to a pose; -1 in a coordinate marks a missing joint."""
     joints = torch.from_numpy(keypoints[..., ::-1].astype(np.float64))
     return Pose(joints, (joints != -1).all(dim=-1))
 
 
 def with_no_point(transforms: torch.Tensor, found: torch.Tensor) -> torch.Tensor:
-    """Writes (N, P, 2, 3) transforms as the reference's 8-vectors."""
+    """Convert (N, P, 2, 3) transforms to the reference's 8-vectors."""
     vectors = F.pad(transforms.flatten(2), (0, 2))
     return torch.where(found[..., None], vectors, vectors.new_tensor(NO_POINT))
 
 
 def heatmaps_of(pose: Pose, size: tuple[int, int]) -> torch.Tensor:
-    """Draws the reference's maps: terraces for whole-number joints, Gaussians for others."""
+    """Render the reference's heatmaps: terraced for integer joints, Gaussian for others."""
     whole = (pose.joints == pose.joints.round()).all()
     kind = "terraced" if whole else "gaussian"
     return render_heatmaps(pose, size, kind=kind).float()
@@ -82,7 +82,7 @@ def _transforms(sheet: Sheet, source: Pose, target: Pose) -> None:
         transforms, found = estimate(source, target, OPENPOSE18, method="total")
         golden, codes = sheet[name], sheet[f"{name}_code"]
         codes = codes.reshape(golden.shape[:-1])
-        # Joints in general position tell a part without points from one with degenerate points.
+        # Random joints distinguish parts without points from parts with degenerate points.
         _, possible = estimate(_scattered(source, 0), _scattered(target, 1), OPENPOSE18, "total")
         nan = np.isnan(golden).any(axis=-1)
         ours = np.select(
@@ -139,15 +139,15 @@ def _person_masks(sheet: Sheet, target: Pose, size: tuple[int, int]) -> None:
 
 
 def _few_at_a_time(pose: Pose) -> tuple[Pose, ...]:
-    # All masks of all poses at once would not fit into the processor's cache: three times slower.
+    # All masks of all poses at once exceed the CPU's cache and take three times as long.
     return tuple(pose[first : first + 4] for first in range(0, len(pose), 4))
 
 
 def _near_edge(corners: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    """Tells which pixels lie within `EDGE` of an edge of polygons (..., corners, 2)."""
+    """Return which pixels lie within `EDGE` of an edge of polygons (..., corners, 2)."""
     start, end = corners[..., None, :], corners.roll(-1, dims=-2)[..., None, :]
     along = end - start  # (..., edges, 1, 2)
-    # Only pixels next to a line can be so near to it: one in every column and one in every row.
+    # Only the pixel nearest to the line can qualify, in each column and in each row.
     pixels = []
     for axis, length in ((0, size[1]), (1, size[0])):
         centres = torch.arange(length, dtype=corners.dtype)
@@ -168,9 +168,10 @@ def _near_edge(corners: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
 
 
 def _without_and_within_edges(bones: torch.Tensor, pose: Pose) -> tuple[torch.Tensor, torch.Tensor]:
-    """Takes a person's bones with all pixels on the edges of bars left out, and with all put in.
+    """Return a person's bones without, and with, all pixels on the edges of bars.
 
-    Closing is monotone, so what hangs on rounding is what differs between the two once closed.
+    Closing is monotone: the pixels that depend on rounding are those that differ between the two
+    once closed.
     """
     ends = [OPENPOSE18.indices(link) for link in LINKS[OPENPOSE18.name]]
     start, end = torch.tensor(ends).T
@@ -178,7 +179,7 @@ def _without_and_within_edges(bones: torch.Tensor, pose: Pose) -> tuple[torch.Te
     seen = pose.visible[:, start] & pose.visible[:, end]
     edges = _near_edge(corners, (bones.shape[1], bones.shape[2])) & seen[..., None, None]
     item, row, column = edges.any(dim=1).nonzero(as_tuple=True)
-    # At those pixels only, each an image of a single pixel: the bars and discs that cover it.
+    # Find the bars and discs that cover these pixels, drawing each as a single-pixel image.
     pixel = torch.stack([column, row], dim=-1).to(corners.dtype)
     bars = fill_polygon(corners[item] - pixel[:, None, None], (1, 1))[..., 0, 0] & seen[item]
     discs = fill_disc(pose.joints[item] - pixel[:, None], RADIUS, (1, 1))[..., 0, 0]
@@ -194,7 +195,7 @@ def _heatmaps(sheet: Sheet, target: Pose, size: tuple[int, int]) -> None:
     stride = int(sheet["heat_grid_stride"])
     full_ids = sheet["heat_full_ids"].tolist()
     grids, sums, maxima, peaks, full = [], [], [], [], {}
-    for place in range(len(target)):  # one by one: all maps at 256x256 would take a gigabyte
+    for place in range(len(target)):  # one at a time: all heatmaps at 256x256 take 1 GB
         maps = heatmaps_of(target[[place]], size)
         found = joints_from_heatmaps(maps)
         peaks.append(torch.where(found.visible[..., None], found.joints.flip(-1), -1.0))

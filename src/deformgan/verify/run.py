@@ -1,4 +1,4 @@
-"""verify: every array of a golden folder against this code."""
+"""verify: compare every array of a golden folder with this code."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -35,18 +35,18 @@ _VARIANT = r"(?:mask|none)"
 
 @dataclass(frozen=True)
 class Step:
-    """One kind of golden file and how it is compared.
+    """The check of one kind of golden file.
 
     Attributes:
-        pattern: Which files; at least one has to be there.
-        check: Compares one of them, together with the inputs that other files hold for it.
+        pattern: Regular expression of the files' paths; at least one file must match.
+        check: Compares one file, including its inputs in other files.
     """
 
     pattern: str
     check: Callable[[Ledger, str], None]
 
 
-# In the order of the method, so that the first failure is the nearest to its cause.
+# In the order of the method, so that the first failure is closest to its cause.
 STEPS = (
     Step(r"tables/pairs_(?:all|test_n\d+)\.csv", check_pairs),
     Step(r"tables/pairs_meta\.json", check_pairs_meta),
@@ -77,15 +77,15 @@ Comparison = tuple[Step, str]
 def verify(
     folder: Path, track: Callable[[list[Comparison]], Iterable[Comparison]] = iter
 ) -> list[Row]:
-    """Compares a golden folder with this code.
+    """Compare a golden folder with this code.
 
     Args:
-        folder: Of the layout that `MANIFEST.json` and the golden README describe; other cases,
-            sizes, seeds and images than those that were developed against are as good.
-        track: Passes the comparisons on, one per file, and may show how many there were.
+        folder: Golden folder with the layout of `MANIFEST.json` and the golden README. Its cases,
+            sizes, seeds and images may differ from those used in development.
+        track: Iterates over the comparisons, one per file, for example to show progress.
 
     Returns:
-        One verdict per array; a verdict of the manifest is about a file.
+        One row per array; rows of the manifest are per file.
     """
     golden = Golden(folder)
     ledger = Ledger(golden)
@@ -105,9 +105,9 @@ def verify(
 
 
 def check_step(ledger: Ledger, step: Step, file: str) -> list[Row]:
-    """Runs one comparison; gives the verdict on a file that could not be compared at all.
+    """Run one comparison; return a failed row if the file cannot be compared at all.
 
-    A golden file may hold anything, so whatever goes wrong on the way is the file's failure.
+    A golden file may contain anything, so any exception counts as a failure of the file.
     """
     try:
         step.check(ledger, file)

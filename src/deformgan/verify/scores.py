@@ -1,4 +1,4 @@
-"""Scores of images: structural similarity, its masked form, L1, and the inception score."""
+"""Checks of image metrics: SSIM, masked SSIM, L1 and the inception score."""
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ _OLD, _MODERN = 13, 11  # taps
 
 
 def check_ssim(ledger: Ledger, file: str) -> None:
-    """Compares ssim.npz."""
+    """Check ssim.npz."""
     sheet = ledger.sheet(file)
     for name in list(sheet.arrays):
         if name.startswith("target_"):
@@ -59,12 +59,12 @@ def _similarity(sheet: Sheet, golden: Golden, key: str) -> None:
 
 
 def _mask(sheet: Sheet, golden: Golden, key: str, size: tuple[int, int]) -> Finding:
-    """The mask of target pose i of the pose file."""
+    """Check the person masks against those of the pose file's first target poses."""
     poses = golden.arrays(f"poses_{key}.npz")
     count = len(sheet[f"mask_packed_{key}"])
     ambiguous = unpack(poses["ma_mask_ambiguous_packed"][:count], size[1])
     ours = person_mask(pose_of(poses["kp_to"][:count]), size)
-    # On ambiguous pixels both files hold the same reference's answer.
+    # On ambiguous pixels, use the reference's value, which both files contain.
     ours = np.where(ambiguous, unpack(poses["ma_mask_packed"][:count], size[1]), ours.numpy())
     return sheet.same_bits(f"mask_packed_{key}", ours)
 
@@ -79,7 +79,7 @@ def _range(images: torch.Tensor) -> torch.Tensor:
 
 
 def check_inception_score(ledger: Ledger, file: str) -> None:
-    """Compares inception_score.npz."""
+    """Check inception_score.npz."""
     sheet = ledger.sheet(file)
     probabilities = torch.from_numpy(sheet["preds"])
     prefix = "mean_std_splits"
@@ -94,4 +94,4 @@ def check_inception_score(ledger: Ledger, file: str) -> None:
     ]
     sheet.proved_by(["preds"], findings)
     sums = probabilities.double().sum(dim=1).numpy()
-    sheet.holds("preds", abs(sums - 1) <= INCEPTION, "every row has to add up to 1")
+    sheet.holds("preds", abs(sums - 1) <= INCEPTION, "every row must sum to 1")

@@ -1,4 +1,4 @@
-"""The reference's full-size networks: shapes of weights and outputs, numbers of parameters."""
+"""Checks of full-size networks: shapes of weights and outputs, numbers of parameters."""
 
 import json
 import math
@@ -21,7 +21,7 @@ _JOINTS = 18
 
 
 def check_shapes(ledger: Ledger, file: str) -> None:
-    """Compares net/full_size_shapes.json, on networks without memory."""
+    """Check net/full_size_shapes.json, with networks on the meta device."""
     sheet = ledger.sheet(file)
     for model in dict.fromkeys(name.partition(".")[0] for name in sheet.arrays):
         listed = json.loads(str(sheet[f"{model}.weights"]))
@@ -39,7 +39,7 @@ def check_shapes(ledger: Ledger, file: str) -> None:
 def _generator(shapes: dict[str, tuple[int, ...]], size: tuple[int, int]) -> dict[str, object]:
     network = Generator(generator_config(shapes))
     maps = torch.empty(1, _JOINTS, *size)
-    # Warping keeps a feature map's shape, and where it reads is nothing a shape could tell.
+    # No warping: it does not change the shape of a feature map.
     layers = network.paint(torch.empty(1, 3, *size), Guide(maps, maps, [], []))
     if network.config.streams == 2:
         stacks = {"enc_app": layers.source, "enc_pose": layers.target, "dec": layers.decoder}

@@ -1,4 +1,4 @@
-"""Sheet, Ledger: what was found about every array of a golden file, and of all files."""
+"""Sheet, Ledger: findings about every array of a golden file, and about all files."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,15 +14,16 @@ Status = Literal["pass", "fail", "excluded", "not built"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One comparison.
+    """The result of one comparison.
 
     Attributes:
-        error: Largest difference, in the array's own unit; 1 where a statement does not hold.
-        tolerance: What is allowed, in the same unit; where elements have their own, the largest.
-        note: How it was compared, or why it was not.
-        kind: "numbers" were compared; a "fact" about an input was looked at; or the array was
-            "excluded" from comparison.
-        wrong: Some element is off by more than it may be, or a statement does not hold.
+        array: Name of the array.
+        error: Largest difference, in the unit of the array; 1 if a statement does not hold.
+        tolerance: Largest difference allowed, in the same unit; the maximum if elements differ.
+        note: How the array was compared, or why it was not.
+        kind: "numbers" if numbers were compared, "fact" if a property of an input was checked,
+            "excluded" if the array was excluded from comparison.
+        wrong: Whether any element exceeds its tolerance, or a statement does not hold.
     """
 
     array: str
@@ -34,7 +35,7 @@ class Finding:
 
     @property
     def ok(self) -> bool:
-        """Whether everything is within its tolerance."""
+        """Whether all elements are within their tolerance."""
         return not self.wrong
 
 
@@ -44,11 +45,12 @@ class Row:
 
     Attributes:
         file: Path in the golden folder.
-        array: Name in the file; empty where the file is one whole.
-        cases: How many items it holds.
-        error: Largest error found. For an input, of the output that shows it worst.
-        tolerance: What is allowed.
-        note: What the numbers do not say.
+        array: Name in the file; empty if the verdict is about the whole file.
+        cases: Number of items in the array.
+        error: Largest error found; for an input, that of the output that represents it.
+        tolerance: Largest error allowed.
+        status: "pass", "fail", "excluded", or "not built" if no check reads the array.
+        note: Explanation of the numbers or of a failure.
     """
 
     file: str
@@ -61,11 +63,11 @@ class Row:
 
 
 class Sheet:
-    """Compares the arrays of one golden file with ours and notes what it finds.
+    """Findings about the arrays of one golden file.
 
     Attributes:
         file: Path in the golden folder.
-        arrays: What the file holds.
+        arrays: Arrays of the file, by name.
     """
 
     def __init__(self, file: str, arrays: Mapping[str, np.ndarray]):
@@ -85,14 +87,14 @@ class Sheet:
         where: np.ndarray | None = None,
         note: str = "",
     ) -> Finding:
-        """Compares numbers.
+        """Compare numbers within a tolerance.
 
         Args:
-            name: The golden array.
-            ours: The same from this code. NaN stands for "no value" and has to be NaN in both.
-            tolerance: Largest difference allowed, one for all elements or one for each.
-            where: Which elements count, in the array's shape; all by default.
-            note: What the report should say.
+            name: Name of the golden array.
+            ours: The same array from this code. NaN means "no value" and must be NaN in both.
+            tolerance: Largest difference allowed, for all elements or for each.
+            where: Mask of the elements to compare, in the shape of the array; all by default.
+            note: Note for the report.
         """
         golden = np.asarray(self.arrays[name]).astype(np.float64)
         mine = _numpy(ours).astype(np.float64)
@@ -112,7 +114,7 @@ class Sheet:
         where: np.ndarray | None = None,
         note: str = "",
     ) -> Finding:
-        """Compares whole numbers, flags or words, which have to be equal; arguments as `close`."""
+        """Check that integers, flags or strings are equal; arguments as in `close`."""
         golden, mine = np.asarray(self.arrays[name]), _numpy(ours)
         if golden.shape != mine.shape:
             return self._shape_differs(name, mine.shape, 0.0)
@@ -125,13 +127,13 @@ class Sheet:
         where: np.ndarray | None = None,
         note: str = "",
     ) -> Finding:
-        """Compares a mask with one that is stored as bits packed along the last axis.
+        """Compare a mask with a golden one whose bits are packed along the last axis.
 
         Args:
-            name: The golden array, packed.
+            name: Name of the golden array, packed.
             ours: Booleans, not packed.
-            where: Which pixels count, in the shape of `ours`.
-            note: What the report should say.
+            where: Mask of the pixels to compare, in the shape of `ours`; all by default.
+            note: Note for the report.
         """
         mine = _numpy(ours)
         golden = np.unpackbits(self.arrays[name], axis=-1)
@@ -144,28 +146,28 @@ class Sheet:
         return self._largest(name, golden != mine, 0.0, where, note)
 
     def holds(self, name: str, statement: bool | np.ndarray, note: str) -> Finding:
-        """Notes whether a fact about an input holds, everywhere if there are several."""
+        """Record whether a property of an input holds for all its elements."""
         error = float(not np.all(statement))
         return self._note(Finding(name, error, 0.0, note if error else "", "fact", error > 0))
 
     def proved_by(self, names: Iterable[str], outputs: Iterable[Finding]) -> None:
-        """Notes that inputs are as right as the outputs that were computed from them.
+        """Record that outputs verify the inputs they were computed from.
 
         Args:
-            names: The inputs.
-            outputs: What was found about the outputs. While all is well the first one's error
-                stands for the input, so it should be the one that shows a change of it best.
+            names: Names of the inputs.
+            outputs: Findings about the outputs. If all pass, the first one represents the inputs
+                in the report, so it should be the most sensitive to them.
         """
         outputs = list(outputs)
         for name in names:
             self._proofs.setdefault(name, []).extend(outputs)
 
     def exclude(self, name: str, reason: str) -> Finding:
-        """Notes why an array is not compared."""
+        """Exclude an array from comparison and record the reason."""
         return self._note(Finding(name, 0.0, 0.0, reason, kind="excluded"))
 
     def rows(self) -> list[Row]:
-        """Gives one verdict per array, unknown and unread ones included."""
+        """Return one row per array, including unknown and unread ones."""
         names = dict.fromkeys([*self.arrays, *self._findings, *self._proofs])
         return [self._row(name) for name in names]
 
@@ -184,7 +186,7 @@ class Sheet:
             return Row(self.file, name, cases, None, None, "excluded", worst.note)
         notes = [worst.note]
         if worst.array != name:
-            notes.append(f"an input, seen through {worst.array}")
+            notes.append(f"an input, verified through {worst.array}")
         note = "; ".join(note for note in notes if note)
         status = "pass" if worst.ok else "fail"
         return Row(self.file, name, cases, worst.error, worst.tolerance, status, note)
@@ -211,7 +213,7 @@ class Sheet:
             left_out = int(where.size - np.count_nonzero(where))
             difference, wrong = difference[where], wrong[where]
             if left_out:
-                notes.append(f"{left_out} elements left out")
+                notes.append(f"{left_out} elements excluded")
         error, allowed = float(difference.max(initial=0)), float(np.max(tolerance))
         count = int(np.count_nonzero(wrong))
         if count:
@@ -223,7 +225,7 @@ class Ledger:
     """The sheets of all golden files.
 
     Attributes:
-        golden: The folder.
+        golden: The golden folder.
     """
 
     def __init__(self, golden: Golden):
@@ -231,14 +233,14 @@ class Ledger:
         self._sheets: dict[str, Sheet] = {}
 
     def sheet(self, file: str) -> Sheet:
-        """Gives the one sheet of a file."""
+        """Return the sheet of a file, created on first use."""
         if file not in self._sheets:
             self._sheets[file] = Sheet(file, self.golden.arrays(file))
         return self._sheets[file]
 
 
 def _telling(findings: list[Finding], proofs: list[Finding]) -> Finding:
-    """Picks what speaks for an array: what is wrong with it, else what is said about it first."""
+    """Select the finding to report: a failure, else the largest error, else the first proof."""
     failed = [finding for finding in [*findings, *proofs] if not finding.ok]
     if failed:
         return failed[0]

@@ -1,4 +1,4 @@
-"""Annotation and pair tables, the change of image size, and DeepFashion's names."""
+"""Checks of annotation and pair tables, pose rescaling and DeepFashion's file names."""
 
 import json
 import re
@@ -20,7 +20,7 @@ _ANNOTATIONS = "tables/annotations.csv"
 
 
 def check_pairs(ledger: Ledger, file: str) -> None:
-    """Compares tables/pairs_all.csv and tables/pairs_test_n<N>.csv with the annotations' pairs."""
+    """Check tables/pairs_all.csv and tables/pairs_test_n<N>.csv against the annotations' pairs."""
     annotations = _read(ledger.golden, _ANNOTATIONS)
     identities = [MarketName.parse(name).identity for name in annotations.names]
     pairs = ordered_pairs(identities, _usable(annotations))
@@ -33,7 +33,7 @@ def check_pairs(ledger: Ledger, file: str) -> None:
 
 
 def check_pairs_meta(ledger: Ledger, file: str) -> None:
-    """Compares tables/pairs_meta.json: how many annotations there are, and which are usable."""
+    """Check tables/pairs_meta.json: the number of annotations, and which of them are usable."""
     annotations = _read(ledger.golden, _ANNOTATIONS)
     usable = zip(annotations.names, _usable(annotations).tolist(), strict=True)
     sheet = ledger.sheet(file)
@@ -45,7 +45,7 @@ def check_pairs_meta(ledger: Ledger, file: str) -> None:
 
 
 def check_size_change(ledger: Ledger, file: str) -> None:
-    """Compares tables/annotation_128x64_from_256.csv."""
+    """Check tables/annotation_128x64_from_256.csv."""
     source = "tables/annotation_256.csv"
     large, golden = _read(ledger.golden, source), _read(ledger.golden, file)
     small = poses_128x64(large.pose, truncate=True)
@@ -59,7 +59,7 @@ def check_size_change(ledger: Ledger, file: str) -> None:
 
 
 def check_names(ledger: Ledger, file: str) -> None:
-    """Compares tables/deepfashion_names.json: an original path and its flat name."""
+    """Check tables/deepfashion_names.json: flat names by original path."""
     sheet = ledger.sheet(file)
     for path in sheet.arrays:
         sheet.same(path, np.array(json.dumps(flat_name(path))))

@@ -1,4 +1,4 @@
-"""Losses of whole networks, their gradients, and the first five training steps, in double."""
+"""Checks of losses, their gradients and the first five training steps, in double precision."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -41,17 +41,17 @@ _EPSILON = 1e-7  # in the reference's logarithms
 _INVERSE_WARP = "TensorFlow's inverse-warp gradient; the exact adjoint beside it counts"
 _WARPED_STREAM = "enc_app."
 _GENERATOR_TERMS = ("total", "adversarial", "content", "variation", "structure")
-_MANY = 100  # weights whose mean difference says something
+_MANY = 100  # weights needed for a meaningful mean difference
 
 
 class Game:
-    """Both players of one image size with the golden weights, and the batch they play for.
+    """Generator and discriminator with the golden weights of one image size, and their batch.
 
     Attributes:
         generator: The golden generator of one variant.
         discriminator: The golden discriminator.
         inputs: Photos and poses.
-        weight_files: Where the weights come from.
+        weight_files: Golden files of the weights.
     """
 
     def __init__(self, golden: Golden, variant: str, key: str):
@@ -67,11 +67,11 @@ class Game:
         self._golden = golden
 
     def paint(self) -> Tensor:
-        """Generates the target images."""
+        """Generate the target images."""
         return self.generator.paint(self.inputs.source, self._guide).output
 
     def judge(self, candidate: Tensor) -> Tensor:
-        """Gives the discriminator's logits for real or generated targets."""
+        """Return the discriminator's logits for real or generated targets."""
         inputs = self.inputs
         layers = self.discriminator.judge(
             inputs.source, inputs.source_heatmaps, candidate, inputs.target_heatmaps
@@ -79,13 +79,13 @@ class Game:
         return layers[-1].flatten(1)
 
     def discriminator_terms(self, painted: Tensor) -> Tensor:
-        """Gives [total, real, fake]."""
+        """Return the discriminator's loss terms [total, real, fake]."""
         real = generator_loss(self.judge(self.inputs.target), epsilon=_EPSILON)
         fake = -generator_loss(self.judge(painted), form="minimax", epsilon=_EPSILON)
         return torch.stack([real + fake, real, fake])
 
     def generator_terms(self, painted: Tensor, recipe: str) -> Tensor:
-        """Gives [total, adversarial, content, total variation, structure]."""
+        """Return the generator's loss terms [total, adversarial, content, variation, structure]."""
         content, variation = _content_of(self._golden, recipe)
         terms = [
             generator_loss(self.judge(painted), epsilon=_EPSILON),
@@ -97,7 +97,7 @@ class Game:
 
 
 def _content_of(golden: Golden, recipe: str) -> tuple[Callable[[Tensor, Tensor], Tensor], float]:
-    """Gives the content term that a golden name stands for, and the weight of total variation."""
+    """Return the content loss for a golden name, and the weight of total variation."""
     if recipe == "l1":
         return lambda painted, target: L1_WEIGHT * l1_loss(painted, target), 0.0
     if match := re.fullmatch(r"nn(\d+)img", recipe):
@@ -121,7 +121,7 @@ def _content_of(golden: Golden, recipe: str) -> tuple[Callable[[Tensor, Tensor],
 
 
 def check_losses(ledger: Ledger, file: str) -> None:
-    """Compares net/losses_<variant>_<size>.npz but for its training steps."""
+    """Check net/losses_<variant>_<size>.npz except for its training steps."""
     variant, key = variant_of(file), key_of(file)
     sheet, game = ledger.sheet(file), Game(ledger.golden, variant, key)
     with torch.no_grad():
@@ -163,12 +163,12 @@ def _gradient_norms(sheet: Sheet, game: Game, recipe: str) -> None:
         norms,
         GRADIENT * float(golden[~warped].max()),
         where=~warped,
-        note=f"of {_WARPED_STREAM}* they are TensorFlow's inverse-warp gradients",
+        note=f"{_WARPED_STREAM}* has TensorFlow's inverse-warp gradients",
     )
 
 
 def check_generator_gradients(ledger: Ledger, file: str) -> None:
-    """Compares net/grad_gen_<variant>_<size>.npz: gradients of the total l1 generator loss."""
+    """Check net/grad_gen_<variant>_<size>.npz: gradients of the total L1 generator loss."""
     variant, key = variant_of(file), key_of(file)
     sheet, game = ledger.sheet(file), Game(ledger.golden, variant, key)
     ours = _gradients(game.generator, game.generator_terms(game.paint(), "l1")[0])
@@ -190,7 +190,7 @@ def check_generator_gradients(ledger: Ledger, file: str) -> None:
 
 
 def check_discriminator_gradients(ledger: Ledger, file: str) -> None:
-    """Compares net/grad_disc_<size>.npz, for the golden image of the mask generator."""
+    """Check net/grad_disc_<size>.npz, for the mask generator's golden image."""
     key = key_of(file)
     sheet, game = ledger.sheet(file), Game(ledger.golden, "mask", key)
     painted = ledger.golden.arrays(f"net/gen_mask_{key}_outputs.npz")["out"]
@@ -205,7 +205,7 @@ def check_discriminator_gradients(ledger: Ledger, file: str) -> None:
 
 
 def check_five_steps(ledger: Ledger, file: str) -> None:
-    """Compares the `train5.*` arrays: five times a discriminator's step, then a generator's."""
+    """Check the `train5.*` arrays: five discriminator and generator steps in alternation."""
     variant, key = variant_of(file), key_of(file)
     sheet, game = ledger.sheet(file), Game(ledger.golden, variant, key)
     optimizers = [KerasAdam(player.parameters()) for player in (game.discriminator, game.generator)]
@@ -227,11 +227,11 @@ def check_five_steps(ledger: Ledger, file: str) -> None:
         sheet.close(name, ours, FIVE_STEPS_WEIGHTS)
         if ours.size >= _MANY:
             together = float(np.abs(ours - sheet[name]).mean()) <= FIVE_STEPS_WEIGHTS_MEAN
-            sheet.holds(name, together, "the weights do not move together")
+            sheet.holds(name, together, "the mean difference of the weights is too large")
 
 
 class KerasAdam:
-    """Adam as the reference's framework has it: epsilon is added before the bias is corrected."""
+    """Adam as implemented in Keras: epsilon is added before the bias correction."""
 
     def __init__(
         self,
@@ -247,7 +247,7 @@ class KerasAdam:
         self.steps = 0
 
     def step(self, loss: Tensor) -> None:
-        """Goes one step down the loss."""
+        """Take an optimizer step."""
         gradients = torch.autograd.grad(loss, self.parameters)
         self.steps += 1
         b1, b2 = self.betas
@@ -268,7 +268,7 @@ def _gradients(network: Generator | Discriminator, loss: Tensor) -> Mapping[str,
 
 
 def _loss_tolerance(golden: np.ndarray) -> np.ndarray:
-    """Gives what each term of a loss may be off; what the total may be is their sum."""
+    """Return the tolerance of each loss term; that of the total is their sum."""
     shares = np.full(len(golden), LOSS)
     if len(golden) == len(_GENERATOR_TERMS):
         shares[_GENERATOR_TERMS.index("variation")] = VARIATION
@@ -277,10 +277,10 @@ def _loss_tolerance(golden: np.ndarray) -> np.ndarray:
 
 
 def _gradient_tolerance(sheet: Sheet) -> Callable[[np.ndarray], float]:
-    """Gives what a gradient may be off: a share of its largest entry.
+    """Return a function for the tolerance of a gradient: a fraction of its largest entry.
 
-    The gradient of a scale or shift is a small remainder of large sums, and TensorFlow's rounding
-    of those does not shrink with it: nothing is held to less than a share of the file's gradients.
+    The gradient of a scale or shift is a small difference of large sums, and TensorFlow's rounding
+    errors do not shrink with it: the file's largest gradient sets a lower bound on the tolerance.
     """
     entries = [gradient for name, gradient in sheet.arrays.items() if not name.endswith(".l2")]
     largest = max(float(np.abs(gradient).max()) for gradient in entries)

@@ -1,4 +1,4 @@
-"""The deformable skip on single levels: nearest and bilinear, forward and backward."""
+"""Checks of the deformable skip on single levels: nearest and bilinear, forward and backward."""
 
 import numpy as np
 import torch
@@ -12,15 +12,15 @@ from deformgan.verify.poses import NO_POINT, pose_of
 from deformgan.verify.sheet import Finding, Ledger, Sheet
 from deformgan.verify.tolerances import TRANSFORM, WARP
 
-# Features are stored as whole sixteenths, and nearest sampling keeps them whole.
+# Features are stored as multiples of 1/16, which nearest sampling preserves.
 _UNIT = 16
-# Distance in pixels from a half within which a nearest neighbour hangs on rounding.
+# Distance in pixels from a half within which the nearest neighbour depends on rounding.
 HALF = 1e-3
 _INVERSE_WARP = "TensorFlow's inverse-warp gradient; the exact adjoint beside it counts"
 
 
 def check_warp(ledger: Ledger, file: str) -> None:
-    """Compares warp.npz."""
+    """Check warp.npz."""
     sheet = ledger.sheet(file)
     keys = [name.removeprefix("feat_x16_") for name in sheet.arrays if name.startswith("feat_x16_")]
     for full in dict.fromkeys(key.partition("_of_")[2] for key in keys):
@@ -31,7 +31,7 @@ def check_warp(ledger: Ledger, file: str) -> None:
 
 
 def transforms_of(vectors: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-    """Reads the reference's (N, P, 8) vectors as (N, P, 2, 3), and which are transforms."""
+    """Convert the reference's (N, P, 8) vectors to (N, P, 2, 3), and return which are valid."""
     found = ~np.isnan(vectors).any(axis=-1) & (vectors != np.array(NO_POINT)).any(axis=-1)
     transforms = torch.from_numpy(vectors[..., :6]).unflatten(-1, (2, 3))
     identity = torch.eye(2, 3, dtype=transforms.dtype)
@@ -40,7 +40,7 @@ def transforms_of(vectors: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def _check_pairs(sheet: Sheet, golden: Golden, full: str) -> None:
-    """Compares what is repeated here from the pose file."""
+    """Check the arrays that are copies from the pose file."""
     poses, ids = golden.arrays(f"poses_{full}.npz"), sheet[f"pair_ids_{full}"]
     repeated = [
         sheet.close(f"affine_{full}", poses["affine"][ids], TRANSFORM),
@@ -51,7 +51,7 @@ def _check_pairs(sheet: Sheet, golden: Golden, full: str) -> None:
 
 
 def _check_masks(sheet: Sheet, golden: Golden, key: str) -> None:
-    """Compares the parts' masks at one level."""
+    """Check the part masks at one level."""
     full = key.partition("_of_")[2]
     size = size_of(full)
     stride = size[0] // sheet[f"feat_x16_{key}"].shape[1]
@@ -62,12 +62,12 @@ def _check_masks(sheet: Sheet, golden: Golden, key: str) -> None:
     )
     target = pose_of(poses["kp_to"][ids])
     masks = part_masks(target, OPENPOSE18, size, stride, convention="reference").numpy()
-    # On an ambiguous pixel the level has to agree with what the full resolution says.
+    # On ambiguous pixels, the level must agree with the full resolution.
     sheet.same_bits(f"mask_level_packed_{key}", np.where(ambiguous, stored, masks))
 
 
 class _Level:
-    """One feature resolution of one image size, with the transforms of its pairs."""
+    """Features of one resolution and image size, with the transforms of their pairs."""
 
     def __init__(self, sheet: Sheet, key: str):
         self.sheet, self.key = sheet, key
@@ -81,7 +81,7 @@ class _Level:
         self.uncertain = self._bits("ambiguous")
 
     def check(self) -> None:
-        """Compares every array of the level but its masks."""
+        """Check every array of the level except its masks."""
         findings = [*self._nearest(), *self._bilinear(), *self._ambiguity()]
         if f"grad_exact_{self.key}" in self.sheet.arrays:
             findings += self._backward()
@@ -114,17 +114,17 @@ class _Level:
     def _bilinear(self) -> list[Finding]:
         name = f"bilinear_max_{self.key}"
         warped = self._warp(self.parts, self.masks, interpolation="bilinear").movedim(1, -1)
-        step = warped.shape[1] // self.sheet[name].shape[1]  # large levels are thinned out
+        step = warped.shape[1] // self.sheet[name].shape[1]  # large levels are subsampled
         return [self.sheet.close(name, warped[:, ::step, ::step], WARP)]
 
     def _backward(self) -> list[Finding]:
-        """Compares the gradient, but for what pixels that hang on rounding pass on."""
+        """Check the gradient, except where it depends on rounding."""
         names = [f"{name}_{self.key}" for name in ("grad_upstream", "grad_exact", "grad_tf")]
         upstream = torch.from_numpy(self.sheet[names[0]]).double().movedim(-1, 1)
         moving = self.features.clone().requires_grad_()
         warped = self._warp(self.parts, self.masks, features=moving)
         (gradient,) = torch.autograd.grad(warped, moving, upstream)
-        # Bilinear sampling of all parts reaches every neighbour that rounding could choose.
+        # Bilinear sampling of all parts reaches every neighbour that rounding could select.
         spread = self._warp(self.parts, self.masks, "bilinear", "average", features=moving)
         uncertain = self.uncertain[:, None].to(spread).expand_as(spread)
         (reached,) = torch.autograd.grad(spread, moving, uncertain)
@@ -139,7 +139,7 @@ class _Level:
         return [found]
 
     def _ambiguity(self) -> list[Finding]:
-        """Compares which pixels hang on rounding: with masks, without, and globally."""
+        """Check which pixels depend on rounding: with masks, without masks, and globally."""
         parts, whole = self._near_half(self.parts), self._near_half(self.whole)
         return [
             self.sheet.same_bits(f"ambiguous_packed_{self.key}", (parts & self.masks).any(dim=1)),
@@ -174,7 +174,7 @@ class _Level:
     def _whole_numbers(self, name: str, ours: torch.Tensor, uncertain: torch.Tensor) -> Finding:
         ours = (ours * _UNIT).movedim(1, -1)  # channels last
         if ours.ndim == 5:
-            ours = ours.movedim(1, -2)  # parts beside them
+            ours = ours.movedim(1, -2)  # parts next to channels
         where = ~uncertain.view(*uncertain.shape, *[1] * (ours.ndim - 3)).expand(ours.shape)
         return self.sheet.same(f"{name}_x16_{self.key}", ours.round(), where.numpy())
 
