@@ -44,7 +44,7 @@ class PairedImages(Protocol):
 
     @property
     def pairs(self) -> Int64[Tensor, "pairs 2"]:
-        """Positions of source and target."""
+        """Indices of source and target."""
         ...
 
 

@@ -12,7 +12,7 @@ from deformgan.errors import InputError
 
 # Output channels: objectness, four of the box, then one per COCO class, starting with person.
 OBJECTNESS, PERSON, CHANNELS = 0, 5, 85
-GREY = 114  # of the padding
+GREY = 114  # padding colour
 
 
 class FastestDet:
@@ -54,7 +54,7 @@ class FastestDet:
         square = Image.new("RGB", (side, side), (GREY, GREY, GREY))
         square.paste(Image.fromarray(image), ((side - width) // 2, (side - height) // 2))
         square = square.resize((self._side, self._side), Image.Resampling.BILINEAR)
-        pixels = np.asarray(square, dtype=np.float32)[..., ::-1] / 255  # blue first
+        pixels = np.asarray(square, dtype=np.float32)[..., ::-1] / 255  # BGR
         planes = pixels.transpose(2, 0, 1)[None].copy()
         cells = self._network.run(None, {self._input: planes})[0][0]
         return float((cells[OBJECTNESS] ** 0.6 * cells[PERSON] ** 0.4).max())

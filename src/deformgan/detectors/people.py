@@ -49,7 +49,6 @@ def find_people(
 
     Returns:
         One detection per person, largest first; empty if nobody was found.
-        One detection per person, the largest first; empty where nobody was found.
     """
     if isinstance(detector, PeopleDetector):
         found = [person for person in detector.find_people(photo) if _is_somebody(person)]

@@ -32,7 +32,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from deformgan.errors import InputError
 from deformgan.pose import Part, Skeleton
 
-FEWEST = 3  # points that determine an affine transform
+FEWEST = 3  # points needed to determine an affine transform
 _MOST_SHOWN = 60  # characters of an invalid value to quote
 # Pydantic's messages use Python terms; users write JSON.
 _SHOULD = {

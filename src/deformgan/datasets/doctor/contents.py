@@ -182,7 +182,7 @@ def _walk(
             mode = os.stat(root / path).st_mode
         except OSError as error:
             if named_image:
-                what = "a link to nowhere: " if os.path.islink(root / path) else ""
+                what = "a broken link: " if os.path.islink(root / path) else ""
                 findings.append(Finding("no-file", f"{what}{error.strerror}", path))
             continue
         if stat.S_ISREG(mode):

@@ -29,10 +29,12 @@ KINDS: dict[str, Kind] = {
     # Errors.
     "unlistable-folder": Kind("error", "folders that cannot be listed", "Look at permissions."),
     "no-file": Kind(
-        "error", "image names that are no files", "Remove folders and broken links of such names."
+        "error",
+        "image names that are not files",
+        "Remove folders and broken links with such names.",
     ),
     "unreadable-image": Kind(
-        "error", "images that cannot be decoded", "Copy them again from where they came from."
+        "error", "images that cannot be decoded", "Copy them again from their source."
     ),
     "unreadable-surface": Kind(
         "error", "surfaces that cannot be read or do not fit their picture", "Render them again."
@@ -89,7 +91,7 @@ KINDS: dict[str, Kind] = {
     "joints-outside": Kind("warning", "poses with joints outside of the image"),
     "equal-images": Kind("warning", "images that are there twice", "Keep one of them."),
     "odd-name": Kind(
-        "warning", "image names that tell no identity", "Such images are skipped or stop a reader."
+        "warning", "image names without an identity", "Such images are skipped or stop a reader."
     ),
     "pair-of-two": Kind("warning", "pairs of two different people"),
     "pair-of-one": Kind("warning", "pairs of an image with itself"),
@@ -103,9 +105,7 @@ KINDS: dict[str, Kind] = {
         "warning", "images without a mask, background or surface", "Render it again."
     ),
     "absent-identity": Kind("warning", "identities of the split without an image"),
-    "unsplit-identity": Kind(
-        "warning", "people whom the split does not name", "They are never used."
-    ),
+    "unsplit-identity": Kind("warning", "people missing from the split", "They are never used."),
     # Information.
     "official": Kind("info", "official numbers"),
     "known-split": Kind("info", "splits recognized"),

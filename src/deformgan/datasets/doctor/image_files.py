@@ -79,7 +79,7 @@ def decode(path: Path) -> Decoded | str:
             # Rotate only if needed, because it copies.
             turned = image.getexif().get(_ORIENTATION, 1) != 1
             upright = (ImageOps.exif_transpose(image) if turned else image).convert("RGB")
-    except Exception as error:  # broken files make Pillow raise errors of any kind
+    except Exception as error:  # Pillow raises many types of errors for broken files
         return _reason(error)
     size = (upright.height, upright.width)
     return Decoded(size, _hash(data), _hash(str(size).encode() + upright.tobytes()))

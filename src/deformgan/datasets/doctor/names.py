@@ -53,7 +53,7 @@ def _images_without_joints(contents: Contents, tables: Tables) -> Iterator[Findi
         for image in contents.by_key.get(contents.key(row.name), [])
     }
     for part in dict.fromkeys(contents.images.values()):
-        # Nobody's images are in no table, and queries need no joints.
+        # Tables omit junk and distractors, and queries need no joints.
         images = [
             image
             for image, where in contents.images.items()
