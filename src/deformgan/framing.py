@@ -1,4 +1,4 @@
-"""Framing: which part of a photo the model's image shows; photos come in here."""
+"""Framing: the part of a photo that the model's image shows, and `read_photo`."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,16 +14,16 @@ from deformgan.pose import Pose, Skeleton
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 
-# How photos of pedestrians are cut, as shares of the picture's height or width: medians over the
-# 5,602 images (64x128, identities to train on) of Market-1501 in whose annotation the torso, both
-# ankles and some joint of the head are seen. The highest joint is in row 10, the lowest in row
-# 115, the middle of the joints in column 32; in 95 % their width is at most 61 columns.
+# How pedestrian photos are cropped, as shares of the image height or width: medians over the 5,602
+# training images (64x128) of Market-1501 whose annotation has the torso, both ankles and at least
+# one head joint. The highest joint is in row 10, the lowest in row 115, the middle of the joints in
+# column 32; in 95 % of the images the joints span at most 61 columns.
 HIGHEST_JOINT = 10.5 / 128
 LOWEST_JOINT = 115.5 / 128
 WIDEST_JOINTS = 61 / 64
 
-# Where head and feet are if they are not seen, in torso lengths above the shoulders and below the
-# hips: medians over the 7,758 and 7,821 images of Market-1501 in which they are.
+# Assumed position of head and feet when they are not visible, in torso lengths above the shoulders
+# and below the hips: medians over the 7,758 and 7,821 images of Market-1501 that show them.
 HEAD_ABOVE_SHOULDERS = 0.39
 FEET_BELOW_HIPS = 1.40
 
@@ -37,11 +37,11 @@ class Framing:
     """The part of a photo that the model's image shows.
 
     Attributes:
-        left: Left edge of that part, in pixels of the photo (-0.5 is the photo's own left edge).
-        top: Its top edge.
+        left: Left edge of that part, in pixels of the photo; -0.5 is the photo's own left edge.
+        top: Top edge of that part, in pixels of the photo.
         scale: Rows of the model's image per row of the photo.
         size: Height and width of the model's image in pixels.
-        stretch: How much larger the scale of the columns is; 1 keeps proportions.
+        stretch: Column scale divided by row scale; 1 preserves the aspect ratio.
     """
 
     left: float
@@ -52,7 +52,7 @@ class Framing:
 
     @staticmethod
     def padded(photo_size: tuple[int, int], size: tuple[int, int]) -> "Framing":
-        """Shows the whole photo in its proportions, in the middle; its border goes on beyond."""
+        """Fit the whole photo, centred, keeping its aspect ratio; edge pixels pad the rest."""
         scale = min(size[0] / photo_size[0], size[1] / photo_size[1])
         top, left = (
             length / 2 - 0.5 - shown / scale / 2
@@ -62,7 +62,7 @@ class Framing:
 
     @staticmethod
     def covering(photo_size: tuple[int, int], size: tuple[int, int]) -> "Framing":
-        """Fills the image with the middle of the photo, in its proportions."""
+        """Fill the image with the centre of the photo, keeping its aspect ratio."""
         scale = max(size[0] / photo_size[0], size[1] / photo_size[1])
         top, left = (
             length / 2 - 0.5 - shown / scale / 2
@@ -72,7 +72,7 @@ class Framing:
 
     @staticmethod
     def stretched(photo_size: tuple[int, int], size: tuple[int, int]) -> "Framing":
-        """Shows the whole photo and nothing else, at the cost of its proportions."""
+        """Fit exactly the whole photo, ignoring its aspect ratio."""
         scale_y, scale_x = (size[axis] / photo_size[axis] for axis in (0, 1))
         return Framing(-0.5, -0.5, scale_y, size, stretch=scale_x / scale_y)
 
@@ -83,17 +83,17 @@ class Framing:
 
     @property
     def shown(self) -> tuple[float, float]:
-        """Height and width of the part that is shown, in pixels of the photo."""
+        """Height and width of the visible part, in pixels of the photo."""
         return self.size[0] / self.scale, self.size[1] / self.scale_x
 
     def at(self, size: tuple[int, int]) -> "Framing":
-        """Return the framing that shows the same part at another size."""
+        """Return a framing of the same part at another image size."""
         height, width = self.shown
         scale_y, scale_x = size[0] / height, size[1] / width
         return Framing(self.left, self.top, scale_y, size, stretch=scale_x / scale_y)
 
     def widened(self, share: float) -> "Framing":
-        """Return the framing that shows more on every side, by a share of each length."""
+        """Return a framing extended on every side by a share of each side length."""
         height, width = self.shown
         size = tuple(round(length * (1 + 2 * share)) for length in self.size)
         return Framing(
@@ -105,7 +105,7 @@ class Framing:
         )
 
     def within(self, photo_size: tuple[int, int]) -> "Framing | None":
-        """Return what a framing of whole pixels shows of the photo itself; None for nothing."""
+        """Intersect a whole-pixel framing with the photo; None if they do not overlap."""
         first = [max(0, round(edge + 0.5)) for edge in (self.top, self.left)]
         last = [
             min(length, round(edge + 0.5) + shown)
@@ -117,13 +117,13 @@ class Framing:
         return Framing(first[1] - 0.5, first[0] - 0.5, 1.0, size) if min(size) > 0 else None
 
     def whole_pixels(self) -> "Framing":
-        """Return the framing nearest to this one that shows pixels of the photo as they are."""
+        """Return the nearest framing that copies the photo's pixels without resampling."""
         height, width = (max(1, round(length)) for length in self.shown)
         left, top = (round(edge + 0.5) - 0.5 for edge in (self.left, self.top))
         return Framing(left, top, 1.0, (height, width))
 
     def inside(self, photo_size: tuple[int, int]) -> bool:
-        """Whether nothing beyond the photo's edges is shown."""
+        """Return whether the framing lies entirely within the photo."""
         return (
             self.left >= -0.5
             and self.top >= -0.5
@@ -132,7 +132,7 @@ class Framing:
         )
 
     def then(self, inner: "Framing") -> "Framing":
-        """Gives the framing that takes the photo at once to what `inner` makes of the image."""
+        """Compose with a framing of the model's image into one framing of the photo."""
         return Framing(
             left=self.left + (inner.left + 0.5) / self.scale_x,
             top=self.top + (inner.top + 0.5) / self.scale,
@@ -142,7 +142,7 @@ class Framing:
         )
 
     def frame_pose(self, pose: Pose) -> Pose:
-        """Maps poses from the photo to the model's image."""
+        """Map poses from the photo to the model's image."""
         corner = pose.joints.new_tensor([self.left, self.top])
         scale = pose.joints.new_tensor([self.scale_x, self.scale])
         return Pose((pose.joints - corner) * scale - 0.5, pose.visible)
@@ -150,9 +150,9 @@ class Framing:
     def frame_photo(
         self, photo: UInt8[np.ndarray, "height width 3"]
     ) -> UInt8[np.ndarray, "rows columns 3"]:
-        """Cuts the model's image out of the photo; the photo's border goes on beyond its edges."""
+        """Crop and resize the photo to the model's image, replicating its edges where needed."""
         height, width = self.size[0] / self.scale, self.size[1] / self.scale_x
-        # Whole pixels first, with two to spare for the filter, then the exact box.
+        # Crop whole pixels with a margin of two for the filter, then resample the exact box.
         first_x, first_y = (int(np.floor(edge)) - 2 for edge in (self.left, self.top))
         last_x, last_y = (int(np.ceil(edge)) + 3 for edge in (self.left + width, self.top + height))
         rows, above, below = _clip(first_y, last_y, photo.shape[0])
@@ -163,12 +163,12 @@ class Framing:
         cut = Image.fromarray(cut)
         x, y = self.left + 0.5 - first_x, self.top + 0.5 - first_y
         box = (x, y, x + width, y + height)
-        # Pillow widens the filter when it shrinks, so nothing is aliased.
+        # Pillow widens the filter when downscaling, so there is no aliasing.
         return np.array(cut.resize(self.size[::-1], Image.Resampling.BICUBIC, box=box))
 
 
 def _clip(first: int, last: int, length: int) -> tuple[slice, int, int]:
-    """Part a range into what is within an axis and how often its ends are repeated."""
+    """Split a range into its slice within the axis and the padding before and after it."""
     low, high = (min(max(place, 0), length - 1) for place in (first, last - 1))
     start = min(max(0, -first), last - first - 1)
     return slice(low, high + 1), start, last - first - (high + 1 - low) - start
@@ -177,16 +177,16 @@ def _clip(first: int, last: int, length: int) -> tuple[slice, int, int]:
 def find_framing(
     pose: Pose, photo_size: tuple[int, int] | None, size: tuple[int, int], skeleton: Skeleton
 ) -> Framing:
-    """Chooses the part of a photo to show: the whole if it has the model's size, else the person.
+    """Choose the part of a photo to show: all of it if it has the model's size, else the person.
 
     Args:
         pose: One pose or the frames of an animation, in pixels of the photo, all with a torso.
-        photo_size: Height and width. None if unknown; then the photo counts as one of the model's
-            size if the joints would lie in it (up to a tenth beyond its edges) and fill half of its
-            height, as those of the field's annotation tables do.
+        photo_size: Height and width. If None, the photo is assumed to have the model's size when
+            the joints lie within that size (plus a tenth on each side) and span at least half its
+            height, as in the published annotation tables.
         size: Height and width of the model's image.
-        skeleton: Of the pose. People's shoulders, hips, heads and ankles are used; of anything else
-            the box round what is seen.
+        skeleton: Skeleton of the pose. For people, shoulders, hips, head and ankles determine the
+            crop; for anything else, the bounding box of the visible joints.
     """
     if is_framed(pose, photo_size, size):
         return Framing(left=-0.5, top=-0.5, scale=1.0, size=size)
@@ -194,19 +194,19 @@ def find_framing(
 
 
 def frame_person(pose: Pose, size: tuple[int, int], skeleton: Skeleton) -> Framing:
-    """Show the person as photos of pedestrians do, whatever the photo's size.
+    """Frame the person as in pedestrian photos, whatever the photo's size.
 
     Args:
-        pose: As in `find_framing`, like all that follow.
-        size: Of the image to be shown.
-        skeleton: Of the pose.
+        pose: As in `find_framing`.
+        size: Height and width of the model's image.
+        skeleton: Skeleton of the pose.
     """
     left, top, right, bottom = _body(pose, skeleton)
     height = (bottom - top) / (LOWEST_JOINT - HIGHEST_JOINT)
     aspect = size[1] / size[0]
     wide = (right - left) / WIDEST_JOINTS / aspect
     window = max(height, wide, 1.0)
-    # Where the width decides, the body keeps its place in the middle of the rows.
+    # If the width determines the window, keep the body centred vertically.
     first_row = top - HIGHEST_JOINT * height - (window - height) / 2
     return Framing(
         left=(left + right) / 2 - window * aspect / 2,
@@ -217,7 +217,7 @@ def frame_person(pose: Pose, size: tuple[int, int], skeleton: Skeleton) -> Frami
 
 
 def is_framed(pose: Pose, photo_size: tuple[int, int] | None, size: tuple[int, int]) -> bool:
-    """Tells whether a photo is taken whole; see `find_framing`."""
+    """Return whether `find_framing` shows the whole photo."""
     if photo_size is not None:
         return photo_size == size
     low, high = _extent(pose)
@@ -232,7 +232,7 @@ def _extent(pose: Pose) -> tuple[Float[Tensor, "2"], Float[Tensor, "2"]]:
 
 
 def _body(pose: Pose, skeleton: Skeleton) -> tuple[float, float, float, float]:
-    """Gives the box around all joints, people's heads and feet guessed where they are not seen."""
+    """Return the joints' bounding box, extended to the estimated head and feet of a person."""
     low, high = _extent(pose)
     if not {*_SHOULDERS, *_HIPS, *_HEAD, *_ANKLES} <= set(skeleton.joints):
         return low[0].item(), low[1].item(), high[0].item(), high[1].item()
@@ -255,10 +255,10 @@ def _body(pose: Pose, skeleton: Skeleton) -> tuple[float, float, float, float]:
 
 
 def read_photo(path: str | Path) -> UInt8[np.ndarray, "height width 3"]:
-    """Reads a photo as RGB, upright as its camera says.
+    """Read a photo as RGB, rotated upright according to its EXIF orientation.
 
     Args:
-        path: A file of any format that Pillow knows.
+        path: An image file in any format that Pillow supports.
     """
     try:
         with Image.open(path) as image:

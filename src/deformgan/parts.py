@@ -1,4 +1,4 @@
-"""part_corners, part_masks: joints -> body regions."""
+"""part_corners, part_masks: body regions from joints."""
 
 from typing import Literal
 
@@ -11,23 +11,24 @@ from deformgan.pose import Pose, Skeleton
 Convention = Literal["deformgan", "reference"]
 
 _START_EXTENSION = 0.1  # of the limb, beyond its first joint (authors' code)
-_ON_THE_LINE = 1e-6  # of a hull's extent, squared: what counts as on an edge
+_ON_THE_LINE = 1e-6  # tolerance for a point on an edge, relative to the hull's squared extent
 
 
 def unit_length(pose: Pose, skeleton: Skeleton) -> Float[Tensor, "batch"]:
-    """Measures the pose: root mean square of its unit segments (for people shoulder to hip).
+    """Compute the unit of length of each pose: the RMS length of its unit segments.
 
-    Segments with a missing end are left out; a pose without any has length 0.
+    For people these run from shoulder to hip. Segments with a missing end are ignored; a pose
+    without any has length 0.
 
     Source:
-        Authors' code (`compute_st_distance`); both segments are always there in a usable pose.
+        Authors' code (`compute_st_distance`); a usable pose always has both segments.
     """
     starts = skeleton.indices([start for start, _ in skeleton.unit])
     ends = skeleton.indices([end for _, end in skeleton.unit])
     squared = (pose.joints[:, starts] - pose.joints[:, ends]).square().sum(dim=-1)
     seen = pose.visible[:, starts] & pose.visible[:, ends]
     mean = (squared * seen).sum(dim=1) / seen.sum(dim=1).clamp(min=1)
-    # The root has no finite gradient at 0.
+    # The square root has no finite gradient at 0.
     return mean.clamp(min=1e-12).sqrt().where(mean > 0, 0)
 
 
@@ -38,18 +39,19 @@ def limb_corners(
     extension: Float[Tensor, "*batch"],
     start_extension: Float[Tensor, "*batch"] | float = _START_EXTENSION,
 ) -> Float[Tensor, "*batch 4 2"]:
-    """Draws the oriented rectangle of a limb.
+    """Compute the corners of a limb's oriented rectangle.
 
-    The start moves away from the end by a tenth of the limb; then the end moves away from the moved
-    start by `extension` of that longer limb. A limb of no length gives four points one pixel off
-    its joint on a diagonal: no area, so its mask is empty and no transform can be fitted.
+    The start is moved away from the end by a tenth of the limb; then the end is moved away from the
+    new start by `extension` times the extended length. A limb of zero length yields four points on
+    a diagonal, one pixel from its joint: they enclose no area, so the mask is empty and no
+    transform can be fitted.
 
     Args:
         start: First joint, (x, y) in pixels.
         end: Second joint.
         half_width: Half the rectangle's width in pixels.
-        extension: Share by which the end is moved.
-        start_extension: Share by which the start is moved.
+        extension: Extension beyond the end, as a share of the length.
+        start_extension: Extension beyond the start, as a share of the length.
 
     Source:
         Authors' code (`estimate_polygon`), corner order included.
@@ -72,17 +74,17 @@ def limb_corners(
 def part_corners(
     pose: Pose, skeleton: Skeleton, extent: Literal["mask", "fit"] = "mask"
 ) -> tuple[Float[Tensor, "batch parts 4 2"], Bool[Tensor, "batch parts"]]:
-    """Draws the rectangle of every limb.
+    """Compute the corners of every limb's rectangle.
 
     Args:
         pose: In pixels.
-        skeleton: Its parts.
-        extent: "mask" for the region's own length; "fit" for the shorter one of lower limbs that
-            the reference fits its transforms to.
+        skeleton: Skeleton of the pose.
+        extent: "mask" for the rectangle of the mask; "fit" for the one to which the reference fits
+            its transform, which is shorter for lower limbs.
 
     Returns:
-        Corners (x, y), zero where the part is no limb or not seen; and which parts are limbs with
-        both joints seen.
+        Corners (x, y), zero for parts that are not limbs or not visible; and whether each part is a
+        limb with both joints visible.
     """
     batch, parts = len(pose), skeleton.parts
     corners = pose.joints.new_zeros(batch, len(parts), 4, 2)
@@ -114,10 +116,10 @@ def inside_polygon(
     x: Float[Tensor, "width"],
     y: Float[Tensor, "height"],
 ) -> Bool[Tensor, "*batch height width"]:
-    """Tells which points of a grid lie in a polygon, by the even-odd rule.
+    """Return which points of a grid lie inside a polygon, by the even-odd rule.
 
-    An edge counts at columns from its smaller x (inclusive) to its larger x (exclusive), for points
-    strictly above its crossing, so that polygons that share an edge share no point.
+    An edge spans columns from its smaller x (inclusive) to its larger x (exclusive) and toggles
+    points strictly above it, so polygons that share an edge share no point.
 
     Args:
         corners: (x, y), in order.
@@ -125,7 +127,7 @@ def inside_polygon(
         y: Rows of the grid.
 
     Source:
-        The rule of scikit-image 0.13's `grid_points_in_poly`, which the authors' masks go through.
+        Same rule as `grid_points_in_poly` of scikit-image 0.13, which the authors' masks use.
     """
     y = y[:, None]
     inside = torch.zeros(
@@ -151,19 +153,19 @@ def square_mask(
     stride: int = 1,
     convention: Convention = "deformgan",
 ) -> Bool[Tensor, "batch height width"]:
-    """Draws an axis-aligned square.
+    """Draw axis-aligned squares.
 
     Args:
         centre: (x, y) in pixels of the full image.
         half: Half side in pixels.
         size: Height and width of the full image.
-        stride: The mask's pixel is this many image pixels wide.
-        convention: "deformgan" takes pixel centres within the half side. "reference" cuts centre
-            and half side down to whole numbers, leaves out the last row and column, and fills
-            nearly a whole row or column where the square ends left of or above the frame.
+        stride: Width of a mask pixel in image pixels.
+        convention: "deformgan" selects pixel centres within the half side. "reference" truncates
+            centre and half side to integers, excludes the last row and column, and fills nearly a
+            whole row or column if the square ends to the left of or above the image.
 
     Source:
-        Authors' code (`mask_from_kp_array`); the last oddity is Python's negative slice stop.
+        Authors' code (`mask_from_kp_array`); the last quirk is due to Python's negative slice stop.
     """
     inside = []
     for axis, length in ((1, size[0]), (0, size[1])):
@@ -187,18 +189,18 @@ def hull_mask(
     x: Float[Tensor, "width"],
     y: Float[Tensor, "height"],
 ) -> Bool[Tensor, "batch height width"]:
-    """Draws all that is within a margin of the convex hull of points.
+    """Draw all points within a margin of the convex hull of a point set.
 
     Args:
         points: (x, y) in pixels, in any order.
-        seen: Which of them count; without any the mask is empty. One gives a disc, several on a
-            line a bar with round ends.
+        seen: Which points to use. Without any, the mask is empty; a single point yields a disc,
+            collinear points a bar with round ends.
         margin: In pixels.
         x: Columns of the grid.
         y: Rows of the grid.
 
     Source:
-        Ours; the paper's people have rectangles and squares only.
+        Our addition; the paper uses only rectangles and squares.
     """
     starts, edges = hull_edges(points, seen)
     grid = torch.stack(torch.broadcast_tensors(x[None, :], y[:, None]), dim=-1)
@@ -213,8 +215,8 @@ def hull_mask(
         gap = away - share.clamp(0, 1)[..., None] * edge
         used = used[:, None, None]  # noqa: PLW2901
         near |= used & (gap.norm(dim=-1) <= margin[:, None, None])
-        # Strictly, so that an edge of no length and one seen from both sides enclose nothing;
-        # what lies on an edge is near it.
+        # Strict inequality: a zero-length edge, or one traversed both ways, encloses nothing.
+        # Points exactly on an edge are covered by `near`.
         inside &= ~used | (edge[..., 0] * away[..., 1] - edge[..., 1] * away[..., 0] > 0)
     return inside | near
 
@@ -222,10 +224,10 @@ def hull_mask(
 def hull_edges(
     points: Float[Tensor, "batch points 2"], seen: Bool[Tensor, "batch points"]
 ) -> tuple[Bool[Tensor, "batch points"], Float[Tensor, "batch points 2"]]:
-    """Finds which points begin an edge of their convex hull, and the vector to its end."""
+    """Find which points start an edge of their convex hull, and the vector along that edge."""
     batch, count = seen.shape
     runs = points[:, None] - points[:, :, None]  # from the first to the second
-    # Cross products: on which side of the line from the first to the second the third is.
+    # Cross products: the side of the line from the first to the second on which the third lies.
     sides = runs[:, :, :, None, 0] * runs[:, :, None, :, 1]
     sides = sides - runs[:, :, :, None, 1] * runs[:, :, None, :, 0]
     length = runs.square().sum(dim=-1)
@@ -233,11 +235,11 @@ def hull_edges(
     extent = length.where(pairs, 0).amax(dim=(1, 2))[:, None, None]
     left = (sides >= -_ON_THE_LINE * extent[..., None]) | ~seen[:, None, None]
     edge = left.all(dim=-1) & pairs & (length > 0)
-    # Of several ends on one line the farthest, so that every edge is whole.
+    # Among collinear ends take the farthest, so that every edge is complete.
     ends = length.where(edge, -1).argmax(dim=-1)
     begins = edge.any(dim=-1)
     vectors = runs.gather(2, ends[..., None, None].expand(batch, count, 1, 2))[:, :, 0]
-    # Points that all coincide have no edge: each is its own.
+    # Coincident points have no edge: treat each as its own.
     lone = seen & ~begins.any(dim=1, keepdim=True)
     return begins | lone, vectors.where(begins[..., None], 0)
 
@@ -249,21 +251,21 @@ def part_masks(
     stride: int = 1,
     convention: Convention = "deformgan",
 ) -> Bool[Tensor, "batch parts height width"]:
-    """Draws where each body part is.
+    """Draw the mask of every body part.
 
     Args:
         pose: In pixels of the full image.
-        skeleton: Its parts.
+        skeleton: Skeleton of the pose.
         size: Height and width of the full image.
-        stride: The masks' pixels are this many image pixels wide.
-        convention: "deformgan" asks at the centre of each of those pixels; "reference" at every
-            `stride`-th pixel of the full image, with the square's quirks (see `square_mask`).
+        stride: Width of a mask pixel in image pixels.
+        convention: "deformgan" samples the centre of each mask pixel; "reference" samples every
+            `stride`-th pixel of the full image and reproduces the quirks of `square_mask`.
 
     Returns:
-        One mask per part, empty for a part that is not seen.
+        One mask per part, empty if the part is not visible.
 
     Source:
-        Section 3 (M_h). As in the authors' code, and other than in the paper, the torso's region is
+        Section 3 (M_h). As in the authors' code, but unlike in the paper, the torso's region is
         the whole image, and masks are drawn in the target, after the warp.
     """
     joints = pose.joints
@@ -303,18 +305,19 @@ def part_masks(
 def part_regions(
     pose: Pose, skeleton: Skeleton, size: tuple[int, int]
 ) -> Bool[Tensor, "batch parts height width"]:
-    """Draws the piece of the person that each part is: its mask, or else the body of its joints.
+    """Draw the area of the person that each part occupies.
 
-    The torso, whose mask is the whole image, is here the polygon of its joints with bars along the
-    edges as wide as limbs, so that one seen edge-on has a width.
+    This is the part's mask, except for the torso, whose mask is the whole image: its region is the
+    polygon of its joints plus bars along the edges, as wide as limbs, so that a torso seen edge-on
+    has some width.
 
     Args:
         pose: In pixels.
-        skeleton: Its parts.
+        skeleton: Skeleton of the pose.
         size: Height and width.
 
     Returns:
-        One region per part, empty for a part that is not seen.
+        One region per part, empty if the part is not visible.
     """
     regions = part_masks(pose, skeleton, size)
     columns, rows = (
@@ -343,7 +346,7 @@ def part_regions(
 def person_region(
     pose: Pose, skeleton: Skeleton, size: tuple[int, int]
 ) -> Bool[Tensor, "batch height width"]:
-    """Draws the whole person: the regions of all parts together (see `part_regions`)."""
+    """Draw the whole person: the union of all `part_regions`."""
     return part_regions(pose, skeleton, size).any(dim=1)
 
 

@@ -1,4 +1,4 @@
-"""Skeleton, Part, Pose: named joints, the body parts they carry, and where they are."""
+"""Skeleton, Part, Pose: named joints, the body parts they define, and their positions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,23 +13,23 @@ Region = Literal["image", "square", "limb", "hull"]
 
 @dataclass(frozen=True)
 class Part:
-    """A piece of the object that moves rigidly enough for one affine transform.
+    """A piece of the object that moves rigidly enough to be modelled by one affine transform.
 
     Attributes:
         name: The part's name.
-        region: What its mask covers: the whole "image"; a "square" around the mean of the visible
+        region: Area of its mask: the whole "image"; a "square" around the mean of the visible
             `joints`; the oriented rectangle of a "limb" from the first joint to the second; or the
-            convex "hull" of the visible `joints` (ours: the face and the hand need it).
-        joints: The joints that make the part present. For a limb exactly two, start and end.
-        anchors: Joints that join the fit of the transform but do not make the part present.
-        needs: How many of `joints` both poses must share before a transform is fitted.
-        twin: The mirrored part whose source limb is used where this one's is not seen.
-        mandatory: A pose without all joints of this part is unusable.
-        extension: How far the limb rectangle reaches beyond the end joint, as a share of the limb
-            that is already extended by a tenth at its start.
-        fit_extension: The same for the rectangle that the reference fits its transform to. It
-            changes no transform in exact arithmetic, because both ends scale alike.
-        margin: How far a hull reaches beyond its joints on all sides, in units of the pose.
+            convex "hull" of the visible `joints` (our addition, for the face and the hand).
+        joints: Joints that define the part. A limb has exactly two, start and end.
+        anchors: Extra joints used to fit the transform; they do not make the part present.
+        needs: Number of `joints` that must be visible in both poses to fit a transform.
+        twin: Mirrored part whose source limb is used if this part's is not visible.
+        mandatory: Whether a pose without all joints of this part is unusable.
+        extension: Extension of the limb rectangle beyond the end joint, as a share of the limb
+            already extended by a tenth at its start.
+        fit_extension: The same for the rectangle to which the reference fits its transform. In
+            exact arithmetic it changes no transform, because both rectangles scale alike.
+        margin: Margin of a hull around its joints, in units of the pose.
     """
 
     name: str
@@ -45,25 +45,25 @@ class Part:
 
     def __post_init__(self):
         if self.region == "limb" and len(self.joints) != 2:
-            raise ValueError(f"limb {self.name!r} has {len(self.joints)} joints, a limb has 2.")
+            raise ValueError(f"limb {self.name!r} has {len(self.joints)} joints, expected 2.")
 
 
 @dataclass(frozen=True)
 class Skeleton:
-    """The joints of an object and the parts it is cut into; everything else reads it.
+    """The joints of an object and the parts they define.
 
     Attributes:
         name: The skeleton's name.
         joints: Joint names in the order of every pose tensor.
-        mirrored: Pairs of joints (right, left) that change places when an image is flipped.
-        limbs: Pairs of joints between which a bone is drawn.
-        parts: The parts of the deformable skip, torso first.
+        mirrored: Pairs of joints (right, left) that are swapped when an image is flipped.
+        limbs: Pairs of joints to connect when drawing the pose.
+        parts: Parts of the deformable skip, torso first.
         unit: Pairs of joints whose root mean square distance is the pose's unit of length.
-        limb_width: Full width of a limb rectangle in units.
-        square_half: Half side of a "square" region in units.
-        core: Joints of the one global transform of the ablation (those visible in both poses).
-        upright: Whether the unit's segments stand up in nearly all pictures, as people's torsos do;
-            a table where they lie then has its axes exchanged.
+        limb_width: Full width of a limb rectangle, in units.
+        square_half: Half side of a "square" region, in units.
+        core: Joints used to fit the ablation's single global transform, if visible in both poses.
+        upright: Whether the unit segments are vertical in nearly all images, as people's torsos
+            are; a table in which they are horizontal then has swapped axes.
     """
 
     name: str
@@ -78,26 +78,26 @@ class Skeleton:
     upright: bool = False
 
     def index(self, joint: str) -> int:
-        """Gives the position of a joint in pose tensors."""
+        """Return the index of a joint in pose tensors."""
         return self.joints.index(joint)
 
     def indices(self, joints: Sequence[str]) -> list[int]:
-        """Gives the positions of several joints in pose tensors."""
+        """Return the indices of several joints in pose tensors."""
         return [self.joints.index(joint) for joint in joints]
 
     def part_index(self, name: str) -> int:
-        """Gives the position of a part among the parts."""
+        """Return the index of a part in `parts`."""
         return [part.name for part in self.parts].index(name)
 
     @property
     def mandatory_joints(self) -> list[int]:
-        """Positions of the joints without which a pose is unusable."""
+        """Indices of the joints without which a pose is unusable."""
         names = [joint for part in self.parts if part.mandatory for joint in part.joints]
         return self.indices(names)
 
     @property
     def mirror_permutation(self) -> list[int]:
-        """For every joint, the position of the joint that takes its place in a flipped image."""
+        """For every joint, the index of the joint that replaces it in a flipped image."""
         twins = dict(self.mirrored) | {left: right for right, left in self.mirrored}
         return self.indices([twins.get(joint, joint) for joint in self.joints])
 
@@ -107,9 +107,9 @@ class Pose:
     """A batch of poses.
 
     Attributes:
-        joints: (x, y) in pixels, (0, 0) at the centre of the image's top-left pixel. The value at
-            a joint that is not visible carries no meaning, but it is finite.
-        visible: Whether the joint was seen.
+        joints: (x, y) in pixels, (0, 0) at the centre of the image's top-left pixel. Coordinates
+            of joints that are not visible are meaningless but finite.
+        visible: Whether each joint is visible.
     """
 
     joints: Float[Tensor, "batch joints 2"]
@@ -122,25 +122,25 @@ class Pose:
         return Pose(self.joints[items], self.visible[items])
 
     def to(self, *args, **kwargs) -> "Pose":
-        """Moves the pose to a device or changes the dtype of its coordinates, as `Tensor.to`."""
+        """Move the pose to a device or convert its coordinates' dtype, like `Tensor.to`."""
         joints = self.joints.to(*args, **kwargs)
         return Pose(joints, self.visible.to(joints.device))
 
     def usable(self, skeleton: Skeleton) -> Bool[Tensor, "batch"]:
-        """Tells which poses have every mandatory joint."""
+        """Return which poses have every mandatory joint."""
         return self.visible[:, skeleton.mandatory_joints].all(dim=1)
 
     def flip(self, width: int, skeleton: Skeleton) -> "Pose":
-        """Mirrors the pose together with an image of that width: left joints become right ones."""
+        """Mirror the pose along with an image of that width, swapping left and right joints."""
         permutation = skeleton.mirror_permutation
         joints = self.joints[:, permutation]
         mirrored = torch.stack([width - 1 - joints[..., 0], joints[..., 1]], dim=-1)
         return Pose(mirrored, self.visible[:, permutation])
 
     def carry_over(self) -> "Pose":
-        """Fills every missing joint from the latest earlier frame in which it was seen.
+        """Fill each missing joint from the latest earlier frame that shows it.
 
-        The batch is read as the frames of one animation. A joint not seen yet stays missing.
+        The batch is treated as the frames of one animation. A joint not seen yet stays missing.
 
         Source:
             The authors' video demonstration.
@@ -152,7 +152,7 @@ class Pose:
 
     @staticmethod
     def cat(poses: Sequence["Pose"]) -> "Pose":
-        """Joins batches of poses into one batch."""
+        """Concatenate batches of poses."""
         return Pose(
             torch.cat([pose.joints for pose in poses]), torch.cat([pose.visible for pose in poses])
         )

@@ -1,4 +1,4 @@
-"""provenance: which code made a result, when and where."""
+"""provenance: the code version, date and machine that produced a result."""
 
 import os
 import platform
@@ -12,11 +12,11 @@ import deformgan
 
 
 def provenance() -> dict[str, str]:
-    """Tells version, commit (where the source is a git checkout), date and machine."""
+    """Return version, commit (if the source is a git checkout), date and machine."""
     command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"]
     try:
         commit = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
-    except FileNotFoundError:  # no git here
+    except FileNotFoundError:  # git is not installed
         commit = ""
     return {
         "version": deformgan.__version__,

@@ -254,7 +254,7 @@ def test_poses_of_an_unknown_skeleton_name_the_flag(home):
     assert content["skeleton"] == "scissors"
     from deformgan.errors import InputError
 
-    with pytest.raises(InputError, match="one of your own by --skeleton FILE"):
+    with pytest.raises(InputError, match="pass your own with --skeleton FILE"):
         read_annotations(home / "moves.json")
-    with pytest.raises(InputError, match="of skeleton 'scissors', not of hand21"):
+    with pytest.raises(InputError, match="the skeleton 'scissors', not hand21"):
         read_annotations(home / "moves.json", find_skeleton("hand21"))

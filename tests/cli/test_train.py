@@ -478,7 +478,7 @@ def test_a_run_is_not_resumed_with_other_settings(data, vgg, tmp_path, tiny, cap
         ({"--threads": "0"}, ["--threads must be positive"]),
         ({"--seed": "-1"}, ["seed must not be negative"]),
         ({"--precision": "float16"}, ["float16", "bfloat16"]),
-        ({"--batch-size": "100"}, ["24 pairs, fewer than the 100"]),
+        ({"--batch-size": "100"}, ["24 pairs, fewer than 100"]),
         ({"--json": "no/such/folder/x.json"}, ["no/such/folder does not exist"]),
         ({"--config": "no/such/file.toml"}, ["No file no/such/file.toml"]),
         ({"--stepz": "4"}, ["unknown setting 'stepz'; did you mean steps?"]),

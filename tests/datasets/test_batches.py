@@ -176,7 +176,7 @@ def test_an_impossible_division_is_refused(batch_size, proportions):
 def test_data_sets_that_do_not_fit_are_refused():
     with pytest.raises(InputError, match="different sizes"):
         PairBatches([dataset(), dataset(size=(8, 8))], 4)
-    with pytest.raises(InputError, match="6 pairs, fewer than the 8"):
+    with pytest.raises(InputError, match="6 pairs, fewer than 8"):
         PairBatches(dataset(3), 8)
 
 
@@ -277,7 +277,7 @@ def test_a_place_may_have_no_pair_of_a_data_set():
 @pytest.mark.parametrize(("batch_size", "places"), [(4, 3), (6, 4), (1, 2)])
 def test_a_batch_that_cannot_be_shared_equally_is_refused(batch_size, places):
     with pytest.raises(
-        InputError, match=rf"batch of {batch_size} cannot be shared equally by {places} processes"
+        InputError, match=rf"batch of {batch_size} cannot be split equally among {places} processes"
     ):
         PairBatches(dataset(), batch_size, place=0, places=places)
 
@@ -486,7 +486,7 @@ def test_truth_needs_all_that_a_renderer_knows_and_one_set(lacking):
     data = rendered()
     setattr(data, lacking, None)
     for given in (data, dataset(), [rendered(), rendered()]):
-        with pytest.raises(InputError, match="one set of rendered people"):
+        with pytest.raises(InputError, match="a single data set of rendered people"):
             PairBatches(given, 4, truth=True)
     assert PairBatches(data, 4)[0].truth is None
 

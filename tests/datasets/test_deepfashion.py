@@ -168,7 +168,7 @@ def test_the_test_table_tells_which_split_it_is(root, monkeypatch):
     counts = EditionCounts(images=2, usable=2, garments=1, pairs=2)
     monkeypatch.setitem(EDITIONS, "old", counts)
     assert DeepFashion(root).edition == "old"
-    with pytest.raises(InputError, match="2 lines: it is the old split's, the new one was asked"):
+    with pytest.raises(InputError, match="2 lines: it belongs to the old split, not the new one"):
         DeepFashion(root, edition="new")
 
 
@@ -215,7 +215,7 @@ def test_what_does_not_fit_is_refused(root, tmp_path):
     with pytest.raises(InputError, match="absent does not exist"):
         DeepFashion(tmp_path / "absent")
     (root / "fasion-annotation-test.csv").unlink()
-    with pytest.raises(InputError, match="no annotation table of the split 'test'"):
+    with pytest.raises(InputError, match="no annotation table for the split 'test'"):
         DeepFashion(root, "test")
     (root / "fasion-annotation-train.csv").unlink()
     with pytest.raises(InputError, match=r"has no annotation table: fasion-annotation-train.csv"):
@@ -227,7 +227,7 @@ def test_what_does_not_fit_is_refused(root, tmp_path):
             Pose(torch.zeros(1, 18, 2), torch.ones(1, 18) > 0),
         ),
     )
-    with pytest.raises(InputError, match=r"No image below .* is named by"):
+    with pytest.raises(InputError, match=r"No image below .* is listed in"):
         DeepFashion(root)
 
 

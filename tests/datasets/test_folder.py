@@ -110,7 +110,7 @@ def test_what_is_missing_is_named(root, tmp_path):
         root / "other.csv",
         Annotations(["x.jpg"], Pose(torch.zeros(1, 18, 2), torch.ones(1, 18) > 0)),
     )
-    with pytest.raises(InputError, match=r"is named by .*other.csv"):
+    with pytest.raises(InputError, match=r"is listed in .*other.csv"):
         Folder(root, annotations=root / "other.csv")
     (root / "annotation.csv").unlink()
     with pytest.raises(InputError, match=r"has no pose file: annotation.csv or annotation.json"):

@@ -41,7 +41,7 @@ def test_too_few_people_to_hold_anybody_out_are_refused(tmp_path):
     shutil.copy(FOLDER / "annotation.csv", folder)
     for path in FOLDER.glob("bounding_box_train/000[1-4]_*"):
         shutil.copy(path, folder / "bounding_box_train")
-    with pytest.raises(InputError, match="of 4 people none can be held out"):
+    with pytest.raises(InputError, match="4 people are too few to hold out one in 5"):
         open_split(folder)
 
 

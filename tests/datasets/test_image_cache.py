@@ -125,5 +125,5 @@ def test_what_cannot_be_read_or_written_is_named_and_nothing_is_left(photos, tmp
     photos[5].unlink()
     with pytest.raises(InputError, match=r"05.png does not exist"):
         load_images(photos, SIZE, cache=cache)
-    with pytest.raises(InputError, match="cannot be kept in"):
+    with pytest.raises(InputError, match="cannot be cached in"):
         load_images(photos[:5], SIZE, cache=photos[0])

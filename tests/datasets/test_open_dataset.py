@@ -46,7 +46,7 @@ def test_a_folder_is_recognized_by_what_is_in_it(tmp_path, kind):
 @pytest.mark.parametrize("contents", [[], ["ann/beach.jpg"], ["annotation.csv"], ["a.txt", "b/"]])
 def test_a_folder_that_is_none_of_them_is_refused_and_told_what_they_are(tmp_path, contents):
     make(tmp_path, contents)
-    with pytest.raises(InputError, match=r"is no data set that is known: .*bounding_box_train"):
+    with pytest.raises(InputError, match=r"contains no known data set: .*bounding_box_train"):
         open_dataset(tmp_path)
 
 

@@ -111,9 +111,9 @@ def test_a_pair_table_survives_a_round_trip(tmp_path):
     [
         ("", "line 1: the header"),
         ("source,target\na,b\n", "line 1: the header"),
-        ("from,to\na,b\n\na\n", "line 4: a line is two names"),
-        ("from,to\na,b,c\n", "line 2: a line is two names"),
-        ("from,to\na,\n", "line 2: a line is two names"),
+        ("from,to\na,b\n\na\n", "line 4: a line must be two names"),
+        ("from,to\na,b,c\n", "line 2: a line must be two names"),
+        ("from,to\na,\n", "line 2: a line must be two names"),
     ],
 )
 def test_a_malformed_pair_table_is_refused(tmp_path, text, complaint):

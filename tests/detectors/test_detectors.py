@@ -45,7 +45,7 @@ def test_a_wrong_detector_is_refused_with_what_is_allowed(given, allowed):
 def test_a_file_that_is_no_model_is_refused(tmp_path):
     pytest.importorskip("ai_edge_litert", reason="needs the extra pose")
     (tmp_path / "x.tflite").write_bytes(b"not a model" * 10)
-    with pytest.raises(InputError, match="not a model"):
+    with pytest.raises(InputError, match="not a TensorFlow Lite model"):
         load_detector(f"movenet:{tmp_path / 'x.tflite'}")
 
 

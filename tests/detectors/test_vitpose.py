@@ -130,7 +130,7 @@ def test_another_model_is_refused(tmp_path):
 def test_a_folder_without_a_model_is_refused(tmp_path, content):
     if content is not None:
         (tmp_path / "config.json").write_text(content)
-    with pytest.raises(InputError, match="no folder with a transformers model"):
+    with pytest.raises(InputError, match="not a folder with a transformers model"):
         ViTPose(tmp_path)
 
 

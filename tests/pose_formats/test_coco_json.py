@@ -107,7 +107,7 @@ def test_results_of_a_detector_count_from_a_score_of_three_tenths(tmp_path):
             annotation_file({"image_id": 7, "keypoints": [1, 2, 3]}),
             "annotation 0 has no list of 51",
         ),
-        (annotation_file({"image_id": 8, "keypoints": keypoints()}), "of image 8, not listed"),
+        (annotation_file({"image_id": 8, "keypoints": keypoints()}), "the unlisted image 8"),
         (annotation_file("x"), "annotation 0 is not an object"),
         ({"images": [{"id": 7}], "annotations": []}, "'images' is not a list"),
         ({"images": 7, "annotations": []}, "'images' is not a list"),

@@ -80,13 +80,13 @@ def test_one_name_for_two_poses_cannot_be_written(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
-        ({"skeleton": "dog20"}, "unknown skeleton 'dog20'; known are coco17, face68"),
+        ({"skeleton": "dog20"}, "unknown skeleton 'dog20'; choose one of coco17, face68"),
         ({"skeleton": 18}, "unknown skeleton 18"),
         ({"size": [128]}, r"'size' is \[128\]"),
         ({"size": [128, 0]}, r"'size' is \[128, 0\]"),
         ({"poses": [1]}, "'poses' is not an object"),
         ({"poses": {"a": [1]}}, "pose 'a' is not an object"),
-        ({"poses": {"a": {"tail": [1, 2]}}}, "a joint 'tail', which openpose18 has not"),
+        ({"poses": {"a": {"tail": [1, 2]}}}, "an unknown joint 'tail'; the joints of openpose18 are"),
         ({"poses": {"a": {"nose": [1]}}}, r"'nose' of pose 'a' is not \[x, y\]"),
         ({"poses": {"a": {"nose": [1, float("nan")]}}}, r"'nose' of pose 'a' is not \[x, y\]"),
     ],

@@ -93,7 +93,7 @@ def test_the_frame_is_named_by_the_file(tmp_path):
 def test_nobody_in_the_frame_is_no_pose(tmp_path):
     path = write(tmp_path)
     assert len(read_annotations(path)) == 0
-    with pytest.raises(InputError, match="holds 0 poses"):
+    with pytest.raises(InputError, match="has 0 poses"):
         read_pose(path)
 
 

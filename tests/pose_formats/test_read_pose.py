@@ -44,7 +44,7 @@ def test_a_file_with_one_pose_needs_no_name(walk, tmp_path):
 def test_a_file_with_several_poses_needs_one(walk, tmp_path):
     path = tmp_path / "walk.json"
     write_annotations(path, walk)
-    with pytest.raises(InputError, match=r"holds 3 poses; say which: '.*walk.json:NAME'"):
+    with pytest.raises(InputError, match=r"has 3 poses; choose one: '.*walk.json:NAME'"):
         read_pose(path)
     with pytest.raises(InputError, match=r"no pose named 'w_9.jpg'; it has 3: w_0.jpg, w_1.jpg"):
         read_pose(f"{path}:w_9.jpg")
@@ -67,12 +67,12 @@ def test_content_decides_not_the_suffix(walk, tmp_path):
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (b'{"joints": []}', "of no known format"),
-        (b"[1, 2]", "of no known format"),
-        (b'"x"', "of no known format"),
-        (b'{\n"skeleton":', "line 2: no valid JSON"),
+        (b'{"joints": []}', "has an unknown format"),
+        (b"[1, 2]", "has an unknown format"),
+        (b'"x"', "has an unknown format"),
+        (b'{\n"skeleton":', "line 2: invalid JSON"),
         (b"\xff\xd8\xff\xe0", "not a text file"),
-        (b"", "line 1: no valid JSON"),
+        (b"", "line 1: invalid JSON"),
     ],
 )
 def test_what_is_no_pose_file_is_refused_with_what_is(tmp_path, content, complaint):
@@ -94,7 +94,7 @@ def test_an_absent_file_is_refused(tmp_path):
 
 
 def test_only_known_suffixes_are_written(walk, tmp_path):
-    with pytest.raises(InputError, match=r"ends in .csv or .json"):
+    with pytest.raises(InputError, match=r"end in .csv or .json"):
         write_annotations(tmp_path / "walk.txt", walk)
     assert json.dumps(sorted(file.name for file in tmp_path.iterdir())) == "[]"
 

@@ -124,17 +124,17 @@ MEANING = {
     ),
     "its own mirror image": (
         changed("mirrored.0", ["pivot", "pivot"]),
-        "mirrored has 'pivot' with itself.",
+        "mirrored pairs 'pivot' with itself.",
     ),
     "two mirror images": (
         changed("mirrored.2", ["pivot", "left_tip"]),
-        "mirrored has 'left_tip' twice; a joint changes places with one other.",
+        "mirrored lists 'left_tip' twice; a joint is swapped with exactly one other.",
     ),
     "a bone of one joint": (
         changed("limbs.0", ["pivot", "pivot"]),
-        "limbs has 'pivot' with itself.",
+        "limbs pairs 'pivot' with itself.",
     ),
-    "a unit of one joint": (changed("unit.0", ["pivot", "pivot"]), "unit has 'pivot' with itself."),
+    "a unit of one joint": (changed("unit.0", ["pivot", "pivot"]), "unit pairs 'pivot' with itself."),
     "two parts of one name": (
         changed("parts.1.name", "whole"),
         "two parts are named 'whole'.",
@@ -149,33 +149,33 @@ MEANING = {
     ),
     "a limb of one joint": (
         changed("parts.1.joints", ["left_tip"]),
-        "part 'right_blade' is a limb with 1 joint; it has 2, start and end.",
+        "part 'right_blade' is a limb with 1 joint, not 2 (start and end).",
     ),
     "a limb of three joints": (
         changed("parts.1.joints", ["left_tip", "pivot", "right_tip"]),
-        "part 'right_blade' is a limb with 3 joints; it has 2, start and end.",
+        "part 'right_blade' is a limb with 3 joints, not 2 (start and end).",
     ),
     "a limb with anchors": (
         changed("parts.1.anchors", ["pivot"]),
-        "part 'right_blade' is a limb with anchors; its transform is fitted to its rectangle "
-        "alone.",
+        "part 'right_blade' is a limb with anchors; a limb's transform uses only its "
+        "rectangle.",
     ),
     "too few points for a transform": (
         changed("parts.3", hull()),
-        "part 'middle' has 2 points (joints and anchors); the transform of a region 'hull' needs "
-        "3 or more.",
+        "part 'middle' has 2 points (joints and anchors); the transform of a 'hull' region needs "
+        "at least 3.",
     ),
     "content with too few points": (
         changed("parts.0.needs", 2),
-        "part 'whole' needs 2 of its joints and has 0 anchors; a transform needs 3 points or more.",
+        "part 'whole' needs 2 of its joints and has 0 anchors; a transform needs at least 3 points.",
     ),
     "more needs than joints": (
         changed("parts.0.needs", 5),
-        "part 'whole' needs 5 of its 4 joints; it can need all at most.",
+        "part 'whole' needs 5 joints but has only 4.",
     ),
     "its own twin": (
         changed("parts.1.twin", "right_blade"),
-        "part 'right_blade' is its own twin; leave the twin out.",
+        "part 'right_blade' is its own twin; omit the twin.",
     ),
     "unknown twin": (
         changed("parts.1.twin", "blade"),
@@ -206,13 +206,13 @@ MEANING = {
     ),
     "a hull with a twin": (
         changed("parts.3", hull(anchors=["left_tip"], twin="left_blade")),
-        "part 'middle' (hull) has the twin 'left_blade' (limb); only limbs take each other's "
-        "place.",
+        "part 'middle' (hull) has the twin 'left_blade' (limb); only limbs can have "
+        "twins.",
     ),
     "no part of the whole image": (
         changed("parts.0", ...),
-        "the first part, 'right_blade', must have the region 'image' and be mandatory: what no "
-        "other part covers moves with it.",
+        "the first part, 'right_blade', must have the region 'image' and be mandatory: it "
+        "moves what no other part covers.",
     ),
     "a whole image that may be missing": (
         changed("parts.0.mandatory", False),
@@ -220,12 +220,12 @@ MEANING = {
     ),
     "a unit that may be missing": (
         changed("unit", [["pivot", "left_tip"]]),
-        "unit has no pair of two mandatory joints, so a pose might have no length; the mandatory "
-        "ones are right_handle, right_tip, left_handle, left_tip.",
+        "unit has no pair of mandatory joints, so a pose could have length 0; the mandatory "
+        "joints are right_handle, right_tip, left_handle, left_tip.",
     ),
     "a core that determines nothing": (
         changed("core", ["pivot", "left_tip"]),
-        "core has 2 joints; a transform needs 3 or more.",
+        "core has 2 joints; a transform needs at least 3.",
     ),
 }
 
@@ -248,22 +248,22 @@ FORM = {
     ),
     "a name with a space": (
         changed("name", "my scissors"),
-        "name is 'my scissors'; names have letters, digits, '_', '-' and '.' only.",
+        "name is 'my scissors'; names may contain only letters, digits, '_', '-' and '.'.",
     ),
-    "a name that is none": (changed("parts.1.name", 3), "parts[1].name should be a text, got 3."),
+    "a name that is none": (changed("parts.1.name", 3), "parts[1].name should be a string, got 3."),
     "too few joints": (
         changed("joints", ["pivot"]),
-        "joints has too few entries, under 3: ['pivot'].",
+        "joints has too few entries (minimum 3): ['pivot'].",
     ),
-    "no parts": (changed("parts", []), "parts has too few entries, under 1: []."),
+    "no parts": (changed("parts", []), "parts has too few entries (minimum 1): []."),
     "a part without joints": (
         changed("parts.1.joints", []),
-        "parts[1].joints has too few entries, under 1: [].",
+        "parts[1].joints has too few entries (minimum 1): [].",
     ),
-    "no unit": (changed("unit", []), "unit has too few entries, under 1: []."),
+    "no unit": (changed("unit", []), "unit has too few entries (minimum 1): []."),
     "a bone of three joints": (
         changed("limbs.0", ["pivot", "left_tip", "right_tip"]),
-        "limbs[0] has too many entries, over 2: [",
+        "limbs[0] has too many entries (maximum 2): [",
     ),
     "half a bone": (changed("limbs.0", ["pivot"]), "limbs[0] has too few entries: ['pivot']."),
     "a text for a number": (
@@ -295,7 +295,7 @@ FORM = {
     ),
     "a place in space": (
         changed("example", {"pivot": [0, 0, 0]}),
-        "example.pivot has too many entries, over 2: [0, 0, 0].",
+        "example.pivot has too many entries (maximum 2): [0, 0, 0].",
     ),
 }
 

@@ -257,12 +257,12 @@ def test_a_file_may_be_a_built_in_skeleton_but_not_another_of_its_name(tmp_path)
     path.write_text(json.dumps(skeleton_to_json(SKELETONS["hand21"])))
     assert find_skeleton(str(path)) == SKELETONS["hand21"]
     path.write_text(json.dumps(skeleton_to_json(replace(SKELETONS["face68"], name="hand21"))))
-    with pytest.raises(InputError, match="'hand21' is that of a built-in skeleton"):
+    with pytest.raises(InputError, match="'hand21' is taken by a different, built-in skeleton"):
         find_skeleton(str(path))
 
 
 def test_what_is_no_skeleton_is_named(tmp_path):
-    with pytest.raises(InputError, match=r"Unknown skeleton 'hand22'; give a JSON file, or one of"):
+    with pytest.raises(InputError, match=r"Unknown skeleton 'hand22'; choose one of"):
         find_skeleton("hand22")
     with pytest.raises(InputError, match=r"Unknown skeleton '.*absent\.json'.*coco17, face68"):
         find_skeleton(str(tmp_path / "absent.json"))
@@ -270,7 +270,7 @@ def test_what_is_no_skeleton_is_named(tmp_path):
         find_skeleton(str(tmp_path))
     path = tmp_path / "mine.json"
     path.write_text('{"name": "mine",\n "joints": [}')
-    with pytest.raises(InputError, match=r"mine\.json, line 2: no valid JSON: Expecting value\."):
+    with pytest.raises(InputError, match=r"mine\.json, line 2: invalid JSON: Expecting value\."):
         find_skeleton(str(path))
     path.write_text("[" * 100_000)
     with pytest.raises(InputError, match="nested too deeply"):

@@ -1,4 +1,4 @@
-"""Data sets by name; each file is one, beside the pair rule, the splits, the cache, the batches."""
+"""Data sets by name, one file each, along with pairs, splits, the image cache and batches."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from deformgan.errors import InputError
 from deformgan.pose import Skeleton
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
-# In the order in which a folder is asked what it is: the first one that it looks like counts.
+# In order of detection: a folder is opened by the first reader that matches it.
 DATASETS = {
     "cuhk03": CUHK03,
     "synthetic": Synthetic,
@@ -34,17 +34,18 @@ def open_dataset(
     cache: str | Path | None = None,
     skeleton: Skeleton = OPENPOSE18,
 ) -> PhotoSet:
-    """Reads a data set of any kind.
+    """Open a data set of any kind.
 
     Args:
-        folder: Where it is.
-        name: Which of `DATASETS` it is; by default what it looks like.
-        split: Which part of it to read.
-        annotations: The annotation table, where it is not in the folder.
+        folder: Folder of the data set.
+        name: One of `DATASETS`; by default detected from the folder's contents.
+        split: Split to read.
+        annotations: Annotation table, if it is not in the folder.
         size: (height, width) of the images; by default the data set's own.
-        fit: How photos of other sizes come to it; by default the data set's own way.
-        cache: A folder for the decoded images, see `PhotoSet`; by default they stay in memory.
-        skeleton: Of the poses.
+        fit: How to resize other photos to that size; by default the data set's own method.
+        cache: Folder in which to cache decoded images, see `PhotoSet`; by default they are kept in
+            memory.
+        skeleton: Skeleton of the poses.
     """
     name = name or recognize(Path(folder))
     if name not in DATASETS:
@@ -56,14 +57,14 @@ def open_dataset(
 
 
 def recognize(folder: Path) -> str:
-    """Tells by what is in a folder which of `DATASETS` it is."""
+    """Detect which of `DATASETS` a folder contains."""
     if not folder.is_dir():
         raise InputError(f"The data set folder {folder} does not exist.")
     for name, reader in DATASETS.items():
         if reader.matches(folder):
             return name
     raise InputError(
-        f"{folder} is no data set that is known: it has neither bounding_box_train nor names like "
+        f"{folder} contains no known data set: it has neither bounding_box_train nor names like "
         "'0002_c1s1_000451_03.jpg' (market1501, synthetic), nor CUHK03's folders (cuhk03), nor "
         "DeepFashion's names or annotation tables, nor a folder for each person beside "
         "annotation.csv (folder)."

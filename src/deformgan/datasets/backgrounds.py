@@ -1,7 +1,7 @@
-"""fill_people: the scene of a photo without its person, as well as the photo itself can tell.
+"""fill_people: the background of a photo, with its person inpainted from the surroundings.
 
-Rendered people come with the exact scene. Of a real photo the person is cut out, generously, and
-what is round them is carried inwards.
+Rendered people come with their exact background. In real photos, a generous region around the
+person is cut out and filled from its border.
 """
 
 import torch
@@ -12,9 +12,9 @@ from torch import Tensor
 from deformgan.parts import hull_mask, person_region, unit_length
 from deformgan.pose import Pose, Skeleton
 
-MARGIN = 0.25  # torso lengths beyond the body: hair, loose clothes, bags, errors of the joints
-# Where legs were not found they are looked for below the hips, in torso lengths: how far down (two
-# thirds more than the median of 1.4 to the ankles, see `framing`) and to either side.
+MARGIN = 0.25  # torso lengths around the body: hair, loose clothes, bags, joint errors
+# Assumed region of undetected legs below the hips, in torso lengths: how far down (the median
+# distance to the ankles is 1.4, see `framing`, plus a third) and how far to either side.
 _LEGS, _APART = 1.9, 0.5
 _BATCH = 256
 _GREY = 127.5
@@ -23,19 +23,19 @@ _GREY = 127.5
 def fill_people(
     images: UInt8[Tensor, "images 3 height width"], poses: Pose, skeleton: Skeleton
 ) -> UInt8[Tensor, "images 3 height width"]:
-    """Takes the person out of every photo and fills the hole from its surroundings.
+    """Remove the person from every photo and fill the hole from its surroundings.
 
-    Nothing of the person is left but what their joints do not tell of: a shadow, a bag held away.
-    A photo that is all person becomes grey; one without a usable pose is given as it is.
+    Only what the joints do not reveal remains, such as a shadow or a bag held away from the body. A
+    photo entirely covered by the person becomes grey; one without a usable pose is unchanged.
 
     Args:
         images: RGB.
         poses: One per image, in its pixels.
-        skeleton: Of the poses.
+        skeleton: Skeleton of the poses.
 
     Source:
-        Ours. The authors trained on backgrounds of a data set with whole scenes (PRW) and do not
-        tell how they made them; the supplied photos of Market-1501 are crops.
+        Ours. The authors trained on backgrounds from a data set with whole scenes (PRW) and do not
+        describe how they made them; the photos supplied with Market-1501 are crops.
     """
     filled = []
     for rows in torch.arange(len(images)).split(_BATCH):
@@ -49,18 +49,18 @@ def fill_people(
 def person_hole(
     pose: Pose, skeleton: Skeleton, size: tuple[int, int]
 ) -> Bool[Tensor, "batch height width"]:
-    """Draws where a person may be: the hull of all joints and parts, widened on all sides.
+    """Draw the region where a person may be: the hull of all joints and parts, widened.
 
-    Where joints of the legs were not found, the legs are taken to hang below the torso, if the
-    skeleton is one that stands.
+    If some leg joints are missing and the skeleton is upright, the legs are assumed to hang below
+    the torso.
 
     Args:
         pose: In pixels.
-        skeleton: Its parts.
+        skeleton: Skeleton of the pose.
         size: Height and width.
 
     Returns:
-        Empty for a pose that is not usable.
+        One mask per pose, empty for unusable poses.
     """
     columns, rows = (
         torch.arange(length, dtype=pose.joints.dtype, device=pose.joints.device)
@@ -68,7 +68,7 @@ def person_hole(
     )
     none = torch.zeros(len(pose), dtype=pose.joints.dtype, device=pose.joints.device)
     region = person_region(pose, skeleton, size)
-    # Every second pixel is enough of a smooth outline that is widened anyway.
+    # Half resolution suffices for a smooth outline that is widened anyway.
     hull = hull_mask(pose.joints, pose.visible, none, columns[::2], rows[::2])
     hull = hull.repeat_interleave(2, dim=1).repeat_interleave(2, dim=2)
     region |= hull[:, : size[0], : size[1]]
@@ -76,7 +76,7 @@ def person_hole(
         region |= _below(pose, skeleton, columns, rows)
     reach = (unit_length(pose, skeleton) * MARGIN).round().long().clamp(min=2)
     wide = torch.zeros_like(region)
-    for radius in reach.unique().tolist():  # discs of few different sizes
+    for radius in reach.unique().tolist():  # few distinct disc sizes
         alike = reach == radius
         wide[alike] = widen(region[alike], radius)
     return wide & pose.usable(skeleton)[:, None, None]
@@ -102,7 +102,7 @@ def _below(pose: Pose, skeleton: Skeleton, columns: Tensor, rows: Tensor) -> Ten
 def widen(
     region: Bool[Tensor, "batch height width"], radius: int
 ) -> Bool[Tensor, "batch height width"]:
-    """Add all that is no farther away than a radius in pixels."""
+    """Dilate a region by a disc of the given radius in pixels."""
     steps = torch.arange(-radius, radius + 1, device=region.device)
     disc = (steps[:, None].square() + steps.square() <= radius**2).float()[None, None]
     return F.conv2d(region[:, None].float(), disc, padding=radius)[:, 0] > 0.5
@@ -111,14 +111,14 @@ def widen(
 def fill_holes(
     image: Float[Tensor, "batch channels height width"], hole: Bool[Tensor, "batch height width"]
 ) -> Float[Tensor, "batch channels height width"]:
-    """Carries what is known into holes, smoothly, the widest parts from the farthest away.
+    """Fill holes smoothly from their surroundings, by push-pull.
 
-    Means of known pixels over ever larger squares (pull) are handed back down wherever nothing
-    finer is known (push).
+    Averages of known pixels over ever larger squares (pull) are passed back down wherever no finer
+    value is known (push).
 
     Args:
-        image: Anything; what lies in holes is not looked at.
-        hole: An image that is one hole, of which nothing is known, comes back as 0.
+        image: Any values; those inside holes are ignored.
+        hole: Pixels to fill. An image without any known pixel becomes 0.
 
     Source:
         Gortler et al., "The Lumigraph", 1996: push-pull.
@@ -135,7 +135,7 @@ def _push_pull(total: Tensor, weight: Tensor) -> Tensor:
         coarse_total, coarse_weight = (
             F.avg_pool2d(F.pad(values, padding), 2) * 4 for values in (total, weight)
         )
-        # One known pixel of four is enough to trust a coarse one.
+        # A single known pixel out of four is enough to trust the coarse one.
         trust = coarse_weight.clamp(max=1)
         scale = trust / coarse_weight.clamp(min=1e-6)
         coarse = _push_pull(coarse_total * scale, trust)

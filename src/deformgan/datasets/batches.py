@@ -1,4 +1,4 @@
-"""PairBatches: the batch of every training step, found from (seed, step) alone."""
+"""PairBatches: the batch of every training step, determined by (seed, step) alone."""
 
 import hashlib
 from collections.abc import Sequence
@@ -20,12 +20,12 @@ from deformgan.pixels import to_float
 from deformgan.pose import Pose, Skeleton
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
-# Streams of random numbers of one seed; a data set's own stream is _ORDER plus its position.
+# Random streams derived from one seed; data set i uses stream _ORDER + i.
 _FLIP, _ORDER = 0, 1
-_MATCHES = 30_000  # pairs whose matches are kept: 1.3 GB at 256x128
-_STEPS = 16  # of a pixel, in which they are kept
-_KNOWN = ("surfaces", "masks", "backgrounds")  # what a renderer knows of its pictures
-_DENSE = 192  # rows from which every second pixel is enough to teach a field
+_MATCHES = 30_000  # most pairs whose matches are cached: 1.3 GB at 256x128
+_STEPS = 16  # per pixel, resolution of cached matches
+_KNOWN = ("surfaces", "masks", "backgrounds")  # what only a renderer provides
+_DENSE = 192  # image height from which every second pixel suffices to supervise a field
 
 
 @runtime_checkable
@@ -45,26 +45,26 @@ class PairedImages(Protocol):
 
     @property
     def pairs(self) -> Int64[Tensor, "pairs 2"]:
-        """Positions of source and target."""
+        """Indices of source and target."""
         ...
 
 
 def has_truth(dataset: PairedImages) -> bool:
-    """Tell whether a data set knows what `Truth` has: surfaces, masks and backgrounds."""
+    """Return whether a data set provides `Truth`: surfaces, masks and backgrounds."""
     return all(getattr(dataset, name, None) is not None for name in _KNOWN)
 
 
 @dataclass(frozen=True)
 class _Known:
-    # What is known of one set of rendered people, on the host.
+    # The ground truth of one set of rendered people, on the host.
     surfaces: SurfaceSet
     masks: UInt8[Tensor, "images height width"]
     scenes: UInt8[Tensor, "images 3 height width"]
     matches: dict[tuple[int, int, bool], tuple[Tensor, ...]] = field(default_factory=dict)
 
     def match(self, source: int, target: int, flip: bool, stride: int) -> Correspondence:
-        # Matching takes as long as teaching: what was matched once is kept while there is room,
-        # rounded as it is the first time, so that a resumed run sees the same.
+        # Matching takes as long as the training step, so results are cached up to a limit. They are
+        # rounded even on first use, so that a resumed run sees the same values.
         key = source, target, flip
         packed = self.matches.get(key) or self._matched(source, target, flip, stride)
         if len(self.matches) < _MATCHES:
@@ -86,8 +86,8 @@ class _Known:
     def of(datasets: Sequence[PairedImages]) -> "_Known":
         if len(datasets) > 1 or not has_truth(datasets[0]):
             raise InputError(
-                "Exact truth is known of one set of rendered people with surfaces, masks and "
-                "backgrounds; render them with `deformgan data synthesize`."
+                "Exact truth needs a single data set of rendered people with surfaces, masks and "
+                "backgrounds; render one with `deformgan data synthesize`."
             )
         return _Known(*(getattr(datasets[0], name) for name in _KNOWN))
 
@@ -95,9 +95,9 @@ class _Known:
 class PairBatches:
     """Training batches of one data set, or of several mixed in fixed proportions.
 
-    `batches[step]` depends on nothing but the constructor's arguments and `step`, so a resumed run
-    goes on where it stopped without replaying anything. Images are uint8 until they are on the
-    device; all else is done there.
+    `batches[step]` depends only on the constructor's arguments and `step`, so a resumed run
+    continues where it stopped without replaying anything. Images stay uint8 until they are on the
+    device; everything else happens there.
     """
 
     def __init__(
@@ -116,27 +116,27 @@ class PairBatches:
         place: int = 0,
         places: int = 1,
     ):
-        """Moves the data to the device, the poses always and the images where they have room.
+        """Move poses to the device, and images too if there is room.
 
         Args:
             datasets: Data sets with images of one size.
             batch_size: Pairs per batch.
             proportions: Share of each data set in every batch, rounded to whole pairs; by default
-                in proportion to their numbers of pairs.
-            seed: Of the order of the pairs and of the flips.
-            flip: Whether to mirror both views of a pair, in every second case on average.
-            skeleton: Of the poses; tells which joints change places in a flip.
-            device: Where batches are made.
-            storage: Where images stay, see `open_store`; batches are the same.
-            backgrounds: Whether the targets come with their backgrounds.
-            truth: Whether pairs of rendered people come with what is known of them; for one data
-                set with surfaces, masks and backgrounds.
-            place: Which of the equal parts of every batch is given.
-            places: How many parts every batch is cut into, one for each process of a run.
+                proportional to their numbers of pairs.
+            seed: Random seed for the order of pairs and for flips.
+            flip: Whether to mirror both views of a pair with probability 1/2.
+            skeleton: Skeleton of the poses; defines which joints are swapped in a flip.
+            device: Device of the batches.
+            storage: Where to keep images, see `open_store`; it does not affect the batches.
+            backgrounds: Whether to include the targets' backgrounds.
+            truth: Whether to include the ground truth of rendered pairs; requires a single data set
+                with surfaces, masks and backgrounds.
+            place: Index of this process's part of every batch.
+            places: Number of equal parts of every batch, one per process.
         """
         if batch_size % places:
             raise InputError(
-                f"A batch of {batch_size} cannot be shared equally by {places} processes."
+                f"A batch of {batch_size} cannot be split equally among {places} processes."
             )
         datasets = list(datasets) if isinstance(datasets, Sequence) else [datasets]
         sizes = {tuple(dataset.images.shape[2:]) for dataset in datasets}
@@ -148,7 +148,7 @@ class PairBatches:
         self.num_pairs = [len(dataset.pairs) for dataset in datasets]
         for pairs, count in zip(self.num_pairs, self.counts, strict=True):
             if pairs < count:
-                raise InputError(f"A data set has {pairs} pairs, fewer than the {count} a batch.")
+                raise InputError(f"A data set has {pairs} pairs, fewer than {count} per batch.")
         self.seed = seed
         self.flip = flip
         share = batch_size // places
@@ -172,9 +172,9 @@ class PairBatches:
         ]
 
     def __getitem__(self, step: int) -> Pair:
-        """Makes the batch of one step, counted from 0; there is no last one."""
+        """Return the batch of a step, counted from 0; there is no last step."""
         chosen = self._pairs(step)
-        # Both views at once: of every data set first the sources, then the targets.
+        # Gather both views at once: per data set first the sources, then the targets.
         images = self.images.gather(step, [_both(pairs) for pairs in chosen])
         self.images.prepare(step + 1, [_both(pairs) for pairs in self._pairs(step + 1)])
         parts = images.split([2 * len(pairs) for pairs in chosen])
@@ -232,10 +232,9 @@ class PairBatches:
         return to_float(images)
 
     def fingerprint(self) -> list[dict[str, Any]]:
-        """Tells apart what runs learn from, set by set: number of pairs and a hash over them.
+        """Return an identifier of the training data: per data set, number of pairs and a hash.
 
-        The hash is over the names of the photos in every pair and over their poses, not over the
-        photos themselves.
+        The hash covers the file names in the pairs and the poses, not the pixels.
         """
         found = []
         for names, pairs, poses in zip(self.names, self.pairs, self.poses, strict=True):
@@ -246,7 +245,7 @@ class PairBatches:
         return found
 
     def describe(self, step: int) -> str:
-        """Names the photos of one step's batch, source and target of every pair."""
+        """Return the file names of a step's batch, source and target of every pair."""
         named = []
         for names, pairs in zip(self.names, self._pairs(step), strict=True):
             for source, target in pairs.tolist():
@@ -255,7 +254,7 @@ class PairBatches:
         return ", ".join(named)
 
     def _pairs(self, step: int) -> list[Int64[Tensor, "_ 2"]]:
-        """Draws the pairs of one step from every data set, as far as they are in our part."""
+        """Select this process's pairs of a step from every data set."""
         chosen, first = [], 0
         for stream, (num_pairs, count) in enumerate(
             zip(self.num_pairs, self.counts, strict=True), start=_ORDER
@@ -270,24 +269,24 @@ class PairBatches:
 
 
 class MixedBatches:
-    """Batches of several kinds, each step's of one kind: of one size, from one `PairBatches`.
+    """Batches that alternate between several `PairBatches`, each step using one of them.
 
-    Kinds take turns in a fixed order, so a batch depends on the step alone, as those of
-    `PairBatches` do.
+    The order is fixed, so a batch depends on the step alone, as in `PairBatches`. Each kind may
+    have its own image size.
     """
 
-    TURN = 20  # steps after which the order comes again
+    TURN = 20  # steps after which the order repeats
 
     def __init__(self, kinds: Sequence[PairBatches], shares: Sequence[float]):
-        """Take turns.
+        """Build the order in which kinds alternate.
 
         Args:
-            kinds: Where batches come from.
-            shares: Of the steps, in any unit; rounded to twentieths, and never to none.
+            kinds: Sources of the batches.
+            shares: Share of steps per kind, in any unit; rounded to twentieths, at least one each.
         """
         self.kinds = list(kinds)
         self.counts = batch_counts(self.TURN, shares)
-        # Each kind is spread evenly over the turn: its nth step is due at (n + 1/2) / count.
+        # Spread each kind evenly over the cycle: its nth step is due at (n + 1/2) / count.
         due = [
             ((n + 0.5) / count, kind)
             for kind, count in enumerate(self.counts)
@@ -302,12 +301,12 @@ class MixedBatches:
         return self.kinds[kind], turn * self.counts[kind] + done
 
     def __getitem__(self, step: int) -> Pair:
-        """Make the batch of one step, counted from 0; there is no last one."""
+        """Return the batch of a step, counted from 0; there is no last step."""
         batches, own_step = self._find(step)
         return batches[own_step]
 
     def fingerprint(self) -> list[dict[str, Any]]:
-        """Tell apart what runs learn from; see `PairBatches.fingerprint`."""
+        """Return an identifier of the training data; see `PairBatches.fingerprint`."""
         return [
             {**found, "share": count}
             for batches, count in zip(self.kinds, self.counts, strict=True)
@@ -315,25 +314,25 @@ class MixedBatches:
         ]
 
     def describe(self, step: int) -> str:
-        """Name the photos of one step's batch."""
+        """Return the file names of a step's batch."""
         batches, own_step = self._find(step)
         return batches.describe(own_step)
 
 
 def _both(pairs: Int64[Tensor, "pairs 2"]) -> Int64[Tensor, "images"]:
-    """Lists the sources, then the targets."""
+    """Return the sources, then the targets."""
     return pairs.T.reshape(-1)
 
 
 def batch_counts(batch_size: int, proportions: Sequence[float]) -> list[int]:
-    """Divides a batch among data sets as the proportions ask, by largest remainder.
+    """Divide a batch among data sets in the given proportions, by largest remainder.
 
     Args:
-        batch_size: To be divided.
-        proportions: Positive, of any sum.
+        batch_size: Total number of pairs.
+        proportions: Positive, with any sum.
 
     Returns:
-        At least one for every data set.
+        Pairs per data set, at least one each.
     """
     if min(proportions) <= 0 or batch_size < len(proportions):
         raise InputError(
@@ -354,17 +353,17 @@ def batch_counts(batch_size: int, proportions: Sequence[float]) -> list[int]:
 def batch_indices(
     num_pairs: int, batch_size: int, seed: int, step: int, stream: int = 0
 ) -> Int64[Tensor, "batch"]:
-    """Tells which pairs make up the batch of one step.
+    """Return the indices of the pairs in a step's batch.
 
-    Every epoch has its own order, in which each pair comes at most once: the incomplete last batch
-    is dropped.
+    Every epoch is shuffled anew and contains each pair at most once; the incomplete last batch is
+    dropped.
 
     Args:
         num_pairs: At least `batch_size`.
         batch_size: Pairs per batch.
-        seed: Of the run.
-        step: From 0.
-        stream: Which of several independent orders of that seed.
+        seed: Random seed of the run.
+        step: Training step, from 0.
+        stream: Index of an independent order with the same seed.
     """
     if not 1 <= batch_size <= num_pairs:
         raise ValueError(f"batch_size must be in 1..{num_pairs}, got {batch_size}.")
@@ -379,7 +378,7 @@ def _epoch_order(num_pairs: int, seed: int, stream: int, epoch: int) -> Tensor:
 
 
 def flip_where(flipped: Bool[Tensor, "batch"], view: View, skeleton: Skeleton) -> View:
-    """Mirrors the chosen items of a batch: image, pose and background together."""
+    """Mirror the selected items of a batch: image, pose and background together."""
     pose = view.pose.flip(view.image.shape[-1], skeleton)
     each = flipped[:, None]
     image, scene = (

@@ -1,4 +1,4 @@
-"""The rendered people and the movement that come with the package."""
+"""The rendered people and the walk cycle that ship with the package."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +14,9 @@ from deformgan.pose import Pose
 from deformgan.pose_formats.annotation_csv import read_annotation_csv
 
 FOLDER = Path(__file__).parents[1] / "people"  # a data set in the layout of Market-1501
-VIEWS = 4  # of each person: facing the camera, sideways, facing away, anyhow
+VIEWS = 4  # per person: front, side, back, random
 
-# Of the 75 people, those that the demo shows: sharp pictures of many kinds of people and clothes.
+# The subset of the 75 people shown in the demo: sharp images of diverse people and clothes.
 SHOWN = (4, 8, 13, 17, 19, 27, 43, 45, 49, 56, 60, 67)
 
 
@@ -25,7 +25,7 @@ class Photo:
     """A photo and the pose of the person in it.
 
     Attributes:
-        path: Where it is.
+        path: Path of the file.
         photo: RGB.
         pose: One pose, in pixels of `photo`.
     """
@@ -36,7 +36,7 @@ class Photo:
 
 
 def bundled_people() -> list[list[Photo]]:
-    """Reads a dozen people: the photos of each, all of our own rendering (nobody's photos)."""
+    """Load the photos of a dozen rendered people; no real person is shown."""
     table = read_annotation_csv(FOLDER / "annotation.csv")
     people: dict[int, list[Photo]] = {number: [] for number in SHOWN}
     for name in table.names:
@@ -50,10 +50,10 @@ def bundled_people() -> list[list[Photo]]:
 
 
 def bundled_photo_set(repeats: int = 1, cache: Path | None = None) -> PhotoSet:
-    """Gives all people as a data set.
+    """Load all bundled people as a data set.
 
     Args:
-        repeats: How often each photo is in it; for measurements, which want more than there are.
+        repeats: How often to repeat each photo, for benchmarks that need more of them.
         cache: See `PhotoSet`.
     """
     once = Market1501(FOLDER)
@@ -70,5 +70,5 @@ def bundled_photo_set(repeats: int = 1, cache: Path | None = None) -> PhotoSet:
 
 
 def bundled_walk() -> Pose:
-    """Reads the frames of somebody walking, in the frame of a 128x64 photo."""
+    """Load the poses of a walk cycle, in pixels of a 128x64 image."""
     return read_annotation_csv(FOLDER / "walk.csv").pose

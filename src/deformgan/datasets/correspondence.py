@@ -1,6 +1,6 @@
-"""correspond: where the surface that a target picture shows is in a source picture, exactly.
+"""correspond: exact correspondence between the surfaces in a source and a target picture.
 
-Both pictures are rendered of one body, so a place on the body at rest names a point of both.
+Both are rendered from one body, so a position on the body at rest identifies a point in both.
 """
 
 from dataclasses import dataclass
@@ -14,27 +14,27 @@ from torch import Tensor
 from deformgan.datasets.surfaces import FACE, NOTHING, Surface
 from deformgan.errors import InputError
 
-# All in pitches: median distances at rest, in metres, between neighbouring pixels of the source.
-_EDGE = 6.0  # a longer step from one pixel to the next leads to another piece of surface
-_OFF = 1.0  # how far a place may lie beside the plane through the pixels around it
-_SLIP = 0.1  # pixels by which a place may lie beyond the pixel that shows it
-_ROUNDS = 3  # of looking whether the pixel beside the nearest one shows a place
-# How much of a distance along the second axis counts where hidden cloth is looked up on the other
-# side of the body, and how far the match may then be, in metres.
+# In units of the pitch: the median rest distance in metres between neighbouring source pixels.
+_EDGE = 6.0  # a larger step between neighbouring pixels leads to another piece of surface
+_OFF = 1.0  # tolerated distance of a point from the plane through the pixels around it
+_SLIP = 0.1  # tolerated distance in pixels beyond the edge of the pixel that shows a point
+_ROUNDS = 3  # attempts to find a better pixel beside the nearest one
+# For hidden cloth, matched through the body: weight of distances along the second axis, and the
+# largest distance of a match in metres.
 _THROUGH, _FAR = 0.15, 0.12
-_GUESS_ROWS = 128  # a guess needs no more
+_GUESS_ROWS = 128  # resolution sufficient for a guess
 
 
 @dataclass(frozen=True)
 class Correspondence:
-    """For every pixel of a target picture, where its surface is in the source picture.
+    """For every pixel of a target picture, the position of its surface in the source picture.
 
     Attributes:
-        source_from_target: (x, y) in pixels of the source; 0 where there is no match.
-        matched: The pixel shows the body, and `source_from_target` says where to look.
-        visible: A pixel of the source shows that very place. What is matched and not visible is a
-            guess through the body: the other side of a shirt.
-        body: The pixel shows the body.
+        source_from_target: (x, y) in pixels of the source; 0 if there is no match.
+        matched: Whether the pixel shows the body and `source_from_target` is defined.
+        visible: Whether a source pixel shows the very same point. A match that is not visible is a
+            guess through the body, such as the front of a shirt for its back.
+        body: Whether the pixel shows the body.
     """
 
     source_from_target: Float[Tensor, "2 height width"]
@@ -43,7 +43,7 @@ class Correspondence:
     body: Bool[Tensor, "height width"]
 
     def mirrored(self, width: int) -> "Correspondence":
-        """Return what it is with a source, of a width in pixels, that is mirrored."""
+        """Return the correspondence to a mirrored source of the given width in pixels."""
         x, y = self.source_from_target
         x = torch.where(self.matched, width - 1 - x, x)
         return Correspondence(torch.stack([x, y]), self.matched, self.visible, self.body)
@@ -52,18 +52,19 @@ class Correspondence:
 def correspond(source: Surface, target: Surface, stride: int = 1) -> Correspondence:
     """Match two pictures of one body, layer by layer.
 
-    The nearest place at rest is looked for among the source's pixels and refined to a fraction of a
-    pixel by the surface's slope there. It is seen if it lies within a pixel of the source. A hidden
-    surface is matched with distances along the body's second axis counted `_THROUGH` times, so that
-    the back of a shirt finds its front; a hidden face has no match, and no layer has another's.
+    For each target point, the nearest rest position among the source pixels is found and refined to
+    a fraction of a pixel using the local slope of the surface. The point is visible if it lies
+    within a source pixel. Hidden surfaces are matched with distances along the body's second axis
+    scaled by `_THROUGH`, so that the back of a shirt matches its front. A hidden face has no match,
+    and layers never match other layers.
 
     Args:
-        source: Of the picture to read from.
-        target: Of the picture to paint; may have another size.
-        stride: Matches every so many target pixels, beginning with the first.
+        source: Surface of the picture to sample from.
+        target: Surface of the picture to paint; may have another size.
+        stride: Match every `stride`-th target pixel, starting with the first.
 
     Returns:
-        With the target's height and width, divided by the stride and rounded up.
+        The correspondence, with the target's height and width divided by the stride, rounded up.
     """
     if find_spec("scipy") is None:
         raise InputError("Matching rendered pictures needs scipy: pip install 'deformgan[synth]'.")
@@ -90,15 +91,14 @@ def correspond(source: Surface, target: Surface, stride: int = 1) -> Corresponde
 
 @dataclass(frozen=True)
 class _Grid:
-    """A picture's surface, to find places in.
+    """A picture's surface, indexed for nearest-point queries.
 
     Attributes:
         place: (height, width, 3).
         layer: (height, width).
         pitch: Median distance between the places of neighbouring pixels, in metres.
-        slopes: (height, width, 3, 2) by how much the place changes with x and y, in metres per
-            pixel, from the pixels on either side that show the same piece of surface; 0 where none
-            does.
+        slopes: (height, width, 3, 2), the change of place with x and y in metres per pixel,
+            averaged over the neighbours on the same piece of surface; 0 if there are none.
     """
 
     place: np.ndarray
@@ -130,7 +130,7 @@ class _Grid:
         return _Grid(place, layer, pitch, np.stack(slopes, axis=3))
 
     def find(self, wanted: np.ndarray, layers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Find places (N, 3) of layers (N,): (N, 2) pixels (x, y), and whether they are seen."""
+        """Find places (N, 3) of layers (N,): pixels (N, 2) as (x, y), and whether visible."""
         shown = self.layer != NOTHING
         nearest, near = _nearest(
             _apart(self.place[shown], self.layer[shown]),
@@ -140,8 +140,8 @@ class _Grid:
         at = np.argwhere(shown)[nearest]  # (row, column)
         step, off = self._refine(at, wanted)
         for _ in range(_ROUNDS):
-            # Where the surface is seen at a slant, the pixel that shows a place need not be the one
-            # whose centre is nearest to it.
+            # On a slanted surface the pixel that shows a point need not be the one whose centre is
+            # nearest to it.
             beside = (at + np.rint(step)).clip(0, np.array(self.layer.shape) - 1).astype(int)
             turned = (beside != at).any(axis=1) & (self.layer[*beside.T] == layers)
             if not turned.any():
@@ -153,15 +153,15 @@ class _Grid:
             at[rows], step[rows], off[rows] = beside[rows], other[better], other_off[better]
         within = (np.abs(step) <= 0.5 + _SLIP).all(axis=1)
         seen = near & within & (off <= _OFF * self.pitch)
-        # Within that very pixel: the next one may show something else.
+        # Stay within that pixel: its neighbour may show something else.
         return (at + step.clip(-0.499, 0.499))[:, ::-1], seen
 
     def guess(self, wanted: np.ndarray, layers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Find the same layer on the other side of the body; else as `find`."""
+        """Find the same layer on the other side of the body; results as in `find`."""
         from scipy.ndimage import binary_erosion
 
         every = len(self.layer) // _GUESS_ROWS
-        # Not from the outline, where a pixel has some of the scene's colour.
+        # Skip the outline, where pixels are blended with the background.
         shown = self.layer != NOTHING
         shown = binary_erosion(shown, iterations=every, border_value=1) if every else shown
         coarse = np.zeros_like(shown)
@@ -177,15 +177,15 @@ class _Grid:
         return np.argwhere(coarse)[nearest][:, ::-1], near
 
     def _refine(self, at: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Find by how much of a pixel (row, column) places lie beside those at pixels `at`.
+        """Compute the subpixel offset (row, column) of places from those at pixels `at`.
 
         Returns:
-            (N, 2), and (N,) the distance from there in metres.
+            Offsets (N, 2), and remaining distances (N,) in metres.
         """
         slopes = self.slopes[*at.T][..., ::-1]  # (N, 3, 2)
         beside = wanted - self.place[*at.T]
         normal = np.einsum("nij,nik->njk", slopes, slopes)
-        # Along a direction without a slope no step is taken.
+        # The damping prevents a step along a direction without slope.
         a, b, d = normal[:, 0, 0], normal[:, 0, 1], normal[:, 1, 1]
         damping = (0.02 * self.pitch) ** 2 + 1e-12
         a, d = a + damping, d + damping
@@ -196,15 +196,15 @@ class _Grid:
 
 
 def _apart(places: np.ndarray, layers: np.ndarray) -> np.ndarray:
-    # Places (N, 4), those of two layers a metre or more apart.
+    # Places (N, 4): the layer as a fourth coordinate keeps layers at least a metre apart.
     return np.column_stack([places, layers.astype(np.float64)])
 
 
 def _nearest(points: np.ndarray, wanted: np.ndarray, reach: float) -> tuple[np.ndarray, np.ndarray]:
-    """Find the nearest point to each wanted one, and whether it is within reach; else point 0."""
+    """Find the nearest point to each wanted one and whether it is within reach (else index 0)."""
     from scipy.spatial import KDTree
 
-    # Built in a third of the time and, for points on a surface, searched as fast as a balanced one.
+    # On surface points this tree builds in a third of the time and is as fast as a balanced one.
     tree = KDTree(points, leafsize=32, balanced_tree=False, compact_nodes=False)
     distance, index = tree.query(wanted, distance_upper_bound=reach)
     near = np.isfinite(distance)

@@ -1,4 +1,4 @@
-"""CUHK03: pedestrians seen by pairs of cameras, in the three layouts that are in use."""
+"""CUHK03: pedestrians seen by pairs of cameras, in the three common layouts."""
 
 import json
 import os
@@ -38,11 +38,11 @@ _EXTRACTED = re.compile(r"([1-5]_\d{3,4})_([12])_\d{2}\.(?:jpe?g|png)", re.IGNOR
 
 @dataclass(frozen=True)
 class CUHK03Name:
-    """What a file name says.
+    """The fields of a file name.
 
     Attributes:
-        identity: Who it is, as written. Extracted files count people anew in every camera pair, so
-            the pair belongs to it: "1_001".
+        identity: Person, as written. Extracted files number people separately for each camera pair,
+            so the pair is included: "1_001".
         camera: First (1) or second (2) of the camera pair.
     """
 
@@ -51,7 +51,7 @@ class CUHK03Name:
 
     @staticmethod
     def parse(name: str) -> "CUHK03Name":
-        """Read `0007_03.jpg`, `0001_c1_5_0001.png` or `1_001_1_01.png`."""
+        """Parse `0007_03.jpg`, `0001_c1_5_0001.png` or `1_001_1_01.png`."""
         if match := _FIRST_PAIR.fullmatch(name):
             return CUHK03Name(match[1], 1 + int(match[2]) // _PER_CAMERA)
         if match := _NEW_PROTOCOL.fullmatch(name) or _EXTRACTED.fullmatch(name):
@@ -64,13 +64,13 @@ class CUHK03Name:
 
 @dataclass(frozen=True)
 class CUHK03Layout:
-    """Which of the layouts a folder has, and where in it things lie.
+    """The layout of a CUHK03 folder and the locations of its files.
 
     Attributes:
-        kind: One of the three that `CUHK03` describes.
-        boxes: Whose boxes are read: drawn by people, or by a detector.
-        tables: Path of the annotation tables' folder, in the data set's.
-        folders: Paths of the images' folders.
+        kind: One of the three layouts that `CUHK03` describes.
+        boxes: Manually drawn ("labeled") or detected boxes.
+        tables: Folder of the annotation tables, relative to the data set's.
+        folders: Folders of the images, relative to the data set's.
     """
 
     kind: Literal["first-pair", "new-protocol", "extracted"]
@@ -80,31 +80,30 @@ class CUHK03Layout:
 
 
 class CUHK03(NamedPhotos):
-    """People of CUHK03 with their poses. The data set itself has no joints.
+    """CUHK03 with poses, which are not part of the data set itself.
 
-    Three layouts are read:
+    Three layouts are supported:
 
-    - first camera pair: `images/PPPP_00.jpg` to `_04` by one camera and `_05` to `_09` by the
+    - first camera pair: `images/PPPP_00.jpg` to `_04` from one camera and `_05` to `_09` from the
       other, `annotation.csv`;
-    - CUHK03-NP, as the field distributes it: `labeled` and `detected`, each with
-      `bounding_box_train`, `query` and `bounding_box_test` (`0001_c1_5_0001.png`), and one's
-      `annotation-train.csv`, `annotation-test.csv` or `annotation.csv` beside these. Either of
-      `labeled` and `detected` may be given too; that is a Market layout, as Re-ID tools want it;
-    - extracted from the official `.mat` by torchreid and its like: `images_labeled` and
+    - CUHK03-NP, as commonly distributed: `labeled` and `detected`, each with `bounding_box_train`,
+      `query` and `bounding_box_test` (`0001_c1_5_0001.png`), and beside these its own
+      `annotation-train.csv`, `annotation-test.csv` or `annotation.csv`. The path may also be that
+      of `labeled` or `detected`, which is a Market layout as Re-ID tools expect it;
+    - extracted from the official `.mat` by torchreid and similar tools: `images_labeled` and
       `images_detected` (`1_001_1_01.png`: camera pair, person, camera, photo), and
       `annotation-labeled.csv` or `annotation.csv`.
 
-    Only images that the annotation table names are read, in its order. `identity-split.json`
-    (`{"train": [...], "test": [...]}`) is the split where the folder has it, and parts the people
-    of CUHK03-NP's training folder. Else CUHK03-NP's folders are the split (queries show the test
-    people again and are not read), and for extracted images the people of the first split in
-    `splits_new_labeled.json`, or in `splits_classic_labeled.json`. Somebody on both sides is an
-    error.
+    Only images listed in the annotation table are read, in its order. If the folder has an
+    `identity-split.json` (`{"train": [...], "test": [...]}`), it defines the split; for CUHK03-NP
+    it divides the people of the training folder. Otherwise CUHK03-NP is split by folder (queries
+    show the test people again and are not read), and extracted images by the first split in
+    `splits_new_labeled.json` or `splits_classic_labeled.json`. A person in both splits is an error.
 
-    Images come as 256x96 (height x width), by default stretched: boxes were drawn round people, so
-    their proportions differ from photo to photo, and the field resizes them without regard to that.
-    Padding would go on with a photo's border to the edge of the image, and a network that is
-    trained on such streaks paints them; cutting to the proportions would cost heads, feet or arms.
+    Images are 256x96 (height x width), by default stretched: boxes are drawn tightly around people,
+    so their aspect ratios vary, and resizing without regard to it is common practice. Padding would
+    replicate border pixels up to the image edge, and a network trained on such streaks reproduces
+    them; cropping to a fixed aspect ratio would cut off heads, feet or arms.
 
     Source:
         Li et al., "DeepReID: Deep Filter Pairing Neural Network for Person Re-Identification", CVPR
@@ -128,14 +127,14 @@ class CUHK03(NamedPhotos):
 
         Args:
             root: The data set's folder.
-            split: "all" reads everybody, of CUHK03-NP its whole training folder.
-            annotations: The annotation table, in pixels of the files; by default in `root`.
+            split: "all" reads everyone; for CUHK03-NP, the whole training folder.
+            annotations: Annotation table, in pixels of the files; by default the one in `root`.
             size: (height, width) of the images; by default (256, 96).
-            fit: How images of other sizes come to it.
+            fit: How to resize other images to that size.
             cache: See `PhotoSet`.
-            skeleton: Of the poses.
-            boxes: Drawn by people ("labeled") or by a detector; by default the former where they
-                are there.
+            skeleton: Skeleton of the poses.
+            boxes: Manually drawn ("labeled") or detected ("detected") boxes; by default the former
+                if available.
         """
         root = Path(root)
         if not root.is_dir():
@@ -162,19 +161,19 @@ class CUHK03(NamedPhotos):
 
     @staticmethod
     def matches(root: Path) -> bool:
-        """Tell whether a folder looks like this data set."""
+        """Return whether a folder looks like this data set."""
         return find_layout(root) is not None
 
 
 def find_layout(root: Path, boxes: Boxes | None = None) -> CUHK03Layout | None:
-    """Find out which of CUHK03's layouts a folder has.
+    """Detect which of CUHK03's layouts a folder has.
 
     Args:
         root: The folder.
-        boxes: Whose; by default those drawn by people where they are there.
+        boxes: Required kind of boxes; by default manually drawn ones if available.
 
     Returns:
-        The layout, None if it is none of them.
+        The layout, or None if there is no match.
     """
     sides = BOXES if boxes is None else (boxes,)
     if "labeled" in sides and _any_named(root / IMAGES, _FIRST_PAIR):
@@ -192,21 +191,21 @@ def find_layout(root: Path, boxes: Boxes | None = None) -> CUHK03Layout | None:
 
 
 def find_extracted_split(root: Path, boxes: Boxes) -> Path | None:
-    """Find the split that torchreid wrote beside the images: the new protocol's, else a classic."""
+    """Find the split file that torchreid wrote: the new protocol's, else the classic one."""
     files = [root / f"splits_{protocol}_{boxes}.json" for protocol in ("new", "classic")]
     return next((file for file in files if file.is_file()), None)
 
 
 def read_extracted_split(file: Path) -> dict[str, set[str]]:
-    """Read who is to train on and who to test on from the first split of torchreid's.
+    """Read the identities for training and testing from the first of torchreid's splits.
 
     Args:
-        file: A list of splits, each with "train", "query" and "gallery" as lists of (path, number
-            of the person, camera). The numbers begin anew at 0 for each part, so people are known
-            by the names of their images; where these were when they were extracted does not matter.
+        file: A list of splits, each with "train", "query" and "gallery" as lists of (path, person
+            number, camera). The numbers restart at 0 for each part, so people are identified by
+            their images' file names; the directories in the paths are ignored.
 
     Returns:
-        Identities of "train" and "test"; nobody has looked yet whether they share anybody.
+        Identities of "train" and "test"; they are not checked for overlap.
     """
     try:
         first = json.loads(file.read_text(encoding="utf-8"))[0]
@@ -232,7 +231,7 @@ def _any_named(folder: Path, pattern: re.Pattern[str]) -> bool:
 
 
 def _split(root: Path, layout: CUHK03Layout, split: Split) -> tuple[Path, set[str] | None]:
-    """Return the folder to read and the identities wanted from it (None: everybody)."""
+    """Return the folder to read and the identities to keep (None: all)."""
     folders = {Path(folder).name: root / folder for folder in layout.folders}
     first = folders.get(TRAIN, next(iter(folders.values())))
     if split == "all":
@@ -253,7 +252,7 @@ def _split(root: Path, layout: CUHK03Layout, split: Split) -> tuple[Path, set[st
         if wanted in folders:
             return folders[wanted], None
         if split == "train":
-            raise InputError(f"{root} has no {TRAIN}: nobody to train on.")
+            raise InputError(f"{root} has no {TRAIN}: no training set.")
     if split == "test":
         raise NoTestSplitError(f"{root} has no {SPLIT_FILE}, or other split: no test set.")
     return first, None

@@ -1,4 +1,4 @@
-"""DeepFashion In-shop: models in a shop's clothes, several views of each garment."""
+"""DeepFashion In-shop: models wearing a shop's clothes, several views per garment."""
 
 import re
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from deformgan.pose_formats.annotations import Annotations
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
 SIZE, SMALL = (256, 256), (128, 64)
-# The middle 176 of 256 columns hold the person; at 128x64 they are all that is shown.
+# The person is in the middle 176 of 256 columns; 128x64 images show only those.
 _MARGIN = 40
 _MIDDLE = Framing(
     left=_MARGIN - 0.5,
@@ -30,7 +30,7 @@ _MIDDLE = Framing(
     stretch=SMALL[1] / (SIZE[1] - 2 * _MARGIN) / (SMALL[0] / SIZE[0]),
 )
 
-_LOOKED_AT = 10_000  # files, to tell what a folder is
+_LOOKED_AT = 10_000  # most files to examine when detecting the data set
 _SUFFIXES = {".jpg", ".jpeg", ".png"}
 _PREFIX = re.compile(r"^(?:fashion|fasion)?(?=(?:WO)?MEN)")
 _FLAT = re.compile(r"(?:fashion|fasion)?(?:WO)?MEN.*id\d+_")
@@ -48,12 +48,12 @@ Edition = Literal["old", "new"]
 
 @dataclass(frozen=True)
 class EditionCounts:
-    """What the test half of one of the field's two splits holds.
+    """Size of the test set of one of the two common splits.
 
     Attributes:
         images: Lines of the annotation table.
-        usable: Those with shoulders and hips.
-        garments: Garments among the usable ones.
+        usable: Lines with both shoulders and both hips.
+        garments: Garments among the usable images.
         pairs: All ordered pairs.
     """
 
@@ -63,8 +63,8 @@ class EditionCounts:
     pairs: int
 
 
-# The old split is random by garment; the paper prints its number of test pairs. The new one is that
-# of Ma et al., on which the paper's tables are; 12,000 of its pairs are drawn.
+# The old split is random by garment; the paper states its number of test pairs. The new one is that
+# of Ma et al., used for the paper's tables; 12,000 of its pairs are drawn.
 EDITIONS: dict[Edition, EditionCounts] = {
     "old": EditionCounts(images=4061, usable=3278, garments=998, pairs=8670),
     "new": EditionCounts(images=8146, usable=7480, garments=2058, pairs=20_676),
@@ -72,24 +72,24 @@ EDITIONS: dict[Edition, EditionCounts] = {
 
 
 class DeepFashion(PhotoSet):
-    """Models and their poses; an identity is a garment in one color.
+    """Fashion models with poses; an identity is a garment in one color.
 
-    Images may lie anywhere below the folder, under their original paths
-    (`WOMEN/Dresses/id_00005537/05_4_full.jpg`) or the field's flat names, with either spelling of
-    the prefix (`fasion`, `fashion`), with or without underscores in the category, and as JPEG or
-    PNG: names of the tables are matched to files by `photo_key`.
+    Images may be anywhere below the folder, under their original paths
+    (`WOMEN/Dresses/id_00005537/05_4_full.jpg`) or under flat names, with either spelling of the
+    prefix (`fasion`, `fashion`), with or without underscores in the category, as JPEG or PNG: table
+    entries are matched to files by `photo_key`.
 
-    The split is what the annotation tables say: `fasion-annotation-train.csv` and `-test.csv` (or
-    `fashion-...`, `fasion-resize-...`, plain `annotation-...`). Where the folder has both the
-    field's old and new split, their tables lie in subfolders `old` and `new`. A single
-    `annotation.csv` is read for every split.
+    The split is defined by the annotation tables: `fasion-annotation-train.csv` and `-test.csv` (or
+    `fashion-...`, `fasion-resize-...`, or just `annotation-...`). If the folder has both the old
+    and the new split, their tables are in subfolders `old` and `new`. A single `annotation.csv` is
+    used for every split.
 
-    Images come as 256x256, or at 128x64 the authors' way: 40 columns less on either side, then
-    shrunk. Joints are never rounded.
+    Images are 256x256, or 128x64 obtained as the authors do: cropped by 40 columns on either side,
+    then downscaled. Joints are never rounded.
 
     Attributes:
-        edition: Which of the two splits the tables are, where the number of lines of the test table
-            tells.
+        edition: The split to which the tables belong, if it can be recognized by the number of
+            lines in the test table.
     """
 
     def __init__(
@@ -105,20 +105,20 @@ class DeepFashion(PhotoSet):
         edition: Edition | None = None,
         joints_in: Literal["frame", "file"] = "frame",
     ):
-        """Reads the images of one split.
+        """Read the images of one split.
 
         Args:
             root: The data set's folder.
-            split: "all" joins train and test, in this order.
-            annotations: An annotation table; by default the split's in `root`.
+            split: "all" concatenates train and test, in this order.
+            annotations: Annotation table; by default the split's in `root`.
             size: (256, 256), the default, or (128, 64).
-            fit: How images of other sizes come to 256x256: the In-shop images themselves are
-                padded.
+            fit: How to resize other images to 256x256; the original In-shop images are padded.
             cache: See `PhotoSet`.
-            skeleton: Of the poses.
-            edition: Old or new split; by default the one that is there.
-            joints_in: Whether the table counts pixels of the 256x256 images (as the published ones
-                do, even where the files at hand are the larger originals) or of the files.
+            skeleton: Skeleton of the poses.
+            edition: Old or new split; by default the one that is present.
+            joints_in: Whether the table's coordinates are pixels of the 256x256 images ("frame", as
+                in the published tables, even if the files are the larger originals) or of the
+                files ("file").
         """
         root = Path(root)
         if not root.is_dir():
@@ -130,12 +130,12 @@ class DeepFashion(PhotoSet):
         files = _files(root)
         rows = [row for row, name in enumerate(table.names) if photo_key(name) in files]
         if not rows:
-            raise InputError(f"No image below {root} is named by {table.source}.")
+            raise InputError(f"No image below {root} is listed in {table.source}.")
         names = [table.names[row] for row in rows]
         paths = [files[photo_key(name)] for name in names]
         poses = table.pose[rows]
         if fit == "person" and joints_in == "frame":
-            raise InputError("'person' looks for joints in the photos: it needs joints_in='file'.")
+            raise InputError("fit='person' needs joints in the photos' pixels: joints_in='file'.")
         _, framings, framed = fit_photos(paths, poses, SIZE, fit, skeleton)
         if joints_in == "file":
             poses = framed
@@ -156,7 +156,7 @@ class DeepFashion(PhotoSet):
 
     @staticmethod
     def matches(root: Path) -> bool:
-        """Tells whether a folder looks like this data set."""
+        """Return whether a folder looks like this data set."""
         named = [name.format(split) for name in _TABLES[:-1] for split in ("train", "test")]
         if any((root / below / name).is_file() for below in ("", *EDITIONS) for name in named):
             return True
@@ -164,15 +164,15 @@ class DeepFashion(PhotoSet):
 
 
 def flat_name(path: str | PurePosixPath) -> str:
-    """Gives the field's flat file name of an original one.
+    """Convert an original path to the flat file name common in the field.
 
     Args:
-        path: `.../WOMEN/Jackets_Coats/id_00000123/01_1_front.jpg`; what comes before the gender is
-            not looked at.
+        path: `.../WOMEN/Jackets_Coats/id_00000123/01_1_front.jpg`; anything before the gender is
+            ignored.
 
     Returns:
-        `fasionWOMENJacketsCoatsid0000012301_1front.jpg` (the spelling is the field's): the only
-        underscore left parts the clothes (item and colour) from the view.
+        `fasionWOMENJacketsCoatsid0000012301_1front.jpg` (the misspelling is conventional); the one
+        remaining underscore separates the garment (item and colour) from the view.
     """
     parts = PurePosixPath(path).parts
     color, underscore, view = parts[-1].partition("_") if parts else ("", "", "")
@@ -186,10 +186,10 @@ def flat_name(path: str | PurePosixPath) -> str:
 
 
 def identity_of(name: str) -> str:
-    """Gives whom or what an image shows: all before the view, that is item and colour.
+    """Return the garment in an image, item and colour: everything before the view.
 
-    The last underscore is the one to part at: some lists keep those within a category's name. The
-    prefix and those underscores are left out, so that names of different lists agree.
+    The name is split at the last underscore, because some lists keep those in the category. Prefix
+    and other underscores are removed, so that names of different lists agree.
     """
     identity, underscore, _ = _flat(name).rpartition("_")
     if not underscore:
@@ -200,7 +200,7 @@ def identity_of(name: str) -> str:
 
 
 def photo_key(name: str | PurePosixPath) -> str:
-    """Gives what all names of one image have in common.
+    """Return a key shared by all names of one image.
 
     Args:
         name: A flat name of any spelling, or an original path.
@@ -209,19 +209,19 @@ def photo_key(name: str | PurePosixPath) -> str:
 
 
 def _flat(name: str | PurePosixPath) -> str:
-    """Gives the last part of a path, of an original one the flat name."""
+    """Return a path's file name, converting original paths to flat names."""
     path = PurePosixPath(name)
     return flat_name(path) if path.parent.name.startswith("id_") else path.name
 
 
 def poses_128x64(poses: Pose, *, truncate: bool = False) -> Pose:
-    """Takes poses from 256x256 images to 128x64 ones.
+    """Convert poses from 256x256 to 128x64 images.
 
     Args:
         poses: In pixels of the large images.
-        truncate: The reference's rule instead: coordinates scaled about the centre of the top-left
-            pixel (up to half a pixel off) and truncated towards 0; a joint that comes to lie at -1
-            is thereby lost.
+        truncate: Whether to use the reference's rule: coordinates are scaled about the centre of
+            the top-left pixel (up to half a pixel off) and truncated towards 0; joints that land on
+            -1 are lost.
     """
     if not truncate:
         return _MIDDLE.frame_pose(poses)
@@ -250,7 +250,7 @@ def _read_tables(
         with_tables = [name for name in EDITIONS if _table(root / name, "train", "test")]
         if not _table(root, "train", "test") and with_tables:
             if len(with_tables) > 1:
-                raise InputError(f"{root} has the old and the new split: say which edition.")
+                raise InputError(f"{root} has both the old and the new split: choose an edition.")
             folder = root / with_tables[0]
     train, test = _table(folder, "train"), _table(folder, "test")
     if train is None and test is None:
@@ -273,8 +273,8 @@ def _read_tables(
     found = _edition_of(tables["test"]) if "test" in tables else None
     if edition is not None and found not in (None, edition):
         raise InputError(
-            f"{tables['test'].source} has {EDITIONS[found].images} lines: it is the {found} "
-            f"split's, the {edition} one was asked for."
+            f"{tables['test'].source} has {EDITIONS[found].images} lines: it belongs to the "
+            f"{found} split, not the {edition} one."
         )
     if split == "all":
         joined = list(tables.values())
@@ -283,12 +283,12 @@ def _read_tables(
         return Annotations(names, pose, source=str(folder), skeleton=skeleton), edition or found
     if split not in tables:
         error = NoTestSplitError if split == "test" else InputError
-        raise error(f"{folder} has no annotation table of the split {split!r}.")
+        raise error(f"{folder} has no annotation table for the split {split!r}.")
     return tables[split], edition or found
 
 
 def _table(folder: Path, *splits: str) -> Path | None:
-    """Finds the annotation table of one of several splits."""
+    """Find the annotation table of one of several splits."""
     names = [name.format(split) for name in _TABLES for split in splits]
     return next((folder / name for name in names if (folder / name).is_file()), None)
 
@@ -298,7 +298,7 @@ def _edition_of(test: Annotations) -> Edition | None:
 
 
 def _files(root: Path) -> dict[str, Path]:
-    """Finds the images below a folder; of several versions of one, the first by path."""
+    """Find the images below a folder; of several versions of one, the first by path."""
     files: dict[str, Path] = {}
     for path in sorted(_walk(root)):
         if _is_photo(path):
@@ -315,13 +315,13 @@ def _walk(folder: Path, depth: int = 8) -> Iterator[Path]:
 
 
 def _is_photo(path: Path) -> bool:
-    """Tells an image of the data set from its name, or its name and place."""
+    """Return whether a path is an image of the data set, judging by name and folder."""
     if path.parent.name.startswith("id_"):
         return len(path.parts) >= 4 and "_" in path.name
     return _FLAT.match(path.name) is not None
 
 
 def _views(names: list[str]) -> Tensor:
-    """Reads the number of the view (1 front, 2 side, 3 back, 4 full, 7 additional)."""
+    """Parse the view number (1 front, 2 side, 3 back, 4 full, 7 additional)."""
     found = [_VIEW.search(PurePosixPath(_flat(name)).stem) for name in names]
     return torch.tensor([int(match[1]) if match else 0 for match in found])

@@ -1,4 +1,4 @@
-"""Folder: anybody's own photos, a folder for each person and a pose file beside them."""
+"""Folder: a user's own photos, one folder per person, with a pose file."""
 
 from collections import Counter
 from pathlib import Path
@@ -18,14 +18,14 @@ POSE_FILES = ("annotation.csv", "annotation.json", "annotations.csv", "annotatio
 
 
 class Folder(PhotoSet):
-    """Photos of any size, `<person>/<photo>`, and `annotation.csv` (or JSON) with their poses.
+    """Photos of any size, `<person>/<photo>`, with their poses in `annotation.csv` (or JSON).
 
-    The pose file names photos by their path in the folder (`ann/beach.jpg`), or by file name alone
-    where only one person has a photo of that name. Where it has several people for a photo, the
-    largest counts. Photos without a pose are left out.
+    The pose file refers to photos by their path in the folder (`ann/beach.jpg`), or by file name
+    alone if it is unique. If it lists several people for a photo, the largest is used. Photos
+    without a pose are skipped.
 
-    Where the folder has `identity-split.json` (`{"train": ["ann"], "test": ["bob"]}`), it is the
-    split; where it has not, everybody is there to train on.
+    The split is defined by `identity-split.json` (`{"train": ["ann"], "test": ["bob"]}`); without
+    it, everyone is used for training.
     """
 
     def __init__(
@@ -39,16 +39,17 @@ class Folder(PhotoSet):
         cache: str | Path | None = None,
         skeleton: Skeleton = OPENPOSE18,
     ):
-        """Reads the photos of one split.
+        """Read the photos of one split.
 
         Args:
-            root: The folder of folders.
-            split: "all" reads everybody.
-            annotations: The pose file, in pixels of the photos; by default in `root`.
+            root: The folder of people's folders.
+            split: "all" reads everyone.
+            annotations: Pose file, in pixels of the photos; by default the one in `root`.
             size: (height, width) of the images; by default (128, 64).
-            fit: How photos come to it; by default people are framed as `deformgan generate` does.
+            fit: How to resize photos to that size; by default people are framed as in `deformgan
+                generate`.
             cache: See `PhotoSet`.
-            skeleton: Of the poses.
+            skeleton: Skeleton of the poses.
         """
         root = Path(root)
         if not root.is_dir():
@@ -65,7 +66,7 @@ class Folder(PhotoSet):
         }
         if not photos:
             raise InputError(
-                f"No photo in the folders of {root} is named by {table.source} and belongs to the "
+                f"No photo in the folders of {root} is listed in {table.source} and belongs to the "
                 f"split {split!r}; a name is a path like 'ann/beach.jpg'."
             )
         paths = list(photos)
@@ -85,12 +86,12 @@ class Folder(PhotoSet):
 
     @staticmethod
     def matches(root: Path) -> bool:
-        """Tells whether a folder looks like this data set."""
+        """Return whether a folder looks like this data set."""
         return any((root / name).is_file() for name in POSE_FILES) and bool(_photos(root))
 
 
 def _wanted(root: Path, split: Split) -> set[str] | None:
-    """Gives whose photos to read; None for everybody."""
+    """Return the identities to read; None for all."""
     if split == "all":
         return None
     parts = read_identity_split(root)
@@ -111,7 +112,7 @@ def _pose_file(root: Path) -> Path:
 
 
 def _photos(root: Path) -> list[Path]:
-    """Finds the photos of everybody, in order."""
+    """Return all people's photos, sorted."""
     known = Image.registered_extensions()
     return sorted(
         path
@@ -123,7 +124,7 @@ def _photos(root: Path) -> list[Path]:
 
 
 def _name_in(table: Annotations, path: Path, times: Counter[str]) -> str | None:
-    """Finds what the pose file calls a photo; None if it does not have it."""
+    """Find a photo's name in the pose file; None if it is not listed."""
     name = f"{path.parent.name}/{path.name}"
     if name in table:
         return name
@@ -131,7 +132,7 @@ def _name_in(table: Annotations, path: Path, times: Counter[str]) -> str | None:
         return None
     if times[path.name] > 1:
         raise InputError(
-            f"{table.source} names {path.name!r}, which several people have; say whose, as in "
-            f"{name!r}."
+            f"{table.source} lists {path.name!r}, which several people have; include the person, "
+            f"as in {name!r}."
         )
     return path.name

@@ -1,4 +1,4 @@
-"""open_split: whom to train on and whom to test on, for data sets of any kind."""
+"""open_split: training and test people of a data set of any kind."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,17 +10,17 @@ from deformgan.errors import InputError
 from deformgan.pose import Skeleton
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
-EVERY = 5  # of how many people one is held out where a data set has no split
+EVERY = 5  # hold out one in this many people if a data set has no split
 
 
 @dataclass(frozen=True)
 class SplitDataset:
-    """A data set in two parts that share nobody.
+    """A data set in two parts with disjoint people.
 
     Attributes:
-        train: To learn from.
-        test: To be scored on.
-        rule: How people came to either part, in words.
+        train: Training part.
+        test: Test part.
+        rule: Description of how people were assigned.
     """
 
     train: PhotoSet
@@ -29,28 +29,28 @@ class SplitDataset:
 
 
 def open_split(folder: Path, skeleton: Skeleton = OPENPOSE18) -> SplitDataset:
-    """Reads a data set of any kind in two parts.
+    """Open a data set of any kind, split into training and test people.
 
-    Where it does not say who is to be tested on, every fifth person is, in the order of names.
+    If it defines no test split, every fifth person in the order of names is held out.
 
     Args:
-        folder: Any kind that `open_dataset` knows.
-        skeleton: Of the poses.
+        folder: A data set that `open_dataset` supports.
+        skeleton: Skeleton of the poses.
     """
     train = open_dataset(folder, skeleton=skeleton)
     try:
         test = open_dataset(folder, split="test", skeleton=skeleton)
     except NoTestSplitError:
         test = train
-    if test.names != train.names:  # one table for every split is no split either
+    if test.names != train.names:  # the same table for both splits means there is no split
         refuse_shared_identities(train.identities, test.identities, str(folder))
         return SplitDataset(train, test, "the data set's own")
     everybody = sorted(set(train.identities))
     held_out = everybody[EVERY - 1 :: EVERY]
     if not held_out:
         raise InputError(
-            f"{folder} has no test split, and of {len(everybody)} people none can be held out: it "
-            f"takes {EVERY}."
+            f"{folder} has no test split, and {len(everybody)} people are too few to hold out one "
+            f"in {EVERY}."
         )
     return SplitDataset(
         train.of_people(set(everybody) - set(held_out)),

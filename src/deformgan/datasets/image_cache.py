@@ -1,7 +1,7 @@
-"""load_images: every photo decoded once, into memory or into a file that is mapped there.
+"""load_images: decode every photo once, into memory or into a memory-mapped cache file.
 
-The file is an answer to one question: these photos, framed so, at that size. It holds the question,
-the pixels, and a checksum of every image; where anything differs, it is made anew.
+The cache file stores a description of its contents (photos, framings, size), the pixels, and a
+checksum per image. If the description or the checked checksums differ, the file is rebuilt.
 """
 
 import hashlib
@@ -21,10 +21,10 @@ from torch import Tensor
 from deformgan.errors import InputError
 from deformgan.framing import Framing, read_photo
 
-THREADS = min(8, os.cpu_count() or 1)  # Pillow decodes outside of Python's lock
+THREADS = min(8, os.cpu_count() or 1)  # Pillow releases the GIL while decoding
 _CHUNK = 256  # images decoded at a time
-_HEADER = 4096  # bytes, so that the pixels begin on a page
-_CHECKED = 1 << 30  # bytes whose checksums are looked at when a file is opened
+_HEADER = 4096  # bytes, so that the pixels start on a page boundary
+_CHECKED = 1 << 30  # bytes whose checksums are verified when a file is opened
 
 
 def load_images(
@@ -33,14 +33,14 @@ def load_images(
     framings: Sequence[Framing] | None = None,
     cache: Path | None = None,
 ) -> UInt8[Tensor, "images 3 height width"]:
-    """Decodes photos, RGB.
+    """Decode photos, RGB.
 
     Args:
         paths: The photos.
         size: (height, width) of the images.
-        framings: What to show of each photo; None if all photos are of that size.
-        cache: A folder for a file of the decoded images, which later calls map into memory instead
-            of decoding; made where it is missing. Changes of the tensor never reach the file.
+        framings: Part of each photo to show; None if all photos have that size.
+        cache: Folder for a file of decoded images, created if needed, which later calls map into
+            memory instead of decoding. Changes to the tensor never reach the file.
     """
     if cache is None:
         images = np.empty((len(paths), 3, *size), dtype=np.uint8)
@@ -62,7 +62,7 @@ def load_images(
 def _decoded(
     paths: Sequence[Path], size: tuple[int, int], framings: Sequence[Framing] | None
 ) -> Iterator[UInt8[np.ndarray, "3 height width"]]:
-    """Decodes in several threads, a chunk at a time, and yields in order."""
+    """Decode in several threads, a chunk at a time, and yield in order."""
 
     def decode(row: int) -> UInt8[np.ndarray, "3 height width"]:
         photo = read_photo(paths[row])
@@ -70,9 +70,9 @@ def _decoded(
             photo = framings[row].frame_photo(photo)
         if photo.shape[:2] != size:
             raise InputError(
-                f"{paths[row]} is {photo.shape[0]}x{photo.shape[1]} pixels (height x width), the "
-                f"images before it are {size[0]}x{size[1]}; all must be of one size, "
-                "unless a fit says how they come to it."
+                f"{paths[row]} is {photo.shape[0]}x{photo.shape[1]} pixels (height x width), but "
+                f"earlier images are {size[0]}x{size[1]}; all must have one size unless a fit is "
+                "chosen."
             )
         return photo.transpose(2, 0, 1)
 
@@ -84,7 +84,7 @@ def _decoded(
 def _question(
     paths: Sequence[Path], size: tuple[int, int], framings: Sequence[Framing] | None
 ) -> dict[str, Any]:
-    """Describes what the file has to hold: a photo counts as the same by name, bytes and time."""
+    """Describe what the file must contain; photos are identified by name, size and mtime."""
     lines = []
     for row, path in enumerate(paths):
         try:
@@ -102,7 +102,7 @@ def _hash(text: str) -> str:
 
 
 def _mapped(file: Path, question: dict[str, Any]) -> UInt8[np.ndarray, "..."] | None:
-    """Maps the file, if it answers the question and is whole."""
+    """Map the file if it matches the description and is intact."""
     shape = tuple(question["shape"])
     num_bytes = int(np.prod(shape))
     try:
@@ -113,7 +113,7 @@ def _mapped(file: Path, question: dict[str, Any]) -> UInt8[np.ndarray, "..."] | 
         sums = np.fromfile(file, dtype="<u4", offset=_HEADER + num_bytes)
     except (OSError, ValueError):
         return None
-    # Copy on write: the tensor may be changed, the file never is.
+    # Copy on write: changes to the tensor never reach the file.
     images = np.memmap(file, dtype=np.uint8, mode="c", offset=_HEADER, shape=shape)
     every = -(-num_bytes // _CHECKED)
     if any(zlib.crc32(images[row]) != sums[row] for row in range(0, shape[0], every)):
@@ -124,7 +124,7 @@ def _mapped(file: Path, question: dict[str, Any]) -> UInt8[np.ndarray, "..."] | 
 def _write(
     file: Path, question: dict[str, Any], images: Iterator[UInt8[np.ndarray, "3 height width"]]
 ) -> None:
-    """Writes beside and renames, so that a file of that name is always complete."""
+    """Write to a temporary file and rename it, so that the cache file is always complete."""
     beside = file.with_name(f".{file.name}.{os.getpid()}.part")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -140,7 +140,7 @@ def _write(
             os.fsync(opened.fileno())
         beside.replace(file)
     except OSError as error:
-        raise InputError(f"The decoded images cannot be kept in {file}: {error}.") from error
+        raise InputError(f"The decoded images cannot be cached in {file}: {error}.") from error
     finally:
         if beside.exists():
             beside.unlink()

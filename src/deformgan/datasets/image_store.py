@@ -1,4 +1,4 @@
-"""Where batches take their images from: a set held on the device, or rows that travel to it."""
+"""Storage of batch images: all on the device, or on the host with transfers per batch."""
 
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -10,7 +10,7 @@ from torch import Tensor
 
 Storage = Literal["auto", "device", "host"]
 
-_BUFFERS = 3  # one that is filled, one that travels, one that waits
+_BUFFERS = 3  # one being filled, one in transfer, one waiting
 
 
 @runtime_checkable
@@ -20,18 +20,18 @@ class ImageStore(Protocol):
     def gather(
         self, step: int, rows: Sequence[Int64[Tensor, "_"]]
     ) -> UInt8[Tensor, "batch 3 height width"]:
-        """Gives chosen images of every set, one set after the other, on the device.
+        """Return the selected images of every set, concatenated, on the device.
 
-        The result holds until the call after next.
+        The result is valid until the call after next.
 
         Args:
-            step: Whose images these are.
-            rows: Of every set, on the host.
+            step: Step to which the images belong.
+            rows: Row indices per set, on the host.
         """
         ...
 
     def prepare(self, step: int, rows: Sequence[Int64[Tensor, "_"]]) -> None:
-        """Is told what the next call will ask for."""
+        """Announce the arguments of the next `gather` call."""
         ...
 
 
@@ -40,14 +40,14 @@ def open_store(
     device: torch.device,
     storage: Storage = "auto",
 ) -> ImageStore:
-    """Decides where images stay.
+    """Choose where to keep images.
 
     Args:
         images: The sets.
-        device: Where they are needed.
-        storage: "device" keeps them there; "host" leaves them where they are (in a mapped file, for
-            instance) and sends what is asked for; "auto" keeps them on the device if they fill at
-            most half of what is free there.
+        device: Device of the batches.
+        storage: "device" keeps images there; "host" leaves them in place (for example in a mapped
+            file) and transfers each batch; "auto" chooses the device if the images fill at most
+            half of its free memory.
     """
     if storage == "auto":
         storage = "device"
@@ -58,7 +58,7 @@ def open_store(
 
 
 class DeviceStore:
-    """Keeps all images on the device."""
+    """Image store that keeps all images on the device."""
 
     def __init__(self, images: Sequence[UInt8[Tensor, "_ 3 height width"]], device: torch.device):
         self.images = [part.to(device) for part in images]
@@ -74,13 +74,13 @@ class DeviceStore:
         return torch.cat(chosen)
 
     def prepare(self, step: int, rows: Sequence[Int64[Tensor, "_"]]) -> None:
-        """Has nothing to prepare."""
+        """Do nothing; images are already on the device."""
 
 
 class HostStore:
-    """Leaves images on the host; a thread collects the next step's while the device computes.
+    """Image store on the host; a thread gathers the next step while the device computes.
 
-    They travel by way of page-locked memory, so that nothing waits for the copy.
+    Batches are copied through page-locked memory, so the copy does not block.
     """
 
     def __init__(self, images: Sequence[UInt8[Tensor, "_ 3 height width"]], device: torch.device):
@@ -115,11 +115,11 @@ class HostStore:
         self.prepared = step, self.thread.submit(self._collect, rows)
 
     def _collect(self, rows: Sequence[Int64[Tensor, "_"]]) -> int:
-        """Fills the next buffer and tells which it is."""
+        """Fill the next buffer and return its index."""
         self.turn = (self.turn + 1) % _BUFFERS
         sent = self.sent[self.turn]
         if sent is not None:
-            sent.synchronize()  # what lay in the buffer may still be on its way
+            sent.synchronize()  # the buffer's previous contents may still be in transfer
         counts = [len(of_part) for of_part in rows]
         shape = (sum(counts), *self.images[0].shape[1:])
         buffer = self.buffers[self.turn]

@@ -1,4 +1,4 @@
-"""Market-1501: pedestrians seen by six cameras, and every data set that keeps its layout."""
+"""Market-1501: pedestrians seen by six cameras, and other data sets in its layout."""
 
 import re
 from collections.abc import Collection
@@ -23,8 +23,8 @@ TRAIN, TEST, QUERY, BY_HAND = "bounding_box_train", "bounding_box_test", "query"
 
 NOBODY = ("-1", "0000")  # junk boxes and distractors
 
-# Market-1501 writes 0002_c1s1_000451_03.jpg; DukeMTMC-reID leaves out the sequence and the box,
-# 0001_c2_f0046182.jpg; others leave out the sequence alone.
+# Market-1501 writes 0002_c1s1_000451_03.jpg; DukeMTMC-reID omits sequence and box,
+# 0001_c2_f0046182.jpg; others omit only the sequence.
 _NAME = re.compile(
     r"(-1|\d+)_c(\d+)(?:s(\d+)_(\d+)_(\d+)|_f?(\d+)(?:_(\d+))?).*\.(?:jpe?g|png)", re.IGNORECASE
 )
@@ -32,14 +32,14 @@ _NAME = re.compile(
 
 @dataclass(frozen=True)
 class MarketName:
-    """What a file name says.
+    """The fields of a file name.
 
     Attributes:
-        identity: Who it is, as written: "0002"; "-1" is a junk box, "0000" a distractor.
+        identity: Person, as written: "0002"; "-1" is a junk box, "0000" a distractor.
         camera: From 1.
-        sequence: Recording of that camera, from 1; 1 where the name has none.
+        sequence: Recording of that camera, from 1; 1 if the name has none.
         frame: Frame of that recording.
-        box: Box of that frame; 0 where the name has none.
+        box: Box of that frame; 0 if the name has none.
     """
 
     identity: str
@@ -50,7 +50,7 @@ class MarketName:
 
     @staticmethod
     def parse(name: str) -> "MarketName":
-        """Reads a name like `0002_c1s1_000451_03.jpg`."""
+        """Parse a name like `0002_c1s1_000451_03.jpg`."""
         match = _NAME.fullmatch(name)
         if match is None:
             raise InputError(
@@ -65,13 +65,13 @@ class MarketName:
 class Market1501(NamedPhotos):
     """People with their poses, in the layout of Market-1501.
 
-    The images lie in `bounding_box_train` and `bounding_box_test`, or directly in the folder. Only
-    images that the annotation table names are read, in its order; junk and distractors never are.
+    The images are in `bounding_box_train` and `bounding_box_test`, or directly in the folder. Only
+    images listed in the annotation table are read, in its order, except junk and distractors.
     `query` and `gt_bbox` show people of the test set again and are not read here.
 
-    Where the folder has `identity-split.json` (`{"train": [...], "test": [...]}`), it parts the
-    people of `bounding_box_train`, and `split="train"` never yields a test identity. Where it has
-    not, the two folders are the split, and somebody in both is an error.
+    If the folder has an `identity-split.json` (`{"train": [...], "test": [...]}`), it divides the
+    people of `bounding_box_train`, and `split="train"` never yields a test identity. Otherwise the
+    two folders are the split, and a person in both is an error.
     """
 
     def __init__(
@@ -86,21 +86,21 @@ class Market1501(NamedPhotos):
         skeleton: Skeleton = OPENPOSE18,
         nobody: Collection[str] = NOBODY,
     ):
-        """Reads the images of one split.
+        """Read the images of one split.
 
         Args:
             root: The data set's folder.
-            split: "all" reads the whole training folder, the test identities of
-                `identity-split.json` included.
-            annotations: The annotation table; by default `market-annotation-train.csv` (or
-                `-test`) or `annotation.csv` in `root`.
+            split: "all" reads the whole training folder, including the test identities of
+                `identity-split.json`.
+            annotations: Annotation table; by default `market-annotation-train.csv` (or `-test`) or
+                `annotation.csv` in `root`.
             size: (height, width) of the images; by default that of the first one.
-            fit: How images of other sizes come to it; Re-ID sets whose boxes were never resized
+            fit: How to resize other images to that size; Re-ID sets with boxes of varying size
                 (DukeMTMC-reID) are usually stretched.
             cache: See `PhotoSet`.
-            skeleton: Of the poses.
-            nobody: Identities that are nobody in particular. In sets that number people from 0
-                "0000" is somebody.
+            skeleton: Skeleton of the poses.
+            nobody: Identities that are not a person. In sets that number people from 0, "0000" is a
+                person.
         """
         root = Path(root)
         if not root.is_dir():
@@ -121,14 +121,14 @@ class Market1501(NamedPhotos):
 
     @staticmethod
     def matches(root: Path) -> bool:
-        """Tells whether a folder looks like this data set."""
+        """Return whether a folder looks like this data set."""
         if (root / TRAIN).is_dir() or (root / TEST).is_dir():
             return True
         return any(_NAME.fullmatch(path.name) for path in root.iterdir())
 
 
 def _split(root: Path, split: Split, nobody: Collection[str]) -> tuple[Path, set[str] | None]:
-    """Gives the folder to read and the identities wanted from it (None: everybody)."""
+    """Return the folder to read and the identities to keep (None: all)."""
     train, test = root / TRAIN, root / TEST
     folder = train if train.is_dir() else root
     if split == "all":
@@ -148,7 +148,7 @@ def _split(root: Path, split: Split, nobody: Collection[str]) -> tuple[Path, set
 
 
 def _people(folder: Path, nobody: Collection[str]) -> set[str]:
-    """Finds who is in the images of a folder, whether they have poses or not."""
+    """Return the identities in a folder's file names, whether they have poses or not."""
     names = [_NAME.fullmatch(path.name) for path in folder.iterdir()]
     return {match[1] for match in names if match is not None} - set(nobody)
 

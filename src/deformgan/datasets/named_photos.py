@@ -1,4 +1,4 @@
-"""NamedPhotos: photos whose file names say who is in them and which camera took them."""
+"""NamedPhotos: photos whose file names contain identity and camera."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,21 +16,21 @@ from deformgan.pose_formats.annotations import Annotations
 
 @runtime_checkable
 class PhotoName(Protocol):
-    """What a file name says, whatever else it may say."""
+    """The fields of a file name that every data set has."""
 
     @property
     def identity(self) -> str:
-        """Who it is, as written."""
+        """Person, as written."""
         ...
 
     @property
     def camera(self) -> int:
-        """Which camera took it, from 1."""
+        """Camera, from 1."""
         ...
 
 
 class NamedPhotos(PhotoSet):
-    """Photos of one folder that a table names, in its order."""
+    """Photos of one folder that are listed in a table, in its order."""
 
     def __init__(
         self,
@@ -45,25 +45,25 @@ class NamedPhotos(PhotoSet):
         cache: str | Path | None,
         skeleton: Skeleton,
     ):
-        """Read what the table names and the folder has.
+        """Read the photos that are both listed and present.
 
         Args:
-            folder: Where the photos are.
+            folder: Folder of the photos.
             table: Their poses.
-            parse: Reads a file name.
+            parse: Parses a file name.
             wanted: Whether an identity belongs to the split.
-            split: Its name, for errors.
+            split: Name of the split, for error messages.
             size: See `fit_photos`.
             fit: See `fit_photos`.
             cache: See `PhotoSet`.
-            skeleton: Of the poses.
+            skeleton: Skeleton of the poses.
         """
         present = {path.name for path in folder.iterdir()}
         parsed = {name: parse(name) for name in table.names if name in present}
         fields = {name: field for name, field in parsed.items() if wanted(field.identity)}
         if not fields:
             raise InputError(
-                f"No image in {folder} is named by {table.source} and belongs to the split "
+                f"No image in {folder} is listed in {table.source} and belongs to the split "
                 f"{split!r}."
             )
         paths = [folder / name for name in fields]
@@ -92,11 +92,11 @@ def find_table(
     """Read the annotation table of a data set.
 
     Args:
-        folder: Where to look for it.
-        candidates: Its names, the likeliest first.
-        given: A file to read instead; None to look.
-        skeleton: Of the poses.
-        hint: What the error says besides.
+        folder: Folder in which to look for it.
+        candidates: Possible file names, in order of preference.
+        given: File to read instead, if any.
+        skeleton: Skeleton of the poses.
+        hint: Text to append to the error message.
     """
     if given is not None:
         return read_annotation_csv(given, skeleton)

@@ -1,4 +1,4 @@
-"""Which image goes with which: the field's pair rule, test sample, and pair table."""
+"""Pairs of images: the field's pair rule, sample of test pairs, and pair table."""
 
 import csv
 import os
@@ -15,7 +15,7 @@ from torch import Tensor
 from deformgan.errors import InputError
 
 HEADER = ["from", "to"]
-TEST_PAIRS = 12_000  # of the field's published lists
+TEST_PAIRS = 12_000  # in the published lists
 
 
 @runtime_checkable
@@ -30,36 +30,36 @@ class NamedPairs(Protocol):
 
     @property
     def pairs(self) -> Int64[Tensor, "pairs 2"]:
-        """Positions of source and target."""
+        """Indices of source and target."""
         ...
 
 
 def build_pairs(
     dataset: NamedPairs, count: int | None = None, seed: int = 0
 ) -> list[tuple[str, str]]:
-    """Makes the pair list of a data set as (source, target) names.
+    """Build the pair list of a data set as (source, target) names.
 
     Args:
-        dataset: One split: all of its pairs are what the field trains on.
-        count: How many to draw instead, see `sample_test_pairs`; the field tests on 12,000.
-        seed: Of the draw.
+        dataset: One split. By default all its pairs are returned, as used for training.
+        count: Number of pairs to draw instead, see `sample_test_pairs`; 12,000 for testing.
+        seed: Random seed of the draw.
     """
     pairs = dataset.pairs if count is None else sample_test_pairs(dataset.pairs, count, seed)
     return [(dataset.names[source], dataset.names[target]) for source, target in pairs.tolist()]
 
 
 def pair_rows(names: Sequence[str], pairs: Sequence[tuple[str, str]]) -> Int64[Tensor, "pairs 2"]:
-    """Finds the positions of named pairs.
+    """Find the image indices of named pairs.
 
     Args:
-        names: Of the images.
-        pairs: (source, target) names, such as `read_pairs` gives.
+        names: Image names.
+        pairs: (source, target) names, as returned by `read_pairs`.
     """
     rows = {name: row for row, name in enumerate(names)}
     unknown = next((name for pair in pairs for name in pair if name not in rows), None)
     if unknown is not None:
         raise InputError(
-            f"The pair list names {unknown!r}, which is none of the {len(rows)} images."
+            f"The pair list contains {unknown!r}, which is none of the {len(rows)} images."
         )
     found = [(rows[source], rows[target]) for source, target in pairs]
     return torch.tensor(found, dtype=torch.int64).reshape(-1, 2)
@@ -69,15 +69,15 @@ def ordered_pairs(
     identities: Sequence[str],
     usable: Bool[Tensor, "images"],
 ) -> Int64[Tensor, "pairs 2"]:
-    """Pairs every usable image with every other usable one of the same person, both ways round.
+    """Pair every usable image with every other usable one of the same person, in both orders.
 
     Args:
-        identities: Whom each image shows.
+        identities: Person in each image.
         usable: Whether an image may be in a pair.
 
     Returns:
-        Positions of source and target. People come in the order in which their first usable image
-        appears; their images stay in order.
+        Indices of source and target. People are ordered by their first usable image; their images
+        stay in order.
 
     Source:
         The authors' pair script; 263,632 pairs on the full Market-1501 training set.
@@ -93,23 +93,23 @@ def ordered_pairs(
 def sample_test_pairs(
     pairs: Int64[Tensor, "pairs 2"], count: int = TEST_PAIRS, seed: int = 0
 ) -> Int64[Tensor, "sampled 2"]:
-    """Draws test pairs without replacement, the same ones as the field's published lists.
+    """Draw test pairs without replacement, reproducing the published lists.
 
     Args:
-        pairs: All of them, in the order of `ordered_pairs`.
-        count: How many to draw; all of them (shuffled) where there are fewer.
-        seed: The field's is 0.
+        pairs: All pairs, in the order of `ordered_pairs`.
+        count: Number of pairs to draw; all of them, shuffled, if there are fewer.
+        seed: Random seed; the published lists use 0.
 
     Source:
-        The authors draw with pandas, `DataFrame.sample(count, random_state=seed)`, which takes the
-        first items of NumPy's legacy permutation.
+        The authors use pandas, `DataFrame.sample(count, random_state=seed)`, which takes the first
+        items of NumPy's legacy permutation.
     """
     order = np.random.RandomState(seed).permutation(len(pairs))[:count]
     return pairs[torch.from_numpy(order)]
 
 
 def read_pairs(path: str | Path) -> list[tuple[str, str]]:
-    """Reads a pair table (`from,to`, file names) as (source, target) names."""
+    """Read a pair table (`from,to`, file names) as (source, target) names."""
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
             rows = list(csv.reader(file))
@@ -122,13 +122,13 @@ def read_pairs(path: str | Path) -> list[tuple[str, str]]:
         if not row:
             continue
         if len(row) != 2 or not all(row):
-            raise InputError(f"{path}, line {number}: a line is two names, 'from,to'.")
+            raise InputError(f"{path}, line {number}: a line must be two names, 'from,to'.")
         pairs.append((row[0], row[1]))
     return pairs
 
 
 def write_pairs(path: str | Path, pairs: Sequence[tuple[str, str]]) -> None:
-    """Writes a pair table, whole or not at all; the folder exists."""
+    """Write a pair table atomically to an existing folder."""
     path = Path(path)
     beside = path.with_name(path.name + ".part")
     with open(beside, "w", newline="", encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""PhotoSet: photos of people with their poses, which is what every reader of a data set gives."""
+"""PhotoSet: photos of people with their poses, the base class of all data sets."""
 
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,31 +18,31 @@ from deformgan.framing import Framing, find_framing
 from deformgan.pose import Pose, Skeleton
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
-# How a photo comes to the size of the images: "exact", it has it; "stretch", its proportions
-# change; "pad", it stays whole and in proportion, and its border goes on beyond its edges;
-# "person", the person is cut out as `find_framing` does it (photos of the size are taken whole,
-# those without a usable pose are padded).
+# How to resize a photo to the image size: "exact", not at all, it must have that size; "stretch",
+# ignoring its aspect ratio; "pad", keeping its aspect ratio and replicating its edges; "person",
+# cropping to the person as `find_framing` does (photos of that size are used whole, those without a
+# usable pose are padded).
 Fit = Literal["exact", "stretch", "pad", "person"]
 
-_ORIENTATION = 0x0112  # EXIF tag; from 5 the photo lies on its side
+_ORIENTATION = 0x0112  # EXIF tag; from 5 on, the photo is rotated by 90 degrees
 
 
 class PhotoSet:
-    """Photos of people; decoded once, at first use, and held in memory or in a mapped file.
+    """Photos of people, decoded once at first use and kept in memory or in a mapped file.
 
-    A reader is a subclass: made from `(root, split, annotations, *, size, fit, cache, skeleton)`,
-    it finds the files and the poses that a folder has, and brings photos to one size; its
-    `matches(root)` tells whether a folder looks like its own. `PairBatches` needs no more of it
-    than `images`, `poses` and `pairs`.
+    Readers are subclasses, constructed from `(root, split, annotations, *, size, fit, cache,
+    skeleton)`: they find a folder's files and poses and resize photos to one size; their
+    `matches(root)` detects whether a folder looks like theirs. `PairBatches` needs only `images`,
+    `poses` and `pairs`.
 
     Attributes:
-        names: What the data set calls the images, in the order of its annotation table.
-        identities: Who is in each image.
-        cameras: Which camera took it (or which view it is), from 1; 0 where nothing tells.
-        paths: Where the images are.
+        names: Image names in the data set, in the order of its annotation table.
+        identities: Person in each image.
+        cameras: Camera (or view) of each image, from 1; 0 if unknown.
+        paths: Image files.
         poses: In pixels of `images`.
         size: (height, width) of every image.
-        skeleton: What the poses' joints are.
+        skeleton: Skeleton of the poses.
     """
 
     def __init__(
@@ -58,18 +58,18 @@ class PhotoSet:
         cache: str | Path | None = None,
         skeleton: Skeleton = OPENPOSE18,
     ):
-        """Takes what a reader has found.
+        """Store the photos found by a reader.
 
         Args:
-            names: See the attributes, like all that is not listed here.
+            names: See the attributes.
             identities: One per name.
             cameras: One per name.
             paths: One per name.
             poses: One per name.
-            size: Of the images, whatever the photos have.
-            framings: What to show of each photo; None if all photos are of that size.
-            cache: A folder for a file of the decoded images, see `load_images`; None for memory.
-            skeleton: Of the poses.
+            size: Size of the images, whatever that of the photos.
+            framings: Part of each photo to show; None if all photos have that size.
+            cache: Folder for a file of decoded images, see `load_images`; None to use memory.
+            skeleton: Skeleton of the poses.
         """
         self.names = list(names)
         self.identities = list(identities)
@@ -85,9 +85,9 @@ class PhotoSet:
         return len(self.names)
 
     def of_people(self, people: Collection[str]) -> "PhotoSet":
-        """Gives the photos of some people as a data set of its own, in the same order.
+        """Return the photos of some people as a new data set, in the same order.
 
-        What a reader knows beyond photos and poses (masks, backgrounds) is left behind.
+        Extra data of a reader (masks, backgrounds) is not carried over.
         """
         rows = [row for row, who in enumerate(self.identities) if who in people]
         return PhotoSet(
@@ -109,12 +109,12 @@ class PhotoSet:
 
     @cached_property
     def backgrounds(self) -> UInt8[Tensor, "images 3 height width"] | None:
-        """The scenes without the people, RGB: the holes that they leave are filled."""
+        """Backgrounds, RGB: the images with their people removed and the holes filled."""
         return fill_people(self.images, self.poses, self.skeleton)
 
     @cached_property
     def usable(self) -> Bool[Tensor, "images"]:
-        """Whether every mandatory joint was found: of people both hips and both shoulders."""
+        """Whether every mandatory joint is visible; for people, both hips and both shoulders."""
         return self.poses.usable(self.skeleton)
 
     @cached_property
@@ -130,17 +130,17 @@ def fit_photos(
     fit: Fit,
     skeleton: Skeleton = OPENPOSE18,
 ) -> tuple[tuple[int, int], list[Framing] | None, Pose]:
-    """Decides what the images show of the photos, without decoding any.
+    """Choose the part of each photo to show, without decoding any.
 
     Args:
         paths: The photos, at least one.
         poses: One per photo, in its pixels.
         size: (height, width) of the images; None for that of the first photo.
-        fit: How photos of other sizes come to it.
-        skeleton: Of the poses.
+        fit: How to resize photos to that size.
+        skeleton: Skeleton of the poses.
 
     Returns:
-        The size; the framings, None where none is needed; and the poses in pixels of the images.
+        The size; the framings, or None if none is needed; and the poses in pixels of the images.
     """
     if fit == "exact":
         return size or photo_size(paths[0]), None, poses
@@ -163,14 +163,14 @@ def frame_one(
     fit: Fit,
     skeleton: Skeleton = OPENPOSE18,
 ) -> Framing:
-    """Decides what to show of one photo.
+    """Choose the part of one photo to show.
 
     Args:
         photo: Its (height, width).
         pose: One pose, in its pixels.
         size: (height, width) of the image.
-        fit: How.
-        skeleton: Of the pose.
+        fit: How to resize the photo to that size.
+        skeleton: Skeleton of the pose.
     """
     if fit == "stretch":
         return Framing.stretched(photo, size)
@@ -180,7 +180,7 @@ def frame_one(
 
 
 def photo_size(path: Path) -> tuple[int, int]:
-    """Reads (height, width) of a photo that stands upright, from the beginning of its file."""
+    """Read a photo's upright (height, width) from the file header."""
     try:
         with Image.open(path) as image:
             width, height = image.size

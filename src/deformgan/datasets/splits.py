@@ -1,4 +1,4 @@
-"""Who may be trained on and who is for testing; and what should be in one but is in both."""
+"""Training and test identities, and leaks between them."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ SPLIT_FILE = "identity-split.json"
 
 
 class NoTestSplitError(InputError):
-    """A data set does not say who is to be tested on."""
+    """Raised if a data set defines no test split."""
 
 
 @runtime_checkable
@@ -23,9 +23,9 @@ class NamedPhotos(Protocol):
     """One side of a split.
 
     Attributes:
-        names: File names, as the data set has them.
-        identities: Who is in each image.
-        paths: Where the images are.
+        names: File names in the data set.
+        identities: Person in each image.
+        paths: Image files.
     """
 
     names: list[str]
@@ -35,13 +35,13 @@ class NamedPhotos(Protocol):
 
 @dataclass(frozen=True)
 class Leak:
-    """Something that is on both sides of a split.
+    """An identity or image that occurs on both sides of a split.
 
     Attributes:
-        kind: A person, or the same file.
+        kind: Whether it is a person or a file.
         what: The identity, or the hash of the file's bytes.
-        train: Names of the images concerned on one side.
-        test: Names on the other.
+        train: Names of the affected training images.
+        test: Names of the affected test images.
     """
 
     kind: Literal["identity", "image"]
@@ -59,7 +59,7 @@ class Leak:
 
 
 def read_identity_split(root: Path) -> dict[str, set[str]] | None:
-    """Reads who is for training and who for testing, where `root` has an `identity-split.json`."""
+    """Read the identities for training and testing, if `root` has an `identity-split.json`."""
     file = root / SPLIT_FILE
     if not file.is_file():
         return None
@@ -75,12 +75,12 @@ def read_identity_split(root: Path) -> dict[str, set[str]] | None:
 
 
 def refuse_shared_identities(train: Iterable[str], test: Iterable[str], where: str) -> None:
-    """Raises where somebody to train on is also to test on.
+    """Raise an error if training and test identities overlap.
 
     Args:
         train: Identities.
         test: Identities.
-        where: What to call the data in the error.
+        where: Name of the data in the error message.
     """
     both = sorted(set(train) & set(test))
     if both:
@@ -89,13 +89,13 @@ def refuse_shared_identities(train: Iterable[str], test: Iterable[str], where: s
 
 
 def find_leaks(train: NamedPhotos, test: NamedPhotos, *, content: bool = True) -> list[Leak]:
-    """Finds identities in both splits, and images of equal bytes under whatever names.
+    """Find identities in both splits, and identical files whatever their names.
 
     Args:
-        train: One side.
-        test: The other.
-        content: Whether to compare the images too, which reads every file of both sides whose
-            length occurs on both.
+        train: Training side.
+        test: Test side.
+        content: Whether to compare files too, which reads every file whose length occurs on both
+            sides.
     """
     leaks = _shared("identity", train, train.identities, test, test.identities)
     if not content:
@@ -113,15 +113,15 @@ def find_leaks(train: NamedPhotos, test: NamedPhotos, *, content: bool = True) -
 
 
 def refuse_leaks(train: NamedPhotos, test: NamedPhotos, *, content: bool = True) -> None:
-    """Raises where `find_leaks` finds anything."""
+    """Raise an error if `find_leaks` finds anything."""
     leaks = find_leaks(train, test, content=content)
     if leaks:
         more = f" (and {len(leaks) - 1} more)" if len(leaks) > 1 else ""
-        raise InputError(f"The splits share what only one may have: {leaks[0]}{more}.")
+        raise InputError(f"The splits overlap: {leaks[0]}{more}.")
 
 
 def content_hash(path: Path) -> str:
-    """Gives what files of equal bytes have in common."""
+    """Return a hash of a file's bytes."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 

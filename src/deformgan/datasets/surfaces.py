@@ -1,4 +1,4 @@
-"""Surfaces: which place on the body at rest every pixel of a rendered picture shows."""
+"""Surfaces: for every pixel of a rendered picture, its position on the body at rest."""
 
 import os
 from collections.abc import Sequence
@@ -12,21 +12,21 @@ from torch import Tensor
 
 from deformgan.errors import InputError
 
-SURFACES = "surfaces"  # the folder, beside those of masks and backgrounds
-NOTHING = 255  # the layer of a pixel that shows no surface of the body
-FACE = 254  # the layer of faces: of people the bare skin, of animals the whole head
+SURFACES = "surfaces"  # folder, beside those of masks and backgrounds
+NOTHING = 255  # layer of pixels that show no surface of the body
+FACE = 254  # layer of faces: for people the bare skin, for animals the whole head
 
 
 @dataclass(frozen=True)
 class Surface:
-    """What the centre of every pixel shows.
+    """The surface at every pixel centre.
 
     Attributes:
-        place: Where on the body at rest, in metres, 0 where the pixel shows no body. Left and right
-            legs are moved apart, so that no place on one is near the other. The second axis is the
-            one along which a body is seen through: front to back of people, side to side of
-            animals.
-        layer: Which layer of clothes or skin, `FACE`, or `NOTHING`.
+        place: Position on the body at rest, in metres; 0 if the pixel shows no body. Left and right
+            legs are moved apart, so that no position on one is near the other. The second axis is
+            the one along which the body is seen through when matching: front to back for people,
+            side to side for animals.
+        layer: Layer of clothes or skin, `FACE`, or `NOTHING`.
     """
 
     place: Float[Tensor, "3 height width"]
@@ -50,8 +50,8 @@ class SurfaceSet:
 
     @staticmethod
     def read(paths: Sequence[Path], size: tuple[int, int]) -> "SurfaceSet":
-        """Read the surfaces of pictures that all have one height and width."""
-        # Each into its place: a large set is never in memory twice.
+        """Read the surfaces of pictures that all have the given height and width."""
+        # Read into preallocated tensors, so that a large set is never in memory twice.
         place = torch.empty(len(paths), 3, *size, dtype=torch.float16)
         layer = torch.empty(len(paths), *size, dtype=torch.uint8)
         for row, path in enumerate(paths):
@@ -69,9 +69,9 @@ class SurfaceSet:
 def write_surface(
     path: Path, place: Float[Tensor, "3 height width"], layer: UInt8[Tensor, "height width"]
 ) -> None:
-    """Write a compressed `.npz`, whole or not at all: `place` (height, width, 3) float16, `layer`.
+    """Write a compressed `.npz` atomically: `place` (height, width, 3) as float16, and `layer`.
 
-    Half precision is exact to 0.5 mm within a metre of the origin.
+    Half precision is accurate to 0.5 mm within a metre of the origin.
     """
     beside = path.with_name(f".{path.name}.part")
     with beside.open("wb") as file:
@@ -82,15 +82,15 @@ def write_surface(
 
 
 def read_surface(path: Path) -> Surface:
-    """Read what `write_surface` wrote."""
+    """Read a file written by `write_surface`."""
     try:
         with np.load(path, allow_pickle=False) as arrays:
             place, layer = arrays["place"], arrays["layer"]
     except FileNotFoundError:
         raise InputError(
-            f"{path} is not there; render the set again, or remove the folder."
+            f"{path} does not exist; render the set again, or remove the folder."
         ) from None
-    except Exception as error:  # broken archives raise errors of any kind
+    except Exception as error:  # NumPy raises many types of errors for broken archives
         reason = str(error) or type(error).__name__
         raise InputError(f"{path} is not a surface of a rendered picture ({reason}).") from None
     if place.dtype != np.float16 or place.shape != (*layer.shape, 3) or layer.dtype != np.uint8:

@@ -1,4 +1,4 @@
-"""Synthetic: rendered people as `deformgan data synthesize` writes them."""
+"""Synthetic: rendered people as written by `deformgan data synthesize`."""
 
 from functools import cached_property
 from pathlib import Path
@@ -15,29 +15,29 @@ MASKS, BACKGROUNDS = "masks", "backgrounds"
 
 
 class Synthetic(Market1501):
-    """Rendered people in the layout of Market-1501, with what only a renderer knows.
+    """Rendered people in the layout of Market-1501, with the renderer's ground truth.
 
-    Beside `bounding_box_train` and `annotation.csv` there may be `masks` and `backgrounds`, with a
-    picture for every image, and `surfaces`: its name but for the suffix. They are read at first
-    use.
+    Beside `bounding_box_train` and `annotation.csv`, there may be folders `masks`, `backgrounds`
+    and `surfaces`, with one file per image, named alike except for the suffix. They are read at
+    first use.
     """
 
     @cached_property
     def masks(self) -> UInt8[Tensor, "images height width"] | None:
-        """How much of every pixel the person covers, in 0..255; None if the folder is absent."""
+        """Coverage of each pixel by the person, in 0..255; None if the folder is absent."""
         masks = self._beside(MASKS)
         return None if masks is None else masks[:, 0]
 
     @cached_property
     def backgrounds(self) -> UInt8[Tensor, "images 3 height width"] | None:
-        """The same places without the person, RGB; None if the folder is absent."""
+        """The same scenes without the person, RGB; None if the folder is absent."""
         return self._beside(BACKGROUNDS)
 
     @cached_property
     def surfaces(self) -> SurfaceSet | None:
-        """Which place on the body at rest every pixel shows; None if the folder is absent.
+        """Position of each pixel on the body at rest; None if the folder is absent.
 
-        Photos must have the size of the images: places cannot be resized.
+        Photos must have the size of the images, because positions cannot be resized.
         """
         folder = self._root() / SURFACES
         if not folder.is_dir():
@@ -46,7 +46,7 @@ class Synthetic(Market1501):
 
     @staticmethod
     def matches(root: Path) -> bool:
-        """Tells whether a folder looks like this data set; without these folders it is Market's."""
+        """Return whether a folder looks like this data set: Market's plus one of its folders."""
         return Market1501.matches(root) and any(
             (root / name).is_dir() for name in (MASKS, BACKGROUNDS, SURFACES)
         )
@@ -63,7 +63,7 @@ class Synthetic(Market1501):
         missing = next((path for path in self.paths if path.stem not in files), None)
         if missing is not None:
             raise InputError(
-                f"{folder} has no picture {missing.stem!r}, as it has of other images."
+                f"{folder} has no picture {missing.stem!r}, although it has some for other images."
             )
         paths = [files[path.stem] for path in self.paths]
         return load_images(paths, self.size, self.framings, self.cache)

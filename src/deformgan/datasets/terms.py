@@ -1,6 +1,6 @@
-"""Under which terms data sets may be used, and what to cite; of those that have any."""
+"""Terms of use and citations of data sets that have any."""
 
-# By the names of `DATASETS`. What people render or photograph themselves is theirs.
+# Keys are those of `DATASETS`. Renderings and photos of users are their own.
 TERMS = {
     "cuhk03": "CUHK03: research only; identifiable people, do not redistribute; cite Li et al., "
     "'DeepReID: Deep Filter Pairing Neural Network for Person Re-Identification', CVPR 2014",

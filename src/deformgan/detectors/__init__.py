@@ -1,4 +1,4 @@
-"""Pose detectors by name; each file is one."""
+"""Pose detectors by name, one file each."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +21,7 @@ DETECTORS: dict[str, Callable[[Path | None], PoseDetector]] = {
     "vitpose": ViTPose,
     "keypoint_rcnn": KeypointRCNN,
 }
-WITHOUT_PATH = ("pose18", "keypoint_rcnn")  # bundled; torchvision's own download
+WITHOUT_PATH = ("pose18", "keypoint_rcnn")  # bundled, or downloaded by torchvision
 
 __all__ = [
     "DETECTORS",
@@ -36,7 +36,7 @@ __all__ = [
 
 
 def load_detector(name_and_path: str) -> PoseDetector:
-    """Loads a pose detector.
+    """Load a pose detector.
 
     Args:
         name_and_path: "NAME", or "NAME:PATH" with the detector's model file.
@@ -47,7 +47,7 @@ def load_detector(name_and_path: str) -> PoseDetector:
 
 
 def check_detector(name_and_path: str) -> str:
-    """Gives the name of a detector, which must be known, and loads nothing.
+    """Return the name of a known detector, without loading it.
 
     Args:
         name_and_path: See `load_detector`.

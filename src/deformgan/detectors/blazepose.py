@@ -14,7 +14,7 @@ from deformgan.detectors.tflite import open_tflite
 from deformgan.errors import InputError
 from deformgan.pose_formats.coco_json import COCO17
 
-# Positions of COCO's joints among the 33 landmarks; the others are of mouth, hands and feet.
+# Indices of COCO's joints among the 33 landmarks; the others are on mouth, hands and feet.
 LANDMARKS = {
     "nose": 0,
     "left_eye": 2,
@@ -34,32 +34,32 @@ LANDMARKS = {
     "left_ankle": 27,
     "right_ankle": 28,
 }
-# 33 landmarks and 6 that say where to look in a video's next frame, of (x, y, z, visibility,
+# 33 landmarks and 6 that locate the person in a video's next frame, as (x, y, z, visibility,
 # presence).
 OUTPUT = (1, 39 * 5)
 
-# The full model against the annotation of 101 photos of Market-1501: at 0.3, 79 % of the annotated
-# joints are found within 8 px, and 85 % of those found are right; at 0.5, 76 % and 86 %.
+# Full model versus the annotation of 101 photos of Market-1501: at 0.3, 79 % of the annotated
+# joints are found within 8 px, and 85 % of those found are correct; at 0.5, 76 % and 86 %.
 JOINT_SCORE = 0.3
 
-# How much more than the box it sees: of 1.15, 1.25, 1.35 and 1.45 the best on the same photos.
-# MediaPipe takes 1.25 times a circle around the whole body, which is not this box.
+# Enlargement of the box: the best of 1.15, 1.25, 1.35 and 1.45 on the same photos. MediaPipe's 1.25
+# applies to a circle around the whole body, which is not this box.
 MARGIN = 1.35
 
 
 class BlazePose:
-    """The landmark network of BlazePose (lite, full or heavy), as MediaPipe ships it.
+    """The landmark network of BlazePose (lite, full or heavy), as distributed with MediaPipe.
 
-    MediaPipe turns the person upright before it looks; this takes the box as it is.
+    MediaPipe first rotates the person upright; here the box is used as it is.
 
     Args:
-        path: The model file, pose_landmark_full.tflite for example; mediapipe 0.10.21 is the last
-            release that holds it.
-        joint_score: A joint with a lower score is not visible, in [0, 1].
+        path: Model file, for example pose_landmark_full.tflite; mediapipe 0.10.21 is the last
+            release that contains it.
+        joint_score: Joints with a lower score are not visible, in [0, 1].
 
     Source:
-        Bazarevsky et al., "BlazePose: On-device Real-time Body Pose tracking", 2020; the decoding
-        is that of MediaPipe's graph, without its correction from the heat maps.
+        Bazarevsky et al., "BlazePose: On-device Real-time Body Pose tracking", 2020; decoding as in
+        MediaPipe's graph, without its heat map refinement.
     """
 
     def __init__(self, path: Path | None, joint_score: float = JOINT_SCORE):
@@ -83,7 +83,7 @@ class BlazePose:
     def __call__(
         self, image: UInt8[np.ndarray, "height width 3"], box: Box | None = None
     ) -> Detection:
-        """Finds the joints; see `PoseDetector`."""
+        """Detect the joints; see `PoseDetector`."""
         crop = cut_box(image, box, self._size, MARGIN, beyond="edge")
         self._network.set_tensor(self._input, crop.pixels[None].astype(np.float32) / 255)
         self._network.invoke()
@@ -96,15 +96,15 @@ class BlazePose:
 def decode(
     landmarks: Float[Tensor, "1 numbers"], presence: float, size: tuple[int, int]
 ) -> tuple[Float[Tensor, "17 2"], Float[Tensor, "17"]]:
-    """Reads COCO's joints from the network's output.
+    """Decode COCO's joints from the network's output.
 
     Args:
-        landmarks: Its first output.
-        presence: Its second: how sure it is that there is a person, in [0, 1].
-        size: Height and width of its input in pixels.
+        landmarks: First output.
+        presence: Second output: probability that there is a person, in [0, 1].
+        size: Height and width of the network's input in pixels.
 
     Returns:
-        (x, y) as shares of the crop, and scores in [0, 1].
+        (x, y) as fractions of the crop, and scores in [0, 1].
     """
     found = landmarks.reshape(-1, 5)[[LANDMARKS[joint] for joint in COCO17]]
     height, width = size

@@ -1,4 +1,4 @@
-"""detection_from_coco17: what a network says of COCO's 17 joints, as a Detection of openpose18."""
+"""detection_from_coco17: convert a network's 17 COCO joints to a Detection of openpose18."""
 
 import torch
 from jaxtyping import Float
@@ -16,16 +16,16 @@ from deformgan.pose_formats.coco_json import (
 def detection_from_coco17(
     joints: Float[Tensor, "17 2"], scores: Float[Tensor, "17"], joint_score: float
 ) -> Detection:
-    """Reorders COCO's joints and adds the neck, as sure as the less sure shoulder.
+    """Reorder COCO's joints and add the neck, with the lower of the shoulders' scores.
 
-    Where the neck is is the rule of `openpose18_from_coco17`: the middle of the shoulders.
+    The neck is the midpoint of the shoulders, as in `openpose18_from_coco17`.
 
     Args:
         joints: (x, y) in pixels of the image.
-        scores: How sure the network is of every joint, in [0, 1].
-        joint_score: A joint with a lower score is not visible, in [0, 1].
+        scores: Confidence of every joint, in [0, 1].
+        joint_score: Joints with a lower score are not visible, in [0, 1].
     """
-    # As if all were seen, so that an uncertain neck has a place too, like every uncertain joint.
+    # Treat all joints as visible, so that an uncertain neck has a position too.
     seen = torch.ones(1, len(joints), dtype=torch.bool)
     arranged = openpose18_from_coco17(Pose(joints[None], seen)).joints
     neck = scores[SHOULDERS].amin(dim=0, keepdim=True)

@@ -1,4 +1,4 @@
-"""cut_box: a box of a photo as a picture of a network's input size, and the way back."""
+"""cut_box: crop a box of a photo at a network's input size, and map points back."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -14,7 +14,7 @@ from deformgan.detectors.person import Box
 
 @dataclass(frozen=True)
 class Crop:
-    """A part of a photo, scaled.
+    """A cropped and resized part of a photo.
 
     Attributes:
         pixels: RGB.
@@ -31,18 +31,18 @@ class Crop:
     height: float
 
     def in_photo(self, shares: Float[Tensor, "points 2"]) -> Float[Tensor, "points 2"]:
-        """Gives places of the crop in pixels of the photo.
+        """Map points from the crop to pixels of the photo.
 
         Args:
-            shares: (x, y) as shares of the crop, from 0 at its left or top edge to 1 at its right
-                or bottom edge. The centre of pixel i of n is (i + 0.5) / n.
+            shares: (x, y) as fractions of the crop, from 0 at its left or top edge to 1 at its
+                right or bottom edge. The centre of pixel i of n is (i + 0.5) / n.
         """
         extent = torch.tensor([self.width, self.height])
         return shares * extent + torch.tensor([self.left, self.top])
 
 
 def whole(image: UInt8[np.ndarray, "height width 3"]) -> Box:
-    """Gives the box from edge to edge of an image."""
+    """Return the box that covers a whole image."""
     height, width = image.shape[:2]
     return -0.5, -0.5, width - 0.5, height - 0.5
 
@@ -54,23 +54,23 @@ def cut_box(
     margin: float = 1.0,
     beyond: Literal["black", "edge"] = "black",
 ) -> Crop:
-    """Cuts the smallest part with the shape of `size` out of a photo that holds a box.
+    """Crop the smallest region that contains a box and has the aspect ratio of `size`.
 
     Args:
         image: RGB.
-        box: Left, top, right and bottom in pixels; it may reach beyond the image. By default the
+        box: Left, top, right and bottom in pixels; it may extend beyond the image. By default the
             whole image.
         size: Height and width of the result in pixels.
-        margin: The part is enlarged by this factor around the box's centre.
-        beyond: What is beyond the photo: "black", or the colour of the nearest "edge".
+        margin: Factor by which to enlarge the region around the box's centre.
+        beyond: Fill outside the photo: "black", or the colour of the nearest "edge" pixel.
     """
     left, top, right, bottom = box or whole(image)
     aspect = size[1] / size[0]
-    # At least a pixel, for a box around a single joint.
+    # At least one pixel, for a box around a single joint.
     height = max(bottom - top, (right - left) / aspect, 1.0) * margin
     width = height * aspect
     left, top = (left + right - width) / 2, (top + bottom - height) / 2
-    # Whole pixels first, so that a small part of a large photo costs little.
+    # Crop whole pixels first, so that a small part of a large photo is cheap.
     first_x, first_y = int(np.floor(left + 0.5)), int(np.floor(top + 0.5))
     last_x, last_y = (int(np.ceil(edge + 0.5)) for edge in (left + width, top + height))
     if beyond == "black":

@@ -1,4 +1,4 @@
-"""diagnose: why a pose cannot be used, in words."""
+"""diagnose: the reason why a pose is unusable."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -13,7 +13,7 @@ from deformgan.pose_formats.annotations import box_area
 
 Reason = Literal["no_person", "no_torso", "tiny", "degenerate"]
 
-# What each reason means, in the order in which they are looked for: a pose has the first that fits.
+# Description of each reason, in order of precedence: a pose gets the first that applies.
 REASONS: dict[Reason, str] = {
     "no_person": "no person found",
     "no_torso": "no torso: a shoulder or hip was not seen",
@@ -21,24 +21,24 @@ REASONS: dict[Reason, str] = {
     "degenerate": "shoulders and hips lie on one line",
 }
 
-# Torso length in pixels under which a person is too small. MoveNet on 110 photos of Market-1501,
-# shrunk: with a torso of 15 px it finds as many joints within 1/16 of the photo's height as with
-# 38 px (92 %), with 12 px 86 %, with 10 px 81 % and with 8 px 70 %.
+# Shortest usable torso in pixels. MoveNet on 110 downscaled photos of Market-1501: with a torso of
+# 15 px it finds as many joints within 1/16 of the photo's height as with 38 px (92 %), with 12 px
+# 86 %, with 10 px 81 % and with 8 px 70 %.
 MIN_TORSO = 12.0
 
-# Torso length in the generator's image: median of Market-1501 at 128x64.
+# Torso length in the generator's image: the median of Market-1501 at 128x64.
 MODEL_TORSO = 38.0
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What is wrong with one pose.
+    """The diagnosis of one pose.
 
     Attributes:
         reason: Why it is unusable; None if it is usable.
-        words: The same in words and numbers; empty if it is usable.
-        coincident: Joints whose left and right were seen in one place ("knee"). This alone does not
-            make a pose unusable: somebody seen from the side has them.
+        words: Description with numbers; empty if it is usable.
+        coincident: Joints whose left and right were found in one place ("knee"). This alone does
+            not make a pose unusable: it is normal in side views.
     """
 
     reason: Reason | None
@@ -47,12 +47,12 @@ class Diagnosis:
 
 
 def diagnose(pose: Pose, skeleton: Skeleton) -> list[Diagnosis]:
-    """Says of every pose whether it can be used, and if not, why.
+    """Diagnose whether each pose is usable, and if not, why.
 
     Args:
-        pose: In pixels of the photos they were found in. Where nobody was found, no joint is
+        pose: In pixels of the photos they were detected in. If nobody was detected, no joint is
             visible.
-        skeleton: Of the poses.
+        skeleton: Skeleton of the poses.
     """
     length = unit_length(pose, skeleton)
     flat = ~torso_has_area(pose, skeleton)
@@ -80,14 +80,14 @@ def diagnose(pose: Pose, skeleton: Skeleton) -> list[Diagnosis]:
 
 
 def torso_has_area(pose: Pose, skeleton: Skeleton) -> Bool[Tensor, "batch"]:
-    """Tells whether an affine transform can be fitted to the torso.
+    """Return whether an affine transform can be fitted to the torso.
 
-    Its corners must spread as far from one line as `fit_affine` asks: in the photo, and in the
-    generator's image too, where a large photo is scaled down to.
+    Its corners must be spread as `fit_affine` requires, in the photo and also after downscaling to
+    the generator's image.
 
     Args:
         pose: In pixels of the photo. A pose that lacks a corner has no area.
-        skeleton: Its mandatory joints are the corners.
+        skeleton: Skeleton of the pose; its mandatory joints are the corners.
     """
     torso = skeleton.mandatory_joints
     corners = pose.joints[:, torso] * _scale(pose, skeleton)[:, None, None]
@@ -97,11 +97,11 @@ def torso_has_area(pose: Pose, skeleton: Skeleton) -> Bool[Tensor, "batch"]:
 
 
 def coincident_twins(pose: Pose, skeleton: Skeleton) -> Bool[Tensor, "batch pairs"]:
-    """Tells which left and right joints were both seen, and in the same place.
+    """Return which pairs of left and right joints are both visible and in the same place.
 
     Args:
         pose: In pixels of the photo.
-        skeleton: Its pairs of `mirrored` joints, in that order.
+        skeleton: Skeleton of the pose; its `mirrored` pairs define the order of the result.
     """
     right, left = (skeleton.indices(side) for side in zip(*skeleton.mirrored, strict=True))
     apart = (pose.joints[:, right] - pose.joints[:, left]).norm(dim=-1)
@@ -110,18 +110,18 @@ def coincident_twins(pose: Pose, skeleton: Skeleton) -> Bool[Tensor, "batch pair
 
 
 def _scale(pose: Pose, skeleton: Skeleton) -> Float[Tensor, "batch"]:
-    """Gives the factor by which photos are shrunk for the generator; 1 where they are enlarged."""
+    """Return the factor by which photos are downscaled for the generator; 1 if enlarged."""
     length = unit_length(pose, skeleton)
     return (MODEL_TORSO / length.clamp(min=MODEL_TORSO)).to(pose.joints.dtype)
 
 
 def count_rivals(people: Pose, person: int) -> int:
-    """Counts the others in a photo who are at least half as large as the one who was taken.
+    """Count the other people in a photo who are at least half as large as the chosen one.
 
     Args:
-        people: Everybody in the photo.
-        person: Which of them was taken.
+        people: Everyone in the photo.
+        person: Index of the chosen person.
     """
     areas = box_area(people)
-    # Half as large in length is a quarter of the area.
+    # Half the size means a quarter of the area.
     return int((areas >= areas[person] / 4).sum()) - 1

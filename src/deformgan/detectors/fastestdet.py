@@ -1,4 +1,4 @@
-"""FastestDet: how sure a small detector is that an image shows a person (ONNX, CPU)."""
+"""FastestDet: a small detector's score that an image shows a person (ONNX, CPU)."""
 
 from pathlib import Path
 
@@ -10,22 +10,22 @@ from deformgan.detectors.onnx import open_onnx
 from deformgan.detectors.outside_model import needed_file
 from deformgan.errors import InputError
 
-# Channels of its output: objectness, four of the box, then one per class of COCO, people first.
+# Output channels: objectness, four of the box, then one per COCO class, starting with person.
 OBJECTNESS, PERSON, CHANNELS = 0, 5, 85
-GREY = 114  # of the padding
+GREY = 114  # padding colour
 
 
 class FastestDet:
-    """The detector FastestDet, asked for people alone.
+    """The FastestDet detector, restricted to people.
 
     Args:
-        path: The model file.
+        path: Model file.
 
     Source:
         dog-qiuqiu/FastestDet, which stretches scenes to its square input. Here images are padded
-        instead: of 60 photos of Market-1501 it sees a person (0.5) in 97 %, stretched in 63 %. The
-        price: whatever busy picture is narrow looks like somebody on grey, white noise of 64x128
-        too (0.66; plain or smooth pictures 0.05 to 0.2).
+        instead: in 60 photos of Market-1501 a person is then found (0.5) in 97 %, otherwise in
+        63 %. In return, any narrow, busy picture looks like a person on grey, even 64x128 white
+        noise (0.66; plain or smooth pictures score 0.05 to 0.2).
     """
 
     def __init__(self, path: Path):
@@ -44,7 +44,7 @@ class FastestDet:
         self._input, self._side = inputs[0].name, shape[2]
 
     def __call__(self, image: UInt8[np.ndarray, "height width 3"]) -> float:
-        """Gives the highest score of the class person in any cell, in [0, 1].
+        """Return the highest score of the class person in any cell, in [0, 1].
 
         Args:
             image: RGB.
@@ -54,7 +54,7 @@ class FastestDet:
         square = Image.new("RGB", (side, side), (GREY, GREY, GREY))
         square.paste(Image.fromarray(image), ((side - width) // 2, (side - height) // 2))
         square = square.resize((self._side, self._side), Image.Resampling.BILINEAR)
-        pixels = np.asarray(square, dtype=np.float32)[..., ::-1] / 255  # blue first
+        pixels = np.asarray(square, dtype=np.float32)[..., ::-1] / 255  # BGR
         planes = pixels.transpose(2, 0, 1)[None].copy()
         cells = self._network.run(None, {self._input: planes})[0][0]
         return float((cells[OBJECTNESS] ** 0.6 * cells[PERSON] ** 0.4).max())

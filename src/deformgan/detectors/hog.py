@@ -1,4 +1,4 @@
-"""HOG: OpenCV's detector of people, which needs no weights but its own library."""
+"""HOG: OpenCV's people detector, which needs no weights beyond its library."""
 
 import math
 from typing import Any
@@ -8,21 +8,23 @@ from jaxtyping import UInt8
 
 from deformgan.detectors.outside_model import missing_extra, quiet
 
-# Its window of 64x128 wants a margin of 16 px round a person of 96 px, a sixth of their height.
+# The 64x128 window expects a 16 px margin around a 96 px person, a sixth of their height.
 MARGIN, SMALLEST_MARGIN = 1 / 6, 16
 WINDOW = (128, 64)  # height and width
 
 
 class Hog:
-    """OpenCV's histograms of oriented gradients with its default detector of people.
+    """OpenCV's histogram of oriented gradients with its default people detector.
 
-    A report calls its number `detection_score_hog`; it compares with no published detection score.
+    Reports name its value `detection_score_hog`; it is not comparable to published detection
+    scores.
 
     Source:
         Dalal and Triggs, "Histograms of Oriented Gradients for Human Detection", CVPR 2005. The
-        image is continued by its own edge, or people who fill it would have no outline: so all of
-        67 video frames of 64x128 score, 2.45 on average. It looks for outlines of upright, whole
-        people: noise in the shape of a person scores a little, half-length portraits hardly.
+        image is padded by replicating its edge, otherwise people who fill it would have no outline;
+        with it, all of 67 video frames of 64x128 are detected, with a mean score of 2.45. The
+        detector looks for outlines of upright, whole people: noise in the shape of a person scores
+        low but not 0, half-length portraits hardly score.
     """
 
     def __init__(self) -> None:
@@ -30,7 +32,7 @@ class Hog:
             try:
                 import cv2
 
-                # OpenCV 5 has it in its contrib build alone.
+                # OpenCV 5 has it only in its contrib build.
                 self._detector = cv2.HOGDescriptor()
                 people: Any = cv2.HOGDescriptor.getDefaultPeopleDetector()
             except (ImportError, AttributeError):
@@ -38,17 +40,17 @@ class Hog:
         self._detector.setSVMDetector(people)
 
     def __call__(self, image: UInt8[np.ndarray, "height width 3"]) -> float:
-        """Gives the highest score of a person anywhere in the image.
+        """Return the highest score of a person anywhere in the image.
 
         Args:
             image: RGB.
 
         Returns:
-            The distance to the classifier's border, not a probability: 0 where it finds nobody,
-            about 2 for a clear one, without a bound above.
+            Distance to the classifier's decision boundary, not a probability: 0 if nobody is
+            detected, about 2 for a clear detection, without an upper bound.
         """
         margin = max(SMALLEST_MARGIN, math.ceil(MARGIN * image.shape[0]))
-        # OpenCV ends the whole program where an image is smaller than the window.
+        # OpenCV aborts the process if an image is smaller than the window.
         sides = [
             max(margin, math.ceil((wanted - length) / 2))
             for length, wanted in zip(image.shape, WINDOW, strict=False)

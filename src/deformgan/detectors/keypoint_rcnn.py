@@ -1,4 +1,4 @@
-"""Keypoint R-CNN, by torchvision: everybody in a photo, with a box and 17 COCO joints each."""
+"""Keypoint R-CNN from torchvision: everyone in a photo, each with a box and 17 COCO joints."""
 
 from pathlib import Path
 from urllib.error import URLError
@@ -15,11 +15,11 @@ from deformgan.detectors.person import Box, Detection
 from deformgan.errors import InputError
 from deformgan.pose_formats.coco_json import COCO17
 
-# How sure the network must be that a box holds a person.
+# Least score of a box for it to contain a person.
 PERSON_SCORE = 0.7
 
-# The network says how strongly a joint's map responds, without a bound. Detectron, which it comes
-# from, draws joints from 2 on: such a joint gets one half.
+# A joint's score is the unbounded response of its map. Detectron, where the network comes from,
+# draws joints with a response of at least 2, so that response is mapped to 0.5.
 EVEN_RESPONSE = 2.0
 JOINT_SCORE = 0.5
 
@@ -27,17 +27,17 @@ JOINT_SCORE = 0.5
 class KeypointRCNN:
     """torchvision's keypointrcnn_resnet50_fpn, on the CPU.
 
-    It is slow, seconds per photo, because it enlarges every photo to 800 pixels or more.
+    It takes seconds per photo, because it enlarges every photo to 800 pixels or more.
 
     Args:
-        path: Its weights: torchvision's own file or another state dict of the same network, also as
+        path: Weights: torchvision's own file or another state dict of the same network, also as
             safetensors. By default torchvision downloads its own (226 MB).
-        joint_score: A joint with a lower score is not visible, in [0, 1].
-        person_score: Boxes with a lower score hold nobody, in [0, 1].
+        joint_score: Joints with a lower score are not visible, in [0, 1].
+        person_score: Boxes with a lower score are ignored, in [0, 1].
 
     Source:
-        He et al., "Mask R-CNN", ICCV 2017. A joint's score is the logistic function of its map's
-        largest response, moved by `EVEN_RESPONSE`, times the person's score.
+        He et al., "Mask R-CNN", ICCV 2017. A joint's score is the sigmoid of its map's largest
+        response minus `EVEN_RESPONSE`, times the person's score.
     """
 
     def __init__(
@@ -52,9 +52,9 @@ class KeypointRCNN:
     def __call__(
         self, image: UInt8[np.ndarray, "height width 3"], box: Box | None = None
     ) -> Detection:
-        """Finds the joints of the surest person in the box; see `PoseDetector`.
+        """Detect the joints of the highest-scoring person in the box; see `PoseDetector`.
 
-        Where there is nobody, every score is 0.
+        If there is nobody, every score is 0.
         """
         left, top, right, bottom = box or whole(image)
         size = (max(1, round(bottom - top)), max(1, round(right - left)))
@@ -65,7 +65,7 @@ class KeypointRCNN:
         return max(found, key=lambda one: one[1])[2]
 
     def find_people(self, photo: UInt8[np.ndarray, "height width 3"]) -> list[Detection]:
-        """Finds everybody, the largest first.
+        """Detect everyone, largest first.
 
         Args:
             photo: RGB.
@@ -75,7 +75,7 @@ class KeypointRCNN:
 
     @torch.no_grad()
     def _look(self, crop: Crop) -> list[tuple[float, float, Detection]]:
-        """Gives everybody in a crop: area of the box, score of the person, joints in the photo."""
+        """Detect everyone in a crop: area of the box, score of the person, joints in the photo."""
         picture = torch.from_numpy(crop.pixels).permute(2, 0, 1).float() / 255
         seen = self._network([picture])[0]
         height, width = crop.pixels.shape[:2]
@@ -102,7 +102,7 @@ def _downloaded() -> torch.nn.Module:
             return detection.keypointrcnn_resnet50_fpn(weights=weights, progress=False)
         except (URLError, OSError, RuntimeError):
             raise InputError(
-                "torchvision's weights of keypoint R-CNN could not be downloaded; give "
+                "torchvision's keypoint R-CNN weights could not be downloaded; pass "
                 f"keypoint_rcnn:PATH with the file of {weights.url}."
             ) from None
 
@@ -118,11 +118,11 @@ def _from_file(path: Path) -> torch.nn.Module:
         else:
             state = torch.load(file, map_location="cpu", weights_only=True)
         network.load_state_dict(state)
-    except Exception:  # whatever a file of another kind does to a reader
+    except Exception:  # readers raise many types of errors for other files
         raise InputError(
             f"{file} is not a state dict of torchvision's keypointrcnn_resnet50_fpn."
         ) from None
-    # torchvision's weights were trained so, and torchvision sets it when it downloads them.
+    # torchvision's weights were trained this way; torchvision sets it only when it downloads them.
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.eps = 0.0

@@ -13,17 +13,17 @@ from deformgan.detectors.tflite import open_tflite
 from deformgan.errors import InputError
 from deformgan.pose_formats.coco_json import COCO17
 
-# Against the Market-1501 annotation: at 0.2, 92 % of the annotated joints are found within 8 px,
-# and 93 % of those found are right; at 0.3, 89 % and 94 %.
+# Compared with the Market-1501 annotation: at 0.2, 92 % of the annotated joints are found within
+# 8 px, and 93 % of those found are correct; at 0.3, 89 % and 94 %.
 JOINT_SCORE = 0.2
 
 
 class MoveNet:
-    """The pose detector MoveNet, as a file in TensorFlow Lite's format.
+    """The MoveNet pose detector, from a TensorFlow Lite file.
 
     Args:
-        path: The model file.
-        joint_score: A joint with a lower score is not visible, in [0, 1].
+        path: Model file.
+        joint_score: Joints with a lower score are not visible, in [0, 1].
     """
 
     def __init__(self, path: Path | None, joint_score: float = JOINT_SCORE):
@@ -43,7 +43,7 @@ class MoveNet:
     def __call__(
         self, image: UInt8[np.ndarray, "height width 3"], box: Box | None = None
     ) -> Detection:
-        """Finds the joints; see `PoseDetector`."""
+        """Detect the joints; see `PoseDetector`."""
         crop = cut_box(image, box, self._size)
         self._network.set_tensor(self._input, crop.pixels[None])
         self._network.invoke()

@@ -1,4 +1,4 @@
-"""open_onnx: a network in ONNX's format, by its file."""
+"""open_onnx: load an ONNX network."""
 
 from pathlib import Path
 from typing import Any
@@ -8,15 +8,15 @@ from deformgan.errors import InputError
 
 
 def open_onnx(user: str, path: Path, threads: int = 1) -> Any:
-    """Loads a network for the CPU.
+    """Load a network on the CPU.
 
     Args:
-        user: Who needs the network, for errors: "The detector simcc".
-        path: The model file; it exists.
-        threads: How many it may use. On a busy machine a small network is slower with more.
+        user: Component that needs the network, for error messages: "The detector simcc".
+        path: An existing model file.
+        threads: Number of threads. On a busy machine a small network is slower with more.
 
     Returns:
-        A session as `onnxruntime` defines it.
+        An `onnxruntime` session.
     """
     with quiet():
         try:
@@ -26,11 +26,11 @@ def open_onnx(user: str, path: Path, threads: int = 1) -> Any:
                 f'{user} needs the extra "pose": pip install "deformgan[pose]".'
             ) from None
         options = onnxruntime.SessionOptions()
-        options.log_severity_level = 4  # its warnings are not ours to pass on, even later
+        options.log_severity_level = 4  # suppress its warnings, including later ones
         options.intra_op_num_threads = threads
         try:
             return onnxruntime.InferenceSession(
                 str(path), options, providers=["CPUExecutionProvider"]
             )
-        except Exception:  # the library's errors have no class in common
-            raise InputError(f"{path} is not a model in ONNX's format.") from None
+        except Exception:  # the library's errors have no common base class
+            raise InputError(f"{path} is not an ONNX model.") from None

@@ -1,4 +1,4 @@
-"""What every adapter of an outside network needs: its file, its library, and silence."""
+"""Helpers for adapters of external networks: model file, library, and suppressed output."""
 
 import os
 import sys
@@ -10,11 +10,11 @@ from deformgan.errors import InputError
 
 
 def needed_file(detector: str, path: Path | None) -> Path:
-    """Gives the model's file, or says that there is none.
+    """Return the model file after checking that it exists.
 
     Args:
         detector: The detector's name on the command line.
-        path: What the user gave.
+        path: Path given by the user.
     """
     if path is None:
         raise InputError(f"The detector {detector} needs its model file: {detector}:PATH.")
@@ -24,11 +24,11 @@ def needed_file(detector: str, path: Path | None) -> Path:
 
 
 def missing_extra(detector: str, extra: str) -> InputError:
-    """Makes the error for a library that is not installed.
+    """Return the error for a library that is not installed.
 
     Args:
         detector: The detector's name on the command line.
-        extra: The extra of this package that has the library.
+        extra: Extra of this package that installs the library.
     """
     return InputError(
         f'The detector {detector} needs the extra "{extra}": pip install "deformgan[{extra}]".'
@@ -37,10 +37,10 @@ def missing_extra(detector: str, extra: str) -> InputError:
 
 @contextmanager
 def quiet() -> Generator[None]:
-    """Drops what libraries print on stderr when a network is loaded, from Python or from C++.
+    """Discard what libraries print to stderr while a network loads, from Python or C++.
 
-    They announce CPU back ends, devices and progress there, whatever the log level, and our
-    commands promise that an error is one line.
+    They report CPU backends, devices and progress regardless of the log level, but our commands
+    guarantee that an error is one line.
     """
     sys.stderr.flush()
     kept = os.dup(2)

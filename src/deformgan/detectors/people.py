@@ -1,4 +1,4 @@
-"""find_people, find_person: whoever is in a photo of any size, by any pose detector."""
+"""find_people, find_person: people in a photo of any size, with any pose detector."""
 
 import numpy as np
 from jaxtyping import UInt8
@@ -16,39 +16,39 @@ from deformgan.pose import Pose
 from deformgan.pose_formats.annotations import box_area
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
-# Mean score of the torso's joints from which there is somebody. With MoveNet, 99 % of 150 photos
-# of Market-1501 had at least 0.58 and of 100 of DeepFashion 0.48, an empty street 0.22; with pose18
-# the least of 42, 24 and the walking man's 17 were 0.65, 0.63 and 0.83, the street 0.
+# Least mean score of the torso joints of a person. With MoveNet, 99 % of 150 photos of Market-1501
+# had at least 0.58 and of 100 of DeepFashion 0.48, an empty street 0.22; with pose18 the minimum
+# over 42, 24 and the walking man's 17 was 0.65, 0.63 and 0.83, the street 0.
 PERSON_SCORE = 0.4
 
-# The same where only a part of the photo was looked at: in many parts something resembles a person
-# by chance (0.55 in a photo of grass, with either detector).
+# The same for a part of the photo: with many parts, some resemble a person by chance (0.55 in a
+# photo of grass, with either detector).
 PERSON_SCORE_IN_PART = 0.6
 
-# With photos of 64x128 hidden in one of 1280x720, MoveNet found 74 % of the joints with a second
-# look and 79 % with a third.
+# Repeated looks at the found person. With photos of 64x128 pasted into one of 1280x720, MoveNet
+# found 74 % of the joints with a second look and 79 % with a third.
 LOOKS_AGAIN = 2
 
-# Two poses are of one person if the joints that both have are, on average, no further apart than
-# this share of the larger torso.
+# Two poses belong to one person if the mean distance of their common joints is at most this share
+# of the larger torso.
 SAME_PERSON = 0.4
 
 
 def find_people(
     detector: PoseDetector | PeopleDetector, photo: UInt8[np.ndarray, "height width 3"]
 ) -> list[Detection]:
-    """Finds everybody in a photo of any size.
+    """Detect everyone in a photo of any size.
 
-    A detector that finds people by itself is asked for all of them. For any other, the bundled one
-    says where people may be; every such place, and the photo as a whole, is looked at, and then the
-    person seen there alone, again and again.
+    Detectors that find several people are run once. For others, the bundled detector proposes
+    boxes; each box, and the whole photo, is examined, followed by repeated looks at the person
+    found there.
 
     Args:
         detector: Any pose detector.
         photo: RGB.
 
     Returns:
-        One detection per person, the largest first; empty where nobody was found.
+        One detection per person, largest first; empty if nobody was found.
     """
     if isinstance(detector, PeopleDetector):
         found = [person for person in detector.find_people(photo) if _is_somebody(person)]
@@ -74,22 +74,22 @@ def find_person(
     photo: UInt8[np.ndarray, "height width 3"],
     person: int = 0,
 ) -> Detection | None:
-    """Finds one person in a photo of any size.
+    """Detect one person in a photo of any size.
 
     Args:
         detector: Any pose detector.
         photo: RGB.
-        person: Which one, by size: 0 is the largest.
+        person: Rank by size: 0 is the largest.
 
     Returns:
-        None where there are not so many people.
+        The person, or None if there are fewer people.
     """
     people = find_people(detector, photo)
     return people[person] if person < len(people) else None
 
 
 def same_person(one: Pose, other: Pose) -> bool:
-    """Tells whether two poses of a photo are of the same person."""
+    """Return whether two poses in a photo belong to the same person."""
     common = one.visible & other.visible
     if not common.any():
         return False
@@ -114,9 +114,9 @@ def _look(
 
 
 def _explains(person: Detection, box: Box) -> bool:
-    # A box is where somebody of a certain size would be: is it this one?
+    # Proposed boxes have the size of a person: does this person fit the box?
     left, top, right, bottom = around(person.pose)
-    # To the shape that boxes to look at have.
+    # Extend to the aspect ratio of proposed boxes.
     height = max(bottom - top, (right - left) * 4 / 3)
     width, x, y = height * 3 / 4, (left + right) / 2, (top + bottom) / 2
     mine = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
@@ -124,7 +124,7 @@ def _explains(person: Detection, box: Box) -> bool:
 
 
 def _torso(pose: Pose) -> float:
-    # From the shoulders to the hips, or across the shoulders where hips are not visible.
+    # From shoulders to hips, or across the shoulders if the hips are not visible.
     shoulders, hips = (
         pose.joints[0, OPENPOSE18.indices([f"right_{joint}", f"left_{joint}"])]
         for joint in ("shoulder", "hip")

@@ -1,4 +1,4 @@
-"""Detection, PoseDetector: the joints of one person in an image or in a part of it."""
+"""Detection, PoseDetector: the joints of one person in an image or in part of it."""
 
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -12,19 +12,19 @@ from deformgan.skeletons.openpose18 import OPENPOSE18
 
 Box = tuple[float, float, float, float]
 
-# A box around joints leaves out hands, feet and hair, so a look at somebody takes a box so many
-# times as large: of 1.15, 1.25, 1.4 and 1.6 the one with which MoveNet found most joints within
-# 8 px of the Market-1501 annotation; crops that the bundled detector learnt from are as large.
+# A box around joints misses hands, feet and hair, so it is enlarged by this factor: of 1.15, 1.25,
+# 1.4 and 1.6 the one with which MoveNet found most joints within 8 px of the Market-1501
+# annotation. The bundled detector was trained on crops of that size.
 LOOK_MARGIN = 1.25
 
 
 @dataclass(frozen=True)
 class Detection:
-    """The person seen in an image.
+    """The person detected in an image.
 
     Attributes:
         pose: One pose of `openpose18` in pixels of the image; uncertain joints are not visible.
-        scores: How sure the detector is of every joint, in [0, 1].
+        scores: Confidence of every joint, in [0, 1].
     """
 
     pose: Pose
@@ -32,22 +32,22 @@ class Detection:
 
     @property
     def torso_score(self) -> float:
-        """How sure the detector is that there is a person: mean score of hips and shoulders."""
+        """Confidence that there is a person: mean score of hips and shoulders."""
         return self.scores[OPENPOSE18.mandatory_joints].mean().item()
 
 
 @runtime_checkable
 class PoseDetector(Protocol):
-    """Finds the joints of the one person in an image, or in a part of it."""
+    """A detector of one person's joints in an image, or in part of it."""
 
     def __call__(
         self, image: UInt8[np.ndarray, "height width 3"], box: Box | None = None
     ) -> Detection:
-        """Finds the joints.
+        """Detect the joints.
 
         Args:
             image: RGB.
-            box: Left, top, right and bottom in pixels: where to look. It may reach beyond the
+            box: Region to examine: left, top, right and bottom in pixels. It may extend beyond the
                 image. By default the whole image.
         """
         ...
@@ -55,10 +55,10 @@ class PoseDetector(Protocol):
 
 @runtime_checkable
 class PeopleDetector(Protocol):
-    """Finds everybody in a photo by itself."""
+    """A detector that finds everyone in a photo."""
 
     def find_people(self, photo: UInt8[np.ndarray, "height width 3"]) -> list[Detection]:
-        """Finds everybody, in any order.
+        """Detect everyone, in any order.
 
         Args:
             photo: RGB.
@@ -67,7 +67,7 @@ class PeopleDetector(Protocol):
 
 
 def around(pose: Pose) -> Box:
-    """Gives the box to look at for a pose that was roughly found.
+    """Return the box to examine for a roughly detected pose.
 
     Args:
         pose: One pose with a visible joint.
@@ -80,7 +80,7 @@ def around(pose: Pose) -> Box:
 
 
 def overlap(one: Box, other: Box) -> float:
-    """Gives the share of two boxes' union that both cover."""
+    """Compute the intersection over union of two boxes."""
     width = min(one[2], other[2]) - max(one[0], other[0])
     height = min(one[3], other[3]) - max(one[1], other[1])
     both = max(width, 0.0) * max(height, 0.0)

@@ -1,4 +1,4 @@
-"""Pose18: the bundled pose detector, which finds everybody in a photo and their 18 joints."""
+"""Pose18: the bundled pose detector, which finds everyone in a photo and their 18 joints."""
 
 import json
 from collections.abc import Sequence
@@ -29,48 +29,48 @@ from deformgan.skeletons.openpose18 import OPENPOSE18
 BUNDLED = Path(__file__).parents[1] / "weights" / "pose18.safetensors"
 KIND = "pose18"  # in a file's metadata
 
-CROP = (128, 96)  # height and width of what the network looks at, a multiple of 32
+CROP = (128, 96)  # height and width of the network's input, multiples of 32
 
-# A joint is said to be visible where this share of the crops with such a peak had it annotated.
+# Visibility threshold: this share of crops with such a peak had the joint annotated.
 JOINT_SCORE = 0.5
 
-# People are looked for in smaller and smaller copies of a photo. In one of them everybody is about
-# as large as in a crop, where the joints' box has 100 rows.
+# People are searched in an image pyramid. At one level each person is about as large as in a crop,
+# where the joints span 100 rows.
 OCTAVE = 1.41
 LARGEST_COPY = 600_000  # pixels
-LARGEST_SCALE = 1.4  # enlarged further, people have too few pixels to be told from things
-EDGE = 32  # pixels by which the border of a copy goes on
+LARGEST_SCALE = 1.4  # beyond this, people have too few pixels to be recognized
+EDGE = 32  # pixels of replicated border
 
-# A cell counts as the middle of somebody's torso from this probability on, and so many of the best
-# are looked at.
+# Least probability of a cell to be the centre of a torso, and the maximum number of such cells to
+# examine.
 MIDDLE_SCORE = 0.25
 MOST_MIDDLES = 24
 
-# In a crop the middle of the torso lies in this row of 128 on average, in the middle column.
+# Average row, of 128, of the torso's centre in a crop; its average column is the middle one.
 MIDDLE_ROW = 52.0
 
-# Knees or ankles nearer to each other than so many pixels of the crop are in one place; one of them
-# goes to its second peak if that is lower by no more than this logit. With 0.3 a thousandth more
-# joints of held-out people were within 8 px, with 0.6 four thousandths fewer, with 1.0 eleven.
+# Knees or ankles closer than this many pixels of the crop coincide; one of them moves to its second
+# peak if that is lower by at most this logit. With 0.3, 0.1 % more joints of held-out people were
+# within 8 px; with 0.6, 0.4 % fewer; with 1.0, 1.1 % fewer.
 TOGETHER, TWIN_MARGIN = 6.0, 0.3
 _LEGS = [OPENPOSE18.indices([f"right_{joint}", f"left_{joint}"]) for joint in ("knee", "ankle")]
 
 _MIRRORED_MAPS = [*OPENPOSE18.mirror_permutation, len(OPENPOSE18.joints)]
 
-# Of boxes with this share of their area in common the surest is enough.
+# Boxes with at least this intersection over union are duplicates; the highest-scoring one is kept.
 SAME_BOX = 0.7
 
 
 class Pose18:
     """The bundled detector of 18 joints, for people of any size in photos of any size.
 
-    Trained on the identities of Market-1501 that are to be trained on and on rendered people; the
-    model card says how, and how well it does.
+    Trained on the training identities of Market-1501 and on rendered people; the model card
+    describes training and accuracy.
 
     Args:
-        path: Its weights; by default those that come with the package.
-        joint_score: A joint with a lower score is not visible, in [0, 1].
-        mirrored: Whether to look twice, the second time into a mirror, and to take the mean.
+        path: Weights; by default those bundled with the package.
+        joint_score: Joints with a lower score are not visible, in [0, 1].
+        mirrored: Whether to average the result with that of the mirrored image.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class Pose18:
     def __call__(
         self, image: UInt8[np.ndarray, "height width 3"], box: Box | None = None
     ) -> Detection:
-        """Finds the joints; see `PoseDetector`."""
+        """Detect the joints; see `PoseDetector`."""
         (detection,) = self.look([image], box)
         return detection
 
@@ -95,11 +95,11 @@ class Pose18:
     def look(
         self, images: Sequence[UInt8[np.ndarray, "height width 3"]], box: Box | None = None
     ) -> list[Detection]:
-        """Finds the joints in several images at once, which takes half the time.
+        """Detect the joints in several images at once, which takes half the time.
 
         Args:
             images: RGB, at least one.
-            box: As in `PoseDetector`, the same for all.
+            box: As in `PoseDetector`, the same for all images.
         """
         crops = [cut_box(image, box, CROP, beyond="edge") for image in images]
         pixels = torch.cat([to_image(crop.pixels) for crop in crops])
@@ -109,7 +109,7 @@ class Pose18:
             heat = (heat + other[:, _MIRRORED_MAPS]) / 2
         places, peaks = part_twins(heat[:, :-1], *decode(heat[:, :-1]))
         shares = (places + 0.5) / torch.tensor([CROP[1], CROP[0]])
-        # Without somebody there is no joint, whatever looks like one.
+        # Without a person there are no joints, whatever resembles one.
         somebody = torch.sigmoid(heat[:, -1].amax(dim=(1, 2)))
         scores = torch.sigmoid(self._slope * peaks + self._offset) * somebody[:, None]
         visible = scores >= self._joint_score
@@ -119,10 +119,10 @@ class Pose18:
         ]
 
     def find_boxes(self, photo: UInt8[np.ndarray, "height width 3"]) -> list[Box]:
-        """Says where people may be, the surest first.
+        """Propose boxes that may contain people, highest score first.
 
-        Every box is one in which `__call__` sees somebody at the size that it was trained for. Some
-        hold nobody, several may hold the same person.
+        In each box a person would have the size for which `__call__` was trained. Some boxes are
+        empty, and several may contain the same person.
 
         Args:
             photo: RGB.
@@ -144,7 +144,7 @@ class Pose18:
     def _middles(
         self, photo: UInt8[np.ndarray, "height width 3"], scale: float
     ) -> list[tuple[float, float, float]]:
-        """Looks for people of one size: probability, x and y of the middle of every torso."""
+        """Find people of one size: probability, x and y of the centre of every torso."""
         height, width = (max(1, round(side * scale)) for side in photo.shape[:2])
         copy = cut_box(photo, None, (height, width), beyond="edge")
         right, bottom = (EDGE + (-side) % 32 for side in (width, height))
@@ -164,17 +164,17 @@ class Pose18:
 def decode(
     heat: Float[Tensor, "batch joints rows columns"],
 ) -> tuple[Float[Tensor, "batch joints 2"], Float[Tensor, "batch joints"]]:
-    """Finds the peak of every map.
+    """Find the peak of every heat map.
 
     Args:
         heat: Logits.
 
     Returns:
-        (x, y) in pixels of the image, and the logits of the peaks.
+        (x, y) in pixels of the image, and the logits at the peaks.
 
     Source:
-        A parabola through the logarithms round a peak has its top at the middle of a Gaussian;
-        after Zhang et al., "Distribution-Aware Coordinate Representation", CVPR 2020.
+        Refined by a parabola through the log-values around the peak, whose vertex is the mean of a
+        Gaussian; after Zhang et al., "Distribution-Aware Coordinate Representation", CVPR 2020.
     """
     columns = heat.shape[3]
     peak, index = heat.flatten(2).max(dim=2)
@@ -199,14 +199,14 @@ def part_twins(
     places: Float[Tensor, "batch joints 2"],
     peaks: Float[Tensor, "batch joints"],
 ) -> tuple[Float[Tensor, "batch joints 2"], Float[Tensor, "batch joints"]]:
-    """Parts knees and ankles that were found in one place, where a second place is nearly as good.
+    """Separate coinciding knees and ankles if a second peak is nearly as high.
 
-    From the side right and left look alike: both maps have both legs, and may peak at the same one.
+    In side views left and right look alike: both maps show both legs and may peak at the same one.
 
     Args:
         heat: Logits.
-        places: Of the peaks in pixels, as `decode` gives them.
-        peaks: Their logits.
+        places: Positions of the peaks in pixels, from `decode`.
+        peaks: Logits at the peaks.
     """
     cells = (places + 0.5) / STRIDE - 0.5
     column, row = (
@@ -221,7 +221,7 @@ def part_twins(
         together = (places[:, right] - places[:, left]).norm(dim=1) < TOGETHER
         for joint, twin in ((right, left), (left, right)):
             moved = together & (lost[:, joint] < TWIN_MARGIN)
-            # The one that loses less moves; of equals the left one.
+            # Move the one that loses less; on ties the left one.
             moved &= (lost[:, joint] < lost[:, twin]) | (
                 (lost[:, joint] == lost[:, twin]) & (joint == left)
             )
@@ -232,10 +232,10 @@ def part_twins(
 
 @cache
 def load_network(path: Path) -> tuple[Pose18Network, dict[str, Any]]:
-    """Reads a network, ready to look, and its metadata.
+    """Load a network, ready for inference, and its metadata.
 
     Args:
-        path: A .safetensors file that `training.pose18` wrote.
+        path: A .safetensors file written by `training.pose18`.
     """
     state, described = read_network(path, KIND, "pose18 detector")
     config = json.loads(described["config"])
@@ -247,7 +247,7 @@ def load_network(path: Path) -> tuple[Pose18Network, dict[str, Any]]:
 
 
 def _scales(height: int, width: int) -> list[float]:
-    """Gives scales at which somebody who fills the photo, or a seventh of it, fills a crop."""
+    """Return scales at which a person between a seventh of the photo and all of it fills a crop."""
     scales = [min(CROP[0] / height, CROP[1] / width)]
     largest = min(LARGEST_SCALE, (LARGEST_COPY / (height * width)) ** 0.5)
     while scales[-1] * OCTAVE <= largest:

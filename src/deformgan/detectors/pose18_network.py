@@ -1,4 +1,4 @@
-"""Pose18Network: a small heat-map network for the 18 joints of `openpose18` and for people."""
+"""Pose18Network: a small heat map network for the 18 joints of `openpose18` and torso centres."""
 
 from dataclasses import dataclass
 
@@ -14,12 +14,12 @@ STRIDE = 4  # pixels of the image per cell of a heat map
 
 @dataclass(frozen=True)
 class Pose18Config:
-    """The size of the network.
+    """Size of the network.
 
     Attributes:
         widths: Channels at strides 2, 4, 8, 16 and 32.
         blocks: Residual blocks at strides 4, 8, 16 and 32.
-        neck: Channels of the maps that come back up from stride 32 to stride 4.
+        neck: Channels of the top-down path from stride 32 to stride 4.
     """
 
     widths: tuple[int, ...] = (16, 32, 64, 112, 160)
@@ -28,10 +28,11 @@ class Pose18Config:
 
 
 class Pose18Network(nn.Module):
-    """Asks every cell of an image which joint is in it, and whether a person's middle is.
+    """A network that predicts for every cell which joint it contains, and whether a torso's centre.
 
-    A fully convolutional pyramid: down to stride 32, where a person is three cells high, and back
-    up by addition. So it takes crops, for their joints, and whole photos, for the people in them.
+    It is a fully convolutional feature pyramid: down to stride 32, where a person is three cells
+    high, and back up by addition. It is applied to crops, for joints, and to whole photos, for
+    people.
 
     Source:
         The layout is Lin et al., "Feature Pyramid Networks for Object Detection", CVPR 2017, with
@@ -60,12 +61,12 @@ class Pose18Network(nn.Module):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
         nn.init.normal_(self.head.weight, std=0.01)
         assert self.head.bias is not None
-        nn.init.constant_(self.head.bias, -4.0)  # joints are rare: most cells hold none
+        nn.init.constant_(self.head.bias, -4.0)  # joints are rare: most cells contain none
 
     def forward(
         self, images: Float[Tensor, "batch 3 height width"]
     ) -> Float[Tensor, "batch maps height//4 width//4"]:
-        """Gives logits: one map per joint of `openpose18`, then one of the middle of torsos.
+        """Compute logits: one map per joint of `openpose18`, then one of torso centres.
 
         Args:
             images: RGB in [-1, 1]; height and width are multiples of 32.
@@ -84,7 +85,7 @@ class Pose18Network(nn.Module):
 
 
 class Residual(nn.Module):
-    """Two 3x3 convolutions beside the identity."""
+    """A residual block of two 3x3 convolutions."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -96,7 +97,7 @@ class Residual(nn.Module):
     def forward(
         self, features: Float[Tensor, "batch channels height width"]
     ) -> Float[Tensor, "batch channels height width"]:
-        """Gives features of the same shape."""
+        """Compute features of the same shape."""
         return F.relu(features + self.second(self.first(features)))
 
 
@@ -109,7 +110,7 @@ def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
 
 
 def fold_norms(network: Pose18Network) -> Pose18Network:
-    """Merges every batch norm into the convolution before it: the same numbers, in fewer steps.
+    """Fold every batch norm into the preceding convolution, for equal results in fewer steps.
 
     Args:
         network: In evaluation mode; changed in place.

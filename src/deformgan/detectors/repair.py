@@ -1,4 +1,4 @@
-"""repair: fills joints that were not seen from those that were, and says which."""
+"""repair: fill missing joints from visible ones, recording the method used."""
 
 from dataclasses import dataclass
 
@@ -9,35 +9,35 @@ from torch import Tensor
 from deformgan.pose import Pose
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
-# How a joint came about: 0 is as it was seen, or still missing.
+# Method by which a joint was filled; 0 if it was visible, or is still missing.
 KINDS = ("", "time", "torso", "twin")
 
-# Frames in a row that may lack a joint. In the 67 frames of a walk, a wrist (an ankle) filled over
-# 5 frames is off by 0.16 (0.13) torso lengths in the median, of which 0.07 are the detector's
-# tremble; over 10 frames by 0.28 (0.23), which is no better than what its twin tells.
+# Longest run of frames to fill. In the 67 frames of a walk, a wrist (an ankle) filled over 5 frames
+# has a median error of 0.16 (0.13) torso lengths, of which 0.07 are detector jitter; over 10 frames
+# 0.28 (0.23), which is no better than filling from its twin.
 MAX_GAP = 5
 
-# Proportions of bodies: from 2,400 rendered people with exact joints, beside the annotations of
-# Market-1501 (8,726 people with a torso) and DeepFashion (189).
-HIPS_PER_SHOULDERS = 0.6  # width; least squares 0.58, 0.64, 0.60
-HIPS_TO_KNEES = 0.58  # where the hips are from shoulders to knees; medians 0.57, 0.58, 0.57
-TORSO_PER_HEAD = 2.35  # torso by distance of head and shoulders; medians 2.31, 2.32, 2.39
+# Body proportions: from 2,400 rendered people with exact joints and the annotations of Market-1501
+# (8,726 people with a torso) and DeepFashion (189), in this order.
+HIPS_PER_SHOULDERS = 0.6  # widths; least squares 0.58, 0.64, 0.60
+HIPS_TO_KNEES = 0.58  # position of the hips between shoulders and knees; medians 0.57, 0.58, 0.57
+TORSO_PER_HEAD = 2.35  # torso length by head-shoulder distance; medians 2.31, 2.32, 2.39
 
-# Shoulders narrower than this many distances of head and shoulders: the person is seen from the
-# side, where nothing tells which way the torso goes. With it, the hips are off by 0.16, 0.14 and
-# 0.12 torso lengths in the median, at most 0.31 in nine of ten.
+# If the shoulders are narrower than this multiple of the head-shoulder distance, the person is seen
+# from the side and the torso's direction is unknown. With this limit, the hips have a median error
+# of 0.16, 0.14 and 0.12 torso lengths, at most 0.31 in nine of ten cases.
 MIN_SHOULDERS_PER_HEAD = 0.75
 
 _HEAD = ("nose", "right_eye", "left_eye", "right_ear", "left_ear")
 _SIDES = (("right", "left"), ("left", "right"))
 
-# Shoulders narrower than this many torso lengths show a person from the side. There the forearms
-# (shins) of both sides bend the same way: a wrist is then off by 0.23 to 0.34 torso lengths in the
-# median of Market-1501 and 0.10 to 0.17 of rendered people, where a mirrored one would be off by
-# 0.39 to 0.61 and 0.24 to 0.77. With wider shoulders the mirror is better.
+# Shoulders narrower than this many torso lengths indicate a side view. There the forearms (shins)
+# of both sides bend the same way: a wrist then has a median error of 0.23 to 0.34 torso lengths on
+# Market-1501 and 0.10 to 0.17 on rendered people, where a mirrored one would have 0.39 to 0.61 and
+# 0.24 to 0.77. With wider shoulders mirroring is better.
 SIDE_VIEW = 0.6
 
-# Joints of limbs and those next to them on the same side, the one towards the torso first.
+# Limb joints and their neighbours on the same side, the one closer to the torso first.
 _LIMBS = {
     "elbow": ("shoulder", "wrist"),
     "wrist": ("elbow",),
@@ -48,18 +48,18 @@ _LIMBS = {
 
 @dataclass(frozen=True)
 class Repaired:
-    """Poses in which joints were filled.
+    """Poses with filled joints.
 
     Attributes:
-        pose: Of `openpose18`; what was seen is as it was.
-        kind: How each joint came about, a position in `KINDS`.
+        pose: Poses of `openpose18`; visible joints are unchanged.
+        kind: Method by which each joint was filled, an index in `KINDS`.
     """
 
     pose: Pose
     kind: Int64[Tensor, "batch joints"]
 
     def flags(self) -> list[dict[str, str]]:
-        """Names the filled joints of every pose: {"left_wrist": "twin"}."""
+        """Return the filled joints of every pose: {"left_wrist": "twin"}."""
         return [
             {joint: KINDS[kind] for joint, kind in zip(OPENPOSE18.joints, row, strict=True) if kind}
             for row in self.kind.tolist()
@@ -67,20 +67,20 @@ class Repaired:
 
 
 def repair(pose: Pose, times: Int64[Tensor, "batch"] | None = None) -> Repaired:
-    """Fills the joints that can be told from others.
+    """Fill the joints that can be inferred from others.
 
-    "time": linear between the nearest frames that have the joint, see `_fill_from_time`.
-    "torso": neck, shoulders and hips by the proportions of bodies, see `_fill_torso`.
-    "twin": elbow, wrist, knee and ankle by the other side's, see `_fill_from_twin`.
+    "time": interpolate between the nearest frames that have the joint, see `_fill_from_time`.
+    "torso": infer neck, shoulders and hips from body proportions, see `_fill_torso`.
+    "twin": infer elbow, wrist, knee and ankle from the other side, see `_fill_from_twin`.
 
-    They are tried in this order, surest first, until none adds a joint; so repairing again changes
-    nothing. A joint that was seen is never moved. Repairs follow a pose that is moved, scaled,
-    turned or mirrored.
+    The methods are tried in this order, most reliable first, until none adds a joint, so repairing
+    again changes nothing. Visible joints never move. Repair is equivariant to translation, scaling,
+    rotation and mirroring of the pose.
 
     Args:
-        pose: Of `openpose18`, in pixels.
-        times: Where the poses are frames of one sequence, their numbers in ascending order; else
-            poses are repaired one by one.
+        pose: Poses of `openpose18`, in pixels.
+        times: Frame numbers in ascending order if the poses are frames of one sequence; otherwise
+            each pose is repaired on its own.
     """
     draft = _Draft(pose)
     count = -1
@@ -93,7 +93,7 @@ def repair(pose: Pose, times: Int64[Tensor, "batch"] | None = None) -> Repaired:
 
 
 class _Draft:
-    """Poses under repair, with joints by name."""
+    """Poses under repair, with access to joints by name."""
 
     def __init__(self, pose: Pose):
         self.joints = pose.joints.clone()
@@ -109,7 +109,7 @@ class _Draft:
     def put(
         self, joint: str, place: Float[Tensor, "batch 2"], where: Bool[Tensor, "batch"], kind: str
     ) -> None:
-        """Fills one joint of the poses that lack it and satisfy `where`."""
+        """Fill one joint in the poses that lack it and satisfy `where`."""
         index = OPENPOSE18.index(joint)
         filled = where & ~self.visible[:, index]
         self.joints[filled, index] = place[filled]
@@ -118,10 +118,10 @@ class _Draft:
 
 
 def _fill_from_time(draft: _Draft, times: Int64[Tensor, "batch"]) -> None:
-    """Fills gaps of at most `MAX_GAP` frames linearly.
+    """Interpolate linearly across gaps of at most `MAX_GAP` frames.
 
-    Not where somebody else may have been seen after the gap: the joints seen before and after must
-    have moved less, in the root mean square, than they spread about their middle.
+    To avoid mixing two people, the joints visible before and after the gap must have moved less, in
+    the root mean square, than they spread about their mean.
     """
     count = len(times)
     if not count:
@@ -156,13 +156,14 @@ def _fill_from_time(draft: _Draft, times: Int64[Tensor, "batch"]) -> None:
 
 
 def _fill_torso(draft: _Draft) -> None:
-    """Fills neck, shoulders and hips.
+    """Fill neck, shoulders and hips.
 
-    A shoulder from the other and the neck, which is in their middle. A corner from the other three:
-    the line of the hips is parallel to that of the shoulders, `HIPS_PER_SHOULDERS` as long. (Equal
-    lines, a parallelogram, would put a hip off by 0.21 torso lengths in the median, not 0.04.) Both
-    hips from the shoulders and the knees, or else the head: square to the shoulders, away from the
-    head, `TORSO_PER_HEAD` as far as that is. Both shoulders from the hips and the neck.
+    A shoulder: from the other one and the neck, which is their midpoint. A corner: from the other
+    three, with the line of the hips parallel to that of the shoulders and `HIPS_PER_SHOULDERS` as
+    long. (Equal lengths, a parallelogram, would give a hip a median error of 0.21 torso lengths
+    instead of 0.04.) Both hips: from the shoulders and the knees, or else the head: perpendicular
+    to the shoulders, away from the head, `TORSO_PER_HEAD` times its distance. Both shoulders: from
+    the hips and the neck.
     """
     for own, other in _SIDES:
         shoulder, twin = f"{own}_shoulder", f"{other}_shoulder"
@@ -182,7 +183,7 @@ def _fill_torso(draft: _Draft) -> None:
 
     shoulders = draft.at("right_shoulder") - draft.at("left_shoulder")
     middle = (draft.at("right_shoulder") + draft.at("left_shoulder")) / 2
-    to_hips = HIPS_PER_SHOULDERS / 2 * shoulders  # of the right hip, from their middle
+    to_hips = HIPS_PER_SHOULDERS / 2 * shoulders  # from the hips' midpoint to the right hip
     for downwards, seen in (_towards_knees(draft, middle, to_hips), _from_head(draft, middle)):
         known = draft.has("right_shoulder", "left_shoulder") & seen
         missing = ~(draft.has("right_hip") | draft.has("left_hip"))
@@ -202,8 +203,8 @@ def _fill_torso(draft: _Draft) -> None:
 def _towards_knees(
     draft: _Draft, middle: Float[Tensor, "batch 2"], to_hips: Float[Tensor, "batch 2"]
 ) -> tuple[Float[Tensor, "batch 2"], Bool[Tensor, "batch"]]:
-    """Gives the way from the shoulders' middle to the hips', where a knee was seen."""
-    # Each knee is taken to stand under its hip, so that one alone tells where their middle is.
+    """Return the vector from the shoulders' midpoint to the hips', where a knee is visible."""
+    # Each knee is assumed to be below its hip, so that a single one suffices.
     knees = torch.stack([draft.at("right_knee") - to_hips, draft.at("left_knee") + to_hips], dim=1)
     seen = torch.stack([draft.has("right_knee"), draft.has("left_knee")], dim=1)
     return HIPS_TO_KNEES * (_mean(knees, seen) - middle), seen.any(dim=1)
@@ -212,7 +213,7 @@ def _towards_knees(
 def _from_head(
     draft: _Draft, middle: Float[Tensor, "batch 2"]
 ) -> tuple[Float[Tensor, "batch 2"], Bool[Tensor, "batch"]]:
-    """Gives the way from the shoulders' middle to the hips', where head and shoulders tell it."""
+    """Return the vector from the shoulders' midpoint to the hips', inferred from the head."""
     head = OPENPOSE18.indices(_HEAD)
     seen = draft.visible[:, head]
     from_head = middle - _mean(draft.joints[:, head], seen)
@@ -233,19 +234,19 @@ def _mean(
 
 
 def _fill_from_twin(draft: _Draft) -> None:
-    """Fills joints of limbs by the other side's.
+    """Fill limb joints from the other side.
 
-    What is taken over is the step from the joint before (shoulder to elbow, elbow to wrist); it is
-    made from this side's own joint before. Upper arms and thighs are mirrored about the torso's
-    axis, which goes from the hips' middle to the shoulders'; an elbow or knee between two seen
-    joints is the mean of the steps from both. Forearms and shins are mirrored too where the person
-    is seen from the front or back; from the side they keep the angle between them and the upper
-    limb. A shin whose own knee was filled from the twin is mirrored with it: when people walk, one
-    knee is bent while the other is not.
+    The step from the preceding joint (shoulder to elbow, elbow to wrist) is copied from the other
+    side and applied to this side's own preceding joint. Upper arms and thighs are mirrored about
+    the torso's axis, from the hips' midpoint to the shoulders'; an elbow or knee between two
+    visible joints is the mean of the steps from both. Forearms and shins are mirrored too in front
+    and back views; in side views they keep their angle to the upper limb. A shin whose own knee was
+    filled from the twin is mirrored with it: in walking, one knee is bent while the other is
+    straight.
 
-    Off by these torso lengths in the median of rendered people (of Market-1501, where people walk):
-    elbow 0.09 (0.15), wrist 0.16 (0.23), knee 0.09 (0.18), ankle 0.16 (0.26); a whole arm 0.13
-    (0.19), a whole leg 0.17 (0.26).
+    Median errors in torso lengths on rendered people (on Market-1501, where people walk): elbow
+    0.09 (0.15), wrist 0.16 (0.23), knee 0.09 (0.18), ankle 0.16 (0.26); a whole arm 0.13 (0.19), a
+    whole leg 0.17 (0.26).
     """
     corners = [f"{side}_{joint}" for side in ("right", "left") for joint in ("shoulder", "hip")]
     axis = (draft.at(corners[0]) - draft.at(corners[1])) + (
@@ -256,7 +257,7 @@ def _fill_from_twin(draft: _Draft) -> None:
     known = draft.has(*corners) & (length[:, 0] > 0)
     shoulders = draft.at("right_shoulder") - draft.at("left_shoulder")
     width = (shoulders - _along(axis, shoulders)).norm(dim=1)
-    sideways = width < SIDE_VIEW / 2 * length[:, 0]  # the axis sums up two torso lengths
+    sideways = width < SIDE_VIEW / 2 * length[:, 0]  # the axis is the sum of two torso lengths
     for joint, neighbours in _LIMBS.items():
         for own, other in _SIDES:
             places, seen = [], []
@@ -284,17 +285,17 @@ def _along(
 def _bend(
     draft: _Draft, step: Float[Tensor, "batch 2"], middle: str, own: str, other: str
 ) -> tuple[Float[Tensor, "batch 2"], Bool[Tensor, "batch"]]:
-    """Turns a lower limb of the other side as this side's upper limb is turned from that one's.
+    """Rotate the other side's lower limb by the angle between the two upper limbs.
 
     Args:
         draft: The poses.
-        step: From the other side's elbow (knee) to its wrist (ankle).
+        step: Vector from the other side's elbow (knee) to its wrist (ankle).
         middle: "elbow" or "knee".
         own: This side.
         other: The other side.
 
     Returns:
-        The same step for this side; and where it is to be used.
+        The vector for this side; and where it may be used.
     """
     start = _LIMBS[middle][0]
     upper, twin = (

@@ -1,4 +1,4 @@
-"""RTMPose and every other SimCC network (ONNX): a joint is a column and a row of the picture."""
+"""RTMPose and other SimCC networks (ONNX): each joint is classified as a column and a row."""
 
 from pathlib import Path
 
@@ -14,30 +14,30 @@ from deformgan.detectors.person import Box, Detection
 from deformgan.errors import InputError
 from deformgan.pose_formats.coco_json import COCO17
 
-# COCO's own joints, and Halpe's 26, which begin with them.
+# COCO's joints, and Halpe's 26, which start with them.
 JOINT_COUNTS = (17, 26)
 
-# RTMPose's preprocessing: how much more than the box it sees, and the mean and standard deviation
-# of ImageNet's colours.
+# RTMPose's preprocessing: enlargement of the box, and mean and standard deviation of ImageNet's
+# colours.
 MARGIN = 1.25
 MEAN = np.array([123.675, 116.28, 103.53], np.float32)
 STD = np.array([58.395, 57.12, 57.375], np.float32)
 
-JOINT_SCORE = 0.3  # from which on RTMPose's own demonstrations draw a joint
+JOINT_SCORE = 0.3  # threshold of RTMPose's own demos
 
 
 class SimCC:
-    """A SimCC pose network as an ONNX file, on the CPU.
+    """A SimCC pose network from an ONNX file, on the CPU.
 
     Args:
-        path: The model file, with fixed input size and two outputs: for every joint a score per
-            column and a score per row, both several times finer than pixels.
-        joint_score: A joint with a lower score is not visible, in [0, 1].
+        path: Model file with fixed input size and two outputs: for every joint a score per column
+            and a score per row, both at several times the pixel resolution.
+        joint_score: Joints with a lower score are not visible, in [0, 1].
 
     Source:
         Li et al., "SimCC: a Simple Coordinate Classification Perspective for Human Pose
         Estimation", ECCV 2022; Jiang et al., "RTMPose: Real-Time Multi-Person Pose Estimation based
-        on MMPose", 2023. Crops are scaled down with more than the four nearest pixels.
+        on MMPose", 2023. Unlike theirs, downscaling of crops is antialiased.
     """
 
     def __init__(self, path: Path | None, joint_score: float = JOINT_SCORE):
@@ -59,7 +59,7 @@ class SimCC:
         self._size = (shape[2], shape[3])
         names = [output.name for output in outputs]
         self._outputs = sorted(names) if set(names) == {"simcc_x", "simcc_y"} else names
-        # One run tells the outputs' shapes, which the file need not.
+        # Run once to find the output shapes, which the file may not specify.
         columns, rows = self._run(np.zeros((*self._size, 3), np.uint8))
         if (
             columns.ndim != 3
@@ -70,7 +70,7 @@ class SimCC:
             raise _not_simcc(file)
         if columns.shape[1] not in JOINT_COUNTS:
             raise InputError(
-                f"{file} finds {columns.shape[1]} joints; the detector simcc takes models of "
+                f"{file} has {columns.shape[1]} joints; the detector simcc needs a model with "
                 "COCO's 17 joints or Halpe's 26."
             )
         self._joint_score = joint_score
@@ -78,7 +78,7 @@ class SimCC:
     def __call__(
         self, image: UInt8[np.ndarray, "height width 3"], box: Box | None = None
     ) -> Detection:
-        """Finds the joints; see `PoseDetector`."""
+        """Detect the joints; see `PoseDetector`."""
         crop = cut_box(image, box, self._size, MARGIN)
         columns, rows = self._run(crop.pixels)
         shares, scores = decode(columns[0, : len(COCO17)], rows[0, : len(COCO17)], self._size)
@@ -94,17 +94,17 @@ def decode(
     rows: Float[np.ndarray, "joints rows"],
     size: tuple[int, int],
 ) -> tuple[Float[torch.Tensor, "joints 2"], Float[torch.Tensor, "joints"]]:
-    """Reads joints from their scores per column and per row.
+    """Decode joints from their scores per column and per row.
 
     Args:
-        columns: A score for every column; they are spread evenly, the first at the centre of the
+        columns: A score for every column; they are evenly spaced, the first at the centre of the
             leftmost pixels.
         rows: Likewise, from the top.
         size: Height and width of the network's input in pixels.
 
     Returns:
-        (x, y) as shares of the crop, and scores in [0, 1]: of the best column and the best row the
-        lower one, as in MMPose.
+        (x, y) as fractions of the crop, and scores in [0, 1]: the lower of the best column's and
+        the best row's, as in MMPose.
     """
     height, width = size
     x = columns.argmax(axis=1) * (width / columns.shape[1])
@@ -116,6 +116,6 @@ def decode(
 
 def _not_simcc(file: Path) -> InputError:
     return InputError(
-        f"{file} is not a SimCC model: one picture of a fixed size in, scores per column and per "
-        "row out."
+        f"{file} is not a SimCC model, which has one image input of fixed size and outputs scores "
+        "per column and per row."
     )

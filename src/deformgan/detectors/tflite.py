@@ -1,4 +1,4 @@
-"""open_tflite: a network in TensorFlow Lite's format, by its file."""
+"""open_tflite: load a TensorFlow Lite network."""
 
 from pathlib import Path
 from typing import Any
@@ -8,14 +8,14 @@ from deformgan.errors import InputError
 
 
 def open_tflite(detector: str, path: Path | None) -> Any:
-    """Loads a network and makes room for its tensors.
+    """Load a network and allocate its tensors.
 
     Args:
-        detector: The detector's name on the command line, for errors.
-        path: The model file.
+        detector: The detector's name on the command line, for error messages.
+        path: Model file.
 
     Returns:
-        An interpreter as `ai_edge_litert` defines it.
+        An `ai_edge_litert` interpreter.
     """
     file = needed_file(detector, path)
     try:
@@ -29,5 +29,5 @@ def open_tflite(detector: str, path: Path | None) -> Any:
             network = Interpreter(model_path=str(file), num_threads=1)
             network.allocate_tensors()
         except (ValueError, RuntimeError):
-            raise InputError(f"{file} is not a model in TensorFlow Lite's format.") from None
+            raise InputError(f"{file} is not a TensorFlow Lite model.") from None
     return network

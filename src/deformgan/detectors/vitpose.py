@@ -1,4 +1,4 @@
-"""ViTPose, by Hugging Face's transformers: 17 COCO joints from a vision transformer."""
+"""ViTPose from Hugging Face's transformers: 17 COCO joints from a vision transformer."""
 
 import re
 from pathlib import Path
@@ -17,7 +17,7 @@ from deformgan.pose_formats.coco_json import COCO17
 
 JOINT_SCORE = 0.3
 
-# The head for COCO, of those that ViTPose+ has one of per data set.
+# Index of the COCO head; ViTPose+ has one head per data set.
 COCO_HEAD = 0
 
 
@@ -25,20 +25,20 @@ class ViTPose:
     """A ViTPose model, on the CPU.
 
     Args:
-        path: A folder as transformers saves it (config.json, preprocessor_config.json,
+        path: A folder as saved by transformers (config.json, preprocessor_config.json,
             model.safetensors), or the name of a model on the Hugging Face hub, which transformers
-            downloads: usyd-community/vitpose-base-simple, for example.
-        joint_score: A joint with a lower score is not visible, in [0, 1].
+            downloads, for example usyd-community/vitpose-base-simple.
+        joint_score: Joints with a lower score are not visible, in [0, 1].
 
     Source:
         Xu et al., "ViTPose: Simple Vision Transformer Baselines for Human Pose Estimation", NeurIPS
-        2022; crop and decoding are those of transformers.
+        2022; cropping and decoding by transformers.
     """
 
     def __init__(self, path: Path | None, joint_score: float = JOINT_SCORE):
         if path is None:
             raise InputError(
-                "The detector vitpose needs its model: vitpose:FOLDER, or vitpose:OWNER/NAME of "
+                "The detector vitpose needs its model: vitpose:FOLDER, or vitpose:OWNER/NAME on "
                 "the Hugging Face hub."
             )
         name = path.as_posix()
@@ -46,18 +46,18 @@ class ViTPose:
             raise InputError(f"The detector's model folder {path} does not exist.")
         with quiet():
             try:
-                import scipy  # noqa: F401  # the image processor's, which does not ask for it
+                import scipy  # noqa: F401  # required by the image processor, which does not check
                 import transformers
             except ImportError:
                 raise missing_extra("vitpose", "vitpose") from None
             try:
                 config = transformers.AutoConfig.from_pretrained(name)
-            except Exception:  # the library's errors have no class in common
+            except Exception:  # the library's errors have no common base class
                 raise InputError(
-                    f"{path} is no folder with a transformers model, and no model of that name "
+                    f"{path} is not a folder with a transformers model, and no model of that name "
                     "could be loaded from the Hugging Face hub."
                 ) from None
-            # Asked first, because transformers fills with random numbers what it does not find.
+            # Checked first, because transformers initializes missing weights randomly.
             if config.model_type != "vitpose" or config.num_labels != len(COCO17):
                 raise InputError(f"{path} is not a ViTPose model of COCO's 17 joints.")
             try:
@@ -81,9 +81,9 @@ class ViTPose:
     def __call__(
         self, image: UInt8[np.ndarray, "height width 3"], box: Box | None = None
     ) -> Detection:
-        """Finds the joints; see `PoseDetector`."""
+        """Detect the joints; see `PoseDetector`."""
         left, top, right, bottom = box or whole(image)
-        # At least a pixel, for a box around a single joint.
+        # At least one pixel, for a box around a single joint.
         boxes = [[[left, top, max(right - left, 1.0), max(bottom - top, 1.0)]]]
         inputs = self._processor(Image.fromarray(image), boxes=boxes, return_tensors="pt")
         maps = self._network(**inputs, **self._head)

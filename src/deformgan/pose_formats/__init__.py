@@ -1,7 +1,7 @@
-"""Poses from files: the field's CSV, our JSON, OpenPose's and COCO's, told apart by content.
+"""Pose files: annotation CSV, our JSON, OpenPose and COCO JSON, recognized by content.
 
-Where a format has other joints than `openpose18`, its module's docstring has the rule that converts
-them. All count pixels from the centre of the top-left one, so coordinates are never shifted.
+If a format uses other joints than `openpose18`, its module's docstring describes the conversion.
+All formats count pixels from the centre of the top-left one, so coordinates are never shifted.
 """
 
 import json
@@ -44,12 +44,12 @@ JSON_FORMATS = {
 
 
 def read_annotations(path: str | Path, skeleton: Skeleton | None = None) -> Annotations:
-    """Reads all poses of a file of any known format.
+    """Read all poses from a file of any supported format.
 
     Args:
         path: The file.
-        skeleton: What its joints have to be. By default what the file says; a format that does not
-            say it, or cannot, is of `openpose18`.
+        skeleton: Skeleton that the file must have. By default the one the file names, or
+            `openpose18` if it names none.
     """
     path = Path(path)
     try:
@@ -64,20 +64,20 @@ def read_annotations(path: str | Path, skeleton: Skeleton | None = None) -> Anno
         content = json.loads(text)
     except json.JSONDecodeError as error:
         raise InputError(
-            f"{path}, line {error.lineno}: no valid JSON; a pose file is {FORMATS}."
+            f"{path}, line {error.lineno}: invalid JSON; a pose file is {FORMATS}."
         ) from error
     for matches, annotations_from in JSON_FORMATS.values():
         if matches(content):
             return annotations_from(content, path, skeleton)
-    raise InputError(f"{path} is of no known format; a pose file is {FORMATS}.")
+    raise InputError(f"{path} has an unknown format; a pose file is {FORMATS}.")
 
 
 def write_annotations(path: str | Path, annotations: Annotations) -> None:
-    """Writes an annotation table or our JSON, as the file's name ends in `.csv` or `.json`."""
+    """Write an annotation table (`.csv`) or our JSON (`.json`), depending on the file extension."""
     writers = {".csv": write_annotation_csv, ".json": write_deformgan_json}
     suffix = Path(path).suffix.lower()
     if suffix not in writers:
-        raise InputError(f"{path}: a pose file ends in {' or '.join(writers)}.")
+        raise InputError(f"{path}: a pose file must end in {' or '.join(writers)}.")
     writers[suffix](path, annotations)
 
 
@@ -87,7 +87,7 @@ def read_pose(
     person: int | None = None,
     skeleton: Skeleton | None = None,
 ) -> Pose:
-    """Reads one pose; see `read_single`.
+    """Read one pose; see `read_single`.
 
     Returns:
         A batch of one.
@@ -101,25 +101,25 @@ def read_single(
     person: int | None = None,
     skeleton: Skeleton | None = None,
 ) -> Annotations:
-    """Reads one pose, and the size of its image where the file tells it.
+    """Read one pose, and the size of its image if the file contains it.
 
     Args:
         spec: A pose file, or `FILE:NAME` for one of several poses in it.
-        name: Which pose, where `spec` does not say it. Not needed for a file with one.
-        person: Which of several people in one image, in the file's order from 0; by default the
-            one whose visible joints span the largest box.
+        name: Name of the pose, if not part of `spec`. Optional if the file has only one.
+        person: Index of the person if the image shows several, in the file's order from 0; by
+            default the one whose visible joints span the largest box.
         skeleton: See `read_annotations`.
 
     Returns:
-        One pose.
+        A single pose.
     """
     path, name = _split(spec, name)
     annotations = read_annotations(path, skeleton)
     if name is None:
         if len(annotations.rows) != 1:
             raise InputError(
-                f"{path} holds {len(annotations.rows)} poses"
-                + (f"; say which: '{path}:NAME'." if annotations.rows else ", one is needed.")
+                f"{path} has {len(annotations.rows)} poses"
+                + (f"; choose one: '{path}:NAME'." if annotations.rows else ", one is needed.")
             )
         name = annotations.names[0]
     people = annotations.people(name)
@@ -135,7 +135,7 @@ def read_single(
 
 
 def _split(spec: str | Path, name: str | None) -> tuple[Path, str | None]:
-    """Parts `FILE:NAME`, where no file has the whole for its name."""
+    """Split `FILE:NAME`, unless a file has that whole string as its name."""
     path = Path(spec)
     if name is None and not path.exists():
         file, colon, rest = str(spec).rpartition(":")

@@ -1,8 +1,8 @@
-"""The field's annotation table: `name:keypoints_y:keypoints_x`, one image per line.
+"""The annotation table common in the field: `name:keypoints_y:keypoints_x`, one image per line.
 
 A line is `file.jpg: [y of every joint]: [x of every joint]` in the order of the skeleton, for
-people `openpose18`; the lists are JSON. A joint is missing if either of its coordinates is -1. A
-table does not say of which skeleton it is: who reads it does.
+people `openpose18`; the lists are JSON. A joint is missing if either of its coordinates is -1. The
+table does not record its skeleton: the caller must know it.
 """
 
 import json
@@ -21,14 +21,13 @@ MISSING = -1
 
 
 def read_annotation_csv(path: str | Path, skeleton: Skeleton = OPENPOSE18) -> Annotations:
-    """Reads an annotation table.
+    """Read an annotation table.
 
-    Coordinates are taken as they are written; a joint outside the image (other than at -1) is
-    visible.
+    Coordinates are kept as written; a joint outside the image (other than at -1) counts as visible.
 
     Args:
         path: The table.
-        skeleton: What its joints are.
+        skeleton: Skeleton of its poses.
 
     Returns:
         The poses by file name. Missing joints are at (0, 0).
@@ -55,20 +54,20 @@ def read_annotation_csv(path: str | Path, skeleton: Skeleton = OPENPOSE18) -> An
 
 
 def parse_row(line: str, skeleton: Skeleton = OPENPOSE18) -> tuple[str, list[float], list[float]]:
-    """Reads one line of an annotation table.
+    """Parse one line of an annotation table.
 
     Args:
-        line: Below the header, not empty.
-        skeleton: What its joints are.
+        line: A non-empty line below the header.
+        skeleton: Skeleton of the pose.
 
     Returns:
-        Name, y of every joint, x of every joint, as they are written.
+        Name, y of every joint, x of every joint, as written.
     """
     fields = line.split(":")
     count = len(skeleton.joints)
     if len(fields) != 3:
         raise InputError(
-            f"{len(fields)} fields; a line is 'name: [{count} y]: [{count} x]', parted by ':'."
+            f"{len(fields)} fields; a line is 'name: [{count} y]: [{count} x]', separated by ':'."
         )
     name = fields[0].strip()
     if not name:
@@ -77,13 +76,13 @@ def parse_row(line: str, skeleton: Skeleton = OPENPOSE18) -> tuple[str, list[flo
 
 
 def write_annotation_csv(path: str | Path, annotations: Annotations) -> None:
-    """Writes an annotation table, whole or not at all.
+    """Write an annotation table atomically.
 
-    Whole numbers are written as whole numbers, as the field's files have them, and others with two
-    decimals, which every reader of the format that parses JSON takes.
+    Integral coordinates are written without decimals, as in the published files, others with two
+    decimals, which every reader that parses the lists as JSON accepts.
 
     Args:
-        path: The table to write; its folder exists.
+        path: The table to write, in an existing folder.
         annotations: One pose per name, names without ':'.
     """
     path = Path(path)
@@ -92,13 +91,13 @@ def write_annotation_csv(path: str | Path, annotations: Annotations) -> None:
     skeleton = annotations.skeleton
     if annotations.pose.joints.shape[1] != len(skeleton.joints):
         raise ValueError(
-            f"{annotations.pose.joints.shape[1]} joints given, a pose of {skeleton.name} has "
+            f"{annotations.pose.joints.shape[1]} joints given, but {skeleton.name} has "
             f"{len(skeleton.joints)}."
         )
     lines = [HEADER]
     for name, xy, seen in zip(annotations.names, joints, visible, strict=True):
         if ":" in name:
-            raise InputError(f"{name!r} cannot be written to {path}: the format parts by ':'.")
+            raise InputError(f"{name!r} cannot be written to {path}: the format separates by ':'.")
         columns = [
             "[" + ", ".join(_text(p[axis], s) for p, s in zip(xy, seen, strict=True)) + "]"
             for axis in (1, 0)
@@ -108,7 +107,7 @@ def write_annotation_csv(path: str | Path, annotations: Annotations) -> None:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yields the numbered, non-empty lines below the header."""
+    """Yield the non-empty lines below the header with their line numbers."""
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -140,5 +139,5 @@ def _text(value: float, seen: bool) -> str:
     text = f"{value:.2f}".rstrip("0").rstrip(".")
     if text == "-0":
         return "0"
-    # A joint that really lies at -1 would be read as missing: a hundredth of a pixel saves it.
+    # A joint exactly at -1 would be read as missing, so move it by a hundredth of a pixel.
     return "-1.01" if text == str(MISSING) else text

@@ -1,4 +1,4 @@
-"""Annotations: poses by the name of the image they belong to."""
+"""Annotations: poses by image name."""
 
 import os
 from dataclasses import dataclass, replace
@@ -13,20 +13,20 @@ from deformgan.errors import InputError
 from deformgan.pose import Pose, Skeleton
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
-_LARGEST = torch.finfo(torch.float32).max  # NaN and infinity are not below it either
+_LARGEST = torch.finfo(torch.float32).max  # comparing with it also rejects NaN and infinity
 
 
 @dataclass(frozen=True)
 class Annotations:
-    """What a pose file holds, whichever its format.
+    """The contents of a pose file of any format.
 
     Attributes:
-        names: One image (or frame) name per pose, in the file's order. A name occurs more than
-            once where several people were seen in one image.
+        names: One image (or frame) name per pose, in the file's order. A name occurs repeatedly
+            if its image shows several people.
         pose: All poses in one batch, in the order of `names`.
-        size: (height, width) of the images, where the file tells it.
-        source: What to call the file in an error.
-        skeleton: What the joints are.
+        size: (height, width) of the images, if the file contains it.
+        source: Name of the file in error messages.
+        skeleton: Skeleton of the poses.
     """
 
     names: list[str]
@@ -43,14 +43,14 @@ class Annotations:
 
     @cached_property
     def rows(self) -> dict[str, list[int]]:
-        """Positions of the poses of every name."""
+        """Row indices of the poses by name."""
         rows: dict[str, list[int]] = {}
         for row, name in enumerate(self.names):
             rows.setdefault(name, []).append(row)
         return rows
 
     def people(self, name: str) -> Pose:
-        """Gives the poses of everybody seen in one image, in the file's order."""
+        """Return the poses of everyone in an image, in the file's order."""
         if name not in self.rows:
             some = ", ".join(list(self.rows)[:3])
             raise InputError(
@@ -60,31 +60,31 @@ class Annotations:
         return self.pose[self.rows[name]]
 
     def __getitem__(self, name: str) -> Pose:
-        """Gives one image's pose as a batch of one; of several people the largest."""
+        """Return one image's pose as a batch of one; the largest if there are several people."""
         return largest(self.people(name))
 
     def select(self, names: list[str]) -> "Annotations":
-        """Keeps the named images, in the order asked for."""
+        """Return the annotations of the given images, in the given order."""
         rows = [row for name in names for row in self.rows[name]]
         return replace(self, names=[self.names[row] for row in rows], pose=self.pose[rows])
 
 
 def largest(people: Pose) -> Pose:
-    """Gives the pose whose visible joints span the largest box, the first one of equals."""
+    """Return the pose whose visible joints span the largest box; the first one on ties."""
     return people[[int(box_area(people).argmax())]]
 
 
 def box_area(pose: Pose) -> Tensor:
-    """Measures the box around the visible joints of every pose in square pixels."""
+    """Compute the area of the box around each pose's visible joints, in square pixels."""
     missing = ~pose.visible[..., None]
     low = pose.joints.masked_fill(missing, torch.inf).amin(dim=1)
     high = pose.joints.masked_fill(missing, -torch.inf).amax(dim=1)
-    # No visible joint gives inf - inf in the wrong order: an empty box.
+    # Without a visible joint, high - low is -inf and becomes an empty box.
     return (high - low).clamp(min=0).prod(dim=-1)
 
 
 def are_numbers(values: object, count: int) -> TypeGuard[list[float]]:
-    """Tells whether something read from a file is a list of that many numbers a pose can hold."""
+    """Return whether a parsed value is a list of `count` numbers that fit in a float32."""
     return (
         isinstance(values, list)
         and len(values) == count
@@ -93,7 +93,7 @@ def are_numbers(values: object, count: int) -> TypeGuard[list[float]]:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Writes a text file by way of a neighbour, so that a half-written one never has its name."""
+    """Write a text file atomically: to a temporary file beside it, then rename."""
     beside = path.with_name(path.name + ".part")
     beside.write_text(text, encoding="utf-8", newline="\n")
     os.replace(beside, path)

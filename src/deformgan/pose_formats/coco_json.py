@@ -2,12 +2,12 @@
 
 An annotation file is `{"images": [...], "annotations": [...]}`; its images are named by
 `file_name`. A list of results is `[{"image_id": ..., "keypoints": [...], "score": ...}, ...]`; its
-images are named by `image_id`. Keypoints are 17 times (x, y, v); where another skeleton is asked
-for, once for each of its joints, or for the first of them: AP-10K's 17 are those of `quadruped20`.
+images are named by `image_id`. Keypoints are 17 triples (x, y, v). For another skeleton there is
+one triple per joint, or for the first joints only: AP-10K's 17 are the first of `quadruped20`.
 
-In an annotation file v is 0 for a joint that is not labelled, 1 for a hidden one, 2 for one in
-sight: both of the latter count as visible here, for a hidden joint still says where the limb is. In
-a list of results v is the detector's score, which is never quite 0, so a joint counts from 0.3 on.
+In an annotation file v is 0 for a joint that is not labelled, 1 for an occluded and 2 for a visible
+one. Occluded joints count as visible here, because their position still locates the limb. In a list
+of results v is the detector's score, which is never exactly 0, so joints count from 0.3 on.
 """
 
 from pathlib import Path
@@ -41,16 +41,15 @@ COCO17 = (
     "right_ankle",
 )
 
-# Positions in COCO17 of the shoulders, and in COCO17 with the neck behind it of every joint of
-# openpose18.
+# Indices in COCO17 of the shoulders; indices in (*COCO17, "neck") of the joints of openpose18.
 SHOULDERS = [COCO17.index("right_shoulder"), COCO17.index("left_shoulder")]
 OPENPOSE18_FROM_COCO17 = [(*COCO17, "neck").index(joint) for joint in OPENPOSE18.joints]
 
 
 def openpose18_from_coco17(pose: Pose) -> Pose:
-    """Reorders COCO's 17 joints and adds the neck.
+    """Convert COCO's 17 joints to OPENPOSE18: reorder them and add the neck.
 
-    The neck is the middle of the shoulders, and visible only if both are.
+    The neck is the midpoint of the shoulders, visible only if both are.
     """
     seen = pose.visible[:, SHOULDERS].all(dim=1, keepdim=True)
     neck = pose.joints[:, SHOULDERS].mean(dim=1, keepdim=True).masked_fill(~seen[..., None], 0.0)
@@ -61,7 +60,7 @@ def openpose18_from_coco17(pose: Pose) -> Pose:
 
 
 def is_coco(content: object) -> bool:
-    """Tells whether parsed JSON is of this format, in either form."""
+    """Return whether parsed JSON has this format, in either form."""
     if isinstance(content, dict):
         return isinstance(content.get("annotations"), list) and "images" in content
     return isinstance(content, list) and all(
@@ -72,19 +71,19 @@ def is_coco(content: object) -> bool:
 def annotations_from_coco(
     content: dict | list, path: Path, asked: Skeleton | None = None
 ) -> Annotations:
-    """Reads everybody in every image.
+    """Read the poses of everyone in every image.
 
-    Annotations without keypoints (boxes, crowds) are passed over.
+    Annotations without keypoints (boxes, crowds) are skipped.
 
     Args:
         content: The parsed file.
-        path: Where it came from, for errors.
-        asked: The skeleton that the poses have to be of, by default `openpose18`, to which COCO's
-            people are converted; of any other the keypoints are taken as they are.
+        path: Path of the file, for error messages.
+        asked: Required skeleton, by default `openpose18`, to which COCO's people are converted; for
+            any other the keypoints are used unchanged.
 
     Returns:
-        One pose per person, in the file's order; people of one image have its name.
-        The size is given where all images share it.
+        One pose per person, in the file's order, named after the image. The size is set if all
+        images share it.
     """
     if isinstance(content, list):
         items, images, least = content, None, MIN_SCORE
@@ -107,12 +106,12 @@ def annotations_from_coco(
             )
         if rows and len(values) != len(rows[0]):
             raise InputError(
-                f"{path}: annotation {index} has {len(values)} numbers in 'keypoints', those "
-                f"before it {len(rows[0])}."
+                f"{path}: annotation {index} has {len(values)} numbers in 'keypoints', but earlier "
+                f"ones have {len(rows[0])}."
             )
         image_id = item.get("image_id")
         if images is not None and image_id not in images:
-            raise InputError(f"{path}: annotation {index} is of image {image_id!r}, not listed.")
+            raise InputError(f"{path}: annotation {index} has the unlisted image {image_id!r}.")
         names.append(str(image_id) if images is None else images[image_id]["file_name"])
         rows.append(values)
     count = len(rows[0]) // 3 if rows else counts[-1]

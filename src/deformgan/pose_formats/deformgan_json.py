@@ -1,4 +1,4 @@
-"""Our own pose file: joints by name, one pose or the frames of an animation.
+"""The deformgan pose file: joints by name, one pose or the frames of an animation.
 
     {
       "skeleton": "openpose18",
@@ -9,11 +9,11 @@
       }
     }
 
-`size` is (height, width) of the images the poses belong to, and may be left out. A joint that was
-not seen is left out (or null). The order of the poses is the order of the frames.
+`size` is the optional (height, width) of the images to which the poses belong. A missing joint is
+omitted or null. The poses are in frame order.
 
-Joints that were not seen but filled by `deformgan pose --repair` are among the others and named
-once more, with how they came about (see `detectors/repair.py`); readers need not look at it:
+Missing joints that `deformgan pose --repair` filled in are listed with the others, and once more
+under "repaired" with the method used (see `detectors/repair.py`); readers may ignore that entry:
 
       "repaired": {"walk_01": {"nose": "time", "left_wrist": "twin"}}
 """
@@ -31,36 +31,35 @@ from deformgan.skeletons import SKELETONS
 
 
 def is_deformgan(content: object) -> bool:
-    """Tells whether parsed JSON is of this format."""
+    """Return whether parsed JSON has this format."""
     return isinstance(content, dict) and "skeleton" in content and "poses" in content
 
 
 def annotations_from_deformgan(
     content: dict, path: Path, asked: Skeleton | None = None
 ) -> Annotations:
-    """Reads all poses, in the file's order.
+    """Read all poses, in the file's order.
 
     Args:
         content: The parsed file.
-        path: Where it came from, for errors.
-        asked: The skeleton that the poses have to be of, if it matters; needed for one of a user's
-            own.
+        path: Path of the file, for error messages.
+        asked: Required skeleton, if any; must be passed if it is not a built-in one.
 
     Returns:
         Poses of the skeleton that the file names.
     """
     name = content["skeleton"]
     if asked is not None and name != asked.name:
-        raise InputError(f"{path}: its poses are of skeleton {name!r}, not of {asked.name}.")
+        raise InputError(f"{path}: its poses have the skeleton {name!r}, not {asked.name}.")
     if not isinstance(name, str) or (asked is None and name not in SKELETONS):
         raise InputError(
-            f"{path}: unknown skeleton {name!r}; known are {', '.join(SKELETONS)}, and one of your "
-            "own by --skeleton FILE."
+            f"{path}: unknown skeleton {name!r}; choose one of {', '.join(SKELETONS)}, or pass "
+            "your own with --skeleton FILE."
         )
     skeleton = asked or SKELETONS[name]
     size = content.get("size")
     if size is not None and not (are_numbers(size, 2) and min(size) >= 1):
-        raise InputError(f"{path}: 'size' is {size!r}; it is [height, width] in pixels.")
+        raise InputError(f"{path}: 'size' is {size!r}; it must be [height, width] in pixels.")
     poses = content["poses"]
     if not isinstance(poses, dict):
         raise InputError(f"{path}: 'poses' is not an object of poses by name.")
@@ -72,8 +71,8 @@ def annotations_from_deformgan(
         for joint, place in pose.items():
             if joint not in skeleton.joints:
                 raise InputError(
-                    f"{path}: pose {frame!r} has a joint {joint!r}, which {name} has not; its "
-                    f"joints are {', '.join(skeleton.joints)}."
+                    f"{path}: pose {frame!r} has an unknown joint {joint!r}; the joints of {name} "
+                    f"are {', '.join(skeleton.joints)}."
                 )
             if place is None:
                 continue
@@ -90,13 +89,13 @@ def write_deformgan_json(
     annotations: Annotations,
     repaired: Mapping[str, Mapping[str, str]] | None = None,
 ) -> None:
-    """Writes a pose file, whole or not at all.
+    """Write a pose file atomically.
 
     Args:
-        path: The file to write; its folder exists.
-        annotations: One pose per name, coordinates kept to a thousandth of a pixel.
-        repaired: How filled joints came about, by pose and joint. None if nothing was repaired;
-            empty if nothing needed it.
+        path: The file to write, in an existing folder.
+        annotations: One pose per name; coordinates are rounded to a thousandth of a pixel.
+        repaired: Method by which each filled joint was found, by pose and joint. None if no repair
+            was attempted; empty if none was needed.
     """
     if len(set(annotations.names)) != len(annotations.names):
         raise ValueError("a pose file holds one pose per name, but a name occurs twice.")

@@ -1,9 +1,9 @@
-"""What OpenPose writes per frame: `{"people": [{"pose_keypoints_2d": [x, y, score, ...]}]}`.
+"""OpenPose's output per frame: `{"people": [{"pose_keypoints_2d": [x, y, score, ...]}]}`.
 
-75 numbers are BODY_25, 54 are the older COCO order, which is that of `openpose18`. BODY_25 has the
-middle of the hips in eighth place and six points of the feet at the end; these are left out, the
-others keep their meaning. A joint is missing where its score is 0. Coordinates must be pixels of
-the image (OpenPose's default, `--keypoint_scale 0`).
+75 numbers are BODY_25; 54 are the older COCO order, which is that of `openpose18`. BODY_25 has the
+mid-hip at index 8 and six foot points at the end, which are dropped; the other joints are the same.
+A joint is missing if its score is 0. Coordinates must be pixels of the image (OpenPose's default,
+`--keypoint_scale 0`).
 """
 
 from pathlib import Path
@@ -15,32 +15,32 @@ from deformgan.pose import Pose, Skeleton
 from deformgan.pose_formats.annotations import Annotations, are_numbers
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
-# Where the joints of openpose18 are among the 25, and among the 18.
+# Indices of the joints of openpose18 in BODY_25 and in the COCO order.
 _BODY_25 = (0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18)
 _COCO_18 = tuple(range(18))
 _ORDERS = {3 * 25: _BODY_25, 3 * 18: _COCO_18}
 
 
 def is_openpose(content: object) -> bool:
-    """Tells whether parsed JSON is of this format."""
+    """Return whether parsed JSON has this format."""
     return isinstance(content, dict) and isinstance(content.get("people"), list)
 
 
 def annotations_from_openpose(
     content: dict, path: Path, asked: Skeleton | None = None
 ) -> Annotations:
-    """Reads everybody in one frame.
+    """Read the poses of everyone in one frame.
 
     Args:
         content: The parsed file.
-        path: Where it came from. The frame is named by it, without `_keypoints.json`.
-        asked: The skeleton that the poses have to be of, if it matters: it must be `openpose18`.
+        path: Path of the file; the frame is named after it, without `_keypoints.json`.
+        asked: Required skeleton, if any; only `openpose18` is possible.
 
     Returns:
-        One pose of `openpose18` per person, in the file's order and all of one name.
+        One pose of `openpose18` per person, in the file's order, all with the same name.
     """
     if asked is not None and asked.name != OPENPOSE18.name:
-        raise InputError(f"{path}: OpenPose's people are of {OPENPOSE18.name}, not {asked.name}.")
+        raise InputError(f"{path}: OpenPose's people have {OPENPOSE18.name}, not {asked.name}.")
     joints = torch.zeros(len(content["people"]), 18, 2)
     visible = torch.zeros(len(content["people"]), 18, dtype=torch.bool)
     for index, person in enumerate(content["people"]):

@@ -1,10 +1,10 @@
-"""People who do not exist, photographed with exact joints (the extra `synth`)."""
+"""Rendered people who do not exist, with exact joints (the extra `synth`)."""
 
 from importlib.util import find_spec
 
 from deformgan.errors import InputError
 
-# Looking is enough here: importing anny takes ten seconds, and is left to the first picture.
+# Only check for the packages: importing anny takes ten seconds, so it is deferred to first use.
 if find_spec("anny") is None or find_spec("numba") is None:
     raise InputError("Rendering people needs the extra 'synth': run `uv sync --extra synth`.")
 

@@ -1,8 +1,8 @@
-"""BodyModel, Body: naked people of any build, and the bones that move them.
+"""BodyModel, Body: unclothed people of any build, and their skeletons.
 
 The body is Anny's (Apache-2.0 code, CC0 MakeHuman data, the extra `synth`). Besides the skin, the
-MakeHuman mesh carries helper surfaces, among them tights and a skirt, that follow every build;
-`wardrobe` makes clothes of them.
+MakeHuman mesh contains helper surfaces, among them tights and a skirt, that follow every build;
+`wardrobe` turns them into clothes.
 
 World and rest frame, everywhere in `rendering`: metres, x to the left of a person at rest, y
 backwards (a person at rest looks along -y), z up.
@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-# The order of the 17 COCO joints of Anny's regressor that gives OpenPose's 18; the neck, which
-# COCO lacks, is the mean of the shoulders.
+# Anny's regressor of 17 COCO joints in the order of OpenPose's 18; the neck, which COCO lacks, is
+# the mean of the shoulders.
 _COCO_OF_OPENPOSE = (
     "nose",
     None,
@@ -44,16 +44,16 @@ SURFACES = ("body", "tights", "skirt")
 
 @dataclass(frozen=True, eq=False)
 class BodyModel:
-    """What all bodies share.
+    """Data shared by all bodies.
 
     Attributes:
-        anny: The model that turns a build into vertices.
+        anny: The model that converts a build to vertices.
         bones: Bone names, parents first.
-        parents: For every bone the index of its parent, -1 for the root.
-        weights: (vertices, bones) how much every bone moves every vertex; rows sum to 1.
+        parents: Index of every bone's parent, -1 for the root.
+        weights: (vertices, bones) skinning weights; rows sum to 1.
         surfaces: Triangles (N, 3) of each of `SURFACES`.
         joint_weights: (18, vertices) regression of the joints of `openpose18`.
-        mouth: Vertices whose mean is the middle of the mouth.
+        mouth: Vertices whose mean is the centre of the mouth.
     """
 
     anny: Any
@@ -65,11 +65,11 @@ class BodyModel:
     mouth: np.ndarray
 
     def bone(self, name: str) -> int:
-        """Gives the position of a bone."""
+        """Return the index of a bone."""
         return self.bones.index(name)
 
     def shape(self, build: dict[str, float]) -> "Body":
-        """Makes a body at rest: arms and legs spread, feet apart.
+        """Build a body at rest, with arms and legs spread.
 
         Args:
             build: Anny's phenotype, each in [0, 1]: gender (1 is female), age (2/3 is about 25
@@ -94,9 +94,9 @@ class Body:
     """One person's body at rest.
 
     Attributes:
-        model: What all bodies share.
+        model: Data shared by all bodies.
         vertices: (vertices, 3) in metres, rest frame.
-        heads: (bones, 3) where each bone starts.
+        heads: (bones, 3) position of each bone's head.
     """
 
     model: BodyModel
@@ -104,17 +104,17 @@ class Body:
     heads: np.ndarray
 
     def head(self, bone: str) -> np.ndarray:
-        """Where a bone starts."""
+        """Return the position of a bone's head."""
         return self.heads[self.model.bone(bone)]
 
     def move(self, rotations: np.ndarray) -> np.ndarray:
-        """Turns bones into rigid motions.
+        """Compute the rigid motion of every bone.
 
         Args:
-            rotations: (bones, 3, 3) the orientation of every bone in the world; identity is rest.
+            rotations: (bones, 3, 3) orientation of every bone in the world; identity is rest.
 
         Returns:
-            (bones, 3, 4) motions of space, the root's origin fixed.
+            (bones, 3, 4) rigid motions that keep the root's origin fixed.
         """
         places = np.empty_like(self.heads)
         for bone, parent in enumerate(self.model.parents):
@@ -127,14 +127,14 @@ class Body:
         return np.concatenate([rotations, shift[:, :, None]], axis=2)
 
     def joints(self, motions: np.ndarray) -> np.ndarray:
-        """Places the 18 joints of `openpose18`, (18, 3), after a motion."""
+        """Compute the 18 joints of `openpose18`, (18, 3), after a motion."""
         joints = self.model.joint_weights @ skin(self.vertices, self.model.weights, motions)
         joints[_NECK] = (joints[_RIGHT_SHOULDER] + joints[_LEFT_SHOULDER]) / 2
         return joints
 
 
 def skin(vertices: np.ndarray, weights: np.ndarray, motions: np.ndarray) -> np.ndarray:
-    """Moves vertices with the bones that carry them (linear blend skinning).
+    """Move vertices with their bones (linear blend skinning).
 
     Args:
         vertices: (N, 3) at rest.
@@ -151,17 +151,17 @@ def _triangles(quads: np.ndarray) -> np.ndarray:
 
 @cache
 def load_body_model() -> BodyModel:
-    """Loads Anny once.
+    """Load Anny once per process.
 
-    Its very first start on a machine takes two to three minutes and leaves 0.8 GB in
-    `~/.cache/anny` (or `ANNY_CACHE_DIR`); later ones take ten seconds.
+    The first load on a machine takes two to three minutes and caches 0.8 GB in `~/.cache/anny` (or
+    `ANNY_CACHE_DIR`); later ones take ten seconds.
     """
     from anny import Anny, KeypointsRegressor
     from anny.models.model_data import TopologyConfig
     from anny.paths import get_anny_root_dir
     from anny.utils.obj_utils import load_obj_file
 
-    # Helper vertices are kept but their faces are not in Anny's list: those come from its file.
+    # Anny keeps the helper vertices but not their faces, so those are read from its file.
     topology = TopologyConfig(
         base_mesh="makehuman", remove_unattached_vertices=False, nudity_edits=False
     )

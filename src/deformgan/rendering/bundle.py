@@ -1,8 +1,8 @@
-"""write_bundle: the people that come with the package, for the demo, tests and a first training.
+"""write_bundle: the people shipped with the package, for the demo, tests and a first training.
 
-`python -m deformgan.rendering.bundle --out src/deformgan/people` makes them again, on the same
-machine to the byte. Nobody in them exists. They are the first people of a seed of their own, so
-they are in no data set that is rendered with another one.
+`python -m deformgan.rendering.bundle --out src/deformgan/people` recreates them, byte for byte on
+the same machine. None of them exists. They have a seed of their own, so they do not occur in data
+sets rendered with another one.
 """
 
 from collections.abc import Callable
@@ -21,14 +21,14 @@ from deformgan.rendering.scene import Camera
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
 PLAN = Plan(people=75, per_person=4, size=(128, 64), seed=9001)
-_HEADINGS = (20.0, 95.0, 195.0)  # towards the camera, across the picture, away; the rest anywhere
+_HEADINGS = (20.0, 95.0, 195.0)  # towards the camera, across, away; the remaining view is random
 _JPEG_QUALITY = 85
 _WALK_FRAMES = 24
 _WALKER = 1
 
 
 def _shot(number: int, view: int) -> Callable[[int], Shot]:
-    # Everybody faces three ways, mirrored for every other person, in different postures.
+    # Everyone faces three ways, mirrored for every other person, in different postures.
     identity = PLAN.identity(number)
     turn = float(np.random.default_rng([number, view, 4]).uniform(-20, 20))
     sign = 1 if number % 2 == 0 else -1
@@ -38,14 +38,14 @@ def _shot(number: int, view: int) -> Callable[[int], Shot]:
         if view >= len(_HEADINGS):
             return shot
         heading = sign * _HEADINGS[view] + turn
-        # These show a person whom nothing hides: the demo and many tests start from them.
+        # No occluders: the demo and many tests use these pictures.
         return replace(shot, posture=replace(shot.posture, heading=heading), before=())
 
     return take
 
 
 def _walk() -> list[Shot]:
-    # One cycle on the spot, seen by one camera, half turned towards it.
+    # One cycle on the spot, seen by a fixed camera at an angle.
     shot = replace(sample_shot(PLAN.identity(_WALKER), PLAN.seed, 0), others=(), before=())
     camera = Camera(height=2.6, distance=9.0, margin=(0.05, 0.05))
     return [
@@ -59,11 +59,11 @@ def _walk() -> list[Shot]:
 
 
 def write_bundle(out: Path, people: int = PLAN.people) -> None:
-    """Writes Market-1501's layout with `annotation.csv`, and the frames of a walk in `walk.csv`.
+    """Write Market-1501's layout with `annotation.csv`, and the frames of a walk in `walk.csv`.
 
     Args:
-        out: The folder; existing files of these names are replaced.
-        people: How many of the people.
+        out: Output folder; existing files of these names are replaced.
+        people: Number of people.
     """
     (out / IMAGES).mkdir(parents=True, exist_ok=True)
     names, poses = [], []
@@ -75,7 +75,7 @@ def write_bundle(out: Path, people: int = PLAN.people) -> None:
             save_jpeg(rendered.image[0], out / IMAGES / names[-1], _JPEG_QUALITY)
     write_annotation_csv(out / TABLE, Annotations(names, Pose.cat(poses)))
     walk = render_people(_walk(), PLAN.size, one_crop=True).pose
-    # A film is there to move somebody else: it knows where a limb is that the other one hides.
+    # The walk drives other people, so it includes limbs that are hidden in this rendering.
     limbs = [joint.endswith(("elbow", "wrist", "knee", "ankle")) for joint in OPENPOSE18.joints]
     walk = Pose(walk.joints, walk.visible | torch.tensor(limbs))
     assert walk.usable(OPENPOSE18).all(), "the walk"

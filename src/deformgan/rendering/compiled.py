@@ -1,4 +1,4 @@
-"""compiled: loops over pixels at the speed of machine code."""
+"""compiled: just-in-time compilation of pixel loops."""
 
 import inspect
 from collections.abc import Callable
@@ -7,9 +7,9 @@ import numba
 
 
 def compiled(function: Callable) -> Callable:
-    """Compiles a function with numba and keeps the result beside the source for the next start.
+    """Compile a function with numba and cache the result beside the source.
 
-    What the compiler gets is the bare function: the shape checks that the tests put round every
-    function are Python that it cannot translate.
+    The function is unwrapped first: the shape checks with which the tests wrap every function are
+    Python that numba cannot compile.
     """
     return numba.njit(cache=True)(inspect.unwrap(function))

@@ -1,4 +1,4 @@
-"""Passerby: other people in the picture, behind the person or before them."""
+"""Passerby: other people in the picture, behind or in front of the person."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,21 +13,21 @@ from deformgan.rendering.rasterizer import Fragments, rasterize
 from deformgan.rendering.scene import Camera, Light
 from deformgan.rendering.wardrobe import dress, normals
 
-# Passers-by come from a small number of figures, each somebody in one posture: made once, they
-# are turned and set down anywhere. Nobody of a data set is among them.
+# Passers-by reuse a small number of figures, each a person in one posture, rotated and placed
+# anywhere. They occur in no data set as identities.
 NUM_FIGURES = 48
 _FIRST_FIGURE = 1 << 60
 
 
 @dataclass(frozen=True)
 class Passerby:
-    """Somebody else in the picture.
+    """Another person in the picture.
 
     Attributes:
-        figure: Which of `NUM_FIGURES`.
-        x: Where they stand, to the right, in metres.
-        y: Where they stand, behind the person, in metres; negative is before them.
-        heading: Where they look, in degrees, as in `Posture`.
+        figure: Index of the figure, below `NUM_FIGURES`.
+        x: Position to the right, in metres.
+        y: Position behind the person, in metres; negative is in front.
+        heading: Direction they face, in degrees, as in `Posture`.
     """
 
     figure: int
@@ -36,7 +36,7 @@ class Passerby:
     heading: float
 
     def world(self) -> np.ndarray:
-        """Gives the figure's vertices where the passer-by stands, (N, 3) in metres."""
+        """Return the figure's vertices at the passer-by's position, (N, 3) in metres."""
         angle = np.radians(self.heading)
         cos, sin = np.cos(angle), np.sin(angle)
         turn = np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]])
@@ -45,7 +45,7 @@ class Passerby:
 
 @dataclass(frozen=True)
 class _Figure:
-    # Somebody standing at the origin, who looks along -y; colour is reflected light per vertex.
+    # A person standing at the origin, facing -y; color is the albedo per vertex.
     vertices: np.ndarray
     triangles: np.ndarray
     keep: np.ndarray
@@ -63,7 +63,7 @@ def _figure(number: int) -> _Figure:
     angle = np.radians(-posture.heading)
     cos, sin = np.cos(angle), np.sin(angle)
     vertices = vertices @ np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]]).T
-    # One layer per vertex: garments share none.
+    # One layer per vertex: garments share no vertices.
     layer = np.zeros(len(vertices), dtype=dressed.layer.dtype)
     layer[dressed.triangles] = dressed.layer[:, None]
     at = Surface(layer, dressed.vertices, dressed.along_arm, dressed.along_leg, dressed.arm)
@@ -72,11 +72,11 @@ def _figure(number: int) -> _Figure:
 
 @dataclass(frozen=True)
 class Seen:
-    """What is seen of passers-by.
+    """Rendered image of a passer-by.
 
     Attributes:
-        color: (height, width, 3) light, zero where there is nobody.
-        inverse_depth: (height, width) in 1/m, 0 where there is nobody.
+        color: (height, width, 3) radiance, zero where nobody is visible.
+        inverse_depth: (height, width) in 1/m, 0 where nobody is visible.
     """
 
     color: np.ndarray
@@ -86,18 +86,18 @@ class Seen:
 def look_at(
     passerby: Passerby, camera: Camera, light: Light, pixels, size: tuple[int, int]
 ) -> Seen:
-    """Takes the picture of a passer-by.
+    """Render a passer-by.
 
     Args:
-        passerby: Who.
-        camera: Which sees them.
-        light: On them.
-        pixels: Turns the camera's tangents (N, 2) into pixels.
+        passerby: The person.
+        camera: The camera.
+        light: Light on them.
+        pixels: Converts the camera's tangents (N, 2) to pixels.
         size: (height, width) of the picture.
     """
     figure, world = _figure(passerby.figure), passerby.world()
     tangents, depth = camera.look(world)
-    if depth.min() < 0.3:  # beside the camera rather than before it
+    if depth.min() < 0.3:  # beside the camera, not in front of it
         return Seen(np.zeros((*size, 3)), np.zeros(size))
     fragments = rasterize(pixels(tangents), 1 / depth, figure.triangles, size, figure.keep)
     return Seen(_shade(figure, world, camera, light, fragments), fragments.inverse_depth)
@@ -117,13 +117,13 @@ def _shade(
 
 
 def sample_passersby(random: np.random.Generator) -> tuple[Passerby, ...]:
-    """Draws who else is in the picture: often nobody, seldom somebody right before the person."""
+    """Sample other people in the picture: often none, rarely one right in front of the person."""
     people = []
     for _ in range(random.choice(4, p=[0.5, 0.28, 0.15, 0.07])):
         y = float(random.uniform(0.7, 9.0))
         x = float(random.uniform(-1, 1)) * (0.7 + 0.12 * y)
         people.append(_at(random, x, y))
-    if random.random() < 0.035:  # walks by between the person and the camera
+    if random.random() < 0.035:  # someone between the person and the camera
         x = float(random.choice([-1, 1]) * random.uniform(0.25, 0.6))
         people.append(_at(random, x, float(random.uniform(-1.6, -0.5))))
     return tuple(people)

@@ -1,4 +1,4 @@
-"""render_dataset: rendered people in the layout of Market-1501, with all that is known of them."""
+"""render_dataset: rendered people in the layout of Market-1501, with full ground truth."""
 
 import json
 import multiprocessing
@@ -46,31 +46,31 @@ from deformgan.skeletons.openpose18 import OPENPOSE18
 IMAGES, MASKS, BACKGROUNDS = "bounding_box_train", "masks", "backgrounds"
 TABLE, MANIFEST = "annotation.csv", "manifest.json"
 Subject = Literal["people", "quadruped"]
-Taken = TypeVar("Taken")  # a shot, of people or of animals
+Taken = TypeVar("Taken")  # a shot of people or of animals
 
-MOST_PEOPLE = 99_999  # of one seed: another one's people have other numbers
+MOST_PEOPLE = 99_999  # per seed, so that seeds share no people
 JPEG_QUALITY = 92
 
-_UNFINISHED = ".unfinished"  # a table for every person whose pictures are written
+_UNFINISHED = ".unfinished"  # folder with a table for every person already rendered
 _PLACES = 600
 _ATTEMPTS = 100
 _BEFORE: dict[Kind, float] = {"bicycle": 0.36, "post": 0.2, "bin": 0.12, "pram": 0.14, "rail": 0.18}
-_LOW: dict[Kind, float] = {"bin": 0.7, "rail": 0.3}  # what hides legs
-# One thread: how a matrix product is parted among threads decides how it is rounded.
+_LOW: dict[Kind, float] = {"bin": 0.7, "rail": 0.3}  # things that hide only the legs
+# One thread: the division of a matrix product among threads affects its rounding.
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What to render; a picture depends on `seed`, `size`, `framing`, its person and its view only.
+    """What to render; a picture depends only on `seed`, `size`, `framing`, person and view.
 
     Attributes:
-        people: How many, from number 1.
-        per_person: Pictures of each, by as many cameras.
+        people: Number of people, counted from 1.
+        per_person: Pictures of each, from as many cameras.
         size: (height, width) in pixels.
-        seed: Of everything; another seed has other people.
+        seed: Random seed of the whole set; another seed yields other people.
         framing: How much of the person the crop shows.
-        kind: What is rendered: people, or animals of one kind, then counted as `people` too.
+        kind: People, or a kind of animal, which are then counted as `people` too.
     """
 
     people: int
@@ -82,32 +82,32 @@ class Plan:
 
     @property
     def skeleton(self) -> Skeleton:
-        """What the joints of the pictures are."""
+        """Skeleton of the pictures' joints."""
         return OPENPOSE18 if self.kind == "people" else QUADRUPED20
 
     def seed_of(self, number: int) -> int:
-        """Gives what the person, or the animal, of a number is drawn from."""
+        """Return the seed from which a person or an animal is sampled."""
         return self.seed * (MOST_PEOPLE + 1) + number
 
     def identity(self, number: int) -> Identity:
-        """Gives the person of a number."""
+        """Return the person of a number."""
         return sample_identity(self.seed_of(number))
 
     def name(self, number: int, view: int) -> str:
-        """Names a picture as Market-1501 does: person, camera, sequence, frame, box."""
+        """Return a file name as in Market-1501: person, camera, sequence, frame, box."""
         return f"{number:04d}_c{view + 1}s1_{number:06d}_00.jpg"
 
 
 def sample_shot(
     identity: Identity, seed: int, view: int, attempt: int = 0, framing: Framing = "pedestrian"
 ) -> Shot:
-    """Draws what one person does, where, and how it is seen.
+    """Sample the posture, place and camera of one picture.
 
     Args:
-        identity: Who it is.
-        seed: Of the whole data set.
-        view: Which picture of this person.
-        attempt: Another attempt is another picture.
+        identity: The person.
+        seed: Random seed of the whole data set.
+        view: Index of the picture of this person.
+        attempt: Index of the attempt; each yields a different picture.
         framing: How much of the person the crop shows.
     """
     random = np.random.default_rng([identity.seed, seed, view, attempt])
@@ -146,14 +146,15 @@ def render_usable(
     render: Callable[[Sequence[Taken], tuple[int, int]], Rendered],
     skeleton: Skeleton,
 ) -> list[Rendered]:
-    """Takes pictures with all mandatory joints in view, one of each shot.
+    """Render one usable picture per shot, with all mandatory joints visible.
 
     Args:
-        shots: Each gives the picture to take at the nth attempt, counted from 0: one that nobody
-            could train on (a hip out of the frame or behind a bicycle) is taken again, differently.
+        shots: Functions that return the picture to take at the nth attempt, from 0. A picture
+            unusable for training (a hip out of the frame or behind a bicycle) is retaken with the
+            next attempt.
         size: (height, width) in pixels.
-        render: Takes the pictures.
-        skeleton: Of their joints.
+        render: Renders the pictures.
+        skeleton: Skeleton of their joints.
     """
     taken: dict[int, Rendered] = {}
     for attempt in range(_ATTEMPTS):
@@ -171,7 +172,7 @@ def render_usable(
 
 
 def save_jpeg(image: Float[Tensor, "3 height width"], path: Path, quality: int = JPEG_QUALITY):
-    """Writes an image in [-1, 1], whole or not at all."""
+    """Write an image in [-1, 1] atomically."""
     pixels = to_bytes(image[None])[0].permute(1, 2, 0).numpy()
     _save(Image.fromarray(pixels), path, quality=quality)
 
@@ -185,28 +186,28 @@ def _save(image: Image.Image, path: Path, **options: int):
 def render_dataset(
     out: Path, plan: Plan, workers: int = 1, say: Callable[[str], None] = lambda line: None
 ) -> Generator[tuple[str, bool]]:
-    """Renders a data set, in processes of its own; finished pictures that are there are kept.
+    """Render a data set in parallel processes, keeping pictures that are already finished.
 
-    Writes, below `out`, `bounding_box_train/NAME.jpg`, `masks/NAME.png` (how much of every pixel
-    the person covers), `backgrounds/NAME.jpg` (the same view without the person),
-    `surfaces/NAME.npz` (which place on the body at rest every pixel shows, see
-    `datasets.surfaces`), `manifest.json` (the plan and the versions of the libraries) and last
-    `annotation.csv`: the joints in hundredths of a pixel. What a visible joint is stands at
-    `Rendered`. Framed as "pedestrian", every picture shows both shoulders and both hips.
+    Writes, below `out`, `bounding_box_train/NAME.jpg`, `masks/NAME.png` (coverage of each pixel by
+    the person), `backgrounds/NAME.jpg` (the same view without the person), `surfaces/NAME.npz` (the
+    position of each pixel on the body at rest, see `datasets.surfaces`), `manifest.json` (the plan
+    and the library versions) and finally `annotation.csv`: the joints in hundredths of a pixel. See
+    `Rendered` for the definition of a visible joint. With the framing "pedestrian", every picture
+    shows both shoulders and both hips.
 
-    All files are the same to the byte however many processes worked and however often they were
-    interrupted, on one machine.
+    On one machine all files are identical to the byte, whatever the number of processes and
+    interruptions.
 
     Args:
-        out: An existing folder: empty, or with a part of the same data set. It may have been
-            planned with fewer people or fewer pictures of each.
+        out: An existing folder: empty, or with part of the same data set. It may have been planned
+            with fewer people or fewer pictures of each.
         plan: What to render.
-        workers: How many processes.
-        say: Is told, in one line, why nothing happens for two minutes.
+        workers: Number of processes.
+        say: Called with a one-line message before a two-minute delay.
 
     Yields:
-        The name of each picture that is there, and whether it was there before. The annotation is
-        written after the last one.
+        The name of each finished picture, and whether it existed before. The annotation is written
+        after the last one.
     """
     _claim(out, plan)
     for folder in (IMAGES, MASKS, BACKGROUNDS, SURFACES, _UNFINISHED):
@@ -254,7 +255,7 @@ def _files(out: Path, name: str) -> list[Path]:
 
 
 def _render_person(out: Path, plan: Plan, number: int, views: list[int]) -> dict[str, Pose]:
-    # The work of a process: some pictures of one person, then their table.
+    # Runs in a worker: renders some pictures of one person, then writes their table.
     take = _take_person if plan.kind == "people" else _take_animal
     taken = take(plan, number, views)
     poses = {}
@@ -270,7 +271,7 @@ def _render_person(out: Path, plan: Plan, number: int, views: list[int]) -> dict
     known = out / _UNFINISHED / f"{number:04d}.csv"
     kept = _read_poses(known, plan.skeleton) if known.is_file() else {}
     _write_poses(known, kept | poses, plan.skeleton)
-    return _read_poses(known, plan.skeleton)  # rounded as a later run will find them
+    return _read_poses(known, plan.skeleton)  # rounded, as a later run will read them
 
 
 def _take_person(plan: Plan, number: int, views: list[int]) -> list[Rendered]:
@@ -312,7 +313,7 @@ def _read_poses(path: Path, skeleton: Skeleton) -> dict[str, Pose]:
 
 
 def _claim(out: Path, plan: Plan):
-    # A folder holds one data set: what is there was made by the same plan, or by a smaller one.
+    # A folder holds one data set, made with the same plan or a smaller one.
     path = out / MANIFEST
     manifest = {
         "made_by": "deformgan data synthesize",
@@ -331,22 +332,22 @@ def _claim(out: Path, plan: Plan):
             raise InputError(f"{path} is not a manifest of rendered people.") from None
         if not same:
             raise InputError(
-                f"{out} holds people rendered with other parameters or versions (see {path}); "
-                "give another folder."
+                f"{out} contains people rendered with other parameters or versions (see {path}); "
+                "choose another folder."
             )
         if not grows:
             raise InputError(
-                f"{out} holds {before['people']} people with {before['per_person']} pictures each; "
-                "give at least as many, or another folder."
+                f"{out} contains {before['people']} people with {before['per_person']} pictures "
+                "each; choose at least as many, or another folder."
             )
     elif any(out.iterdir()):
-        raise InputError(f"{out} is not empty and holds no {MANIFEST}; give another folder.")
+        raise InputError(f"{out} is not empty and has no {MANIFEST}; choose another folder.")
     write_whole(path, json.dumps(manifest, indent=2) + "\n")
 
 
 def _parameters(plan: Plan) -> dict[str, Any]:
     parameters = asdict(plan) | {"size": list(plan.size)}
-    if plan.kind == "people":  # as sets that were made before there were others
+    if plan.kind == "people":  # keep the manifests of older sets valid
         del parameters["kind"]
         return parameters
     return parameters | {"skeleton": plan.skeleton.name}
@@ -357,7 +358,7 @@ def _sizes(plan: Plan) -> dict[str, int]:
 
 
 def body_is_cached() -> bool:
-    """Tells whether the body model has been started on this machine before, without loading it."""
+    """Return whether the body model's cache exists on this machine, without loading the model."""
     from os import environ
 
     folder = Path(environ.get("ANNY_CACHE_DIR", str(Path.home() / ".cache" / "anny")))
@@ -365,13 +366,13 @@ def body_is_cached() -> bool:
 
 
 def load_body_model_once() -> None:
-    """Loads the body model in this process."""
+    """Load the body model in this process."""
     load_body_model()
 
 
 @contextmanager
 def _pool(workers: int) -> Generator[ProcessPoolExecutor]:
-    # New processes rather than copies of this one, which may have threads; they start with one.
+    # Spawn, don't fork, because this process may have threads; workers start with one.
     before = {name: os.environ.get(name) for name in _ONE_THREAD}
     os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
     pool = ProcessPoolExecutor(
@@ -380,7 +381,7 @@ def _pool(workers: int) -> Generator[ProcessPoolExecutor]:
     try:
         yield pool
     finally:
-        # After Ctrl-C, people that are being rendered are finished and kept.
+        # After Ctrl-C, people being rendered are finished and kept.
         pool.shutdown(cancel_futures=True)
         for name, value in before.items():
             if value is None:

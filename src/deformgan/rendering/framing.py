@@ -1,4 +1,4 @@
-"""Framing: how much of a person the crop shows, and how much room is round them."""
+"""Framing: how much of a person the crop shows, and the margin around them."""
 
 from dataclasses import replace
 from typing import Literal
@@ -9,16 +9,16 @@ from deformgan.rendering.people import Shot
 from deformgan.rendering.posture import Arm, Posture
 from deformgan.rendering.scene import Camera, Light
 
-# "pedestrian": the whole person fills the crop, as surveillance data sets cut it, and the torso is
-# always in view. "wide": with room round the person; in two of five pictures the feet, the legs or
-# the head are out of the frame; near cameras, indoor light and arms anywhere come in. "tight": as
-# boxes drawn by hand (CUHK03), which are cut at the body and are not widened: hands and feet may be
-# outside, cameras look down from nearer, and more often something stands before the legs.
+# "pedestrian": the whole person fills the crop, as in surveillance data sets, and the torso is
+# always in view. "wide": with a margin; in two of five pictures the feet, the legs or the head are
+# out of the frame; also near cameras, indoor light and arbitrary arm poses. "tight": like manually
+# drawn boxes (CUHK03), which are cut at the body and not widened: hands and feet may be outside,
+# cameras are closer and look down, and more often something stands in front of the legs.
 Framing = Literal["pedestrian", "wide", "tight"]
 
 
 def widen(shot: Shot, random: np.random.Generator) -> Shot:
-    """Turns a shot framed as "pedestrian" into one framed as "wide"."""
+    """Convert a shot framed as "pedestrian" to "wide"."""
     return replace(
         shot,
         camera=_wide_camera(shot.camera, random),
@@ -28,7 +28,7 @@ def widen(shot: Shot, random: np.random.Generator) -> Shot:
 
 
 def tighten(shot: Shot, random: np.random.Generator) -> Shot:
-    """Turn a shot framed as "pedestrian" into one framed as "tight"."""
+    """Convert a shot framed as "pedestrian" to "tight"."""
 
     def between(low: float, high: float) -> float:
         return float(random.uniform(low, high))
@@ -55,7 +55,7 @@ def _wide_camera(camera: Camera, random: np.random.Generator) -> Camera:
         return float(random.uniform(low, high))
 
     cut = random.random()
-    if cut < 0.6:  # whole, with room
+    if cut < 0.6:  # whole, with a margin
         margin = (between(0.02, 0.3), between(0.02, 0.3))
     elif cut < 0.85:  # down to the shins, the knees or the thighs
         margin = (between(0.0, 0.2), between(-0.9, -0.1))
@@ -63,7 +63,7 @@ def _wide_camera(camera: Camera, random: np.random.Generator) -> Camera:
         margin = (between(0.0, 0.15), between(-1.3, -0.7))
     else:  # without the head
         margin = (between(-0.3, 0.0), between(-0.3, 0.1))
-    if random.random() < 0.4:  # somebody holds the camera
+    if random.random() < 0.4:  # hand-held camera
         camera = replace(camera, distance=between(2.5, 6.0), height=between(1.0, 1.9))
     return replace(
         camera,
@@ -78,7 +78,7 @@ def _any_arms(posture: Posture, random: np.random.Generator) -> Posture:
     arms = {}
     for side in ("right_arm", "left_arm"):
         if random.random() < 0.25:
-            if random.random() < 0.4:  # a hand on the hip
+            if random.random() < 0.4:  # hand on the hip
                 low, high = (-25, 25, 60, 40), (5, 50, 100, 80)
             else:  # anywhere
                 low, high = (-40, 0, 0, -20), (110, 80, 120, 60)
@@ -87,7 +87,7 @@ def _any_arms(posture: Posture, random: np.random.Generator) -> Posture:
 
 
 def _indoors(light: Light, random: np.random.Generator) -> Light:
-    # Lamps at the ceiling and a sharp camera.
+    # Ceiling lamps and a sharp camera.
     return replace(
         light,
         sun=0.15,

@@ -1,4 +1,4 @@
-"""Identity: who a person is, whatever they do and wherever they are seen."""
+"""Identity: a person's appearance, the same in every picture."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -14,12 +14,12 @@ Luggage = Literal["handbag", "plastic", "case"]
 
 @dataclass(frozen=True)
 class Cloth:
-    """What a garment is made of.
+    """Material of a garment.
 
     Attributes:
         color: The main colour.
         accent: The colour of the pattern.
-        pattern: What is woven or printed all over.
+        pattern: Woven or printed pattern.
         scale: Size of the pattern, in metres.
     """
 
@@ -34,14 +34,14 @@ class Top:
     """A shirt, jacket or the upper half of a dress.
 
     Attributes:
-        cloth: What it is made of.
-        sleeve: Where the sleeves end: 0 shoulder, 1 elbow, 2 wrist.
-        hem: How far it reaches below the hip joints, in metres.
-        loose: How far it stands off the body at the hem, in metres.
-        neckline: How deep the neck is cut in front, in metres.
-        print: What is printed on the chest, or None: a picture, letters, a small badge, a band.
-        opened: Half width of the gap of an open jacket, in metres; 0 where it is closed.
-        inner: The colour of the shirt under an open jacket, and of the print.
+        cloth: Its material.
+        sleeve: End of the sleeves: 0 shoulder, 1 elbow, 2 wrist.
+        hem: Extent below the hip joints, in metres.
+        loose: Distance from the body at the hem, in metres.
+        neckline: Depth of the neckline in front, in metres.
+        print: Print on the chest, or None: a picture, letters, a small badge, a band.
+        opened: Half width of the gap of an open jacket, in metres; 0 if it is closed.
+        inner: Colour of the shirt under an open jacket, and of the print.
     """
 
     cloth: Cloth
@@ -59,10 +59,10 @@ class Bottom:
     """Trousers, shorts or a skirt.
 
     Attributes:
-        cloth: What it is made of.
+        cloth: Its material.
         skirt: Whether it is a skirt.
-        length: Where it ends: 0 hip, 1 knee, 2 ankle.
-        loose: How far it stands off the leg at its end, in metres.
+        length: Its end: 0 hip, 1 knee, 2 ankle.
+        loose: Distance from the leg at its end, in metres.
     """
 
     cloth: Cloth
@@ -76,10 +76,10 @@ class Hair:
     """Hair or hat.
 
     Attributes:
-        color: Of the hair.
-        volume: How far it stands off the skull, in metres.
+        color: Colour of the hair.
+        volume: Distance from the skull, in metres.
         style: "long" hangs open, "ponytail" and "bun" are tied.
-        length: How far long hair or a ponytail hangs below the eyes, in metres.
+        length: Length of long hair or a ponytail below the eyes, in metres.
         cap: Colour of a cap, or None.
     """
 
@@ -95,20 +95,20 @@ class Identity:
     """A person.
 
     Attributes:
-        seed: Of the fine texture of the clothes.
+        seed: Random seed for the fine texture of the clothes.
         build: Anny's phenotype.
         skin: Colour of the skin.
         hair: Hair or hat.
-        top: What covers the trunk.
-        bottom: What covers the legs.
+        top: Garment on the trunk.
+        bottom: Garment on the legs.
         shoe: Colour of the shoes.
         sole: Colour of their soles.
-        shoe_height: How far the shoes reach above the ankle joints, in metres.
+        shoe_height: Height of the shoes above the ankle joints, in metres.
         backpack: Its colour, or None.
         bag: Colour of a bag with a strap across the chest, or None.
-        luggage: What hangs from the right hand, or None.
+        luggage: Item carried in the right hand, or None.
         luggage_color: Its colour.
-        glasses: Whether the person wears some.
+        glasses: Whether the person wears glasses.
     """
 
     seed: int
@@ -132,7 +132,7 @@ def _rgb(code: str) -> Color:
     return red / 255, green / 255, blue / 255
 
 
-# Everyday colours, the frequent ones listed several times.
+# Everyday colours; frequent ones are listed several times.
 _TOPS = """
 1d1d20 232327 2e3035 1b2236 222b45 e4e4e0 e9e9e6 dcdcd6 d5d7d8 8e9094 6f7277 b3b4b5 f0efea
 f0f0ee c9bda6 d9cdb7 5a5f45 7a2730 a23b3a 8a3f3f 3f5a7d 5b7da3 8fb0cc a9c3d8 2f5f63 4d7f72 c98d93
@@ -165,7 +165,7 @@ def _pick(random: np.random.Generator, palette: str, spread: float = 0.012) -> C
 
 
 def _not_paler(color: Color) -> Color:
-    # The palest skin of the palette still has colour in full sun.
+    # Limits the palest skin, which would otherwise saturate in full sun.
     red, green, blue = (min(c, limit) for c, limit in zip(color, (0.9, 0.75, 0.66), strict=True))
     return red, green, blue
 
@@ -177,7 +177,7 @@ def _sample_cloth(
     pattern = names[random.choice(len(names), p=list(patterns.values()))]
     color = _pick(random, palette)
     accent = _pick(random, palette)
-    if abs(np.mean(color) - np.mean(accent)) < 0.2:  # a pattern nobody can see is no pattern
+    if abs(np.mean(color) - np.mean(accent)) < 0.2:  # ensure that the pattern is visible
         accent = _rgb("e6e5e0") if np.mean(color) < 0.5 else _rgb("2a2d36")
     return Cloth(color, accent, pattern, float(random.uniform(0.03, 0.09)))
 
@@ -261,7 +261,7 @@ def _sample_hair(random: np.random.Generator, woman: bool) -> Hair:
 
 
 def sample_identity(seed: int) -> Identity:
-    """Draws a person; the same seed is the same person."""
+    """Sample a person; equal seeds yield equal people."""
     random = np.random.default_rng([seed, 1])
     woman = bool(random.random() < 0.47)
 

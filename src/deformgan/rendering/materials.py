@@ -1,7 +1,7 @@
-"""paint: the colour of a dressed person's surface, from where on the person it is.
+"""paint: the colour of a dressed person's surface, computed procedurally.
 
-All patterns are functions of the place on the person at rest, so they move with the cloth and are
-the same in every picture. No picture is used as a texture.
+All patterns are functions of the position on the person at rest, so they move with the cloth and
+are the same in every picture. No image textures are used.
 """
 
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ from deformgan.rendering.wardrobe import LAYERS, Dressed
 
 @dataclass(frozen=True)
 class Surface:
-    """Where on a person some points are.
+    """Positions of points on a person.
 
     Attributes:
-        layer: (N,) which of `LAYERS`.
+        layer: (N,) index in `LAYERS`.
         rest: (N, 3) in metres, rest frame.
         along_arm, along_leg, arm: (N,) as in `Dressed`.
     """
@@ -30,12 +30,12 @@ class Surface:
     arm: np.ndarray
 
     def of(self, chosen: np.ndarray) -> "Surface":
-        """Picks points."""
+        """Return the selected points."""
         return Surface(*(getattr(self, name)[chosen] for name in self.__dataclass_fields__))
 
 
 def linear(color) -> np.ndarray:
-    """Turns sRGB in [0, 1] into light, in which shading is a product (gamma 2.2)."""
+    """Convert sRGB in [0, 1] to linear light (gamma 2.2)."""
     return np.asarray(color, dtype=np.float64) ** 2.2
 
 
@@ -44,12 +44,12 @@ def _mix(base: np.ndarray, color, share: np.ndarray) -> np.ndarray:
 
 
 def _wave(position: np.ndarray, softness: float = 0.2) -> np.ndarray:
-    # 1 in one half of every unit, 0 in the other, with soft edges.
+    # A soft square wave: 1 in one half of every period, 0 in the other.
     return (0.5 + np.sin(2 * np.pi * position) / (2 * softness)).clip(0, 1)
 
 
 def _weave(cloth: Cloth, at: Surface, seed: int) -> np.ndarray:
-    # Sleeves carry their stripes round the arm, the trunk round the trunk.
+    # On sleeves, stripes run around the arm, on the trunk around the trunk.
     height = np.where(at.arm > 0.5, -0.29 * at.along_arm, at.rest[:, 2])
     across = at.rest[:, 0] + 0.6 * at.rest[:, 1]
     color = np.tile(linear(cloth.color), (len(height), 1))
@@ -69,21 +69,21 @@ def _weave(cloth: Cloth, at: Surface, seed: int) -> np.ndarray:
             other = value_noise(at.rest / (1.2 * cloth.scale), seed + 9, 2)
             color = _mix(color, np.array(cloth.color) * 0.55, (blobs - 0.5) * 12)
             color = _mix(color, np.array(cloth.color) * 0.8 + 0.14, (other - 0.58) * 12)
-        case "panel":  # the sleeves and the chest are of another colour
+        case "panel":  # sleeves and chest have another colour
             low = np.where(at.arm > 0.5, 0.0, (0.42 - height) * 40)
             color = _mix(color, cloth.accent, low)
     return color
 
 
 def _ink(person: Identity, x: np.ndarray, below: np.ndarray) -> np.ndarray:
-    # Where on the chest something is printed; `below` is the height over the neck, negative.
+    # The printed area of the chest; `below` is the height relative to the neck, negative below it.
     match person.top.print:
         case "picture":
             u, v = x / 0.085, (below + 0.22) / 0.08
             blobs = value_noise(np.stack([u * 2.3, v * 2.3, 0 * u + 5], 1), person.seed + 3, 2)
             return (u**2 + v**2 < 1) & (blobs > 0.46)
         case "letters":
-            # Upright strokes with gaps, in one line or two, are letters from afar.
+            # Upright strokes with gaps, in one or two lines, look like letters from afar.
             lines = 1 + person.seed % 2
             row = (-(below + 0.15)) / 0.055
             letter = np.floor(x / 0.026 + 50)
@@ -148,7 +148,7 @@ def _paint_skin(dressed: Dressed, person: Identity, at: Surface) -> np.ndarray:
 
 
 def paint(dressed: Dressed, person: Identity, at: Surface) -> np.ndarray:
-    """Gives the colour of points on a person, (N, 3), as reflected light in [0, 1]."""
+    """Compute the colour of points on a person, (N, 3), as albedo in [0, 1]."""
     neck = dressed.body.head("neck01")
     color = np.zeros((len(at.layer), 3))
     plain = {"cap": person.hair.cap, "backpack": person.backpack, "bag": person.bag,
@@ -165,7 +165,7 @@ def paint(dressed: Dressed, person: Identity, at: Surface) -> np.ndarray:
         elif layer in ("bottom", "skirt"):
             painted = _weave(person.bottom.cloth, here, person.seed + 17)
             if layer == "bottom" and person.bottom.cloth.pattern == "plain":
-                # Washed out over the thighs, as jeans are.
+                # Faded over the thighs, like jeans.
                 worn = np.exp(-(((here.along_leg - 0.55) / 0.4) ** 2)) * (here.rest[:, 1] < 0)
                 painted *= (1 + 0.25 * worn)[:, None]
         elif layer == "shoes":
@@ -180,7 +180,7 @@ def paint(dressed: Dressed, person: Identity, at: Surface) -> np.ndarray:
             painted = np.tile(linear(plain[layer]), (len(here.rest), 1))
             painted *= (0.8 + 0.4 * value_noise(here.rest / 0.06, person.seed + 5))[:, None]
         if layer in ("top", "bottom", "skirt"):
-            # Folds: long along the limb, short across it.
+            # Folds are long along the limb and short across it.
             folds = value_noise(here.rest * [26, 26, 9], person.seed + 51, 2) - 0.5
             creases = value_noise(here.rest * [9, 9, 38], person.seed + 71) - 0.5
             painted *= (1 + 0.45 * folds + 0.28 * creases)[:, None]

@@ -1,4 +1,4 @@
-"""value_noise: smooth random texture anywhere in space."""
+"""value_noise: smooth random texture in 3D."""
 
 import numpy as np
 
@@ -30,12 +30,12 @@ def _noise(points, seed, out):
 
 
 def value_noise(points: np.ndarray, seed: int, octaves: int = 1) -> np.ndarray:
-    """Evaluates smooth noise with a grain of one unit of length.
+    """Evaluate smooth noise with a grain of one unit of length.
 
     Args:
         points: (N, 3), in units of the coarsest grain.
-        seed: Another seed is another texture.
-        octaves: How many noises of half the grain and half the strength are added up.
+        seed: Random seed of the texture.
+        octaves: Number of noises to add, each with half the grain and amplitude of the last.
 
     Returns:
         (N,) values in [0, 1], 0.5 on average.

@@ -1,4 +1,4 @@
-"""render_people: photographs of people who do not exist, with exact joints and masks."""
+"""render_people: pictures of people who do not exist, with exact joints and masks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,31 +22,31 @@ _RIGHT_HIP, _LEFT_HIP = OPENPOSE18.indices(["right_hip", "left_hip"])
 _EARS = OPENPOSE18.indices(["right_ear", "left_ear"])
 _CHIN = 0.06  # metres below the mouth
 
-# How far, in metres, a joint may lie behind the nearest surface and still be annotated. Detectors
-# point at a knee behind the other one, and at hips and shoulders from every side, but neither at an
-# arm behind the trunk nor at a face turned away. With these depths the share of missing joints is
-# that of the field's annotation of Market-1501 within a few points, wrists and ankles excepted,
-# which motion blur and bad light hide there.
+# Depth in metres behind the nearest surface up to which a joint is annotated. Detectors mark a knee
+# behind the other one, and hips and shoulders from every side, but neither an arm behind the trunk
+# nor a face turned away. With these depths, the share of missing joints agrees with the published
+# annotation of Market-1501 within a few points, except for wrists and ankles, which are there
+# hidden by motion blur and poor light.
 _DEPTH = {"shoulder": 0.6, "hip": 0.6, "neck": 0.6, "elbow": 0.25, "wrist": 0.25, "knee": 0.35}
 _DEPTH |= {"ankle": 0.35, "nose": 0.05, "eye": 0.05, "ear": 0.06}
 _ANNOTATED_DEPTH = np.array([_DEPTH[joint.split("_")[-1]] for joint in OPENPOSE18.joints])
-# Joints lie inside the body: what is nearer to the surface than a limb is thick is not hidden.
+# Joints lie inside the body: at a depth less than the thickness of a limb they count as unoccluded.
 _SEEN_DEPTH = _ANNOTATED_DEPTH.clip(max=0.15)
 
 
 @dataclass(frozen=True)
 class Shot:
-    """One picture to take: who, doing what, where, seen how.
+    """One picture to take: person, posture, place and camera.
 
     Attributes:
-        identity: Who it is.
-        posture: What they do and where they look.
-        camera: Which sees them.
-        light: Sun, sky and the camera's picture.
-        place: What is behind them.
-        others: Who else is in the picture.
-        before: What stands between them and the camera.
-        seed: Of the picture's noise.
+        identity: The person.
+        posture: Their pose and heading.
+        camera: The camera.
+        light: Sun, sky and image degradation by the camera.
+        place: The background.
+        others: Other people in the picture.
+        before: Things between the person and the camera.
+        seed: Random seed for image noise.
     """
 
     identity: Identity
@@ -61,7 +61,7 @@ class Shot:
 
 @dataclass(frozen=True)
 class _Posed:
-    # A dressed person in the world, feet on the ground; joints (18, 3).
+    # A dressed person in the world, standing on the ground; joints (18, 3).
     dressed: Dressed
     world: np.ndarray
     joints: np.ndarray
@@ -70,17 +70,17 @@ class _Posed:
 def render_people(
     shots: Sequence[Shot], size: tuple[int, int] = (128, 64), one_crop: bool = False
 ) -> Rendered:
-    """Takes pictures of people.
+    """Render pictures of people.
 
     Args:
-        shots: What to take; the same shot is the same picture.
+        shots: Pictures to take; equal shots yield equal pictures.
         size: (height, width) of every picture in pixels.
-        one_crop: Whether all pictures show the same crop, which holds the person of each, as the
-            frames of a film do. Otherwise everybody fills their own picture.
+        one_crop: Whether all pictures share one crop that contains everyone, like the frames of a
+            film. Otherwise each person fills their own picture.
     """
     posed, who, dressed = [], None, {}
     for shot in shots:
-        if shot.identity is not who:  # the same person often comes several times in a row
+        if shot.identity is not who:  # consecutive shots often show the same person
             who, dressed = shot.identity, {}
             body = load_body_model().shape(who.build)
         phone = shot.posture.holds_phone
@@ -99,14 +99,14 @@ def _pose(shot: Shot, dressed: Dressed) -> _Posed:
     motions = body.move(bone_rotations(body, shot.posture))
     world = dressed.move(motions)
     joints = body.joints(motions)
-    # Feet on the ground, the hips above the origin.
+    # Place the feet on the ground and the hips above the origin.
     lift = np.array([0, 0, -world[dressed.keep > 0, 2].min()])
     lift[:2] = -joints[[_RIGHT_HIP, _LEFT_HIP], :2].mean(axis=0)
     return _Posed(dressed, world + lift, joints + lift)
 
 
 def _box(shot: Shot, person: _Posed) -> np.ndarray:
-    # The box in tangents of the person without their luggage: low and high corner, (2, 2).
+    # Bounding box, in tangents, of the person without luggage: low and high corner, (2, 2).
     dressed = person.dressed
     tangents, _ = shot.camera.look(person.world[(dressed.keep > 0) & ~dressed.hangs])
     return np.stack([tangents.min(axis=0), tangents.max(axis=0)])
@@ -128,7 +128,7 @@ def _solid(shot: Shot, person: _Posed) -> Solid:
 
 
 def _layers(dressed: Dressed) -> np.ndarray:
-    # The layer of every triangle; skin in front of the ears and above the chin is a face.
+    # The layer of every triangle; skin in front of the ears and above the chin is face.
     body = dressed.body
     at_rest = body.model.joint_weights @ body.vertices
     ears = at_rest[_EARS].mean(axis=0)
@@ -143,7 +143,7 @@ def _layers(dressed: Dressed) -> np.ndarray:
 def _surface(
     shot: Shot, person: _Posed, fragments: Fragments
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    # Colour, normal and place of every covered fine pixel.
+    # Colour, normal and position of every covered subpixel.
     dressed, world = person.dressed, person.world
     covered = fragments.triangle >= 0
     facing = normals(world, dressed.triangles)
@@ -166,7 +166,7 @@ def _surface(
         arm=values[:, 5],
     )
     normal = values[:, 6:9] / np.linalg.norm(values[:, 6:9], axis=1, keepdims=True).clip(1e-9)
-    # Thin sheets are seen from both sides.
+    # Thin sheets are visible from both sides.
     eye = np.array([0, -shot.camera.distance, shot.camera.height])
     normal *= np.sign(((eye - values[:, 9:]) * normal).sum(axis=1, keepdims=True))
     return paint(dressed, shot.identity, at), normal, values[:, 9:]

@@ -1,4 +1,4 @@
-"""take_pictures: bodies in the world to pictures, with exact joints, masks and backgrounds."""
+"""take_pictures: render bodies to pictures, with exact joints, masks and backgrounds."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,29 +19,28 @@ from deformgan.rendering.scene import Camera, Light, Place
 from deformgan.rendering.things import Thing
 
 _SHADOW_SIZE = 256
-_AROUND_JOINT = 0.04  # metres; what covers most of this square hides the joint
+_AROUND_JOINT = 0.04  # half side in metres of the square that must not be mostly covered
 
 
 @dataclass(frozen=True)
 class Rendered:
-    """Pictures with everything that is known about them.
+    """Pictures with their full ground truth.
 
     Attributes:
         image: RGB in [-1, 1].
-        pose: The joints in pixels of `image`. A joint is visible where it lies in the frame and a
-            detector would point at it: of people, shoulders, hips and neck from every side, others
-            where nothing hides them but a little (a leg behind the other one). Whatever the joint,
-            it is not visible where somebody or something before covers more than half of the 8 cm
-            around it.
-        mask: Share of every pixel in which the person (or the animal) is seen, in [0, 1].
-        background: The same picture without the person and their shadow: same light, same blur,
-            same noise, same things before them. RGB in [-1, 1].
-        unhidden: The joints in the frame that no surface hides at all.
-        surface: Where on the body at rest the surface is that the centre of every pixel shows, in
-            metres; x points to the body's left. 0 where the pixel shows no body. Motion blur, lens
-            and noise are left out: this is geometry.
-        layer: Which layer of the body that surface belongs to (of people, see `LAYERS`), `FACE` on
-            faces, `NOTHING` where the pixel shows the scene or what stands before the body.
+        pose: Joints in pixels of `image`. A joint is visible if it lies in the frame and a detector
+            would mark it: for people, shoulders, hips and neck from every side, others if they are
+            at most slightly hidden (a leg behind the other one). No joint is visible if someone or
+            something in front covers more than half of the 8 cm around it.
+        mask: Share of every pixel that shows the person (or the animal), in [0, 1].
+        background: The same picture without the person and their shadow, with the same light, blur,
+            noise and things in front. RGB in [-1, 1].
+        unhidden: Joints in the frame that no surface hides at all.
+        surface: Position on the body at rest of the surface at every pixel centre, in metres; x
+            points to the body's left. 0 if the pixel does not show the body. It is pure geometry,
+            without motion blur, lens effects or noise.
+        layer: Layer of the body to which that surface belongs (for people, see `LAYERS`), `FACE` on
+            faces, `NOTHING` where the pixel shows the scene or something in front of the body.
     """
 
     image: Float[Tensor, "batch 3 height width"]
@@ -68,7 +67,7 @@ class Rendered:
 
 @dataclass(frozen=True)
 class Frame:
-    """The crop that a picture shows: pixel = scale * tangent + offset.
+    """The crop of a picture: pixel = scale * tangent + offset.
 
     Attributes:
         scale: (2,) pixels per tangent.
@@ -79,70 +78,70 @@ class Frame:
     offset: np.ndarray
 
     def pixels(self, tangents: np.ndarray) -> np.ndarray:
-        """Gives the pixels (N, 2) of tangents."""
+        """Convert tangents (N, 2) to pixels."""
         return tangents * self.scale + self.offset
 
     def tangents(self, pixels: np.ndarray) -> np.ndarray:
-        """Gives the tangents (N, 2) of pixels."""
+        """Convert pixels (N, 2) to tangents."""
         return (pixels - self.offset) / self.scale
 
     def times(self, factor: int) -> "Frame":
-        """Gives the same crop in pixels smaller by a factor."""
+        """Return the same crop at a resolution multiplied by a factor."""
         # Pixel centres: x of the fine grid is factor * (x + 0.5) - 0.5.
         return Frame(self.scale * factor, (self.offset + 0.5) * factor - 0.5)
 
 
 @runtime_checkable
 class View(Protocol):
-    """What a picture is taken of, but for who is in it; see `Shot`."""
+    """Everything about a picture except its subject; see `Shot`."""
 
     @property
     def camera(self) -> Camera:
-        """Which sees them."""
+        """The camera."""
         ...
 
     @property
     def light(self) -> Light:
-        """Sun, sky and the camera's picture."""
+        """Sun, sky and image degradation by the camera."""
         ...
 
     @property
     def place(self) -> Place:
-        """What is behind them."""
+        """The background."""
         ...
 
     @property
     def others(self) -> tuple[Passerby, ...]:
-        """Who else is in the picture."""
+        """Other people in the picture."""
         ...
 
     @property
     def before(self) -> tuple[Thing, ...]:
-        """What stands between them and the camera."""
+        """Things between the subject and the camera."""
         ...
 
     @property
     def seed(self) -> int:
-        """Of the picture's noise."""
+        """Random seed for image noise."""
         ...
 
 
 @dataclass(frozen=True)
 class Solid:
-    """A body in the world, feet on the ground.
+    """A body in the world, standing on the ground.
 
     Attributes:
         world: (vertices, 3) in metres.
         triangles: (triangles, 3) vertex indices.
-        keep: (vertices,) as `rasterize` takes it.
+        keep: (vertices,) see `rasterize`.
         joints: (joints, 3) in metres.
-        annotated: (joints,) how far behind the nearest surface a joint may lie and still be
-            visible, in metres.
-        unhidden: (joints,) the same for joints that count as hidden by nothing.
-        surface: Gives what is seen of it for fragments: colour (N, 3), normals (N, 3) of unit
-            length towards the camera, and places (N, 3).
-        rest: (vertices, 3) in metres, the body at rest, its left and right sides apart.
-        layer: (triangles,) which layer each belongs to; `FACE` on the face.
+        annotated: (joints,) depth in metres behind the nearest surface up to which a joint counts
+            as visible.
+        unhidden: (joints,) the same for joints that count as unoccluded.
+        surface: Returns the surface at fragments: colour (N, 3), unit normals (N, 3) towards the
+            camera, and positions (N, 3).
+        rest: (vertices, 3) in metres, the body at rest, with left and right legs moved apart.
+        layer: (triangles,) layer of each triangle; `FACE` on the face.
     """
 
     world: np.ndarray
@@ -157,19 +156,19 @@ class Solid:
 
 
 def supersampling(size: tuple[int, int]) -> int:
-    """Return how many samples a side of a pixel has: 4, or 2 in pictures of 256 rows and more."""
+    """Return the number of samples per pixel side: 4, or 2 for 256 rows and more."""
     return 4 if size[0] < 256 else 2
 
 
 def take_pictures(
     views: Sequence[View], solids: Sequence[Solid], boxes: np.ndarray, size: tuple[int, int]
 ) -> Rendered:
-    """Takes a picture of each body.
+    """Render a picture of each body.
 
     Args:
-        views: How each is seen.
+        views: Camera, light and surroundings of each picture.
         solids: The bodies.
-        boxes: (N, 2, 2) low and high corner, in tangents, of what each crop is fitted to.
+        boxes: (N, 2, 2) low and high corner, in tangents, of the box to which each crop is fitted.
         size: (height, width) of every picture in pixels.
     """
     taken = [
@@ -195,10 +194,10 @@ def _tensor(images: np.ndarray) -> Tensor:
 
 
 def fit_frame(camera: Camera, box: np.ndarray, size: tuple[int, int]) -> Frame:
-    """Finds the crop: the body's height fills it but for the margins, unless its width would not.
+    """Compute the crop: the body fills its height except for the margins, if the width permits.
 
     Args:
-        camera: Says how much room is left.
+        camera: Defines the margins.
         box: (2, 2) low and high corner of the body in tangents.
         size: (height, width) in pixels.
     """
@@ -257,7 +256,7 @@ def _take(shot: View, solid: Solid, frame: Frame, size: tuple[int, int]):
 def _truth(
     shot: View, solid: Solid, frame: Frame, size: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
-    # What the centre of every pixel shows: the place at rest (height, width, 3) and its layer.
+    # The surface at every pixel centre: position at rest (height, width, 3) and layer.
     tangents, depth = shot.camera.look(solid.world)
     fragments = rasterize(frame.pixels(tangents), 1 / depth, solid.triangles, size, solid.keep)
     _, nearest = _before(shot, frame, size)
@@ -275,7 +274,7 @@ def _like(flat: np.ndarray, layer: np.ndarray) -> np.ndarray:
 
 
 def _before(shot: View, fine: Frame, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    # Light and inverse depth of everything between the person and the camera, zero elsewhere.
+    # Radiance and inverse depth of everything between the person and the camera, zero elsewhere.
     color, nearest = np.zeros((*size, 3)), np.zeros(size)
     if shot.before:
         origin, rays = _rays(shot.camera, fine, size)
@@ -293,14 +292,14 @@ def _before(shot: View, fine: Frame, size: tuple[int, int]) -> tuple[np.ndarray,
 
 
 def _rays(camera: Camera, frame: Frame, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    # Where the camera is, and the direction in which it sees every pixel, row by row.
+    # Position of the camera, and the direction of every pixel's ray, row by row.
     rows, columns = np.mgrid[0 : size[0], 0 : size[1]]
     pixels = np.stack([columns.ravel(), rows.ravel()], axis=1).astype(np.float64)
     return np.array([0, -camera.distance, camera.height]), camera.rays(frame.tangents(pixels))
 
 
 def _moved(layer: np.ndarray, step: np.ndarray) -> np.ndarray:
-    # The mean of a layer on its way by (x, y) pixels, half of it before and half after.
+    # Motion blur: the mean of a layer moved by (x, y) pixels, half of it before and half after.
     count = int(np.abs(step).max())
     if count == 0:
         return layer
@@ -316,7 +315,7 @@ def _moved(layer: np.ndarray, step: np.ndarray) -> np.ndarray:
 
 
 def _covered_by(pixels: np.ndarray, half: np.ndarray, nearest: np.ndarray) -> np.ndarray:
-    # Whether more than half of the box round each pixel is covered.
+    # Whether more than half of the box around each pixel is covered.
     height, width = nearest.shape
     low = np.rint(pixels - half).astype(int).clip(0, [width - 1, height - 1])
     high = np.rint(pixels + half).astype(int).clip(0, [width - 1, height - 1])
@@ -329,7 +328,7 @@ def _covered_by(pixels: np.ndarray, half: np.ndarray, nearest: np.ndarray) -> np
 
 
 def _hidden_by(pixels: np.ndarray, depth: np.ndarray, fragments: Fragments) -> np.ndarray:
-    # How far behind the nearest surface every joint lies, in metres; 0 where nothing is drawn.
+    # Depth of every joint behind the nearest surface, in metres; 0 where nothing is drawn.
     height, width = fragments.inverse_depth.shape
     column = np.rint(pixels[:, 0]).astype(int).clip(0, width - 1)
     row = np.rint(pixels[:, 1]).astype(int).clip(0, height - 1)
@@ -338,7 +337,7 @@ def _hidden_by(pixels: np.ndarray, depth: np.ndarray, fragments: Fragments) -> n
 
 
 def _color(shot: View, solid: Solid, fragments: Fragments) -> np.ndarray:
-    # Reflected light per fine pixel, zero outside the body.
+    # Radiance per subpixel, zero outside the body.
     covered = fragments.triangle >= 0
     reflected, normal, places = solid.surface(fragments)
     shadow = 0.0
@@ -352,7 +351,7 @@ def _color(shot: View, solid: Solid, fragments: Fragments) -> np.ndarray:
 
 def _in_shadow(sun: np.ndarray, places: np.ndarray, solid: Solid) -> np.ndarray:
     world = solid.world
-    # A picture of the body as the sun sees them tells what it does not reach.
+    # Shadow map: what the sun does not see is in shadow.
     right = np.cross(sun, [0, 0, 1.0])
     right /= np.linalg.norm(right)
     up = np.cross(right, sun)
@@ -379,9 +378,9 @@ def _in_shadow(sun: np.ndarray, places: np.ndarray, solid: Solid) -> np.ndarray:
 def _background(
     shot: View, solid: Solid, frame: Frame, size: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
-    # What is behind the body, with its shadow and without.
+    # The background with the body's shadow and without.
     world = solid.world
-    factor = supersampling(size) // 2  # the background is blurred anyway
+    factor = supersampling(size) // 2  # fewer samples suffice, because the background is blurred
     grid = frame.times(factor)
     height, width = size[0] * factor, size[1] * factor
     origin, rays = _rays(shot.camera, grid, (height, width))
@@ -391,7 +390,7 @@ def _background(
     color = color.reshape(height, width, 3)
     unit = height / 128
 
-    # The person's shadow on the ground, and the dark spot under the feet on any day.
+    # The person's cast shadow, and the contact shadow under the feet in any weather.
     flat = world - world[:, 2:] * sun / sun[2]
     flat[:, 2] = 0
     falls, depth = shot.camera.look(flat)
@@ -420,7 +419,7 @@ def _background(
 
 @dataclass(frozen=True)
 class _Others:
-    # Passers-by behind the person: their light, where they are, what they leave of the ground's.
+    # Passers-by behind the person: radiance, coverage, and transmittance of the ground's light.
     color: np.ndarray
     covered: np.ndarray
     shade: np.ndarray
@@ -452,7 +451,7 @@ def _others(
 
 
 def _develop(image: np.ndarray, shot: View, size: tuple[int, int]) -> np.ndarray:
-    # From light to a picture: lens blur, exposure, veil, film curve, noise.
+    # From radiance to a picture: lens blur, exposure, haze, tone curve, noise.
     light = shot.light
     random = np.random.default_rng([shot.seed, 3])
     image = _blur(image, light.blur * size[0] / 128)
@@ -460,13 +459,13 @@ def _develop(image: np.ndarray, shot: View, size: tuple[int, int]) -> np.ndarray
     image = image * (1 - light.haze) + linear((0.7, 0.72, 0.74)) * light.haze
     bright = (image * 1.05).clip(0) ** (1 / 2.2)
     bright = 0.5 + (bright - 0.5) * light.contrast
-    # Cameras lift the shadows: real pictures hardly ever have black in them.
+    # Cameras lift the shadows: real pictures hardly ever contain black.
     bright = np.where(bright < 0.15, 0.15 * np.exp((bright - 0.15) / 0.22), bright)
     grey = bright @ np.array([0.299, 0.587, 0.114])
     bright = grey[..., None] + (bright - grey[..., None]) * light.saturation
     if light.edges > 0:
         bright = bright + light.edges * (bright - _blur(bright, 1.1 * size[0] / 128))
-    # A soft shoulder instead of hard white.
+    # A soft shoulder instead of clipped white.
     bright = np.where(bright > 0.8, 0.8 + 0.2 * np.tanh((bright - 0.8) / 0.2), bright)
     grain = random.normal(0, light.noise, (*size, 1)) + random.normal(
         0, light.noise / 2, (*size, 3)
@@ -501,7 +500,7 @@ def _blur(image: np.ndarray, sigma: float) -> np.ndarray:
 
 @compiled
 def _convolved(image, kernel):
-    # Along the rows and along the columns; beyond the edges the image goes on as it ends.
+    # Convolve along both axes, replicating the image's edges.
     height, width, channels = image.shape
     radius = len(kernel) // 2
     middle, out = np.zeros_like(image), np.zeros_like(image)

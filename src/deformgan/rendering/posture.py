@@ -1,4 +1,4 @@
-"""Posture: how a person stands or walks, as angles; separate from who the person is."""
+"""Posture: a person's pose, standing or walking, as angles; independent of the identity."""
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -7,13 +7,13 @@ import numpy as np
 
 from deformgan.rendering.body import Body
 
-# A walking cycle in degrees at tenths of the cycle, from heel strike of that leg to the next
-# (textbook gait curves, read off and rounded): thigh forward, knee bent, toes up.
+# One gait cycle in degrees at tenths of the cycle, from heel strike of a leg to its next one
+# (textbook gait curves, digitized and rounded): thigh forward, knee bent, toes up.
 _THIGH = (28.0, 22.0, 12.0, 2.0, -8.0, -14.0, -4.0, 14.0, 27.0, 31.0)
 _KNEE = (6.0, 16.0, 16.0, 9.0, 6.0, 15.0, 42.0, 62.0, 46.0, 12.0)
 _TOES = (18.0, 0.0, 0.0, 0.0, -6.0, -32.0, -52.0, -30.0, -4.0, 14.0)
 
-# Bent fingers in degrees, knuckle, middle and tip: hands that hang are half open.
+# Flexion of the fingers in degrees at knuckle, middle and tip: hanging hands are half open.
 _RELAXED = (24.0, 34.0, 22.0)
 _GRIP = (48.0, 62.0, 40.0)
 # How far the fingers, spread at rest, close towards the middle one, and the thumb towards the hand.
@@ -25,11 +25,11 @@ class Leg:
     """One leg, in degrees from hanging straight down.
 
     Attributes:
-        forward: Of the thigh.
-        outward: Of the thigh.
-        knee: How far the knee is bent.
-        toes: How far the toes point up from the horizontal.
-        turned_out: How far the foot points outwards.
+        forward: Forward angle of the thigh.
+        outward: Outward angle of the thigh.
+        knee: Flexion of the knee.
+        toes: Upward angle of the toes from the horizontal.
+        turned_out: Outward rotation of the foot.
     """
 
     forward: float = 0.0
@@ -44,10 +44,10 @@ class Arm:
     """One arm, in degrees from hanging straight down.
 
     Attributes:
-        forward: Of the upper arm.
-        outward: Of the upper arm.
-        elbow: How far the forearm is bent forwards from the upper arm.
-        inward: How far the forearm is turned towards the body's middle.
+        forward: Forward angle of the upper arm.
+        outward: Outward angle of the upper arm.
+        elbow: Forward flexion of the forearm from the upper arm.
+        inward: Rotation of the forearm towards the body's middle.
     """
 
     forward: float = 0.0
@@ -58,16 +58,16 @@ class Arm:
 
 @dataclass(frozen=True)
 class Posture:
-    """A whole body's pose in degrees; right and left are the person's own.
+    """The pose of a whole body, in degrees; right and left are the person's own.
 
     Attributes:
         right_leg, left_leg, right_arm, left_arm: The limbs.
-        lean: How far the trunk is bent forwards.
-        sway: How far the trunk is bent to the person's left.
-        twist: How far the shoulders are turned to the person's left, relative to the hips.
-        head_turn: How far the head is turned to the person's left, relative to the shoulders.
-        head_down: How far the head is bent down.
-        heading: Where the person looks: 0 towards the camera, 90 to the image's right, 180 away.
+        lean: Forward bend of the trunk.
+        sway: Bend of the trunk to the person's left.
+        twist: Rotation of the shoulders to the person's left, relative to the hips.
+        head_turn: Rotation of the head to the person's left, relative to the shoulders.
+        head_down: Downward inclination of the head.
+        heading: Direction faced: 0 towards the camera, 90 to the image's right, 180 away.
         holds_phone: Whether there is a phone in the right hand.
     """
 
@@ -93,12 +93,12 @@ def _cycle(table: tuple[float, ...], phase: float) -> float:
 
 
 def walking(phase: float, stride: float = 1.0, arm_swing: float = 1.0) -> Posture:
-    """A moment of a walk.
+    """Return a moment of a walk.
 
     Args:
-        phase: Of the cycle, 0 where the left heel strikes the ground, 0.5 where the right one does.
-        stride: Length of the steps relative to an ordinary walk.
-        arm_swing: Of the arms, relative to an ordinary walk.
+        phase: Phase of the cycle: 0 at the left heel's strike, 0.5 at the right one's.
+        stride: Length of the steps relative to a normal walk.
+        arm_swing: Amplitude of the arms' swing relative to a normal walk.
     """
 
     def leg(phase: float) -> Leg:
@@ -120,7 +120,7 @@ def walking(phase: float, stride: float = 1.0, arm_swing: float = 1.0) -> Postur
 
 
 def sample_posture(random: np.random.Generator) -> Posture:
-    """Draws what people on a street do: mostly walking, also standing, phones, bags, turning."""
+    """Sample a street posture: mostly walking, also standing, phones, bags, turning."""
 
     def spread(mean: float, deviation: float) -> float:
         return float(np.clip(random.normal(mean, deviation), mean - 2.5 * deviation,
@@ -129,7 +129,7 @@ def sample_posture(random: np.random.Generator) -> Posture:
     if random.random() < 0.68:
         posture = walking(random.random(), spread(0.88, 0.14), abs(spread(0.8, 0.35)))
     else:
-        rest = random.random() < 0.5  # one leg carries, the other rests
+        rest = random.random() < 0.5  # one leg bears the weight, the other rests
         posture = Posture(
             right_leg=Leg(
                 spread(0.0, 3.0), spread(4.0, 2.0), abs(spread(3.0, 2.0)), 0.0, spread(10.0, 6.0)
@@ -149,7 +149,7 @@ def sample_posture(random: np.random.Generator) -> Posture:
             ),
             twist=spread(0.0, 6.0),
         )
-    if random.random() < 0.12:  # stepping round a corner
+    if random.random() < 0.12:  # walking round a corner
         posture = replace(posture, twist=posture.twist + spread(0.0, 14.0))
     action = random.random()
     arms = {"right_arm": posture.right_arm, "left_arm": posture.left_arm}
@@ -204,7 +204,7 @@ def sample_posture(random: np.random.Generator) -> Posture:
 
 
 def _sample_heading(random: np.random.Generator) -> float:
-    # Cameras look along the ways that people walk: towards them and away is more frequent.
+    # Cameras look along the paths that people walk: towards them and away are more frequent.
     if random.random() < 0.5:
         return float(random.uniform(-180, 180))
     heading = random.choice([0.0, 180.0]) + np.clip(random.normal(0, 28), -80, 80)
@@ -229,7 +229,7 @@ def _about(axis: np.ndarray, degrees: float) -> np.ndarray:
 
 
 def _between(start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    # The smallest rotation that takes one direction to another (Rodrigues).
+    # The smallest rotation that maps one direction to another (Rodrigues).
     start, end = start / np.linalg.norm(start), end / np.linalg.norm(end)
     v, c = np.cross(start, end), float(start @ end)
     cross = np.array([[0, -v[2], v[1]], [v[2], 0, -v[0]], [-v[1], v[0], 0]])
@@ -237,20 +237,20 @@ def _between(start: np.ndarray, end: np.ndarray) -> np.ndarray:
 
 
 def _hanging(forward: float, outward: float, side: int) -> np.ndarray:
-    # The direction of a limb that hung straight down before it was swung; forwards is -y.
+    # Direction of a limb swung from hanging straight down; forwards is -y.
     down = np.array([0.0, 0.0, -1.0])
     return _rotation(0, -forward) @ _rotation(1, -side * outward) @ down
 
 
 def bone_rotations(body: Body, posture: Posture) -> np.ndarray:
-    """Gives the orientation of every bone in the world, (bones, 3, 3), for `Body.move`."""
+    """Compute the orientation of every bone in the world, (bones, 3, 3), for `Body.move`."""
     model = body.model
     limbs = {
         "R": (posture.right_leg, posture.right_arm, -1),
         "L": (posture.left_leg, posture.left_arm, 1),
     }
     root = _rotation(2, posture.heading)
-    # Bending and turning is shared by the bones of the spine and of the neck.
+    # Bending and turning is distributed over the bones of the spine and of the neck.
     spine = (
         _rotation(2, posture.twist / 4)
         @ _rotation(0, posture.lean / 4)
@@ -298,7 +298,7 @@ def bone_rotations(body: Body, posture: Posture) -> np.ndarray:
             side = name[-1]
             chest = rotations[model.bone("spine01")]
             angle = _turn_of_palm(body, side, chest, carried, side == "R" and posture.holds_phone)
-            # The forearm turns the hand: half of the turn is in it, the rest at the wrist.
+            # Half of the hand's rotation occurs in the forearm, the rest at the wrist.
             share = 0.5 if name.startswith("lowerarm02") else 1.0
             rotations[bone] = _about(carried @ _hand(body, side)[0], share * angle) @ carried
         else:
@@ -307,7 +307,7 @@ def bone_rotations(body: Body, posture: Posture) -> np.ndarray:
 
 
 def _hand(body: Body, side: str) -> tuple[np.ndarray, np.ndarray]:
-    # At rest: along the hand, and out of its palm (unit vectors).
+    # Unit vectors at rest: along the hand, and out of its palm.
     knuckles = [body.head(f"finger{n}-1.{side}") for n in (2, 3, 5)]
     along = knuckles[1] - body.head(f"wrist.{side}")
     across = (knuckles[0] - knuckles[2]) * (1 if side == "R" else -1)
@@ -318,8 +318,8 @@ def _hand(body: Body, side: str) -> tuple[np.ndarray, np.ndarray]:
 def _turn_of_palm(
     body: Body, side: str, chest: np.ndarray, carried: np.ndarray, holds: bool
 ) -> float:
-    # The turn about the hand, in degrees, after which the palm faces the body's middle and a
-    # little backwards; with something in it, the face.
+    # Rotation about the hand's axis, in degrees, after which the palm faces the body's middle and
+    # slightly backwards; when holding something, the face.
     inward = -1.0 if side == "L" else 1.0
     wanted = chest @ np.array([inward * 0.5, 0.6, 0.6] if holds else [inward, 0.45, 0.0])
     along, palm = (carried @ v for v in _hand(body, side))
@@ -330,7 +330,7 @@ def _turn_of_palm(
 
 @lru_cache(maxsize=16)
 def _bent_fingers(body: Body, side: str, bend: tuple[float, ...]) -> dict[str, np.ndarray]:
-    # The rotation of every finger bone relative to the one before it.
+    # The rotation of every finger bone relative to the preceding one.
     along, palm = _hand(body, side)
     axis = np.cross(along, palm)
 

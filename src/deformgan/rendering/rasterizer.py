@@ -1,4 +1,4 @@
-"""rasterize: triangles to the nearest surface in every pixel, with barycentric coordinates."""
+"""rasterize: the nearest triangle at every pixel, with barycentric coordinates."""
 
 from dataclasses import dataclass
 
@@ -9,14 +9,14 @@ from deformgan.rendering.compiled import compiled
 
 @dataclass(frozen=True)
 class Fragments:
-    """The nearest surface behind every pixel.
+    """The nearest surface at every pixel.
 
     Attributes:
-        triangle: (height, width) index of the triangle, -1 where there is none.
-        barycentric: (height, width, 3) weights of the triangle's corners, corrected for
-            perspective, so that they interpolate anything that is linear on the surface.
-        inverse_depth: (height, width) 1 / distance along the optical axis, in 1/m, 0 where there is
-            no triangle.
+        triangle: (height, width) index of the triangle, -1 if there is none.
+        barycentric: (height, width, 3) perspective-correct weights of the triangle's corners, which
+            interpolate anything that is linear on the surface.
+        inverse_depth: (height, width) 1 / distance along the optical axis, in 1/m, 0 if there is no
+            triangle.
     """
 
     triangle: np.ndarray
@@ -24,11 +24,11 @@ class Fragments:
     inverse_depth: np.ndarray
 
     def interpolate(self, values: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-        """Interpolates a value per vertex in all covered pixels, in the order of `covered`.
+        """Interpolate a value per vertex at all covered pixels, in row-major order.
 
         Args:
             values: (vertices,) or (vertices, channels).
-            triangles: (triangles, 3) vertex indices, as given to `rasterize`.
+            triangles: (triangles, 3) vertex indices, as passed to `rasterize`.
         """
         covered = self.triangle >= 0
         columns = np.ascontiguousarray(values.reshape(len(values), -1), dtype=np.float64)
@@ -91,14 +91,14 @@ def rasterize(
     size: tuple[int, int],
     keep: np.ndarray | None = None,
 ) -> Fragments:
-    """Finds the nearest triangle at every pixel centre.
+    """Find the nearest triangle at every pixel centre.
 
     Args:
         screen: (vertices, 2) (x, y) in pixels, (0, 0) at the centre of the top-left pixel.
         inverse_depth: (vertices,) 1 / distance along the optical axis; all positive.
         triangles: (triangles, 3) vertex indices; both sides are drawn.
         size: (height, width).
-        keep: (vertices,) a triangle is cut off where this, interpolated, is not positive.
+        keep: (vertices,) values whose interpolation must be positive; elsewhere triangles are cut.
     """
     height, width = size
     face = np.full((height, width), -1, dtype=np.int32)

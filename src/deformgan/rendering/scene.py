@@ -1,4 +1,4 @@
-"""Camera, Light, Place: what a person is seen by, lit by and standing in front of."""
+"""Camera, Light, Place: the camera, lighting and surroundings of a person."""
 
 from dataclasses import dataclass
 from typing import Literal, cast
@@ -13,15 +13,15 @@ from deformgan.rendering.things import Kind, sample_thing
 
 @dataclass(frozen=True)
 class Camera:
-    """A surveillance camera and the crop round the person that was cut out of its picture.
+    """A surveillance camera, and the crop around the person in its picture.
 
     Attributes:
-        height: Above the ground, in metres.
-        distance: To the person over the ground, in metres.
+        height: Height above the ground, in metres.
+        distance: Horizontal distance to the person, in metres.
         margin: Share of the crop's height above the head and below the feet, (top, bottom).
-        shift: Of the person's middle from the crop's middle, as a share of the crop's width.
-        widen: How much wider than high a square becomes; data sets squeeze boxes into one shape.
-        whole: Whether the crop keeps arms and legs inside its width, however far they reach.
+        shift: Offset of the person from the crop's centre, as a share of the crop's width.
+        widen: Horizontal stretch of the crop; data sets squeeze boxes into one shape.
+        whole: Whether the crop's width must contain arms and legs, however far they reach.
     """
 
     height: float
@@ -32,9 +32,9 @@ class Camera:
     whole: bool = True
 
     def look(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Projects points of the world.
+        """Project points of the world.
 
-        The camera stands at y = -distance and looks along +y, towards the person's waist.
+        The camera is at y = -distance and looks along +y, towards the person's waist.
 
         Args:
             points: (N, 3) in metres.
@@ -48,7 +48,7 @@ class Camera:
         return np.stack([seen @ right, seen @ down], axis=1) / depth[:, None], depth
 
     def rays(self, tangents: np.ndarray) -> np.ndarray:
-        """Gives the direction in the world, (N, 3), in which tangents (N, 2) are seen."""
+        """Return the directions in the world, (N, 3), of tangents (N, 2)."""
         right, down, forward = self._axes()
         return tangents[:, :1] * right + tangents[:, 1:] * down + forward
 
@@ -61,23 +61,22 @@ class Camera:
 
 @dataclass(frozen=True)
 class Light:
-    """Sun and sky.
+    """Lighting by sun and sky, and image degradation by the camera.
 
     Attributes:
         direction: (3,) from the ground towards the sun, unit length.
-        sun: Strength of the direct light; 0 is an overcast day.
-        sky: Strength of the light from everywhere.
-        warmth: How much redder the sun is than the sky.
-        exposure: Of the picture.
+        sun: Strength of the direct light; 0 is overcast.
+        sky: Strength of the ambient light.
+        warmth: Reddening of the sun relative to the sky.
+        exposure: Brightness of the picture.
         cast: Colour balance of the picture, per channel.
-        contrast: Of the picture, 1 is neutral.
-        saturation: How colourful the picture is, 1 is as the eye sees it.
-        haze: Share of the picture that is grey veil.
-        blur: Standard deviation of the picture's blur, in pixels of an image 128 high.
-        noise: Standard deviation of the picture's noise, in [0, 1].
-        edges: How much the camera overdraws edges after the blur, 0 not at all.
-        motion: (x, y) by which the person moves while the shutter is open, in pixels of an image
-            128 high.
+        contrast: Contrast of the picture, 1 is neutral.
+        saturation: Saturation of the picture, 1 is neutral.
+        haze: Opacity of a grey veil over the picture.
+        blur: Standard deviation of the blur, in pixels of an image 128 high.
+        noise: Standard deviation of the noise, in [0, 1].
+        edges: Strength of sharpening after the blur, 0 for none.
+        motion: (x, y) motion of the person during the exposure, in pixels of an image 128 high.
     """
 
     direction: tuple[float, float, float]
@@ -97,17 +96,17 @@ class Light:
     def on(
         self, normal: np.ndarray, places: np.ndarray, shadow: np.ndarray | float = 0.0
     ) -> np.ndarray:
-        """Gives the light, (N, 3), that falls on points of people.
+        """Compute the light, (N, 3), on points of people.
 
         Args:
             normal: (N, 3) unit length.
             places: (N, 3) in metres.
-            shadow: (N,) share of the sun that something hides.
+            shadow: (N,) share of the sun that is occluded.
         """
         sun = np.array(self.direction)
-        # Sky from above, a little light back from the ground; feet get less of it than the head.
+        # Sky from above and some light reflected by the ground; feet get less of it than the head.
         sky = self.sky * (0.66 + 0.34 * normal[:, 2]) * (0.8 + 0.12 * places[:, 2].clip(0, 1.7))
-        # Some side light even under clouds gives bodies their roundness.
+        # Some directional light even under clouds makes bodies look round.
         side = np.array([sun[0], sun[1], 0.35])
         side = side / np.linalg.norm(side)
         sky = sky * (0.85 + 0.3 * (normal @ side))
@@ -121,20 +120,20 @@ Backdrop = Literal["wall", "bricks", "hedge", "fence", "windows", "dark", "open"
 
 @dataclass(frozen=True)
 class Place:
-    """Where the person stands; everything is drawn, nothing is photographed.
+    """The person's surroundings, generated procedurally without photos.
 
     Attributes:
-        seed: Of all textures and things.
-        ground: What covers the ground.
+        seed: Random seed of all textures and things.
+        ground: Surface of the ground.
         ground_color: Its colour.
-        backdrop: What stands behind.
+        backdrop: Structure behind the person.
         backdrop_color: Its colour.
-        backdrop_distance: How far behind the person, in metres.
-        backdrop_height: In metres.
-        things: How many bicycles, posts, cars and people stand about.
-        turn: Of the ground's pattern against the camera, in degrees.
-        offset: (x, y) of the person on the ground, in metres: another picture by this camera is
-            taken elsewhere.
+        backdrop_distance: Distance behind the person, in metres.
+        backdrop_height: Height, in metres.
+        things: Number of bicycles, posts, cars and other things.
+        turn: Rotation of the ground's pattern relative to the camera, in degrees.
+        offset: (x, y) position of the person on the ground, in metres, which differs between
+            pictures from one camera.
     """
 
     seed: int
@@ -149,14 +148,14 @@ class Place:
     offset: tuple[float, float] = (0.0, 0.0)
 
     def seen(self, origin: np.ndarray, rays: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Gives what is in every direction from a camera.
+        """Render the surroundings along rays from a camera.
 
         Args:
-            origin: (3,) where the camera is.
+            origin: (3,) position of the camera.
             rays: (N, 3) directions.
 
         Returns:
-            Reflected light (N, 3), and how many lengths of the ray (N,) it is away.
+            Albedo (N, 3), and distance in ray lengths (N,).
         """
         depth = np.full(len(rays), np.inf)
         color = np.tile(linear((0.74, 0.78, 0.82)), (len(rays), 1))  # sky
@@ -202,7 +201,7 @@ class Place:
             blades = value_noise(flat * [30, 30, 1], self.seed + 7, 2)
             value = value * (0.55 + 0.9 * blades)
         color = color * value[:, None]
-        # A kerb or a painted line somewhere, along the pattern.
+        # For some places, a kerb or a painted line along the pattern.
         edge = (self.seed % 7) * 0.6 + 0.8
         if self.seed % 3 == 0:
             color[np.abs(spots[:, 1] - edge) < 0.06] *= 1.45
@@ -260,7 +259,7 @@ class Place:
 
 
 def _hit_wall(origin: np.ndarray, rays: np.ndarray, distance: float) -> np.ndarray:
-    # Where rays meet the upright plane y = distance.
+    # Intersection of rays with the vertical plane y = distance.
     reach = (distance - origin[1]) / np.maximum(rays[:, 1], 1e-6)
     return origin + reach[:, None] * rays
 
@@ -292,7 +291,7 @@ def _choose(random: np.random.Generator, palette: str) -> Color:
 
 
 def sample_place(seed: int) -> Place:
-    """Draws a place; the same seed is the same place."""
+    """Sample a place; equal seeds yield equal places."""
     random = np.random.default_rng([seed, 2])
     grounds, backdrops = list(_GROUNDS), list(_BACKDROPS)
     ground = grounds[random.choice(5, p=[0.36, 0.22, 0.3, 0.07, 0.05])]
@@ -313,7 +312,7 @@ def sample_place(seed: int) -> Place:
 
 
 def sample_camera(random: np.random.Generator) -> Camera:
-    """Draws a camera on a pole or a wall, and a crop with small margins, as detectors make them."""
+    """Sample a camera on a pole or a wall, and a crop with a detector's small margins."""
     distance = float(random.uniform(6, 16))
     return Camera(
         height=float(random.uniform(1.9, 2.4) + distance * random.uniform(0.0, 0.2)),
@@ -325,14 +324,14 @@ def sample_camera(random: np.random.Generator) -> Camera:
 
 
 def _sample_bottom(random: np.random.Generator) -> float:
-    # Detectors sometimes lose the feet.
+    # Detectors sometimes cut off the feet.
     if random.random() < 0.1:
         return float(random.uniform(-0.14, 0.0))
     return float(random.uniform(0.0, 0.075))
 
 
 def sample_light(random: np.random.Generator) -> Light:
-    """Draws a time of day, a weather and the way that a camera shows them."""
+    """Sample time of day, weather and image degradation by the camera."""
     azimuth, height = random.uniform(0, 2 * np.pi), np.radians(random.uniform(30, 72))
     flat = float(np.cos(height))
     sun = float(random.uniform(0.0, 0.25) if random.random() < 0.6 else random.uniform(0.45, 1.0))
@@ -361,7 +360,7 @@ def sample_light(random: np.random.Generator) -> Light:
 
 
 def _sample_motion(random: np.random.Generator) -> tuple[float, float]:
-    # Most pictures are taken fast enough.
+    # Most pictures have no motion blur.
     if random.random() < 0.7:
         return 0.0, 0.0
     return float(random.normal(0, 1.2)), float(random.normal(0, 0.35))

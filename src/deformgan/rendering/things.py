@@ -1,4 +1,4 @@
-"""Thing: bicycles, posts, cars: flat as scenery on a stage, behind people or before them."""
+"""Thing: bicycles, posts, cars and the like as flat cut-outs, behind or in front of people."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -13,14 +13,14 @@ Kind = Literal["bicycle", "post", "car", "bin", "pram", "rail"]
 
 @dataclass(frozen=True)
 class Thing:
-    """Something that stands upright, facing the camera.
+    """An upright flat object facing the camera.
 
     Attributes:
-        kind: What it is.
-        x: Where it stands, to the right, in metres.
-        distance: Where it stands, behind the origin, in metres; negative is before it.
-        hue: Three numbers in [0, 1] that decide its colour.
-        extra: Four numbers in [0, 1] that decide its proportions.
+        kind: Its kind.
+        x: Position to the right, in metres.
+        distance: Position behind the origin, in metres; negative is in front.
+        hue: Three numbers in [0, 1] that determine its colour.
+        extra: Four numbers in [0, 1] that determine its proportions.
     """
 
     kind: Kind
@@ -30,20 +30,20 @@ class Thing:
     extra: tuple[float, float, float, float]
 
     def paint(self, origin: np.ndarray, rays: np.ndarray, color: np.ndarray) -> np.ndarray:
-        """Paints it over what is seen.
+        """Paint it over a picture.
 
         Args:
-            origin: (3,) where the camera is.
+            origin: (3,) position of the camera.
             rays: (N, 3) directions.
-            color: (N, 3) reflected light, changed in place.
+            color: (N, 3) albedo, changed in place.
 
         Returns:
-            (N,) the number of rays' lengths to it where it was painted, infinity elsewhere.
+            (N,) distance in ray lengths where it was painted, infinity elsewhere.
         """
         reach = (self.distance - origin[1]) / np.maximum(rays[:, 1], 1e-6)
         u, z = origin[0] + reach * rays[:, 0] - self.x, origin[2] + reach * rays[:, 2]
         near = np.flatnonzero((np.abs(u) < _HALF_WIDTH) & (z > 0) & (z < _HEIGHT))
-        # Nothing is darker than black: what is negative afterwards was not painted on.
+        # Colours are never negative: pixels that still are were not painted.
         painted = np.full((len(near), 3), -1.0)
         hue = np.array(self.hue)
         main = linear(0.1 + 0.55 * hue.mean() ** 1.5 + 0.09 * (hue - hue.mean()))
@@ -58,11 +58,11 @@ class Thing:
 def sample_thing(
     random: np.random.Generator, shares: dict[Kind, float], x: float, distance: float
 ) -> Thing:
-    """Draws a thing at a place.
+    """Sample a thing at a given position.
 
     Args:
-        random: Where chance comes from.
-        shares: How frequent each kind is; the sum is 1.
+        random: Random generator.
+        shares: Probability of each kind; the sum is 1.
         x: See `Thing`.
         distance: See `Thing`.
     """
@@ -73,12 +73,12 @@ def sample_thing(
     return Thing(kind, x, distance, (red, green, blue), (first, second, third, fourth))
 
 
-_HALF_WIDTH, _HEIGHT = 2.1, 4.5  # metres; no thing is larger
+_HALF_WIDTH, _HEIGHT = 2.1, 4.5  # upper bounds for all things, in metres
 
 
 @compiled
 def _tube(u, z, u0, z0, u1, z1, width, paint, color):
-    # A straight tube from one point to another; `width` is half of its thickness.
+    # A straight tube between two points; `width` is half its thickness.
     along, up = u1 - u0, z1 - z0
     square = along**2 + up**2
     for n in range(len(u)):

@@ -1,4 +1,4 @@
-"""dress: a body and its clothes as one mesh at rest."""
+"""dress: combine a body and its clothes into one mesh at rest."""
 
 from dataclasses import dataclass
 
@@ -23,27 +23,28 @@ LAYERS = (
     "luggage",
 )
 
-_WAIST = 0.09  # metres above the hip joints, where skirts begin
-_APART = 0.15  # metres that each leg is moved outwards to tell one from the other
+_WAIST = 0.09  # metres above the hip joints, top of skirts
+_APART = 0.15  # metres by which each leg is moved outwards in `Dressed.apart`
 _LEG_BONES = ("upperleg", "lowerleg", "foot", "toe")
-_TUCK = 0.05  # metres of skin that still exist under the edge of a garment
+_TUCK = 0.05  # metres of skin kept under the edge of a garment
 
 
 @dataclass(frozen=True)
 class Dressed:
-    """A person at rest, ready to be moved and drawn.
+    """A dressed person at rest, ready for posing and rendering.
 
     Attributes:
         body: The body underneath.
         vertices: (N, 3) in metres, rest frame.
         weights: (N, bones) for `body.skin`.
         triangles: (M, 3).
-        layer: (M,) which of `LAYERS` a triangle belongs to.
-        keep: (N,) distance inside the layer's outline, about metres; cut off where not positive.
+        layer: (M,) index in `LAYERS` of each triangle.
+        keep: (N,) signed distance inside the layer's outline, in metres approximately; cut off
+            where not positive.
         along_arm: (N,) 0 shoulder, 1 elbow, 2 wrist; negative on the trunk.
         along_leg: (N,) 0 hip, 1 knee, 2 ankle.
-        arm: (N,) how much of the vertex is arm, in [0, 1].
-        hangs: (N,) whether the vertex hangs upright from `grip`, whatever the hand does.
+        arm: (N,) sum of the arm bones' weights, in [0, 1].
+        hangs: (N,) whether the vertex hangs vertically from `grip`, however the hand is rotated.
         grip: (3,) the right hand's grip at rest.
     """
 
@@ -60,7 +61,7 @@ class Dressed:
     grip: np.ndarray
 
     def move(self, motions: np.ndarray) -> np.ndarray:
-        """Moves the vertices with the bones, (N, 3); `motions` as of `Body.move`."""
+        """Return the vertices, (N, 3), moved with the bones; `motions` from `Body.move`."""
         world = skin(self.vertices, self.weights, motions)
         if self.hangs.any():
             model = self.body.model
@@ -72,8 +73,8 @@ class Dressed:
     def apart(self) -> np.ndarray:
         """Return the vertices at rest (N, 3) with the legs moved apart, in metres.
 
-        Thighs nearly touch at rest; apart, no place on one leg is near a place on the other, so
-        that places tell left from right.
+        Thighs nearly touch at rest; moved apart, no position on one leg is near the other, so that
+        positions distinguish left from right.
         """
         side = np.zeros(len(self.vertices))
         for name, sign in ((".L", 1.0), (".R", -1.0)):
@@ -97,7 +98,7 @@ class _Sheet:
 
 
 class _Landmarks:
-    # Where the body's regions are; all lengths in metres, rest frame.
+    # Reference points of the body's regions, in metres, rest frame.
 
     def __init__(self, body: Body):
         self.body = body
@@ -136,14 +137,14 @@ def _is_arm(bone: str) -> bool:
 
 
 def normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    """Gives the unit normal at every vertex, (N, 3), averaged over its triangles by area."""
+    """Compute the unit normal at every vertex, (N, 3), averaged over its triangles by area."""
     total = _face_sums(np.ascontiguousarray(vertices), triangles)
     return total / np.linalg.norm(total, axis=1, keepdims=True).clip(1e-12)
 
 
 @compiled
 def _face_sums(vertices, triangles):
-    # For every vertex the sum over its triangles of the normal, as long as twice the area.
+    # For every vertex, the sum of its triangles' normals, each twice the area long.
     total = np.zeros_like(vertices)
     for index in range(triangles.shape[0]):
         a, b, c = triangles[index, 0], triangles[index, 1], triangles[index, 2]
@@ -179,7 +180,7 @@ def _averaged(vertices, triangles, rounds):
 
 
 def _smooth(vertices: np.ndarray, triangles: np.ndarray, rounds: int) -> np.ndarray:
-    # Cloth bridges hollows: average with the neighbours, but never go under the skin.
+    # Cloth bridges hollows: average with neighbours, but never sink under the skin.
     smooth = _averaged(np.ascontiguousarray(vertices), triangles, rounds)
     outward = normals(vertices, triangles)
     sunk = ((vertices - smooth) * outward).sum(axis=1).clip(0)
@@ -226,12 +227,12 @@ def _rigid_sheet(
 def _top_keep(at: _Landmarks, person: Identity, vertices: np.ndarray, arm: np.ndarray):
     top = person.top
     x, y, z = vertices.T
-    # With a skirt it is tucked in.
+    # With a skirt the top is tucked in.
     low = at.hip[2] + (_WAIST - 0.03 if person.bottom.skirt else -top.hem)
     hem = z - low + 3 * arm
-    # At rest the arms hang slantwise, so the trunk would be cut off below a short sleeve too.
+    # The arms are slanted at rest, so this alone would also cut the trunk below a short sleeve.
     sleeve = (top.sleeve - at.along_arm(vertices)) * at.upper_arm + 2 * (0.45 - arm).clip(0)
-    # The collar is a slanted plane, lower in front, that rises out of the way at the shoulders.
+    # The collar is a slanted plane, lower in front, raised at the shoulders so as not to cut them.
     front = ((at.neck[1] - y) / 0.08).clip(-1, 1)
     cut = top.neckline * front.clip(0) * (1 - np.abs(x) / 0.11).clip(0)
     collar = at.neck[2] + 0.02 - 0.035 * front - cut - z + 2.5 * (np.abs(x) - 0.085).clip(0)
@@ -245,14 +246,14 @@ def _bottom_keep(at: _Landmarks, person: Identity, vertices: np.ndarray, arm: np
 
 
 def _shoe_keep(at: _Landmarks, person: Identity, vertices: np.ndarray):
-    # Flat shoes dip towards the toes: their rim is a plane that falls from the heel forwards.
+    # Flat shoes dip towards the toes: their rim is a plane that descends from the heel forwards.
     forward = (at.ankle[1] - vertices[:, 1]).clip(0)
     dip = 0.10 if person.shoe_height < 0 else 0.0
     return at.ankle[2] + person.shoe_height - dip * forward - vertices[:, 2]
 
 
 def _hair_keep(at: _Landmarks, vertices: np.ndarray, low: float):
-    # The hairline falls from the forehead to the nape.
+    # The hairline descends from the forehead to the nape.
     y, z = vertices[:, 1], vertices[:, 2]
     behind = y - at.eye[1]
     places = [0.0, 0.02, 0.045, 0.06, 0.08, 0.10, 0.14]  # forehead, temple, sideburn, ear, nape
@@ -262,7 +263,7 @@ def _hair_keep(at: _Landmarks, vertices: np.ndarray, low: float):
 
 
 def _curtain(at: _Landmarks, body: Body, length: float, volume: float) -> _Sheet:
-    # Long hair hangs from the crown round the back and the sides of the head; the face is free.
+    # Long hair hangs from the crown around the back and the sides of the head; the face is free.
     rows, columns = 16, 25
     fall = np.linspace(0, 1, rows)[:, None]
     angle = np.radians(np.linspace(-112, 112, columns))[None] * (1 - 0.12 * fall)
@@ -300,7 +301,7 @@ def _hair_sheets(at: _Landmarks, person: Identity, skin: np.ndarray, out: np.nda
     woman = hair.style != "short"
     keep = _hair_keep(at, skin, 0.015 if woman else 0.0)
     on_top = ((skin[:, 2] - at.eye[2]) / 0.1).clip(0, 1)
-    # Thin at the hairline, so that there is no step on the forehead.
+    # Thin at the hairline, to avoid a step on the forehead.
     thickness = (0.004 + hair.volume * (0.35 + 0.65 * on_top)) * (keep / 0.025).clip(0.2, 1)
     sheets = [_Sheet("hair", skin + out * thickness[:, None], weights, triangles, keep)]
     if hair.style == "long":
@@ -322,8 +323,8 @@ def _hair_sheets(at: _Landmarks, person: Identity, skin: np.ndarray, out: np.nda
     return sheets
 
 
-# Half sizes in metres, how square the corners are, how far below the hand it hangs, and how much
-# narrower it is at the top.
+# Half sizes in metres, exponent of the corners' squareness, distance below the hand in metres, and
+# taper towards the top.
 _LUGGAGE = {
     "handbag": ((0.05, 0.14, 0.10), 6.0, 0.10, 0.25),
     "plastic": ((0.05, 0.11, 0.14), 4.0, 0.07, 0.45),
@@ -373,11 +374,11 @@ def _prop_sheets(at: _Landmarks, person: Identity, holds_phone: bool):
 
 
 def dress(body: Body, person: Identity, holds_phone: bool = False) -> Dressed:
-    """Puts clothes, hair and baggage on a body.
+    """Add clothes, hair and luggage to a body.
 
     Args:
-        body: `person.build`, shaped.
-        person: Who it is and what they wear.
+        body: The shaped body of `person.build`.
+        person: Their appearance.
         holds_phone: Whether there is a phone in the right hand.
     """
     model, at = body.model, _Landmarks(body)
@@ -386,19 +387,19 @@ def dress(body: Body, person: Identity, holds_phone: bool = False) -> Dressed:
     used = np.zeros(len(covered), dtype=bool)
     used[tights] = True
     fitted = _smooth(covered, tights, 8)
-    # Two sweeps: the second one starts from cloth that already lies over every hollow.
+    # Two passes: the second one starts from cloth that already spans every hollow.
     loose = _smooth(covered, tights, 24)
     loose = _smooth(loose, tights, 30 if person.top.loose > 0.008 else 10)
     outward = normals(fitted, tights)
 
-    # Trunk and thighs are wider apart from the cloth the nearer it is to its hem.
+    # The cloth is looser towards its hem.
     to_hem = ((at.neck[2] - 0.1 - covered[:, 2]) / (at.neck[2] - at.hip[2])).clip(0, 1)
     down_arm = at.along_arm(covered).clip(0, 2) / max(person.top.sleeve, 0.5)
     hangs = 0.2 if person.bottom.skirt else 1.0
     slack = np.where(arm > 0.5, down_arm.clip(0, 1) * 0.7, hangs * to_hem**1.3) * person.top.loose
     top = loose + outward * (0.008 + 0.006 * to_hem + slack)[:, None]
     top = _hanging_back(at, top, arm)
-    # Outlines are taken on the cloth itself: a plane through it is then a straight hem.
+    # Cut outlines on the cloth itself, where a plane yields a straight hem.
     top_keep = _top_keep(at, person, top, arm)
     down_leg = (at.along_leg(covered).clip(0, 2) / person.bottom.length).clip(0, 1)
     slack = down_leg * person.bottom.loose
@@ -421,7 +422,7 @@ def dress(body: Body, person: Identity, holds_phone: bool = False) -> Dressed:
         sheets.append(_Sheet("skirt", cloth, _shared_legs(body), skirt, end))
         hidden = (person.bottom.length - at.along_leg(covered)) * at.thigh
         hidden = np.minimum(hidden, at.hip[2] + 0.1 - covered[:, 2]) - 0.5 * arm
-        hidden += 0.02  # a knee that reaches through the cloth is not seen
+        hidden += 0.02  # hide a knee that reaches through the cloth
     else:
         sheets.append(_Sheet("bottom", bottom, model.weights, tights, bottom_keep))
         hidden = _bottom_keep(at, person, covered, arm)
@@ -436,7 +437,7 @@ def dress(body: Body, person: Identity, holds_phone: bool = False) -> Dressed:
 
 
 def _hanging_back(at: _Landmarks, cloth: np.ndarray, arm: np.ndarray) -> np.ndarray:
-    # Over the seat a shirt spans from side to side and hangs from its furthest point.
+    # Over the seat, a shirt spans from side to side and hangs from its rearmost point.
     x, y, z = cloth.T
     seat = (arm < 0.2) & (z < at.hip[2] + 0.24) & (z > at.hip[2] - 0.2) & (y > at.hip[1])
     seat &= np.abs(x) < 0.16
@@ -455,7 +456,7 @@ def _hanging_back(at: _Landmarks, cloth: np.ndarray, arm: np.ndarray) -> np.ndar
 
 
 def _shared_legs(body: Body) -> np.ndarray:
-    # A skirt follows both legs where it hangs between them, so that a step does not tear it.
+    # Between the legs a skirt follows both, so that a step does not tear it.
     weights = body.model.weights.copy()
     side = (body.vertices[:, 0] / 0.16).clip(-1, 1) * 0.5 + 0.5  # 0 right, 1 left
     legs = ("upperleg01", "upperleg02", "lowerleg01", "lowerleg02")
@@ -463,7 +464,7 @@ def _shared_legs(body: Body) -> np.ndarray:
     for leg in legs:
         weights[:, body.model.bone(f"{leg}.L")] = 0
         weights[:, body.model.bone(f"{leg}.R")] = 0
-    # The thighs swing it; the shins do not.
+    # The thighs move the skirt; the shins do not.
     weights[:, body.model.bone("upperleg01.L")] = total * side * 0.75
     weights[:, body.model.bone("upperleg01.R")] = total * (1 - side) * 0.75
     weights[:, body.model.bone("root")] += total * 0.25
@@ -474,7 +475,7 @@ def _join(at: _Landmarks, sheets: list[_Sheet]) -> Dressed:
     vertices, weights, triangles, layers, keep = [], [], [], [], []
     count = 0
     for sheet in sheets:
-        # Only what can be seen is carried on: triangles with a corner inside the outline.
+        # Keep only what can be visible: triangles with a corner inside the outline.
         seen = sheet.triangles[(sheet.keep[sheet.triangles] > 0).any(axis=1)]
         if len(seen) == 0:
             continue

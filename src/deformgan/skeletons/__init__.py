@@ -1,4 +1,4 @@
-"""Skeletons by name; each is one JSON file of this folder, and another one's own is a file too."""
+"""Built-in skeletons by name, one JSON file each in this folder, and skeletons from user files."""
 
 import json
 from pathlib import Path
@@ -29,16 +29,16 @@ SKELETONS: dict[str, Skeleton] = {name: file.skeleton() for name, file in _FILES
 
 
 def find_skeleton(name_or_file: str) -> Skeleton:
-    """Gives a built-in skeleton by its name, or reads one from a JSON file.
+    """Return a built-in skeleton by name, or load one from a JSON file.
 
     Raises:
-        InputError: If there is none, or something is wrong with it.
+        InputError: If there is no such skeleton, or its file is invalid.
     """
     return SKELETONS.get(name_or_file) or find_skeleton_file(name_or_file).skeleton()
 
 
 def find_skeleton_file(name_or_file: str) -> SkeletonFile:
-    """Gives all that a skeleton's file says, its description and its example too."""
+    """Return the full contents of a skeleton's file, including description and example."""
     if name_or_file in _FILES:
         return _FILES[name_or_file]
     path = Path(name_or_file)
@@ -47,19 +47,19 @@ def find_skeleton_file(name_or_file: str) -> SkeletonFile:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise InputError(
-            f"Unknown skeleton {name_or_file!r}; give a JSON file, or one of {known}."
+            f"Unknown skeleton {name_or_file!r}; choose one of {known}, or a JSON file."
         ) from None
     except OSError as error:
         raise InputError(f"The skeleton {path} cannot be read: {error.strerror}.") from None
     except UnicodeDecodeError:
         raise InputError(f"The skeleton {path} is not a text file.") from None
     except json.JSONDecodeError as error:
-        raise InputError(f"{path}, line {error.lineno}: no valid JSON: {error.msg}.") from None
+        raise InputError(f"{path}, line {error.lineno}: invalid JSON: {error.msg}.") from None
     except RecursionError:
-        raise InputError(f"{path}: JSON that is nested too deeply.") from None
+        raise InputError(f"{path}: the JSON is nested too deeply.") from None
     file = parse_skeleton_file(content, str(path))
     if file.name in SKELETONS and file.skeleton() != SKELETONS[file.name]:
         raise InputError(
-            f"{path}: its name {file.name!r} is that of a built-in skeleton, which is another one."
+            f"{path}: the name {file.name!r} is taken by a different, built-in skeleton."
         )
     return file

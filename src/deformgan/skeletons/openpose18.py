@@ -1,4 +1,4 @@
-"""OPENPOSE18: the 18 joints of Cao et al.'s detector, as every data set of this work has them."""
+"""OPENPOSE18: the 18 joints of Cao et al.'s detector, used by all data sets here."""
 
 from deformgan.skeletons import SKELETONS
 

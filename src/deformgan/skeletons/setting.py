@@ -1,7 +1,7 @@
-"""skeleton_setting, read_skeleton_setting: a skeleton as one text, for configurations and weights.
+"""skeleton_setting, read_skeleton_setting: a skeleton as one string, for configs and checkpoints.
 
-A built-in skeleton is its name. Any other is its whole definition in JSON, so that weights trained
-on a skeleton of one's own need no other file.
+A built-in skeleton is stored by name, any other as its whole definition in JSON, so that weights
+trained on a custom skeleton need no other file.
 """
 
 import json
@@ -13,7 +13,7 @@ from deformgan.skeletons import SKELETONS, skeleton_from_json, skeleton_to_json
 
 
 def skeleton_setting(skeleton: Skeleton) -> str:
-    """Writes a skeleton as one text; equal skeletons give equal texts."""
+    """Serialize a skeleton to a string; equal skeletons yield equal strings."""
     if SKELETONS.get(skeleton.name) == skeleton:
         return skeleton.name
     return json.dumps(skeleton_to_json(skeleton), separators=(",", ":"), sort_keys=True)
@@ -21,14 +21,14 @@ def skeleton_setting(skeleton: Skeleton) -> str:
 
 @cache
 def read_skeleton_setting(setting: str) -> Skeleton:
-    """Reads what `skeleton_setting` wrote."""
+    """Parse a string written by `skeleton_setting`."""
     if setting in SKELETONS:
         return SKELETONS[setting]
     try:
         content = json.loads(setting)
     except ValueError:
         raise InputError(
-            f"Unknown skeleton {setting!r}; known are {', '.join(SKELETONS)}, and one of your own "
-            "by --skeleton FILE."
+            f"Unknown skeleton {setting!r}; choose one of {', '.join(SKELETONS)}, or pass your own "
+            "with --skeleton FILE."
         ) from None
     return skeleton_from_json(content, "the configuration's skeleton")

@@ -1,4 +1,4 @@
-"""SkeletonFile: a skeleton as one JSON file, checked so that a mistake in it is named.
+"""SkeletonFile: a skeleton as one JSON file, validated with errors that point to the mistake.
 
     {
       "name": "scissors",
@@ -17,8 +17,8 @@
       "unit": [["right_handle", "right_tip"], ["left_handle", "left_tip"]]
     }
 
-What each entry means is said at `Skeleton` and `Part`, and in `skeleton.schema.json`, which is what
-`schema` gives.
+The entries are described in `Skeleton` and `Part`, and in `skeleton.schema.json`, which `schema`
+generates.
 """
 
 import json
@@ -32,22 +32,22 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from deformgan.errors import InputError
 from deformgan.pose import Part, Skeleton
 
-FEWEST = 3  # points that determine an affine transform
-_MOST_SHOWN = 60  # characters of what was given
-# Pydantic speaks of Python; a user wrote JSON.
+FEWEST = 3  # points needed to determine an affine transform
+_MOST_SHOWN = 60  # characters of an invalid value to quote
+# Pydantic's messages use Python terms; users write JSON.
 _SHOULD = {
     "tuple_type": "be a list",
     "dict_type": "be an object",
     "model_type": "be an object",
     "bool_type": "be true or false",
-    "string_type": "be a text",
+    "string_type": "be a string",
     "int_type": "be a whole number",
     "float_type": "be a number",
     "finite_number": "be finite",
 }
 _Name = Annotated[str, Field(pattern="^[A-Za-z0-9_.-]+$")]
 _Bone = tuple[_Name, _Name]
-# Strict: pydantic would take "0.1" and true for numbers, which the published schema does not.
+# Strict: pydantic would convert "0.1" and true to numbers, which the published schema rejects.
 _Share = Annotated[float, Field(ge=0, strict=True)]
 _Positive = Annotated[float, Field(gt=0, strict=True)]
 _Coordinate = Annotated[float, Field(strict=True)]
@@ -55,82 +55,82 @@ _Yes = Annotated[bool, Field(strict=True)]
 
 
 class PartEntry(BaseModel):
-    """One piece of the object that moves by a transform of its own."""
+    """A piece of the object that moves by its own transform."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, title="Part")
 
-    name: _Name = Field(description="Unlike that of any other part.")
+    name: _Name = Field(description="Unique among the parts.")
     region: Literal["image", "square", "limb", "hull"] = Field(
-        description="What moves: the whole image; a square about the mean of the joints; the "
+        description="Area that moves: the whole image; a square around the mean of the joints; the "
         "oriented rectangle from the first joint to the second; or the joints' convex hull."
     )
     joints: tuple[_Name, ...] = Field(
-        min_length=1, description="Joints that make the part present; two of a limb."
+        min_length=1, description="Joints that define the part; two for a limb."
     )
     anchors: tuple[_Name, ...] = Field(
-        (), description="Further joints that the transform is fitted to; all must be seen."
+        (), description="Extra joints used to fit the transform; all must be visible."
     )
     needs: Annotated[int, Field(ge=1, strict=True)] | None = Field(
         None,
-        description="How many of the joints both poses must share for a transform; by default all.",
+        description="Number of joints that must be visible in both poses; by default all.",
     )
     twin: _Name | None = Field(
-        None, description="The mirrored part, whose limb is used where this one is not seen."
+        None, description="Mirrored part whose limb is used if this one is not visible."
     )
     mandatory: _Yes = Field(
         False, description="Whether a pose without all joints of this part is unusable."
     )
     extension: _Share = Field(
-        0.1, description="How far a limb reaches beyond its second joint, as a share of it."
+        0.1, description="Extension of a limb beyond its second joint, as a share of its length."
     )
     fit_extension: _Share = Field(
-        0.1, description="The same in the reference's own fit; changes nothing else."
+        0.1, description="The same in the reference's fit; it affects nothing else."
     )
-    margin: _Share = Field(0.0, description="How far a hull reaches beyond its joints, in units.")
+    margin: _Share = Field(0.0, description="Margin of a hull around its joints, in units.")
 
 
 class SkeletonFile(BaseModel):
-    """A skeleton for deformgan: named joints, and the parts that move with them."""
+    """A skeleton for deformgan: named joints and the parts they define."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, title="deformgan skeleton")
 
-    name: _Name = Field(description="Unlike that of any built-in skeleton.")
-    description: str = Field("", description="For readers: what it is, whose order of joints.")
+    name: _Name = Field(description="Different from the built-in skeletons' names.")
+    description: str = Field("", description="For readers: the object and the joint convention.")
     joints: tuple[_Name, ...] = Field(
-        min_length=FEWEST, description="In the order of every table and tensor."
+        min_length=FEWEST, description="Joint names in the order of every table and tensor."
     )
     mirrored: tuple[_Bone, ...] = Field(
-        (), description="Pairs (right, left) of joints that change places in a mirrored image."
+        (), description="Pairs of joints (right, left) that are swapped in a mirrored image."
     )
-    limbs: tuple[_Bone, ...] = Field((), description="Bones to draw; rings are allowed.")
+    limbs: tuple[_Bone, ...] = Field((), description="Bones to draw; cycles are allowed.")
     parts: tuple[PartEntry, ...] = Field(
         min_length=1,
-        description="The first is mandatory and moves the whole image, so that everything has "
-        "somewhere to come from.",
+        description="The first part must be mandatory and move the whole image, so that every "
+        "pixel has a source.",
     )
     unit: tuple[_Bone, ...] = Field(
-        min_length=1, description="Segments whose root mean square is the unit of length."
+        min_length=1, description="Segments whose root mean square length is the unit of length."
     )
     core: tuple[_Name, ...] = Field(
         (),
-        description="Joints of the one global transform that ablations compare with; by default "
-        "the mandatory ones.",
+        description="Joints used to fit the single global transform of ablations; by default the "
+        "mandatory ones.",
     )
-    limb_width: _Positive = Field(0.4, description="Full width of a limb's rectangle, in units.")
-    square_half: _Positive = Field(0.4, description="Half the side of a square, in units.")
+    limb_width: _Positive = Field(0.4, description="Full width of a limb rectangle, in units.")
+    square_half: _Positive = Field(0.4, description="Half side of a square, in units.")
     upright: _Yes = Field(
         False,
-        description="Whether the unit's segments stand in nearly all pictures; `data check` then "
-        "takes a table where they lie for one with exchanged axes.",
+        description="Whether the unit segments are vertical in nearly all images; `data check` "
+        "then reports a table in which they are horizontal as having swapped axes.",
     )
     example: dict[_Name, tuple[_Coordinate, _Coordinate]] = Field(
         {},
-        description="A typical pose, (x, y) from 0 at the top left to 1 at the longer side's end; "
-        "for `skeleton show`.",
+        description="A typical pose for `skeleton show`: (x, y), from 0 at the top left to 1 at "
+        "the end of the longer side.",
     )
 
     def skeleton(self) -> Skeleton:
-        """Gives what the method reads of it."""
+        """Convert to the `Skeleton` that the method uses."""
         parts = tuple(
             Part(**part.model_dump(exclude={"needs"}), needs=part.needs or len(part.joints))
             for part in self.parts
@@ -151,14 +151,14 @@ class SkeletonFile(BaseModel):
 
 
 def parse_skeleton_file(content: object, source: str) -> SkeletonFile:
-    """Reads a parsed JSON file.
+    """Validate the parsed JSON of a skeleton file.
 
     Args:
-        content: What JSON gave.
-        source: What to call the file in an error.
+        content: The parsed JSON.
+        source: Name of the file in error messages.
 
     Raises:
-        InputError: For the first thing that is wrong.
+        InputError: At the first error found.
     """
     if not isinstance(content, dict):
         raise InputError(f"{source} is not a JSON object with 'name', 'joints', 'parts', 'unit'.")
@@ -172,17 +172,17 @@ def parse_skeleton_file(content: object, source: str) -> SkeletonFile:
 
 
 def skeleton_from_json(content: object, source: str) -> Skeleton:
-    """Reads a skeleton from parsed JSON; arguments and errors as `parse_skeleton_file`."""
+    """Build a skeleton from parsed JSON; arguments and errors as in `parse_skeleton_file`."""
     return parse_skeleton_file(content, source).skeleton()
 
 
 def skeleton_to_json(skeleton: Skeleton) -> dict[str, Any]:
-    """Writes a skeleton as `skeleton_from_json` reads it."""
+    """Convert a skeleton to the JSON that `skeleton_from_json` reads."""
     return json.loads(json.dumps(asdict(skeleton)))
 
 
 def _say(error: ValidationError) -> str:
-    """Puts pydantic's first complaint into words."""
+    """Describe pydantic's first error in JSON terms."""
     first = error.errors()[0]
     place, parent = "", ""
     for step in first["loc"]:
@@ -201,11 +201,11 @@ def _say(error: ValidationError) -> str:
         case "missing":
             words = f"{place!r} is missing"
         case "string_pattern_mismatch":
-            words = f"{place} is {shown}; names have letters, digits, '_', '-' and '.' only"
+            words = f"{place} is {shown}; names may contain only letters, digits, '_', '-' and '.'"
         case "too_short":
-            words = f"{place} has too few entries, under {limits['min_length']}: {shown}"
+            words = f"{place} has too few entries (minimum {limits['min_length']}): {shown}"
         case "too_long":
-            words = f"{place} has too many entries, over {limits['max_length']}: {shown}"
+            words = f"{place} has too many entries (maximum {limits['max_length']}): {shown}"
         case kind:
             should = _SHOULD.get(kind, first["msg"].removeprefix("Input should "))
             words = f"{place} should {should}, got {shown}"
@@ -213,7 +213,7 @@ def _say(error: ValidationError) -> str:
 
 
 def _complaints(file: SkeletonFile) -> Iterable[str]:
-    """Says what no schema can: what the entries mean to each other."""
+    """Yield errors that no schema can detect: inconsistencies between entries."""
     if doubled := _repeated(file.joints):
         yield f"the joint {doubled!r} is listed twice."
     for place, names in _mentions(file):
@@ -225,9 +225,9 @@ def _complaints(file: SkeletonFile) -> Iterable[str]:
     for what, pairs in (("mirrored", file.mirrored), ("limbs", file.limbs), ("unit", file.unit)):
         for one, other in pairs:
             if one == other:
-                yield f"{what} has {one!r} with itself."
+                yield f"{what} pairs {one!r} with itself."
     if doubled := _repeated([name for pair in file.mirrored for name in pair]):
-        yield f"mirrored has {doubled!r} twice; a joint changes places with one other."
+        yield f"mirrored lists {doubled!r} twice; a joint is swapped with exactly one other."
     if doubled := _repeated([part.name for part in file.parts]):
         yield f"two parts are named {doubled!r}."
     for part in file.parts:
@@ -236,17 +236,17 @@ def _complaints(file: SkeletonFile) -> Iterable[str]:
     first = file.parts[0]
     if first.region != "image" or not first.mandatory:
         yield (
-            f"the first part, {first.name!r}, must have the region 'image' and be mandatory: what "
-            "no other part covers moves with it."
+            f"the first part, {first.name!r}, must have the region 'image' and be mandatory: it "
+            "moves what no other part covers."
         )
     certain = {joint for part in file.parts if part.mandatory for joint in part.joints}
     if not any(certain.issuperset(pair) for pair in file.unit):
         yield (
-            "unit has no pair of two mandatory joints, so a pose might have no length; the "
-            f"mandatory ones are {', '.join(joint for joint in file.joints if joint in certain)}."
+            "unit has no pair of mandatory joints, so a pose could have length 0; the mandatory "
+            f"joints are {', '.join(joint for joint in file.joints if joint in certain)}."
         )
     if 0 < len(file.core) < FEWEST:
-        yield f"core has {len(file.core)} joints; a transform needs {FEWEST} or more."
+        yield f"core has {len(file.core)} joints; a transform needs at least {FEWEST}."
 
 
 def _complaints_of_part(part: PartEntry) -> Iterable[str]:
@@ -254,22 +254,22 @@ def _complaints_of_part(part: PartEntry) -> Iterable[str]:
     if doubled := _repeated([*part.joints, *part.anchors]):
         yield f"{named} names the joint {doubled!r} twice."
     if part.region == "limb" and len(part.joints) != 2:
-        yield f"{named} is a limb with {_many(len(part.joints), 'joint')}; it has 2, start and end."
+        yield f"{named} is a limb with {_many(len(part.joints), 'joint')}, not 2 (start and end)."
     if part.region == "limb" and part.anchors:
-        yield f"{named} is a limb with anchors; its transform is fitted to its rectangle alone."
+        yield f"{named} is a limb with anchors; a limb's transform uses only its rectangle."
     points = len(part.joints) + len(part.anchors)
     if part.region != "limb" and points < FEWEST:
         yield (
-            f"{named} has {_many(points, 'point')} (joints and anchors); the transform of a region "
-            f"{part.region!r} needs {FEWEST} or more."
+            f"{named} has {_many(points, 'point')} (joints and anchors); the transform of a "
+            f"{part.region!r} region needs at least {FEWEST}."
         )
     needs = part.needs or len(part.joints)
     if needs > len(part.joints):
-        yield f"{named} needs {needs} of its {len(part.joints)} joints; it can need all at most."
+        yield f"{named} needs {needs} joints but has only {len(part.joints)}."
     if part.region != "limb" and needs + len(part.anchors) < FEWEST:
         yield (
             f"{named} needs {needs} of its joints and has {_many(len(part.anchors), 'anchor')}; a "
-            f"transform needs {FEWEST} points or more."
+            f"transform needs at least {FEWEST} points."
         )
 
 
@@ -280,14 +280,14 @@ def _complaints_of_twins(parts: Sequence[PartEntry]) -> Iterable[str]:
             continue
         named = f"part {part.name!r}"
         if part.twin == part.name:
-            yield f"{named} is its own twin; leave the twin out."
+            yield f"{named} is its own twin; omit the twin."
         if part.twin not in by_name:
             yield f"the twin of {named} is {part.twin!r}, which is no part: {', '.join(by_name)}."
         twin = by_name[part.twin]
         if part.region != "limb" or twin.region != "limb":
             yield (
                 f"{named} ({part.region}) has the twin {part.twin!r} ({twin.region}); only limbs "
-                "take each other's place."
+                "can have twins."
             )
         if twin.twin == part.name:
             continue
@@ -305,7 +305,7 @@ def _complaints_of_twins(parts: Sequence[PartEntry]) -> Iterable[str]:
 
 
 def _circle(part: PartEntry, by_name: Mapping[str, PartEntry]) -> list[str]:
-    """Follows twins from a part: their names up to the part again, or none if it does not come."""
+    """Follow twins from a part; return the cycle back to it, or an empty list if there is none."""
     chain = [part.name]
     twin = part.twin
     while twin is not None and twin in by_name and twin not in chain:
@@ -332,7 +332,7 @@ def _many(number: int, what: str) -> str:
 
 
 def schema() -> str:
-    """Gives the JSON schema of skeleton files (draft 2020-12), as the package publishes it."""
+    """Return the JSON schema of skeleton files (draft 2020-12), as published with the package."""
     described = SkeletonFile.model_json_schema()
     described = {"$schema": "https://json-schema.org/draft/2020-12/schema", **described}
     return json.dumps(described, indent=2) + "\n"

@@ -45,7 +45,7 @@ def test_ten_of_a_kind_are_printed_and_all_are_in_the_report(photos, tmp_path, c
     assert main(["data", "check", str(photos), "--json", str(report)]) == 1
     printed = capsys.readouterr().out
     assert "  images that cannot be decoded: 12\n" in printed
-    assert printed.count("no image by its content\n") == 10
+    assert printed.count("not an image\n") == 10
     assert "    and 2 more\n" in printed
     assert printed.endswith("\n12 errors, 0 warnings\n")
     data = json.loads(report.read_text())
@@ -56,7 +56,7 @@ def test_ten_of_a_kind_are_printed_and_all_are_in_the_report(photos, tmp_path, c
     assert data["findings"][0] == {
         "severity": "error",
         "kind": "unreadable-image",
-        "what": "no image by its content",
+        "what": "not an image",
         "file": f"ann/{min(file.name for file in (photos / 'ann').iterdir())}",
         "line": None,
     }

@@ -458,14 +458,14 @@ def test_what_is_no_data_set_is_refused(tmp_path, market):
     empty = tmp_path / "empty"
     empty.mkdir()
     (empty / "x.jpg").mkdir()
-    with pytest.raises(InputError, match=r"holds no image of a data set \(x.jpg: a folder\)"):
+    with pytest.raises(InputError, match=r"contains no image of a data set \(x.jpg: a folder\)"):
         examine(empty)
     shutil.copy(market / TABLE, empty)
-    with pytest.raises(InputError, match="holds no image"):
+    with pytest.raises(InputError, match="contains no image"):
         examine(empty)
     # Images far below are those of something else.
     shutil.copytree(market / TRAIN, empty / "a" / "b" / "c" / "d")
-    with pytest.raises(InputError, match="holds no image"):
+    with pytest.raises(InputError, match="contains no image"):
         examine(empty)
 
 

@@ -1,7 +1,7 @@
-"""The data doctor: everything that is wrong with a data set, found in one go and named.
+"""The data doctor: report every problem of a data set at once.
 
-Readers stop at the first fault. The doctor goes on: each file here is one thing to look at, a
-function of what is in the folder that returns findings.
+Readers stop at the first error; the doctor continues. Each file here contains one check, a function
+from the folder's contents to findings.
 """
 
 from collections.abc import Callable, Iterable
@@ -27,13 +27,13 @@ __all__ = ["KINDS", "Examination", "Finding", "Kind", "Severity", "examine"]
 
 @dataclass(frozen=True)
 class Examination:
-    """What the doctor found.
+    """The doctor's report.
 
     Attributes:
-        layout: Whose layout the folder has.
+        layout: Layout of the folder.
         counts: Numbers of images by part, of lines by table, of pairs by pair table.
         findings: In the order of `KINDS`.
-        terms: Under which its photos may be used, if it is a data set that has terms.
+        terms: Terms of use of the photos, if the data set has any.
     """
 
     layout: Layout
@@ -42,7 +42,7 @@ class Examination:
     terms: str | None = None
 
     def of(self, severity: Severity) -> dict[str, list[Finding]]:
-        """Gives the findings of one severity by kind."""
+        """Return the findings of one severity, by kind."""
         found: dict[str, list[Finding]] = {}
         for finding in self.findings:
             if finding.severity == severity:
@@ -55,12 +55,15 @@ def examine(
     progress: Callable[[Iterable[str]], Iterable[str]] = iter,
     skeleton: Skeleton = OPENPOSE18,
 ) -> Examination:
-    """Looks at every file of a data set and at every line of its tables.
+    """Check every file of a data set and every line of its tables.
 
     Args:
-        root: The folder. It is an error that the caller can fix if there are no images in it.
-        progress: Passes the images on, and may count them.
-        skeleton: Of the poses.
+        root: The folder.
+        progress: Wraps the iteration over images, for example to show progress.
+        skeleton: Skeleton of the poses.
+
+    Raises:
+        InputError: If the folder contains no images.
     """
     contents = look_into(Path(root))
     tables = read_tables(contents, skeleton)
@@ -68,7 +71,7 @@ def examine(
     counts = count(contents, tables)
     findings += contents.findings
     findings += tables.findings
-    if contents.layout != "folder":  # own photos are of any size
+    if contents.layout != "folder":  # a user's photos may have any size
         findings += odd_sizes(decoded)
     findings += equal_images(contents, decoded)
     findings += check_surfaces(contents, decoded)
@@ -83,7 +86,7 @@ def examine(
 
 
 def _terms(contents: Contents) -> str | None:
-    """Look up the terms of a data set; sets that only share Market-1501's layout have others."""
+    """Return a data set's terms of use; others that merely share Market-1501's layout have none."""
     if contents.layout == "market1501" and not is_market(contents):
         return None
     return TERMS.get(contents.layout)

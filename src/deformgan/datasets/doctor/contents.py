@@ -1,4 +1,4 @@
-"""Contents: what lies where in a data set's folder; no file is opened."""
+"""Contents: the files of a data set's folder, listed without opening any."""
 
 import os
 import stat
@@ -22,25 +22,25 @@ from deformgan.framing import PHOTO_SUFFIXES
 
 Layout = Literal["cuhk03", "market1501", "synthetic", "deepfashion", "folder"]
 
-OWN = ""  # the part that images directly in the folder, or in folders of no name, belong to
+OWN = ""  # part of images directly in the folder, or in folders that are not a named part
 _MARKET_PARTS = (TRAIN, TEST, QUERY)
 _DEEPFASHION_PART = "img"
 _BESIDE = (MASKS, BACKGROUNDS, SURFACES)
-_DEPTH = 8  # folders below folders
+_DEPTH = 8  # nesting of folders
 
 
 @dataclass(frozen=True)
 class Contents:
-    """What lies in a data set's folder.
+    """The files of a data set's folder.
 
     Attributes:
         root: The folder.
-        layout: Whose layout it has, in the words of `datasets.DATASETS`.
-        images: Paths in the folder, with the part of the data set that each belongs to.
+        layout: Its layout, a name in `datasets.DATASETS`.
+        images: Paths relative to the folder, with the part of the data set that each belongs to.
         tables: Paths of `.csv` files and of JSON pose files.
         beside: Paths in `masks`, `backgrounds` and `surfaces`.
-        findings: What could not be looked at.
-        cuhk03: Which of CUHK03's layouts it has, if any.
+        findings: Files that could not be examined.
+        cuhk03: CUHK03 layout, if any.
     """
 
     root: Path
@@ -53,34 +53,34 @@ class Contents:
 
     @property
     def nobody(self) -> tuple[str, ...]:
-        """Identities that are nobody in particular; "0000" is somebody in most layouts."""
+        """Identities that are not a person; "0000" is a person in most layouts."""
         return NOBODY if self.layout in ("market1501", "synthetic") else ()
 
     def identity(self, image: str) -> str | None:
-        """Gives who is in an image, None if its name or place does not tell."""
+        """Return the identity in an image, None if its name or folder does not reveal it."""
         return _identity(self.layout, image)
 
     def key(self, name: str) -> str:
-        """Gives what an image's path and its name in tables have in common."""
+        """Return a key shared by an image's path and its name in tables."""
         return _key(self.layout, name)
 
     @cached_property
     def by_key(self) -> dict[str, list[str]]:
-        """Images that a name in a table may mean."""
+        """Images by key, as names in tables may refer to them."""
         found: dict[str, list[str]] = {}
         for image in self.images:
             found.setdefault(self.key(image), []).append(image)
-            if self.layout == "folder":  # by its file name alone, if nobody else has it
+            if self.layout == "folder":  # also by file name alone, which may be ambiguous
                 found.setdefault(PurePosixPath(image).name, []).append(image)
         return {key: list(dict.fromkeys(images)) for key, images in found.items()}
 
     def find(self, name: str) -> str | None:
-        """Finds the image that a table's name means; the training folder's first."""
+        """Find the image that a name in a table refers to; the training folder comes first."""
         return next(iter(self.by_key.get(self.key(name), [])), None)
 
     @property
     def split_file(self) -> Path | None:
-        """The file that says who is to train and who to test on, if there is one."""
+        """The identity split file, if there is one."""
         path = self.root / SPLIT_FILE
         return path if path.is_file() else None
 
@@ -114,7 +114,7 @@ def _key(layout: Layout, name: str) -> str:
 
 
 def look_into(root: Path) -> Contents:
-    """Lists a data set's folder and recognizes its layout.
+    """List a data set's folder and detect its layout.
 
     Args:
         root: The folder.
@@ -132,19 +132,18 @@ def look_into(root: Path) -> Contents:
     cuhk03 = find_layout(root)
     layout = "cuhk03" if cuhk03 is not None else _recognize(root, images)
     parts = _parts(root, layout, images, cuhk03)
-    # Photos of people lie one folder deep; where most images lie deeper, it is something else.
+    # Photos of people are one folder deep; if most images are deeper, this is no data set.
     if not parts or (layout == "folder" and 2 * len(parts) < len(images)):
         blocked = f" ({findings[0]})" if findings else ""
         raise InputError(
-            f"{printable_path(root)} holds no image of a data set{blocked}; known are "
-            "Market-1501's layout (bounding_box_train/0002_c1s1_000451_03.jpg), CUHK03's three, "
-            "DeepFashion's (its original paths or the field's flat names), and a folder of photos "
-            "for each person."
+            f"{printable_path(root)} contains no image of a data set{blocked}; known layouts are "
+            "Market-1501's (bounding_box_train/0002_c1s1_000451_03.jpg), CUHK03's three, "
+            "DeepFashion's (original paths or flat names), and a folder of photos for each person."
         )
     tables = [file for file in files if _is_table(file, layout, cuhk03)]
     beside = [file for file in files if file.split("/", 1)[0] in _BESIDE and "/" in file]
     looked_at = {*parts, *tables, *beside, SPLIT_FILE}
-    # Whole folders where none of their files counts, else (Thumbs.db) the files.
+    # Report whole folders if none of their files is used, otherwise single files (Thumbs.db).
     folders = Counter(file.split("/", 1)[0] for file in looked_at)
     ignored = {
         file if folders[file.split("/", 1)[0]] else file.split("/", 1)[0]
@@ -156,14 +155,14 @@ def look_into(root: Path) -> Contents:
 
 
 def printable_path(path: Path) -> str:
-    """Gives a path as text that can be printed."""
+    """Return a path as printable text."""
     return Finding("not-looked-at", str(path)).what
 
 
 def _walk(
     root: Path, folder: str, above: set[tuple[int, int]], findings: list[Finding], depth: int
 ) -> Iterator[str]:
-    """Yields the paths of plain files below a folder in order; follows links, not in circles."""
+    """Yield the paths of regular files below a folder, sorted; follows links but not cycles."""
     try:
         about = os.stat(root / folder)
         with os.scandir(root / folder) as entries:
@@ -183,7 +182,7 @@ def _walk(
             mode = os.stat(root / path).st_mode
         except OSError as error:
             if named_image:
-                what = "a link to nowhere: " if os.path.islink(root / path) else ""
+                what = "a broken link: " if os.path.islink(root / path) else ""
                 findings.append(Finding("no-file", f"{what}{error.strerror}", path))
             continue
         if stat.S_ISREG(mode):
@@ -196,7 +195,7 @@ def _walk(
 
 
 def _recognize(root: Path, images: list[str]) -> Layout:
-    """Tells the layout as `datasets.recognize` does, but by most images and not by any one."""
+    """Detect the layout like `datasets.recognize`, but by the majority of images."""
     if any((root / part).is_dir() for part in (TRAIN, TEST)) or _most(
         [image for image in images if "/" not in image], _is_market
     ):
@@ -227,7 +226,7 @@ def _is_deepfashion(image: str) -> bool:
 def _parts(
     root: Path, layout: Layout, images: list[str], cuhk03: CUHK03Layout | None
 ) -> dict[str, str]:
-    """Gives the images that belong to the data set, with the part that each belongs to."""
+    """Return the images that belong to the data set, each with its part."""
     if cuhk03 is not None:
         parts = cuhk03.folders
         return {image: folder for image in images if (folder := image.rpartition("/")[0]) in parts}

@@ -1,4 +1,4 @@
-"""Counts: how much there is, and how much there should be by what was published."""
+"""Counts of images, annotations and pairs, compared with the published numbers."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ _JUNK, _DISTRACTOR = NOBODY
 
 @dataclass(frozen=True)
 class Official:
-    """What a part of a published data set holds.
+    """Published size of a part of a data set.
 
     Attributes:
-        images: All of them.
-        identities: People in them, nobody left out.
+        images: All images.
+        identities: People in them, whether annotated or not.
         junk: Images of identity -1.
     """
 
@@ -29,8 +29,8 @@ class Official:
     junk: int = 0
 
 
-# Zheng et al., ICCV 2015, and logs of the field's loaders: of the 19,732 images of the test folder
-# 15,913 are left as gallery when the junk is removed.
+# Zheng et al., ICCV 2015, and logs of common loaders: of the 19,732 images of the test folder,
+# 15,913 remain as gallery once the junk is removed.
 MARKET = {
     TRAIN: Official(12_936, 751),
     TEST: Official(19_732, 750, junk=3819),
@@ -41,7 +41,7 @@ _MARKET_SOURCE = (
     "Zheng et al., 'Scalable Person Re-identification: A Benchmark', ICCV 2015 (from its authors, "
     "for academic research)"
 )
-_FIRST_IMAGE = "0002_c1s1_000451_03.jpg"  # of the training folder: who has it, has Market-1501
+_FIRST_IMAGE = "0002_c1s1_000451_03.jpg"  # of the training folder; identifies Market-1501
 
 # Zhong et al., CVPR 2017: (labeled, detected) images, and people. Together they are all of CUHK03.
 CUHK03_NP = {
@@ -59,18 +59,18 @@ _DEEPFASHION_SOURCE = (
     "agreement)"
 )
 
-# Lengths of the field's pair tables.
+# Lengths of published pair tables.
 PAIR_TABLES = {
     "market1501": {
-        263_632: "all training pairs, as published (the paper prints 263,631)",
+        263_632: "all training pairs, as published (the paper states 263,631)",
         12_000: "as many as the published test pairs",
     },
     "deepfashion": {
-        101_268: "as many as the old split's training pairs, which the paper prints",
-        8670: "as many as the old split's test pairs, which the paper prints",
+        101_268: "as many as the old split's training pairs, as stated in the paper",
+        8670: "as many as the old split's test pairs, as stated in the paper",
         86_089: "as many as the new split's training pairs",
         20_676: "as many as all of the new split's test pairs",
-        12_000: "as many as the new split's test pairs that are drawn",
+        12_000: "as many as the new split's sampled test pairs",
         101_966: "as many as PATN's training pairs",
         8570: "as many as PATN's test pairs",
     },
@@ -78,7 +78,7 @@ PAIR_TABLES = {
 
 
 def count(contents: Contents, tables: Tables) -> dict[str, dict[str, dict[str, int]]]:
-    """Counts images by part, lines by table and pairs by pair table."""
+    """Count images by part, lines by table and pairs by pair table."""
     parts: dict[str, list[str]] = {}
     for image, part in contents.images.items():
         parts.setdefault(part, []).append(image)
@@ -97,7 +97,7 @@ def count(contents: Contents, tables: Tables) -> dict[str, dict[str, dict[str, i
 
 
 def compare(contents: Contents, counts: dict[str, dict[str, dict[str, int]]]) -> list[Finding]:
-    """Compares with the published numbers, where it is a published data set."""
+    """Compare the counts with the published ones, if the data set is a published one."""
     findings = [
         Finding("known-split", f"{number['lines']:,} pairs: {known}", file)
         for file, number in counts["pairs"].items()
@@ -134,7 +134,7 @@ def _count_images(contents: Contents, images: list[str]) -> dict[str, int]:
 
 
 def is_market(contents: Contents) -> bool:
-    """Tells Market-1501 from data sets that only share its layout."""
+    """Return whether this is Market-1501 itself, not a data set that shares its layout."""
     return (
         contents.find(_FIRST_IMAGE) is not None
         or any(file.startswith("market-") for file in contents.tables)
@@ -176,7 +176,7 @@ def _compare_market(
 def _compare_cuhk03(
     contents: Contents, counts: dict[str, dict[str, dict[str, int]]]
 ) -> list[Finding]:
-    """Compares the new protocol's folders, or everything; the first camera pair is part of it."""
+    """Compare the new protocol's folders, or all images; skip the first pair, which is a subset."""
     assert contents.cuhk03 is not None
     side = BOXES.index(contents.cuhk03.boxes)
     findings = []

@@ -1,22 +1,22 @@
-"""Finding: one thing that the data doctor has to say, and the list of all that it can say."""
+"""Finding: one problem or observation of the data doctor, and all kinds of them."""
 
 from dataclasses import dataclass
 from typing import Literal
 
-_LONGEST = 400  # characters, of names that may be megabytes
+_LONGEST = 400  # characters; file names may be very long
 
 Severity = Literal["error", "warning", "info"]
 
 
 @dataclass(frozen=True)
 class Kind:
-    """What findings of one kind have in common.
+    """Properties shared by all findings of one kind.
 
     Attributes:
-        severity: An "error" makes readers stop or numbers wrong, a "warning" costs data or is
-            probably not meant, an "info" is as it should be or as everybody has it.
-        title: What they are, in the plural.
-        advice: What to do about it; empty where there is nothing to do.
+        severity: An "error" stops readers or falsifies results, a "warning" costs data or is
+            probably unintended, an "info" is normal.
+        title: Description, in the plural.
+        advice: How to fix it; empty if nothing needs fixing.
     """
 
     severity: Severity
@@ -29,10 +29,12 @@ KINDS: dict[str, Kind] = {
     # Errors.
     "unlistable-folder": Kind("error", "folders that cannot be listed", "Look at permissions."),
     "no-file": Kind(
-        "error", "image names that are no files", "Remove folders and broken links of such names."
+        "error",
+        "image names that are not files",
+        "Remove folders and broken links with such names.",
     ),
     "unreadable-image": Kind(
-        "error", "images that cannot be decoded", "Copy them again from where they came from."
+        "error", "images that cannot be decoded", "Copy them again from their source."
     ),
     "unreadable-surface": Kind(
         "error", "surfaces that cannot be read or do not fit their picture", "Render them again."
@@ -52,16 +54,16 @@ KINDS: dict[str, Kind] = {
     "all-missing": Kind(
         "error",
         "tables in which every joint is -1",
-        "The 2018 script that computes coordinates does this under Python 3, where its division is "
-        "no longer one of whole numbers (pose-gan, issue 31); `deformgan pose` makes a new table.",
+        "The 2018 script that computes coordinates does this under Python 3, whose division "
+        "differs (pose-gan, issue 31); `deformgan pose` makes a new table.",
     ),
     "swapped-axes": Kind(
-        "error", "x and y that look exchanged", "The first list is y, the second x: exchange them."
+        "error", "x and y that look exchanged", "The first list is y, the second x: swap them."
     ),
     "shares-of-size": Kind(
         "error",
-        "coordinates that look like shares of the image's size",
-        "They are pixels: multiply x by the width and y by the height.",
+        "coordinates that look like fractions of the image size",
+        "They must be pixels: multiply x by the width and y by the height.",
     ),
     "no-person-folder": Kind(
         "error", "photos outside of a person's folder", "Move each to <person>/<photo>."
@@ -70,7 +72,7 @@ KINDS: dict[str, Kind] = {
     "leak": Kind(
         "error",
         "identities both to train on and to test on",
-        "Results on such people are worth nothing: take them out of one of the two.",
+        "Results on such people are meaningless: remove them from one of the two.",
     ),
     "two-people-one-image": Kind(
         "error", "equal images of different people", "Find out who it is, delete the others."
@@ -89,7 +91,7 @@ KINDS: dict[str, Kind] = {
     "joints-outside": Kind("warning", "poses with joints outside of the image"),
     "equal-images": Kind("warning", "images that are there twice", "Keep one of them."),
     "odd-name": Kind(
-        "warning", "image names that tell no identity", "Such images are left out or stop a reader."
+        "warning", "image names without an identity", "Such images are skipped or stop a reader."
     ),
     "pair-of-two": Kind("warning", "pairs of two different people"),
     "pair-of-one": Kind("warning", "pairs of an image with itself"),
@@ -103,19 +105,17 @@ KINDS: dict[str, Kind] = {
         "warning", "images without a mask, background or surface", "Render it again."
     ),
     "absent-identity": Kind("warning", "identities of the split without an image"),
-    "unsplit-identity": Kind(
-        "warning", "people whom the split does not name", "They are never used."
-    ),
+    "unsplit-identity": Kind("warning", "people missing from the split", "They are never used."),
     # Information.
     "official": Kind("info", "official numbers"),
     "known-split": Kind("info", "splits recognized"),
-    "absent": Kind("info", "not here, and not needed with an identity split of its own"),
+    "absent": Kind("info", "not present, and not needed with an identity split file"),
     "nobody-found": Kind("info", "lines in which every joint is missing"),
     "no-torso": Kind("info", "unusable poses: a hip or shoulder is missing"),
-    "junk": Kind("info", "junk boxes (identity -1), which readers leave out"),
+    "junk": Kind("info", "junk boxes (identity -1), which readers skip"),
     "distractor": Kind("info", "distractors (identity 0000): nobody; Re-ID galleries keep them"),
     "shared-item": Kind(
-        "info", "garments with one color to train on and another to test on (the old split's way)"
+        "info", "garments with one color to train on and another to test on (as in the old split)"
     ),
     "not-looked-at": Kind("info", "not looked at"),
 }
@@ -123,13 +123,13 @@ KINDS: dict[str, Kind] = {
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing to say.
+    """One problem or observation.
 
     Attributes:
-        kind: Of `KINDS`.
-        what: In words.
-        file: Path in the data set, printable whatever bytes the name has; None for the whole set.
-        line: In that file, from 1.
+        kind: A key of `KINDS`.
+        what: Description.
+        file: Path in the data set, escaped to be printable; None if it concerns the whole set.
+        line: Line of that file, from 1.
     """
 
     kind: str
@@ -146,7 +146,7 @@ class Finding:
 
     @property
     def severity(self) -> Severity:
-        """How bad it is."""
+        """Severity of the finding's kind."""
         return KINDS[self.kind].severity
 
     def __str__(self) -> str:
@@ -157,7 +157,7 @@ class Finding:
 
 
 def printable(text: str) -> str:
-    """Escapes what no terminal should get: control characters, and bytes that are no text."""
+    """Escape what a terminal cannot print: control characters and undecodable bytes."""
     if text.isprintable():
         return text
     return "".join(

@@ -1,4 +1,4 @@
-"""look_at_images: every image decoded to its last row; sizes, and images that are the same."""
+"""look_at_images: decode every image completely; find odd sizes and duplicates."""
 
 import hashlib
 import io
@@ -14,16 +14,16 @@ from deformgan.datasets.doctor.contents import Contents
 from deformgan.datasets.doctor.finding import Finding
 
 _ORIENTATION = 0x0112  # EXIF tag
-_MOST_PIXELS = 100_000_000  # more than any photo, less than what fills the memory
+_MOST_PIXELS = 100_000_000  # larger than any photo, small enough for memory
 _MOST_BYTES = 4 * _MOST_PIXELS
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """What is kept of an image.
+    """Summary of a decoded image.
 
     Attributes:
-        size: (height, width) as it stands upright.
+        size: (height, width) after rotation to upright.
         content: Hash of the file's bytes.
         pixels: Hash of size and pixels, RGB.
     """
@@ -36,18 +36,18 @@ class Decoded:
 def look_at_images(
     contents: Contents, progress: Callable[[Iterable[str]], Iterable[str]]
 ) -> tuple[dict[str, Decoded], list[Finding]]:
-    """Decodes every image of a data set.
+    """Decode every image of a data set.
 
     Args:
         contents: The data set.
-        progress: Passes the images on, and may count them.
+        progress: Wraps the iteration over images, for example to show progress.
 
     Returns:
-        What is known of the images that can be decoded, and the others.
+        Summaries of the decodable images, and findings for the others.
     """
     decoded, findings = {}, []
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow's, on odd metadata
+        warnings.simplefilter("ignore")  # Pillow's, about odd metadata
         for image in progress(list(contents.images)):
             result = decode(contents.root / image)
             if isinstance(result, Decoded):
@@ -58,35 +58,35 @@ def look_at_images(
 
 
 def decode(path: Path) -> Decoded | str:
-    """Decodes an image, all of it.
+    """Decode an image completely.
 
-    Damage that leaves a JPEG decodable cannot be seen: its format has no checksum.
+    Damage that leaves a JPEG decodable goes unnoticed, because the format has no checksum.
 
     Returns:
-        What is kept of it, or why that cannot be done.
+        A summary of the image, or the reason why it cannot be decoded.
     """
     try:
         length = path.stat().st_size
         if not length:
             return "the file is empty"
         if length > _MOST_BYTES:
-            return f"a file of {length:,} bytes is not read"
+            return f"the file is too large ({length:,} bytes)"
         data = path.read_bytes()
         with Image.open(io.BytesIO(data)) as image:
             width, height = image.size
             if width * height > _MOST_PIXELS:
-                return f"{width}x{height} pixels (width x height) are not read"
-            # Only where it turns anything, because it copies.
+                return f"the image is too large ({width}x{height} pixels, width x height)"
+            # Rotate only if needed, because it copies.
             turned = image.getexif().get(_ORIENTATION, 1) != 1
             upright = (ImageOps.exif_transpose(image) if turned else image).convert("RGB")
-    except Exception as error:  # broken files make Pillow raise errors of any kind
+    except Exception as error:  # Pillow raises many types of errors for broken files
         return _reason(error)
     size = (upright.height, upright.width)
     return Decoded(size, _hash(data), _hash(str(size).encode() + upright.tobytes()))
 
 
 def odd_sizes(decoded: dict[str, Decoded]) -> list[Finding]:
-    """Finds images of another size than most have; there may be no such size."""
+    """Find images whose size differs from that of the majority, if there is a majority."""
     sizes = Counter(image.size for image in decoded.values())
     if len(sizes) < 2:
         return []
@@ -101,7 +101,7 @@ def odd_sizes(decoded: dict[str, Decoded]) -> list[Finding]:
 
 
 def equal_images(contents: Contents, decoded: dict[str, Decoded]) -> list[Finding]:
-    """Finds images that occur several times, first as files, then as pixels alone."""
+    """Find images that occur several times, as identical files or identical pixels."""
     findings = []
     by_pixels: dict[bytes, list[str]] = {}
     for name, image in decoded.items():
@@ -120,7 +120,7 @@ def equal_images(contents: Contents, decoded: dict[str, Decoded]) -> list[Findin
 
 def _reason(error: Exception) -> str:
     if isinstance(error, Image.UnidentifiedImageError):
-        return "no image by its content"
+        return "not an image"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error) or type(error).__name__

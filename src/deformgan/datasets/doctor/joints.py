@@ -1,4 +1,4 @@
-"""What is wrong with the joints of a table: outside of the image, exchanged, all missing."""
+"""Checks of the joints in a table: outside the image, swapped axes, all missing."""
 
 import numpy as np
 
@@ -8,14 +8,14 @@ from deformgan.datasets.doctor.image_files import Decoded
 from deformgan.datasets.doctor.tables import Row, Tables
 from deformgan.pose import Skeleton
 
-# Shares of a table's poses that make it look wrong as a whole.
+# Share of a table's poses from which the table as a whole is considered wrong.
 _MOST = 0.5
-_LYING = 0.8  # in the field's tables 1 to 3 in 100 people lie
-_ENOUGH = 5  # poses to judge a table by
+_LYING = 0.8  # in published tables 1 to 3 in 100 people are lying
+_ENOUGH = 5  # poses needed to judge a table
 
 
 def check_joints(contents: Contents, tables: Tables, decoded: dict[str, Decoded]) -> list[Finding]:
-    """Judges every pose by itself and every table as a whole."""
+    """Check every pose by itself and every table as a whole."""
     findings, skeleton = [], tables.skeleton
     for file, rows in tables.rows.items():
         seen = [row for row in rows if row.visible.any()]
@@ -38,7 +38,7 @@ def check_joints(contents: Contents, tables: Tables, decoded: dict[str, Decoded]
 
 
 def usable(row: Row, skeleton: Skeleton) -> bool:
-    """Tells whether every mandatory joint was seen, as people's hips and shoulders are."""
+    """Return whether every mandatory joint is visible; for people, hips and shoulders."""
     return bool(row.visible[skeleton.mandatory_joints].all())
 
 
@@ -49,7 +49,7 @@ def _check_frame(
     decoded: dict[str, Decoded],
     skeleton: Skeleton,
 ) -> list[Finding]:
-    """Compares the joints with the size of the images."""
+    """Compare the joints with the image sizes."""
     sized = [
         (row, decoded[image].size)
         for row in rows
@@ -69,17 +69,17 @@ def _check_frame(
     lying = np.array([_lies(row, skeleton) for row, _ in sized if usable(row, skeleton)])
     if whole or (skeleton.upright and len(lying) >= _ENOUGH and lying.mean() >= _LYING):
         reason = (
-            f"{int((out > 0).sum()):,} of {len(sized):,} poses reach out of their images, "
-            f"exchanged {int((out_if_swapped > 0).sum()):,}"
+            f"{int((out > 0).sum()):,} of {len(sized):,} poses reach outside their images, "
+            f"with swapped axes {int((out_if_swapped > 0).sum()):,}"
             if whole
             else f"{int(lying.sum()):,} of {len(lying):,} people lie on their side"
         )
         return [Finding("swapped-axes", reason, file, sized[0][0].line)]
     findings = []
     for (row, size), count, swapped in zip(sized, out, helps, strict=True):
-        # One joint just outside is no exchange: that throws out whole legs.
+        # A single joint just outside does not indicate a swap, which moves whole legs outside.
         if swapped and count >= 3:
-            what = f"{row.name}: {count} joints lie outside, exchanged none"
+            what = f"{row.name}: {count} joints lie outside, with swapped axes none"
             findings.append(Finding("swapped-axes", what, file, row.line))
         elif count:
             what = f"{row.name}: {_outside_text(row, size, skeleton)}"
@@ -92,13 +92,13 @@ def _outside(points: np.ndarray, size: tuple[int, int]) -> int:
 
 
 def _is_outside(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Tells which points lie beyond the edges of the image's outer pixels."""
+    """Return which points lie beyond the outer edges of the image's pixels."""
     x, y = points[:, 0], points[:, 1]
     return (x < -0.5) | (x > size[1] - 0.5) | (y < -0.5) | (y > size[0] - 0.5)
 
 
 def _lies(row: Row, skeleton: Skeleton) -> bool:
-    """Tells whether what should stand, people's torsos, is wider than it is high."""
+    """Return whether the unit segments (people's torsos) are wider than high on average."""
     starts, ends = (skeleton.indices(joints) for joints in zip(*skeleton.unit, strict=True))
     down = row.joints[starts].mean(axis=0) - row.joints[ends].mean(axis=0)
     return bool(abs(down[0]) > abs(down[1]))

@@ -1,4 +1,4 @@
-"""Leaks: people both to train on and to test on."""
+"""Leaks: people in both training and test data."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -16,7 +16,7 @@ Split = dict[str, list[str]]
 
 
 def check_leaks(contents: Contents, tables: Tables) -> list[Finding]:
-    """Looks for people in both splits, whatever parts the data set into splits."""
+    """Find people in both splits, however the data set is split."""
     findings = []
     if contents.split_file is not None:
         split, reason = read_split(contents.split_file)
@@ -34,7 +34,7 @@ def check_leaks(contents: Contents, tables: Tables) -> list[Finding]:
 
 
 def read_split(path: Path) -> tuple[Split | None, str]:
-    """Reads an identity split, or says why that cannot be done."""
+    """Read an identity split, or return the reason why it cannot be read."""
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
@@ -42,15 +42,15 @@ def read_split(path: Path) -> tuple[Split | None, str]:
     except UnicodeDecodeError:
         return None, "not a text file"
     except json.JSONDecodeError as error:
-        return None, f"no valid JSON: {error}"
+        return None, f"invalid JSON: {error}"
     except (ValueError, RecursionError):
-        return None, "no valid JSON"
+        return None, "invalid JSON"
     parts = content if isinstance(content, dict) else {}
     if not all(
         isinstance(parts.get(part), list) and all(isinstance(who, str) for who in parts[part])
         for part in ("train", "test")
     ):
-        return None, 'no split like {"train": ["0002", ...], "test": ["0007", ...]}'
+        return None, 'not a split like {"train": ["0002", ...], "test": ["0007", ...]}'
     return {part: parts[part] for part in ("train", "test")}, ""
 
 
@@ -62,7 +62,7 @@ def _check_split_file(contents: Contents, split: Split) -> list[Finding]:
         Finding("leak", f"{who} is in train and in test", SPLIT_FILE, _last_line(lines, who))
         for who in sorted(train & test)
     ]
-    # The split parts the people of the training folder.
+    # The split file divides the people of the training folder.
     present = {
         who
         for image, part in contents.images.items()
@@ -78,7 +78,7 @@ def _check_split_file(contents: Contents, split: Split) -> list[Finding]:
 
 
 def _in_extracted_split(contents: Contents) -> list[Finding]:
-    """Looks for people on both sides of the split that came with extracted images of CUHK03."""
+    """Find people in both parts of the split that comes with extracted CUHK03 images."""
     if contents.cuhk03 is None or contents.cuhk03.kind != "extracted":
         return []
     file = find_extracted_split(contents.root, contents.cuhk03.boxes)
@@ -87,7 +87,7 @@ def _in_extracted_split(contents: Contents) -> list[Finding]:
     try:
         split = read_extracted_split(file)
     except InputError:
-        return [Finding("bad-split", "no list of splits as torchreid writes it", file.name)]
+        return [Finding("bad-split", "not a list of splits as written by torchreid", file.name)]
     return [
         Finding("leak", f"{who} is in train and in test", file.name)
         for who in _in_both(split["train"], split["test"])
@@ -105,7 +105,7 @@ def _between_folders(contents: Contents) -> list[Finding]:
 
 
 def _between_tables(contents: Contents, tables: Tables) -> list[Finding]:
-    """Compares the garments of tables for training and for testing (both splits may be there)."""
+    """Compare the garments in training and test tables, for each of the two splits."""
     findings = []
     places: dict[str, tuple[str, int | None]] = {}
     by_folder: dict[str, dict[str, dict[str, list[str]]]] = {}
@@ -155,11 +155,11 @@ def _in_both(train: Iterable[str], test: Iterable[str]) -> list[str]:
 
 
 def _without_color(garment: str) -> str:
-    """Gives the item; the color is the last two digits."""
+    """Return the item of a garment, dropping the two digits of the color."""
     return garment[:-2]
 
 
 def _last_line(lines: list[str], who: str) -> int | None:
-    """Finds where a name stands in the split file."""
+    """Find the last line of the split file that mentions an identity."""
     found = [number for number, line in enumerate(lines, start=1) if json.dumps(who) in line]
     return found[-1] if found else None

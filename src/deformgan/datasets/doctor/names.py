@@ -1,4 +1,4 @@
-"""Names: images without joints and joints without images, and names that tell nobody."""
+"""Names: images without joints, joints without images, and names without an identity."""
 
 from collections.abc import Iterator
 
@@ -22,7 +22,7 @@ _ADVICE = {
 
 
 def check_names(contents: Contents, tables: Tables) -> list[Finding]:
-    """Matches names with images, in both directions, and reads what they tell."""
+    """Match table entries with images in both directions, and check the identities."""
     return [
         *_identities(contents),
         *_images_without_joints(contents, tables),
@@ -53,7 +53,7 @@ def _images_without_joints(contents: Contents, tables: Tables) -> Iterator[Findi
         for image in contents.by_key.get(contents.key(row.name), [])
     }
     for part in dict.fromkeys(contents.images.values()):
-        # Nobody's images are in no table, and queries need no joints.
+        # Tables omit junk and distractors, and queries need no joints.
         images = [
             image
             for image, where in contents.images.items()
@@ -62,7 +62,7 @@ def _images_without_joints(contents: Contents, tables: Tables) -> Iterator[Findi
         if part.rpartition("/")[2] == QUERY or not images:
             continue
         if named.isdisjoint(images):
-            # A test set serves Re-ID without joints, and an image each would say no more.
+            # Re-ID can use a test set without joints; one finding per image would add nothing.
             kind = "missing-part" if part.rpartition("/")[2] == TEST else "no-table"
             advice = _ADVICE[contents.layout]
             what = (
@@ -88,7 +88,7 @@ def _joints_without_image(contents: Contents, tables: Tables) -> Iterator[Findin
 
 
 def _without_picture_beside(contents: Contents) -> Iterator[Finding]:
-    """Finds images of rendered people that lack a mask, background or surface that others have."""
+    """Find rendered images that lack a mask, background or surface that others have."""
     for folder in (MASKS, BACKGROUNDS, SURFACES):
         stems = {_stem(file) for file in contents.beside if file.startswith(f"{folder}/")}
         for image in contents.images if stems else ():

@@ -8,7 +8,7 @@ from deformgan.datasets.doctor.tables import Tables
 
 
 def check_pairs(contents: Contents, tables: Tables) -> list[Finding]:
-    """Looks at every pair of every pair table."""
+    """Check every pair of every pair table."""
     usable_images = {
         contents.find(row.name)
         for rows in tables.rows.values()
@@ -52,7 +52,7 @@ def check_pairs(contents: Contents, tables: Tables) -> list[Finding]:
 
 
 def _sides(contents: Contents) -> dict[str | None, str]:
-    """Gives the split of every person of whom the split file tells it without contradiction."""
+    """Return the split of every person that the split file assigns to exactly one."""
     split = None if contents.split_file is None else read_split(contents.split_file)[0]
     if split is None:
         return {}

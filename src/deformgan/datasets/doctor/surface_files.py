@@ -1,4 +1,4 @@
-"""check_surfaces: the surfaces of rendered pictures, every file read and held to its picture."""
+"""check_surfaces: read the surfaces of rendered pictures and compare them with the pictures."""
 
 from collections.abc import Iterator
 from pathlib import PurePosixPath
@@ -11,11 +11,11 @@ from deformgan.errors import InputError
 
 
 def check_surfaces(contents: Contents, decoded: dict[str, Decoded]) -> Iterator[Finding]:
-    """Find surfaces that cannot be read, or have another size than their picture.
+    """Find surfaces that cannot be read or differ from their picture in size.
 
     Args:
         contents: The data set.
-        decoded: Its images.
+        decoded: Its decoded images.
     """
     sizes = {PurePosixPath(image).stem: known.size for image, known in decoded.items()}
     for file in contents.beside:

@@ -1,4 +1,4 @@
-"""read_tables: the tables of a data set, all lines that can be read and all that cannot."""
+"""read_tables: read all tables of a data set, collecting unreadable lines as findings."""
 
 import csv
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from deformgan.pose_formats.annotation_csv import HEADER, MISSING, parse_row
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
 _PAIR_HEADER = ",".join(PAIR_HEADER)
-_MOST_BYTES = 1 << 28  # the field's largest table has 16 million
+_MOST_BYTES = 1 << 28  # the largest published table has 16 million
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,10 @@ class Row:
 
     Attributes:
         file: The table.
-        line: From 1; None for a pose file that is no table.
-        name: Of the image.
-        joints: (joints, 2): x and y in pixels as they are written.
-        visible: (joints,): both coordinates were there.
+        line: Line number from 1; None for JSON pose files.
+        name: Image name.
+        joints: (joints, 2): x and y in pixels, as written.
+        visible: (joints,): whether both coordinates are present.
     """
 
     file: str
@@ -44,9 +44,10 @@ class Tables:
     """The tables of a data set.
 
     Attributes:
-        rows: Of every annotation table, in order.
-        pairs: Of every pair table: line, source and target.
-        findings: What could not be read.
+        skeleton: Skeleton of the poses.
+        rows: Rows of every annotation table, in order.
+        pairs: Line, source and target of every row of every pair table.
+        findings: Anything that could not be read.
     """
 
     skeleton: Skeleton
@@ -56,7 +57,7 @@ class Tables:
 
 
 def read_tables(contents: Contents, skeleton: Skeleton = OPENPOSE18) -> Tables:
-    """Reads every table of poses of a skeleton, past every line that is wrong."""
+    """Read every table, skipping invalid lines."""
     tables = Tables(skeleton)
     for file in contents.tables:
         if file.lower().endswith(".csv"):
@@ -71,8 +72,8 @@ def _read_json(root: Path, file: str, tables: Tables) -> None:
         annotations = read_annotations(root / file, tables.skeleton)
     except InputError as error:
         reason = str(error)
-    except Exception:  # JSON of another make, deep in which something else lies than is looked for
-        reason = "no pose file by its content"
+    except Exception:  # other JSON may have unexpected types at any depth
+        reason = "not a pose file"
     else:
         joints, visible = annotations.pose.joints.numpy(), annotations.pose.visible.numpy()
         tables.rows[file] = [
@@ -91,7 +92,7 @@ def _read_csv(root: Path, file: str, tables: Tables) -> None:
     except OSError as error:
         tables.findings.append(Finding("unreadable-table", str(error.strerror), file))
         return
-    # Bytes that are no text stay in the text as surrogates, and only their lines are wrong.
+    # Undecodable bytes become surrogates, so that only their lines are rejected.
     lines = data.decode("utf-8-sig", errors="surrogateescape").splitlines()
     header = lines[0].strip() if lines else ""
     if b"\0" in data[:4096] or not _is_text(header):
@@ -117,14 +118,14 @@ def _bad_header(file: str, header: str, wanted: str) -> Finding:
 def _annotation_rows(
     file: str, lines: list[str], skip: int, tables: Tables, header: str | None = None
 ) -> Iterator[Row]:
-    """Reads lines, and notes the bad ones.
+    """Parse lines, recording invalid ones as findings.
 
     Args:
-        file: What they are from.
-        lines: All of the file.
-        skip: How many to leave out at the beginning.
-        tables: Where to note.
-        header: The first line, where it may be a row or a wrong header that was already noted.
+        file: The table.
+        lines: All lines of the file.
+        skip: Number of lines to skip at the beginning.
+        tables: Collects the findings.
+        header: The first line, if it may be either a row or a wrong header already reported.
     """
     seen: dict[str, int] = {}
     findings = tables.findings
@@ -160,7 +161,7 @@ def _pair_rows(
         except csv.Error:
             fields = []
         if len(fields) != 2 or not all(fields) or not _is_text(line):
-            what = f"{line.strip()[:60]!r}; a line is two names, 'from,to'"
+            what = f"{line.strip()[:60]!r}; a line must be two names, 'from,to'"
             findings.append(Finding("bad-row", what, file, number))
             continue
         yield number, fields[0], fields[1]

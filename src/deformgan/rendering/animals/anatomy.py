@@ -7,27 +7,27 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Build:
-    """Lengths and radii in metres, of an animal whose back is about 1 m above the ground.
+    """Lengths and radii in metres, for an animal whose back is about 1 m above the ground.
 
     Attributes:
-        length: From shoulders to hips.
+        length: Distance from shoulders to hips.
         chest: Half the trunk's height at the shoulders.
-        belly: The same half-way.
-        rump: The same at the hips.
-        slim: Half the trunk's width as a share of half its height.
-        neck: Length.
-        neck_rise: How the neck is carried, in radians above the horizon.
-        head: Length from the skull's middle to the nose.
+        belly: Half the trunk's height in the middle.
+        rump: Half the trunk's height at the hips.
+        slim: Ratio of the trunk's width to its height.
+        neck: Length of the neck.
+        neck_rise: Elevation of the neck above the horizontal, in radians.
+        head: Length from the skull's centre to the nose.
         skull: Radius of the skull.
         muzzle: Radius of the nose.
-        ear: Length.
-        ear_spread: How the ears are carried: 0 up, 1 to the sides.
-        tail: Length.
+        ear: Length of an ear.
+        ear_spread: Direction of the ears: 0 up, 1 sideways.
+        tail: Length of the tail.
         tail_thick: Radius of the tail in its middle.
         leg: Radius of a leg at elbow and knee.
         paw: Radius of a paw or hoof.
-        horns: Length; 0 for none.
-        mane: How far the mane stands above the neck; 0 for none.
+        horns: Length of the horns; 0 for none.
+        mane: Height of the mane above the neck; 0 for none.
     """
 
     length: float
@@ -50,7 +50,7 @@ class Build:
     mane: float = 0.0
 
 
-# Proportions of well-known animals, by eye.
+# Proportions of common animals, estimated by eye.
 BUILDS = {
     "dog": Build(
         *(0.95, 0.24, 0.19, 0.19, 0.8, 0.38, 0.75, 0.34, 0.14, 0.06),
@@ -87,7 +87,7 @@ BUILDS = {
 
 
 def sample_build(random: np.random.Generator) -> Build:
-    """Draws an individual's proportions: those of a kind, each off by a tenth or so."""
+    """Sample an individual's proportions: those of a species, each varied by about a tenth."""
     kind = BUILDS[list(BUILDS)[random.integers(len(BUILDS))]]
     changes = {
         field.name: float(getattr(kind, field.name) * np.exp(random.normal(0, 0.1)))

@@ -1,4 +1,4 @@
-"""move: an animal in a stance, as a mesh of tubes and as the joints of `quadruped20`."""
+"""move: an animal in a stance, as a mesh of tubes and the joints of `quadruped20`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,20 +11,20 @@ from deformgan.rendering.animals.stance import LEGS, STANDING, Stance
 from deformgan.skeletons import SKELETONS
 
 QUADRUPED20 = SKELETONS["quadruped20"]
-_BACK = 1.0  # metres, where the back is at rest
-_AROUND = 14  # corners of a ring
+_BACK = 1.0  # height of the back at rest, in metres
+_AROUND = 14  # vertices per ring
 _UP = np.array([0.0, 0.0, 1.0])
 
 
 @dataclass(frozen=True)
 class Body:
-    """An animal in the world, feet on the ground, shoulders and hips about the origin.
+    """An animal in the world, standing on the ground, centred about the origin.
 
     Attributes:
         vertices: (vertices, 3) in metres.
         triangles: (triangles, 3) vertex indices.
-        piece: (vertices,) which of `PIECES` each vertex is of.
-        along: (vertices,) from 0 at the root of the piece to 1 at its end.
+        piece: (vertices,) index in `PIECES` of each vertex.
+        along: (vertices,) position along the piece, from 0 at its root to 1 at its end.
         joints: (20, 3) the joints of `quadruped20`.
     """
 
@@ -37,13 +37,13 @@ class Body:
 
 @dataclass(frozen=True)
 class _Tube:
-    # A surface round a path: its half-width to the side and its half-height at every point.
+    # A surface around a path, with half-width and half-height at every point.
     piece: str
     path: np.ndarray
     wide: np.ndarray
     high: np.ndarray
-    side: np.ndarray  # roughly to which side its width lies
-    tip: float = 1.0  # how round its ends are
+    side: np.ndarray  # approximate direction of its width
+    tip: float = 1.0  # roundness of its ends
 
 
 def _tube(
@@ -60,11 +60,11 @@ def _tube(
 
 
 def move(build: Build, stance: Stance = STANDING) -> Body:
-    """Puts an animal into a stance.
+    """Pose an animal in a stance.
 
     Args:
-        build: Its proportions; the same build has the same vertices in every stance.
-        stance: What it does.
+        build: Proportions; the mesh topology depends on them but not on the stance.
+        stance: The animal's pose.
     """
     tubes, joints = _lay_out(build, stance)
     parts = [_mesh(tube) for tube in tubes]
@@ -75,7 +75,7 @@ def move(build: Build, stance: Stance = STANDING) -> Body:
     piece = np.repeat([PIECES.index(tube.piece) for tube in tubes], counts)
     along = np.concatenate([part[2] for part in parts])
     places = np.array([joints[name] for name in QUADRUPED20.joints])
-    # Down to the ground, the trunk's middle above the origin, then about the vertical.
+    # Place it on the ground, its trunk's middle above the origin, then rotate about the vertical.
     middle = (joints["neck"] + joints["root_of_tail"]) / 2
     lift = np.array([-middle[0], -middle[1], -vertices[:, 2].min()])
     cos, sin = np.cos(stance.heading), np.sin(stance.heading)
@@ -88,7 +88,7 @@ def _direction(pitch: float, yaw: float = 0.0) -> np.ndarray:
 
 
 def _lay_out(build: Build, stance: Stance) -> tuple[list[_Tube], dict[str, np.ndarray]]:
-    # Before it is put on the ground: the hips stay where they are, whatever the trunk does.
+    # Before placement on the ground: the hips stay fixed, whatever the trunk does.
     half = build.length / 2
     hips = np.array([-half, 0, _BACK - build.rump])
     cos, sin = np.cos(stance.pitch), np.sin(stance.pitch)
@@ -112,7 +112,7 @@ def _lay_out(build: Build, stance: Stance) -> tuple[list[_Tube], dict[str, np.nd
     out = np.pi - 0.95 + stance.tail
     tail = [joints["root_of_tail"]]
     for bend, share in ((0.0, 0.3), (-0.35, 0.35), (-0.5, 0.35)):
-        # Backwards, drooping towards its end.
+        # Backwards, drooping towards the end.
         pitch = np.pi - out + bend
         step = np.array([-np.cos(pitch) * np.cos(stance.wag), np.cos(pitch) * np.sin(stance.wag)])
         tail.append(tail[-1] + share * build.tail * np.array([*step, np.sin(pitch) - 0.55]))
@@ -200,7 +200,7 @@ def _leg(build: Build, stance: Stance, number: int, leg: str, trunk, joints: dic
     high = _BACK - 0.95 * girth
     root = trunk(x, apart, high)
     swing, lift = stance.swing[number], stance.lift[number]
-    # Angles forward from straight down, of thigh, shin and foot: the zigzag of animals that walk on
+    # Forward angles from straight down of thigh, shin and foot: the zigzag of animals that walk on
     # their toes.
     if front:
         angles = [-0.22 + swing + 0.45 * lift, 0.1 + swing - 0.15 * lift, swing - 1.5 * lift]
@@ -234,17 +234,17 @@ def _leg(build: Build, stance: Stance, number: int, leg: str, trunk, joints: dic
     ]
 
 
-_ROUND = (0.0, 0.45, 0.8)  # how wide the rings of a rounded end are, from its tip
+_ROUND = (0.0, 0.45, 0.8)  # relative widths of the rings of a rounded end, from its tip
 
 
 def _mesh(tube: _Tube) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Gives vertices (V, 3), triangles and how far along the tube each vertex is."""
+    """Return vertices (V, 3), triangles, and each vertex's position along the tube."""
     path, wide, high = _smooth(tube)
     steps = np.linalg.norm(np.diff(path, axis=0), axis=1)
     along = np.concatenate([[0], np.cumsum(steps)]) / max(steps.sum(), 1e-9)
     ways = np.gradient(path, axis=0)
     ways /= np.linalg.norm(ways, axis=1, keepdims=True).clip(1e-9)
-    # Rounded ends: further rings that shrink, beyond the path's ends.
+    # Round the ends by extra shrinking rings beyond the path.
     rings = []
     for n in (0, len(path) - 1):
         sign = -1 if n == 0 else 1
@@ -279,7 +279,7 @@ def _mesh(tube: _Tube) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _smooth(tube: _Tube, between: int = 4) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Runs a Catmull-Rom curve through path and radii."""
+    """Interpolate path and radii with a Catmull-Rom spline."""
     known = np.column_stack([tube.path, tube.wide, tube.high])
     if len(known) == 2:
         return known[:, :3], known[:, 3], known[:, 4]

@@ -1,4 +1,4 @@
-"""Coat: an animal's colours, as a function of places on its resting body."""
+"""Coat: an animal's colours, as a function of position on its body at rest."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -29,23 +29,23 @@ _DARK = ("ginger", "brown", "umber", "slate", "black")
 
 @dataclass(frozen=True)
 class Coat:
-    """What an individual looks like wherever it is seen.
+    """Appearance of an individual, the same in every picture.
 
     Attributes:
-        seed: Of where its markings are.
-        pattern: How the two main colours meet.
+        seed: Random seed for the placement of markings.
+        pattern: Pattern formed by the two main colours.
         base: Main colour.
         mark: Colour of the markings.
         scale: Markings per metre.
-        amount: How much of the coat they take, from 0 to 1.
-        belly: Colour underneath.
-        belly_to: Up to which height, in metres.
+        amount: Share of the coat they cover, from 0 to 1.
+        belly: Colour of the underside.
+        belly_to: Height up to which it extends, in metres.
         sock: Colour of the feet.
-        sock_to: Up to which height, in metres; 0 for none.
+        sock_to: Height up to which it extends, in metres; 0 for none.
         face: Colour of the muzzle.
         blaze: Whether a white blaze runs down the face.
         tail_tip: Colour of the tail's last third.
-        hair: Colour of mane and ears' backs.
+        hair: Colour of the mane and the backs of the ears.
         paw: Colour of paws or hooves.
     """
 
@@ -67,7 +67,7 @@ class Coat:
 
 
 def sample_coat(random: np.random.Generator) -> Coat:
-    """Draws a coat: light with dark markings or the other way round."""
+    """Sample a coat: light with dark markings or the other way round."""
 
     def color(names: tuple[str, ...]) -> Color:
         shade = np.array(_COLORS[names[random.integers(len(names))]])
@@ -102,14 +102,14 @@ def sample_coat(random: np.random.Generator) -> Coat:
 def paint(
     coat: Coat, piece: np.ndarray, rest: np.ndarray, along: np.ndarray, across: np.ndarray
 ) -> np.ndarray:
-    """Gives the reflected light of places on an animal, (N, 3).
+    """Compute the albedo of points on an animal, (N, 3).
 
     Args:
-        coat: Whose.
-        piece: (N,) which of `PIECES` each place is on.
-        rest: (N, 3) where it is on the animal at rest, in metres: forward, left, up.
-        along: (N,) from 0 at the root of its piece to 1 at the end.
-        across: (N,) how far the piece's surface looks up there, from -1 to 1.
+        coat: The animal's coat.
+        piece: (N,) index in `PIECES` of each point.
+        rest: (N, 3) position on the animal at rest, in metres: forward, left, up.
+        along: (N,) position along the piece, from 0 at its root to 1 at its end.
+        across: (N,) upward component of the surface normal, from -1 to 1.
     """
     color = np.repeat(np.array(coat.base)[None], len(piece), axis=0)
 
@@ -133,7 +133,7 @@ def paint(
     put(on("paw") * 1.0, coat.paw)
     put(on("eye") * 1.0, (0.04, 0.03, 0.03))
     put(on("horn") * 1.0, (0.62, 0.55, 0.44))
-    # Hair is never one colour.
+    # Fine variation of the hair.
     fine = value_noise(rest * 45, coat.seed + 1) - 0.5
     return linear((color * (1 + 0.22 * fine[:, None])).clip(0.02, 1))
 
@@ -143,18 +143,18 @@ def _soft(value: np.ndarray) -> np.ndarray:
 
 
 def _markings(coat: Coat, piece: np.ndarray, rest: np.ndarray) -> np.ndarray:
-    # Above 0 inside of markings, in units of a soft edge.
+    # Positive inside markings, in units of a soft edge.
     if coat.pattern == "plain":
         return np.full(len(rest), -1.0)
     if coat.pattern == "saddle":
         return (rest[:, 2] - 1.0 + 0.45 * coat.amount) * 14
     wander = value_noise(rest * 3, coat.seed + 2) - 0.5
     if coat.pattern == "stripes":
-        # Round the trunk, and round the legs.
+        # Stripes run around the trunk and around the legs.
         leg = np.isin(piece, [PIECES.index("leg"), PIECES.index("paw")])
         place = np.where(leg, rest[:, 2], rest[:, 0] + 0.35 * rest[:, 2])
         return (np.sin(2 * np.pi * coat.scale * (place + 0.12 * wander)) - 0.5 + coat.amount) * 3
     octaves = 1 if coat.pattern == "spots" else 2
     blobs = value_noise(rest * coat.scale, coat.seed, octaves)
-    # Noise is about 0.5 everywhere: this leaves `amount` of the coat above the threshold.
+    # The noise is about 0.5 on average: this leaves `amount` of the coat above the threshold.
     return (blobs - 0.75 + 0.5 * coat.amount) * 14

@@ -1,4 +1,4 @@
-"""render_animals: photographs of four-legged animals that do not exist."""
+"""render_animals: pictures of four-legged animals that do not exist."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,15 +17,15 @@ from deformgan.rendering.scene import Camera, Light, Place, sample_light, sample
 from deformgan.rendering.things import Thing
 from deformgan.rendering.wardrobe import normals
 
-# How far, in metres, a joint may lie behind the nearest surface and still be annotated. As AP-10K
-# does it: trunk and legs are annotated from every side, hidden or not, for what is seen tells where
-# they are; of a head that looks away eyes and nose are not.
+# Depth in metres behind the nearest surface up to which a joint is annotated. As in AP-10K, trunk
+# and legs are annotated from every side, hidden or not, because their position can be inferred;
+# eyes and nose of a head turned away are not.
 _DEPTH = {"eye": 0.05, "nose": 0.1, "ear": 0.2}
 _ANNOTATED = np.array([_DEPTH.get(joint.split("_")[-1], 9.0) for joint in QUADRUPED20.joints])
 _UNHIDDEN = _ANNOTATED.clip(max=0.15)
 _PLACES = 600
-# Metres that each leg is moved outwards: so far that not even a body that is seen through, from
-# side to side, shows one for the other.
+# Metres by which each leg is moved outwards: far enough that even matching through the body, from
+# side to side, does not confuse them.
 _APART = 0.5
 _LEGS = ("leg", "paw")
 _FACE = ("head", "eye", "ear", "horn")
@@ -33,10 +33,10 @@ _FACE = ("head", "eye", "ear", "horn")
 
 @dataclass(frozen=True)
 class Individual:
-    """An animal, recognizable wherever it is seen.
+    """An animal with a fixed appearance.
 
     Attributes:
-        seed: What it was drawn from.
+        seed: Random seed it was sampled from.
         build: Its proportions.
         coat: Its colours.
     """
@@ -47,24 +47,24 @@ class Individual:
 
 
 def sample_individual(seed: int) -> Individual:
-    """Draws an animal; the same seed is the same animal."""
+    """Sample an animal; equal seeds yield equal animals."""
     random = np.random.default_rng([seed, 11])
     return Individual(seed, sample_build(random), sample_coat(random))
 
 
 @dataclass(frozen=True)
 class AnimalShot:
-    """One picture to take: which animal, doing what, where, seen how; else as `Shot`.
+    """One picture to take of an animal; see `Shot`.
 
     Attributes:
-        individual: Which animal.
-        stance: What it does.
-        camera: Which sees it.
-        light: Sun, sky and the camera's picture.
-        place: What is behind it.
-        others: Nobody.
-        before: What stands between it and the camera.
-        seed: Of the picture's noise.
+        individual: The animal.
+        stance: Its pose.
+        camera: The camera.
+        light: Sun, sky and image degradation by the camera.
+        place: The background.
+        others: Always empty.
+        before: Things between the animal and the camera.
+        seed: Random seed for image noise.
     """
 
     individual: Individual
@@ -80,13 +80,13 @@ class AnimalShot:
 def sample_animal_shot(
     individual: Individual, seed: int, view: int, attempt: int = 0
 ) -> AnimalShot:
-    """Draws what one animal does, where, and how it is seen.
+    """Sample the stance, place and camera of one picture.
 
     Args:
-        individual: Which animal.
-        seed: Of the whole data set.
-        view: Which picture of this animal.
-        attempt: Another attempt is another picture.
+        individual: The animal.
+        seed: Random seed of the whole data set.
+        view: Index of the picture of this animal.
+        attempt: Index of the attempt; each yields a different picture.
     """
     random = np.random.default_rng([individual.seed, seed, view, attempt, 5])
     place = sample_place(int(random.integers(_PLACES)))
@@ -109,10 +109,10 @@ def sample_animal_shot(
 
 
 def render_animals(shots: Sequence[AnimalShot], size: tuple[int, int] = (64, 64)) -> Rendered:
-    """Takes pictures of animals.
+    """Render pictures of animals.
 
     Args:
-        shots: What to take; the same shot is the same picture.
+        shots: Pictures to take; equal shots yield equal pictures.
         size: (height, width) of every picture in pixels.
 
     Returns:
@@ -143,14 +143,14 @@ def _solid(shot: AnimalShot, body: Body) -> Solid:
 
 
 def _layers(body: Body) -> np.ndarray:
-    # The piece of every triangle; the head's are face.
+    # The piece of every triangle; the whole head counts as face.
     piece = body.piece[body.triangles[:, 0]]
     face = np.isin(piece, [number for number, name in enumerate(PIECES) if name in _FACE])
     return np.where(face, FACE, piece)
 
 
 def _apart(rest: np.ndarray, piece: np.ndarray) -> np.ndarray:
-    # Places at rest with left and right legs apart, so that places tell them from each other.
+    # Rest positions with left and right legs moved apart, so that positions distinguish them.
     leg = np.isin(piece, [number for number, name in enumerate(PIECES) if name in _LEGS])
     return rest + _APART * (np.sign(rest[:, 1]) * leg)[:, None] * np.array([0.0, 1.0, 0.0])
 
@@ -160,7 +160,7 @@ def _surface(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     covered = fragments.triangle >= 0
     facing = normals(body.vertices, body.triangles)
-    # What faces up on the animal at rest, which is not what does so now.
+    # The normals at rest, not in the current stance.
     upward = normals(rest, body.triangles)[:, 2:]
     values = fragments.interpolate(
         np.column_stack([rest, body.along, upward, facing, body.vertices]), body.triangles

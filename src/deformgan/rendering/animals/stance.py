@@ -1,4 +1,4 @@
-"""Stance: what a four-legged animal does, as the angles of its limbs."""
+"""Stance: the pose of a four-legged animal, as the angles of its limbs."""
 
 from dataclasses import dataclass, field, replace
 
@@ -13,16 +13,16 @@ class Stance:
     """Angles in radians; those of legs in the order of `LEGS`.
 
     Attributes:
-        swing: How far each leg is swung forward as a whole.
-        lift: How far each leg is bent, 0 is standing on it.
-        pitch: How far the trunk's front is raised.
-        neck: Added to how the neck is carried.
-        turn: Of neck and head to the left.
-        nod: Added to how the head hangs.
-        tail: How far the tail is raised above hanging behind.
-        wag: Of the tail to the left.
+        swing: Forward rotation of each leg as a whole.
+        lift: Bend of each leg; 0 when standing on it.
+        pitch: Elevation of the trunk's front.
+        neck: Offset of the neck's elevation.
+        turn: Rotation of neck and head to the left.
+        nod: Offset of the head's inclination.
+        tail: Elevation of the tail above hanging behind.
+        wag: Rotation of the tail to the left.
         sits: Whether the hind legs are folded under the trunk.
-        heading: Of the whole animal about the vertical; 0 looks to the right of the picture.
+        heading: Rotation of the whole animal about the vertical; 0 faces the right of the picture.
     """
 
     swing: _Four = (0.0, 0.0, 0.0, 0.0)
@@ -42,11 +42,11 @@ STANDING = Stance()
 
 @dataclass(frozen=True)
 class _Gait:
-    # When each leg swings, as a share of the stride, and how far.
+    # Phase of each leg in the stride, amplitude of swing and lift.
     phases: _Four
     swing: float
     lift: float
-    share: float = field(default=0.0)  # of all pictures
+    share: float = field(default=0.0)  # share of all pictures
 
 
 _GAITS = {
@@ -55,11 +55,11 @@ _GAITS = {
     "trot": _Gait((0.0, 0.5, 0.5, 0.0), 0.5, 0.9, 0.2),
     "gallop": _Gait((0.0, 0.12, 0.5, 0.62), 0.78, 1.0, 0.12),
 }
-_SIT, _REAR = 0.12, 0.08  # the rest of all pictures
+_SIT, _REAR = 0.12, 0.08  # shares of the remaining pictures
 
 
 def sample_stance(random: np.random.Generator) -> Stance:
-    """Draws what an animal does, and in which direction it looks."""
+    """Sample an animal's pose and heading."""
     kinds = [*_GAITS, "sit", "rear"]
     shares = [*(gait.share for gait in _GAITS.values()), _SIT, _REAR]
     kind = kinds[random.choice(len(kinds), p=shares)]
@@ -82,11 +82,11 @@ def sample_stance(random: np.random.Generator) -> Stance:
     gait = _GAITS[kind]
     angle = 2 * np.pi * (random.random() + np.array(gait.phases))
     strength = random.uniform(0.6, 1.15)
-    # A leg is lifted while it comes forward.
+    # A leg is lifted while it moves forward.
     swing = gait.swing * strength * np.sin(angle) + random.normal(0, 0.05, 4)
     lift = gait.lift * strength * np.cos(angle).clip(0)
     stance = replace(stance, swing=_four(swing), lift=_four(lift))
-    if kind in ("stand", "walk") and random.random() < 0.3:  # it grazes
+    if kind in ("stand", "walk") and random.random() < 0.3:  # grazing
         stance = replace(stance, neck=float(random.uniform(-1.7, -1.1)), nod=0.3)
     return replace(stance, pitch=float(random.normal(0, 0.05 if kind != "gallop" else 0.14)))
 
