@@ -74,7 +74,7 @@ def evaluate(
     if (weights is None) == (generated is None):
         raise InputError("Give either --weights or --generated, not both.")
     if save_generated is not None and weights is None:
-        raise InputError("--save-generated needs --weights; --generated is a folder already.")
+        raise InputError("--save-generated needs --weights, not --generated.")
     for file in filter(None, (json, markdown)):
         output_file(file)
     if save_generated is not None:

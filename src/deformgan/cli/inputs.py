@@ -107,7 +107,7 @@ def check_detectable(skeleton: Skeleton, photo: Path, instead: str) -> None:
     """
     if skeleton.name != OPENPOSE18.name:
         raise InputError(
-            f"No detector finds the joints of {skeleton.name} in {photo}; give {instead}."
+            f"No detector finds the joints of {skeleton.name} in {photo}; use {instead}."
         )
 
 
@@ -130,7 +130,7 @@ def read_source(
     photo = read_photo(source)
     if pose is not None:
         return photo, read_pose(pose, skeleton=skeleton)
-    check_detectable(skeleton, source, "its pose by --source-pose")
+    check_detectable(skeleton, source, "--source-pose")
     return photo, detect(photo, source, open_detector(detector), person)
 
 

@@ -20,7 +20,7 @@ from importlib import import_module
 from deformgan import __version__
 from deformgan.errors import InputError
 
-# A new command is its file and one line here.
+# To add a command, add its file and one line here.
 COMMANDS: dict[str, str] = {
     "demo": "Generate example pictures of bundled people.",
     "generate": "Generate a photo of a person in a new pose.",

@@ -16,7 +16,7 @@ from deformgan.pose import Pose
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
 ZOOM = 3  # pictures 64 pixels wide are hard to see
-WALK_ZOOM = 2  # ... but a GIF of many frames is large
+WALK_ZOOM = 2  # smaller, since a GIF has many frames
 GAP = 6
 HEADER = 28
 PAPER, INK = (255, 255, 255), (40, 40, 40)
