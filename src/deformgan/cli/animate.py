@@ -56,8 +56,8 @@ def animate(
             scene without its person), none (transparent; .webp only), a colour as #rrggbb, or a
             photo. A photo of the frames' size is cropped like them; of any other, the centre is
             used. By default paint if the source photo has the model's size, otherwise source.
-            Weights without layers support only paint; background-conditioned
-            weights (pedestrian-background, the default for a photo) support only a photo.
+            Weights without layers support only paint; background-conditioned weights support only a
+            photo (by default pedestrian-background, if pedestrian has no layers).
         noise: Keep the generator's dropout active.
         seed: Random seed for dropout noise, which is the same in all frames.
         device: Device to compute on: cpu, cuda or cuda:N.

@@ -23,8 +23,8 @@ def explain(
     Helps to understand a result, or why it failed. Writes explain.png, an overview of all steps,
     and one picture per step: parts_source and parts_target (the body parts of photo and pose),
     masks, transforms (where each part is read and placed), warped_parts, warped (all parts
-    combined), skips (activations before and after), heatmaps and result, the same as that of
-    `deformgan generate`. For weights with layers also field_base and field (where the photo is
+    combined), skips (activations before and after), heatmaps and result, the same as that
+    of `deformgan generate`. For weights with layers also field_base and field (where the photo is
     read, before and after correction), correction, source_matte, copy, visible, paint, person,
     matte and scene. transforms.json has the numbers.
 

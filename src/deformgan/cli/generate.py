@@ -60,8 +60,8 @@ def generate(
             scene without its person), none (transparent; .png, .webp only), a colour as #rrggbb, or
             a photo. A photo of the pose photo's size is cropped like it; of any other, the centre
             is used. By default paint if the source photo has the model's size, otherwise source.
-            Weights without layers support only paint; background-conditioned
-            weights (pedestrian-background, the default for a photo) support only a photo.
+            Weights without layers support only paint; background-conditioned weights support only a
+            photo (by default pedestrian-background, if pedestrian has no layers).
         paste: Paste the person into the whole photo: into the pose photo, replacing the person
             there, or, if POSE is a pose file, into the source photo, where the person stood. The
             result has the size of that photo.

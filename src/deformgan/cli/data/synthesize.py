@@ -32,10 +32,10 @@ def synthesize(
     hips and neck from every side, other joints unless the person's own body hides them by more than
     a limb's thickness, and none behind another person or object.
 
-    surfaces/NAME.npz states which point of the body at rest each pixel centre shows:
-    `place` (height, width, 3) in metres as float16, and `layer` (height, width), 255 where the
-    pixel shows the scene or an object in front of the body, 254 on faces. They match two pictures
-    of one person pixel by pixel. From 256 rows on, a pixel has 2x2 samples instead of 4x4.
+    surfaces/NAME.npz states which point of the body at rest each pixel centre
+    shows: `place` (height, width, 3) in metres as float16, and `layer` (height, width), 255 where
+    the pixel shows the scene or an object in front of the body, 254 on faces. They match two
+    pictures of one person pixel by pixel. From 256 rows on, a pixel has 2x2 samples instead of 4x4.
 
     Needs the extra `synth`.
 
