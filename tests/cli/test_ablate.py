@@ -181,13 +181,13 @@ def test_a_mistake_is_one_line_and_leaves_nothing(more, expected, vgg, tmp_path,
 
 def test_runs_that_are_there_are_left_alone_without_resume(ablated, vgg, capsys):
     before = {path: path.stat().st_mtime_ns for path in ablated.rglob("*")}
-    assert "already holds runs; add --resume" in complaint_of(capsys, words(ablated, "--vgg", vgg))
+    assert "already contains runs; add" in complaint_of(capsys, words(ablated, "--vgg", vgg))
     assert before == {path: path.stat().st_mtime_ns for path in ablated.rglob("*")}
 
 
 def test_a_resumed_ablation_keeps_the_budget_and_the_settings(ablated, vgg, capsys, monkeypatch):
     common = words(ablated, "--vgg", vgg, "--resume")
-    assert "has 2 steps already, more than the 1" in complaint_of(capsys, [*common, "--steps", "1"])
+    assert "already has 2 steps, more than" in complaint_of(capsys, [*common, "--steps", "1"])
     assert "other settings (seed)" in complaint_of(capsys, [*common, "--seed", "3"])
     monkeypatch.setitem(RECIPES, "tiny", lambda: replace(TINY, flip=False))
     assert "other settings (flip)" in complaint_of(capsys, common)

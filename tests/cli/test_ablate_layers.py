@@ -124,8 +124,8 @@ def test_weights_without_layers_start_a_layered_ablation_too(known, tmp_path):
     [
         (["--variants", "full"], "Unknown variant 'full' of tiny; choose one of layers, no-corr"),
         (["--init", "no-such"], "no-such"),
-        (["--init", "pedestrian"], "pedestrian is a generator of another shape than tiny, layers"),
-        (["--rendered", FOLDER], "give --rendered, a set with surfaces, masks and backgrounds"),
+        (["--init", "pedestrian"], "pedestrian has a different architecture than tiny, layers"),
+        (["--rendered", FOLDER], "add --rendered, a data set of rendered people with surfaces"),
         (["--generator.layers.rows", "100"], "rows must be a positive multiple of 32, got 100"),
         (["--generator.layers.row", "96"], "did you mean generator.layers.rows?"),
     ],

@@ -113,8 +113,8 @@ def test_other_protocols_need_a_flag(material, capsys):
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        ([], "two reports or more, got 0"),
-        (["ours.json"], "two reports or more, got 1"),
+        ([], "two or more reports, got 0"),
+        (["ours.json"], "two or more reports, got 1"),
         (["ours.json", "none.json"], "does not exist"),
         (["ours.json", "x=ours-pictures"], "cannot be read"),
         (["ours.json", "photos/s0.png"], "cannot be read"),

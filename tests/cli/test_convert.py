@@ -139,7 +139,7 @@ def test_what_a_file_of_weights_does_not_say_is_printed_or_given(write, tmp_path
     file, weights = write(style={}), tmp_path / "w.safetensors"
     code, out, _ = run(capsys, file, "--out", weights)
     assert code == 0
-    assert "size 128x64, warp parts, aggregation max: the file does not say" in out
+    assert "size 128x64, warp parts, aggregation max: not stated in the file" in out
     flags = ["--warp", "global", "--aggregation", "max", "--size", "128x128"]
     code, out, _ = run(capsys, file, "--out", weights, *flags)
     assert code == 0
@@ -205,7 +205,7 @@ def broken(keras_layout, kind, tmp_path):
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
-        ("discriminator", "holds a discriminator ("),
+        ("discriminator", "contains a discriminator ("),
         ("background", "a background image"),
         ("not a number", "not finite"),
         ("layer missing", "12 conv2d"),

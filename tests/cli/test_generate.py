@@ -322,9 +322,9 @@ def test_several_photos_come_before_the_pose(layered_weights, tmp_path):
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (["--source-pose", ROW], "belongs to a single source photo, but 2 are given"),
-        (["--person", "1"], "--person 1 belongs to a single source photo"),
-        (["--weights", "synthetic"], "paint from one: several need weights with layers"),
+        (["--source-pose", ROW], "needs a single source photo, but 2 are given"),
+        (["--person", "1"], "--person 1 needs a single source photo"),
+        (["--weights", "synthetic"], "support only one; use weights with layers"),
     ],
 )
 def test_what_goes_with_one_photo_alone_is_refused_with_two(tmp_path, capsys, flags, said):
@@ -338,7 +338,7 @@ def test_what_goes_with_one_photo_alone_is_refused_with_two(tmp_path, capsys, fl
 
 def test_a_pose_without_a_photo_is_refused(tmp_path, capsys):
     assert main(["generate", ROW, "--out", str(tmp_path / "o.png")]) == 2
-    assert "give one source photo or more, and last a POSE." in capsys.readouterr().err
+    assert "give one or more source photos and a POSE after them." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -353,8 +353,8 @@ def test_a_pose_without_a_photo_is_refused(tmp_path, capsys):
         (["--background", "#12"], "#rrggbb"),
         (["--background", "gone.png"], "gone.png does not exist"),
         (["--background", "none", "--out", "o.jpg"], ".png or .webp"),
-        (["--paste", "--size", "300"], "leave --size 300 out"),
-        (["--paste", "--background", "none"], "leave --background none out"),
+        (["--paste", "--size", "300"], "remove --size 300"),
+        (["--paste", "--background", "none"], "remove --background none"),
         (["--weights", "synthetic", "--size", "256"], "128x64 (height x width) only"),
         (["--weights", "synthetic", "--background", "source"], "paint the scene themselves"),
         (["--weights", "synthetic", "--paste"], "with layers"),

@@ -241,7 +241,7 @@ def test_two_words_reach_their_command(group):
 @pytest.mark.parametrize(
     ("arguments", "start"),
     [
-        (["tree"], "'tree' needs a second word"),
+        (["tree"], "'tree' needs a subcommand"),
         (["tree", "paint"], "Unknown command 'tree paint'"),
         (["tree", ""], "Unknown command 'tree '"),
         (["tree", "--seed", "1"], "Unknown command 'tree --seed'"),

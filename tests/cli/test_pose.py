@@ -184,7 +184,7 @@ def test_another_person_is_taken_when_asked_for(detector, tmp_path):
     assert report["unusable"] == {
         "01_of_somebody_1.png": {
             "reason": "no_person",
-            "words": "no person 1, counted from 0: 1 found",
+            "words": "no person 1 (numbered from 0): 1 found",
         }
     }
 
@@ -326,14 +326,14 @@ def test_a_photo_s_frame_is_not_read_before_it_is_asked_for(tmp_path):
     ("images", "flags", "said"),
     [
         ("nowhere", [], "does not exist"),
-        ("empty", [], "holds no photos"),
+        ("empty", [], "contains no photos"),
         ("broken", [], "None of the 1 photos"),
         ("text.txt", [], "neither a folder nor a photo or video"),
         ("film.mp4", [], "video"),
         ("photos", ["--person", "-1"], "--person is -1"),
         ("photos", ["--out", "a.txt"], ".csv, .json"),
         ("photos", ["--out", "nowhere/a.csv"], "nowhere"),
-        ("colon", ["--out", "a.csv"], "parts by ':'"),
+        ("colon", ["--out", "a.csv"], "split at ':'"),
     ],
 )
 def test_a_mistake_gives_one_line_and_exit_code_2(

@@ -57,7 +57,7 @@ def test_the_definition_it_writes_is_the_skeleton(tmp_path):
 
 
 def test_nothing_is_written_where_nothing_can_be(tmp_path):
-    with pytest.raises(InputError, match=r"q\.jpg: the picture is a PNG, give a name with \.png"):
+    with pytest.raises(InputError, match=r"q\.jpg: its name must end in \.png"):
         show("hand21", "out", tmp_path / "q.jpg")
     with pytest.raises(InputError, match="does not exist"):
         show("hand21", "out", tmp_path / "absent" / "q.png")

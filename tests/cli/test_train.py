@@ -120,7 +120,8 @@ def test_quickstart_needs_no_data_and_no_outside_weights(tmp_path, monkeypatch, 
     assert main(["train", "quickstart", *map(str, arguments)]) == 0
     printed = capsys.readouterr().out.splitlines()
     assert re.fullmatch(
-        r"About \d+ s for 2 steps of \S+ s, and \d+\.\d GB of \d+\.\d GB of memory \(rehearsed\)\.",
+        r"About \d+ s for 2 steps of \S+ s, and \d+\.\d GB of \d+\.\d GB of memory "
+        r"\(from a trial step\)\.",
         printed[0],
     )
     assert printed[1].startswith("2/2  ")
@@ -307,7 +308,7 @@ def test_a_run_starts_from_given_weights(plain, data, tmp_path):
 def test_given_weights_of_another_shape_are_refused(plain, data, tmp_path, capsys):
     common = ["tiny", "--data", data, "--out", tmp_path / "x"]
     complaint = complaint_of(capsys, *common, "--init", "pedestrian")
-    assert "pedestrian is a generator of another shape than tiny trains" in complaint
+    assert "The generator pedestrian has a different architecture than tiny;" in complaint
     complaint = complaint_of(capsys, *common, "--init", "nobody")
     assert "No weights 'nobody'" in complaint
     assert not (tmp_path / "x").exists()
@@ -387,8 +388,8 @@ def test_mistakes_about_layers_are_one_line_and_write_nothing(
             ["tiny-layered", *common, *nothing],
             "of these photos nothing is known",
         ),
-        (["tiny-blend", *common, "--init", made], "of another shape than tiny-blend trains"),
-        (["tiny", *common, "--init", made], "of another shape than tiny trains"),
+        (["tiny-blend", *common, "--init", made], "has a different architecture than tiny-blend;"),
+        (["tiny", *common, "--init", made], "has a different architecture than tiny;"),
     ]:
         assert words in complaint_of(capsys, *arguments)
         assert not (tmp_path / "x").exists()
@@ -451,7 +452,7 @@ def test_a_folder_that_holds_a_run_is_left_alone_without_resume(data, vgg, tmp_p
     assert len(before) == 4  # result, metrics, samples, checkpoint
     capsys.readouterr()
     complaint = complaint_of(capsys, *arguments)
-    assert "already holds a run; add --resume" in complaint
+    assert "already contains a run; add --resume" in complaint
     assert before == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
 
 

@@ -91,7 +91,7 @@ def test_a_damaged_piece_is_left_out_and_the_rest_is_read(tmp_path):
         ("a.mp4", b"no video at all", "cannot be read as a video"),
         ("a.mp4", b"", "cannot be read as a video"),
         ("a.gif", b"GIF89a", "cannot be read as a video"),
-        ("a.txt", b"hello", "is no video: its name must end in .mp4"),
+        ("a.txt", b"hello", "is not a video: its name must end in .mp4"),
         ("a.mp4", None, "does not exist"),
     ],
 )

@@ -157,4 +157,4 @@ def test_the_command_writes_a_data_set_that_our_readers_know(tmp_path, capsys):
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
     capsys.readouterr()
     assert main([*words, str(tmp_path / "c"), "--per-person", "2", "--framing", "wide"]) == 2
-    assert "--framing wide is of people" in capsys.readouterr().err
+    assert "--framing wide is only for people" in capsys.readouterr().err

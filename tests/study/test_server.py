@@ -117,8 +117,8 @@ def test_only_an_answer_is_taken(served, given, status):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--port", "70000"], "--port is 70000; give 0 to 65535."),
-        (["--host", "203.0.113.7"], "Cannot listen at 203.0.113.7, port 8000"),
+        (["--port", "70000"], "--port is 70000; it must be from 0 to 65535."),
+        (["--host", "203.0.113.7"], "Cannot listen on 203.0.113.7, port 8000"),
     ],
 )
 def test_what_cannot_be_served_is_one_line(make_study, capsys, words, said):

@@ -1,1 +1,1 @@
-"""The command line: each file is one command, a typed function that `main` turns into flags."""
+"""The command line: each file is one command, a typed function whose signature is its flags."""

@@ -51,48 +51,52 @@ def ablate(
     save_every: int | None = None,
     settings: Sequence[str] = (),
 ) -> int | None:
-    """Train variants of the method at equal budget, and compare them on people held out.
+    """Train variants of the method with equal budgets, and compare them.
 
-    Variants of the paper: baseline, dsc, percloss, full. More: full-l2, no-warp, global (one
-    transform for all), learned (one found by a network), average (of parts that overlap), nearest
-    (reading of features). Full with L1 is dsc; full itself has the maximum of parts and bilinear
-    reading.
+    The comparison is on people held out from training; if a data set has no test people, every
+    fifth person is held out.
 
-    Variants of a layered recipe: layers, no-correction (of the field), no-truth (pictures alone
-    teach), hard-overlay (the field begins with hard parts), no-copy (all is paint), paint-only (no
-    layers). Their truth comes from --rendered.
+    Variants of the paper: baseline, dsc, percloss, full. Further ones: full-l2, no-warp,
+    global (one transform for the whole person), learned (one transform predicted by a network),
+    average (of overlapping parts), nearest (nearest-neighbour sampling of features). dsc is full
+    with an L1 loss; full itself takes the maximum of overlapping parts and samples bilinearly.
 
-    All else is the recipe's, and its settings can be changed as in `deformgan train`. A data set
-    without test people has every fifth held out.
+    Variants of a layered recipe: layers, no-correction (of the field), no-truth (learning from
+    pictures only), hard-overlay (the field starts from hard parts), no-copy (everything is
+    painted), paint-only (no layers). Ground truth for them comes from --rendered.
+
+    All other settings are the recipe's, and can be changed as in `deformgan train`.
 
     Args:
-        data: Data set of any kind that `data check` knows.
-        out: Folder for a run per variant, ablation.json, ablation.md and ablation.png; created.
-        variants: Which to compare, the first with all others; by default the first four, and of a
-            layered recipe all.
-        recipe: The whole method, such as paper-market-full, or paper-market-small and
+        data: Data set in any layout supported by `deformgan data check`.
+        out: Output folder for one run per variant, ablation.json, ablation.md and
+            ablation.png (created if missing).
+        variants: Variants to compare, the first with all others; by default the paper's four, or
+            all for a layered recipe.
+        recipe: Recipe of the full method, such as paper-market-full, or paper-market-small and
             layered-small for a CPU.
-        rendered: A second data set of rendered people, mixed in as the recipe says.
-        skeleton: Of the poses, a name or a JSON file; by default the recipe's.
-        vgg: VGG-19 weights for the losses (.npz or torchvision's .pth); else torch's hub folder.
-        init: Generator that every variant starts from, as far as both have the same weights: a
-            bundled name or a file; by default random weights.
+        rendered: A second data set, of rendered people, mixed in as the recipe specifies.
+        skeleton: Skeleton of the poses, a built-in name or a JSON file; by default the recipe's.
+        vgg: VGG-19 weights for the losses (.npz, or torchvision's .pth); by default torchvision's,
+            from PyTorch's hub folder.
+        init: Generator that every variant starts from, the name of bundled weights or a file; only
+            weights that a variant shares with it are loaded. By default random weights.
         judges: Folder with MoveNet, OSNet and FastestDet, to score pose, identity and detection.
-        pairs: How many test pairs to score.
-        resume: Go on where the folder's ablation stopped.
+        pairs: Number of test pairs to score.
+        resume: Resume the ablation in the output folder.
         config: TOML file of settings.
-        device: Where to train and to generate, such as cpu or cuda.
-        threads: CPU threads; by default torch's choice.
-        steps: Of every variant, instead of the recipe's.
-        batch_size: Instead of the recipe's; over all processes.
-        learning_rate: Instead of the recipe's.
-        precision: Instead of the recipe's.
-        seed: Instead of the recipe's.
-        log_every: Instead of the recipe's.
-        save_every: Instead of the recipe's.
-        settings: See above.
+        device: Device to train and generate on, such as cpu or cuda.
+        threads: Number of CPU threads; by default PyTorch's choice.
+        steps: Number of training steps of every variant; by default the recipe's.
+        batch_size: Pairs per step over all processes; by default the recipe's.
+        learning_rate: Learning rate; by default the recipe's.
+        precision: Numeric precision of convolutions; by default the recipe's.
+        seed: Random seed for weights, data order, flips and dropout; by default the recipe's.
+        log_every: Steps between log lines; by default the recipe's.
+        save_every: Steps between checkpoints; by default the recipe's.
+        settings: Other settings by name, as in `deformgan train`.
     """
-    # All of it now, so that a long run ends with the program that it began with.
+    # Import everything now, so that a long run does not pick up code that changes meanwhile.
     import torch
 
     from deformgan.backbones.vgg19 import Vgg19Features
@@ -144,7 +148,7 @@ def ablate(
     photos = mix_datasets(base, [people.train], fabric, second)
     chosen = sample_test_pairs(people.test.pairs, pairs)
     if not len(chosen):
-        raise InputError(f"{data} has no pair of usable photos of one person to test on.")
+        raise InputError(f"{data} has no test pair: two usable photos of one person.")
     networks = load_judges(judges) if judges is not None else {}
     folders = [folder.resolve().name for folder in (data, rendered) if folder is not None]
     metadata = {**provenance(), "data": folders, "size": list(photos.size)}
@@ -198,35 +202,35 @@ def ablate(
 
 
 def _check_folders(out: Path, plans: "dict[str, TrainConfig]", resume: bool) -> None:
-    """Refuses to touch runs that are there already, and what would be no equal budget."""
+    """Check that existing runs may be resumed and do not exceed the equal budget."""
     from deformgan.training.checkpoints import steps_saved
 
     saved = {name: steps_saved(out / name) for name in plans}
     if any(saved.values()) and not resume:
-        raise InputError(f"{out} already holds runs; add --resume to go on with them.")
+        raise InputError(f"{out} already contains runs; add --resume to continue them.")
     for name, plan in plans.items():
         if saved[name] > plan.steps:
             raise InputError(
-                f"{out / name} has {saved[name]} steps already, more than the {plan.steps} of an "
-                "equal budget; give --steps or choose another folder."
+                f"{out / name} already has {saved[name]} steps, more than the equal budget of "
+                f"{plan.steps}; use another --steps or another folder."
             )
 
 
 def _check_truth(base: "TrainConfig", second: "Sequence[PhotoSet]") -> None:
-    """Refuse to learn from truth without a data set that knows any."""
+    """Check that a recipe that learns from ground truth has a data set with it."""
     from deformgan.datasets.batches import has_truth
 
     if base.weights.of_opacity and not any(has_truth(known) for known in second):
         raise InputError(
-            f"{base.recipe} learns from truth, which only rendered people have: give --rendered, a "
-            "set with surfaces, masks and backgrounds."
+            f"{base.recipe} learns from ground truth; add --rendered, a data set of rendered "
+            "people with surfaces, masks and backgrounds."
         )
 
 
 def _read_start(
     init: str | None, plans: "dict[str, TrainConfig]"
 ) -> "tuple[Generator | None, dict[str, float]]":
-    """Load what every variant starts from, and what share of each one's weights that is."""
+    """Load the common start, and the share of each variant's weights that it provides."""
     import torch
 
     from deformgan.checkpoint import load_generator
@@ -244,8 +248,8 @@ def _read_start(
             taken = weights_to_take(start, network)
         except InputError:
             raise InputError(
-                f"{init} is a generator of another shape than {plan.recipe} trains; leave --init "
-                "out, or choose other --variants."
+                f"The generator {init} has a different architecture than {plan.recipe}; remove "
+                "--init, or choose other --variants."
             ) from None
         every = sum(weight.numel() for weight in network.state_dict().values())
         shares[name] = sum(weight.numel() for weight in taken.values()) / every
@@ -263,7 +267,7 @@ def _write(out: Path, report: dict[str, Any], table: str, figure: "Image") -> No
 
 
 def _budget(folder: Path, plan: "TrainConfig") -> dict[str, Any]:
-    """Says what a variant is and what it took: seconds of its steps, over all sessions."""
+    """Return configuration, samples and seconds of training over all sessions of a variant."""
     from deformgan.training.records import METRICS
 
     seconds, before = 0.0, 0

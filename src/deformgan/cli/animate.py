@@ -1,4 +1,4 @@
-"""`deformgan animate`: one photo and many poses in, a moving picture out."""
+"""`deformgan animate`: a photo and a sequence of poses in, an animation out."""
 
 from pathlib import Path
 
@@ -25,43 +25,43 @@ def animate(
     device: str = "cpu",
     json: Path | None = None,
 ) -> None:
-    """Lets the person of a photo move as somebody else does.
+    """Animate the person in a photo with a sequence of poses.
 
-    A joint that few frames miss moves straight on in between; one that is missed for longer stays
-    where it was last seen. All are smoothed over time. Frames without a person are dropped. One
-    framing holds for all frames and goes along with the person.
+    A joint that is missing in a few frames is interpolated; one that is missing for longer stays
+    where it was last seen. All joints are smoothed over time. Frames without a person are dropped.
+    The crop has the same size in all frames and follows the person.
 
     Args:
         source: Photo of the person, of any size.
-        frames: The movement: a video (needs the extra `video`), a folder of photos or of pose
-            files, one per frame in the order of their names, or a pose file with several poses.
-        out: The animation to write, .gif, .webp or .mp4 (needs the extra `video`); its folder must
-            exist.
-        fps: Frames per second.
-        smooth: How large a tremble of the joints is taken out, from 0 to 10: 1 holds still what
-            detectors let tremble and leaves movement as it is, 0 takes joints as they are found.
+        frames: The motion: a video (needs the extra `video`), a folder of photos or of pose files,
+            one per frame and sorted by name, or a pose file with several poses.
+        out: Where to write the animation: .gif, .webp or .mp4 (needs the extra `video`); its folder
+            must exist.
+        fps: Frames per second, at most 50.
+        smooth: Strength of the smoothing, from 0 to 10: 1 removes the jitter of detectors and keeps
+            the motion, 0 uses the joints as detected.
         weights: Name of bundled weights or a .safetensors file; by default pedestrian.
-        detector: What finds people and their poses in photos: pose18, which comes with the package,
-            or another one, mostly as NAME:PATH (movenet, blazepose, simcc, vitpose,
-            keypoint_rcnn).
-        person: Which of several people in the source photo, by size: 0 is the largest. Of frames
-            it is always the largest.
-        source_pose: Pose of the source person, as a pose file or FILE:NAME; otherwise it is
+        detector: Pose detector for photos: pose18 (bundled), or another one, usually as
+            NAME:PATH (movenet, blazepose, simcc, vitpose, keypoint_rcnn).
+        person: Index of the person in the source photo, by size: 0 is the largest. In frames it is
+            always the largest.
+        source_pose: Pose of the source person, as a pose file or FILE:NAME; by default it is
             detected.
-        skeleton: Skeleton of the poses, a name or a JSON file; by default that of the weights.
-        size: Size of the frames, HEIGHTxWIDTH in pixels, or the height alone; by default that of
-            the person's surroundings in the source photo, up to 1,024 rows. Weights without layers
-            paint the model's size only.
-        background: What is behind the person: paint, the scene as the weights paint it; source, the
-            source photo's own scene with its person taken out; none, nothing: a cut-out with
-            transparency (.webp); a colour as #rrggbb; or a photo. A photo of the pose
-            photo's size is framed as that is; of any other the middle is shown. By default paint
-            for a source photo of the model's size, and source for any other. Weights without layers
-            know paint alone; for a photo they are by default pedestrian-background.
-        noise: Leave the generator's dropout on.
-        seed: What the noise, the same in all frames, is drawn from.
-        device: Where to compute: cpu, cuda or cuda:N.
-        json: Where to write what was done as JSON.
+        skeleton: Skeleton of the poses, a built-in name or a JSON file; by default that of the
+            weights.
+        size: Size of the frames in pixels, HEIGHTxWIDTH or the height alone; by default that of the
+            person and surroundings in the source photo, up to 1,024 rows. Weights without layers
+            support only the model's size.
+        background: Background: paint (a scene painted by the weights), source (the source photo's
+            scene without its person), none (transparent; .webp only), a colour as #rrggbb, or a
+            photo. A photo of the frames' size is cropped like them; of any other, the centre is
+            used. By default paint if the source photo has the model's size, otherwise source.
+            Weights without layers support only paint; background-conditioned weights support only a
+            photo (by default pedestrian-background, if pedestrian has no layers).
+        noise: Keep the generator's dropout active.
+        seed: Random seed for dropout noise, which is the same in all frames.
+        device: Device to compute on: cpu, cuda or cuda:N.
+        json: Where to write the settings and frame counts as JSON.
     """
     import time
 
@@ -89,7 +89,7 @@ def animate(
     if json is not None:
         output_file(json)
     if not 0 < fps <= 50:
-        raise InputError(f"--fps is {fps:g}; it must be above 0 and at most 50.")
+        raise InputError(f"--fps is {fps:g}; it must be greater than 0 and at most 50.")
     if not 0 <= smooth <= MOST_SMOOTH:
         raise InputError(f"--smooth is {smooth:g}; it must be from 0 to {MOST_SMOOTH:g}.")
     if background == "none":

@@ -13,16 +13,16 @@ def bench(
     quick: bool = False,
     data: Path | None = None,
 ) -> None:
-    """Measure speed and memory of the nearest-neighbour loss, the deformable skip and the loader.
+    """Benchmark the nearest-neighbour loss, the deformable skip and the data loader.
 
-    Loss and skip are compared, forward and backward, with the simplest code that does the same; the
-    loader with what a training step needs.
+    Measures time and memory. Loss and skip, forward and backward, are compared with the simplest
+    equivalent code; the loader with the throughput that a training step needs.
 
     Args:
-        json: Where to write ratios, times in seconds, peak memory in bytes and the machine.
-        device: Where to measure, such as cpu or cuda.
-        quick: Fewer repetitions and no paper-sized networks, under a minute on two cores.
-        data: A data set for the loader; by default bundled people, over and over.
+        json: Where to write ratios, times in seconds, peak memory in bytes and the machine as JSON.
+        device: Device to benchmark, such as cpu or cuda.
+        quick: Use fewer repetitions and no paper-sized networks; under a minute on two cores.
+        data: Data set for the loader; by default the bundled people, repeated.
     """
     if json is not None:
         output_file(json)
@@ -36,7 +36,7 @@ def bench(
 
 
 def _table(report: dict[str, Any]) -> str:
-    """Lays a report out for reading."""
+    """Format a report as a table."""
     machine = report["machine"]
     lines = [
         f"{machine.get('gpu', machine['cpu'])}, {machine['threads']} threads,"

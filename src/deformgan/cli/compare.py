@@ -28,31 +28,33 @@ def compare(
     only: tuple[str, ...] = (),
     across_protocols: bool = False,
 ) -> None:
-    """Compare reports of `deformgan evaluate`, pair by pair with the first.
+    """Compare evaluation reports, with significance tests.
 
-    Shows every metric of every system with its 95 % interval, the best in bold, and each system's
-    difference to the first over the pairs that both were scored on, with interval and significance
+    Shows every metric of every system with its 95 % interval, the best in bold, and the difference
+    of each system to the first over the pairs that both were scored on, with interval and p-value
     corrected for the number of comparisons.
 
     Args:
-        reports: Two or more reports: FILE, or NAME=FILE to call the system NAME in the table.
-        out: Folder for table.md, table.tex, comparison.json and, with --images, grid.png of the
-            first system's best, median and worst pairs; created.
+        reports: Two or more reports of `deformgan evaluate`: FILE, or NAME=FILE to name the system
+            in the table.
+        out: Folder for table.md, table.tex, comparison.json and, with --images, grid.png with the
+            best, median and worst pairs of the first system (created if missing).
         images: Folder of the source and target photos, for grid.png.
-        generated: NAME=DIR, a system's pictures as `evaluate` takes them, where its report does
-            not tell where they are.
-        json: Where to write the comparison.
-        format: What to print.
-        metric: By which the pairs of grid.png are best and worst.
-        only: Metrics to compare; by default all. The fewer, the less p has to be corrected.
-        across_protocols: Compare also what was scored by different protocols; the table says so.
+        generated: Pictures of a system as NAME=DIR, in a form that `evaluate` reads; needed if its
+            report does not name their folder.
+        json: Where to write the comparison as JSON.
+        format: Format of the printed comparison.
+        metric: Metric by which the best, median and worst pairs of grid.png are chosen.
+        only: Metrics to compare; by default all. The fewer metrics, the weaker the correction of
+            the p-values.
+        across_protocols: Compare reports of different protocols too, with a note in the table.
     """
     if json is not None:
         output_file(json)
     if len(reports) < 2:
-        raise InputError(f"A comparison needs two reports or more, got {len(reports)}.")
+        raise InputError(f"A comparison needs two or more reports, got {len(reports)}.")
     if images is not None and out is None:
-        raise InputError("--images is for the grid of pictures; give --out DIR to put it in.")
+        raise InputError("--images draws grid.png, which needs a folder; add --out DIR.")
     if images is not None and not images.is_dir():
         raise InputError(f"The folder of images {images} does not exist.")
     files = [_named(word) for word in reports]
@@ -67,12 +69,12 @@ def compare(
     grid = None
     if images is not None:
         if not folders:
-            raise InputError("No system's pictures are known; say where by --generated NAME=DIR.")
+            raise InputError("No pictures found for any system; add --generated NAME=DIR.")
         chosen = choose_pairs(systems, metric)
         if not chosen:
-            raise InputError(f"No pair was scored by {metric} in all reports: no grid to draw.")
+            raise InputError(f"No pair has a score for {metric} in all reports: no grid to draw.")
         for name in (report.label for report in systems if report.label not in folders):
-            print(f"no pictures of {name} in the grid: --generated {name}=DIR", file=sys.stderr)
+            print(f"no pictures of {name} in the grid; add --generated {name}=DIR", file=sys.stderr)
         grid = draw_grid(systems, chosen, images, folders, metric)
     texts = {MARKDOWN: write_markdown(comparison), LATEX: write_latex(comparison)}
     if out is not None:
@@ -93,7 +95,7 @@ def compare(
 
 
 def _named(word: str) -> tuple[str, Path]:
-    """Reads FILE or NAME=FILE."""
+    """Parse FILE or NAME=FILE."""
     label, equals, file = word.partition("=")
     if equals and label and file and not Path(word).exists():
         return label, Path(file)
@@ -101,7 +103,7 @@ def _named(word: str) -> tuple[str, Path]:
 
 
 def _folders(systems: "Sequence[Report]", generated: Sequence[str]) -> dict[str, Path]:
-    """Finds the systems' pictures: where `--generated` says, else where their reports say."""
+    """Return each system's folder of pictures: from `--generated`, or else from its report."""
     folders = {}
     for report in systems:
         told = report.system.get("generated")

@@ -8,9 +8,9 @@ if TYPE_CHECKING:
     from deformgan.models.keras_config import Settings
     from deformgan.models.keras_names import NamedArrays
 
-# The image sizes that the authors train on, by the number of encoder levels.
+# The authors' image sizes, by number of encoder levels.
 _SIZES = {6: ((128, 64), (128, 128)), 7: ((256, 256),)}
-# How the authors call it.
+# The authors' names of our warps.
 _VARIANTS = {"parts": "mask", "global": "full", "none": "none"}
 
 
@@ -24,23 +24,23 @@ def convert(
     size: Literal["auto", "128x64", "128x128", "256x256"] = "auto",
     json: Path | None = None,
 ) -> None:
-    """Turn a Keras checkpoint of the authors' generator into weights of ours.
+    """Convert a Keras checkpoint of the authors' generator.
 
-    A file of `model.save`, as the authors' training writes it, says how its skips are warped and
-    for which image size; one of `model.save_weights` does not, and what is then assumed is printed.
-    Needs the extra `keras`.
+    A file written by `model.save`, as in the authors' training, states how its skips are warped and
+    the image size; one written by `model.save_weights` does not, and the settings assumed instead
+    are printed. Needs the extra `keras`.
 
     Args:
-        keras_file: The .h5 file of a generator with warp_skip mask, full or none. Other variants
-            (stn, background, stick figures) and discriminators are refused.
-        out: The .safetensors file to write; its folder must exist. Weights are kept in float32.
-        warp: How skips are warped: by ten "parts" (warp_skip mask) or one "global" transform
-            (full); "auto" is what the file says, or parts.
-        aggregation: How parts meet (warp_agg): max or average (avg); "auto" is what the file
-            says, or max.
-        size: Height and width of the images; "auto" is what the file says, or 128x64 or 256x256 by
-            the depth of the network.
-        json: Where to write what was found, and the place in the file of each of our arrays.
+        keras_file: The .h5 file of a generator with warp_skip mask, full or none. Other
+            variants (stn, background, stick figures) and discriminators are rejected.
+        out: Where to write the .safetensors file; its folder must exist. Weights stay in float32.
+        warp: How skips are warped: "parts" for ten parts (warp_skip mask), "global" for one
+            transform (warp_skip full), "auto" for what the file states, or else parts.
+        aggregation: How parts are combined (warp_agg): "max", "average" (avg), or "auto" for what
+            the file states, or else max.
+        size: Height and width of the images; "auto" is what the file states, or else 128x64 or
+            256x256 by the depth of the network.
+        json: Where to write the settings found, and the path of each array in the file, as JSON.
     """
     import hashlib
 
@@ -64,8 +64,8 @@ def convert(
         raise InputError(f"{keras_file}: {error}") from None
     if named.network == "discriminator":
         raise InputError(
-            f"{keras_file} holds a discriminator ({_count(named):,} parameters), which generating "
-            "does not need; give the file of a generator."
+            f"{keras_file} contains a discriminator ({_count(named):,} parameters); give the file "
+            "of a generator."
         )
     generator, height_and_width, assumed = _build(named, said, warp, aggregation, size)
     config = generator.config
@@ -88,7 +88,7 @@ def convert(
     print(f"size         {sides}, {len(config.encoder_widths)} levels")
     print(f"parameters   {_count(named):,}, float32")
     if assumed:
-        print(f"assumed      {', '.join(assumed)}: the file does not say")
+        print(f"assumed      {', '.join(assumed)}: not stated in the file")
     print(f"written      {out}")
     if json is not None:
         report = {
@@ -110,7 +110,7 @@ def convert(
 def _build(
     named: "NamedArrays", said: "Settings", warp: str, aggregation: str, size: str
 ) -> tuple["Generator", tuple[int, int], list[str]]:
-    """Makes the generator, and lists which of its settings neither file nor flags decided."""
+    """Build the generator, and list its settings that neither file nor flags determine."""
     from dataclasses import replace
 
     from deformgan.errors import InputError
@@ -127,15 +127,15 @@ def _build(
         decided["aggregation"] = _decide("aggregation", aggregation, said.aggregation)
     elif (warp, aggregation) != ("auto", "auto"):
         raise InputError(
-            "A generator with one stream (warp_skip none) warps nothing; leave out "
-            "--warp and --aggregation."
+            "A generator with one stream (warp_skip none) warps nothing; remove --warp and "
+            "--aggregation."
         )
     usual = {"size": next(iter(sizes)), "warp": config.warp, "aggregation": config.aggregation}
     assumed = [f"{name} {usual[name]}" for name, value in decided.items() if value is None]
     chosen = {name: value or usual[name] for name, value in decided.items()}
     if (sides := chosen.pop("size")) not in sizes:
         raise InputError(
-            f"A generator with {levels} levels is for {' or '.join(sizes)} images, not {sides}."
+            f"A generator with {levels} levels supports {' or '.join(sizes)} images, not {sides}."
         )
     generator = Generator(replace(config, **chosen))
     load_keras_arrays(generator, named.arrays)
@@ -143,18 +143,18 @@ def _build(
 
 
 def _decide(name: str, flag: str, said: str | None) -> str | None:
-    """Gives what the file says or else the flag, None where neither does."""
+    """Return the file's value, or else the flag's; None if neither is set."""
     from deformgan.errors import InputError
 
     if flag == "auto":
         return said
     if said not in (None, flag):
-        raise InputError(f"--{name} is {flag}, but the file says {said}.")
+        raise InputError(f"--{name} is {flag}, but the file has {said}.")
     return flag
 
 
 def _check_back(path: Path, named: "NamedArrays") -> None:
-    """Loads what was written and compares it with the Keras file, bit by bit."""
+    """Load the written file and compare it bit by bit with the Keras file."""
     import torch
 
     from deformgan.checkpoint import load_generator

@@ -1,9 +1,9 @@
-"""`deformgan demo`: the bundled people in other poses, with nothing to download."""
+"""`deformgan demo`: bundled people in new poses, without any download."""
 
 from pathlib import Path
 
-OTHERS_STEP = 5  # whose pose a person borrows: that of the person so many places further
-WALKERS_STEP = 3  # every such person walks
+OTHERS_STEP = 5  # a person takes the pose of the person this many places further
+WALKERS_STEP = 3  # every third person walks
 
 
 def demo(
@@ -15,20 +15,20 @@ def demo(
     device: str = "cpu",
     json: Path | None = None,
 ) -> None:
-    """Puts bundled people into other poses and lets them walk.
+    """Generate example pictures of bundled people.
 
-    Needs neither data nor a download: the people are of our own rendering. Their poses are detected
-    as in any other photo. Writes `demo.png`, a sheet of everything; each `source_NN.png`,
-    `target_NN.png` (the photo whose pose was asked for) and `result_NN.png`, which is what
-    `generate` makes of the two; and `walk.gif`.
+    Needs no data and no download: the people are rendered, and their poses are detected as in any
+    other photo. Writes `demo.png`, a sheet of all results; `source_NN.png`, `target_NN.png` (the
+    photo with the target pose) and `result_NN.png`, the same as `deformgan generate` makes of the
+    two; and `walk.gif`, in which some of the people walk.
 
     Args:
-        out: Folder for the pictures; created.
+        out: Output folder (created if missing).
         weights: Name of bundled weights or a .safetensors file.
-        detector: What finds people and their poses; see `generate`.
-        size: Size of the results, as in `generate`.
-        device: Where to compute: cpu, cuda or cuda:N.
-        json: Where to write what was done as JSON.
+        detector: Pose detector; see `deformgan generate`.
+        size: Size of the results; see `deformgan generate`.
+        device: Device to compute on: cpu, cuda or cuda:N.
+        json: Where to write the settings and counts as JSON.
     """
     import time
     from itertools import chain
@@ -51,7 +51,7 @@ def demo(
     output_dir(out)
     finder = load_detector(detector)
     people = bundled_people()
-    # Everybody in a pose of their own other photos, then in that of somebody else.
+    # Everybody in the pose of another photo of their own, then in that of somebody else.
     wanted = [((number, 0), (number, 1 + number % 2)) for number in range(len(people))]
     wanted += [
         ((number, 0), ((number + OTHERS_STEP) % len(people), number % 3))

@@ -1,4 +1,4 @@
-"""find_poses: the pose in every photo, by a run that may be broken off and goes on where it was.
+"""find_poses: detect the pose in every photo, resuming an interrupted run.
 
 This imports torch, so commands import it inside their functions.
 """
@@ -24,14 +24,14 @@ from deformgan.skeletons.openpose18 import OPENPOSE18
 
 @dataclass(frozen=True)
 class Found:
-    """What was found in one photo.
+    """Detections in one photo.
 
     Attributes:
         size: Height and width of the photo.
-        num_people: How many people are in it.
-        num_rivals: How many of the others are at least half as large as the one taken.
+        num_people: Number of people detected.
+        num_rivals: Number of other people at least half as large as the one used.
         joints: (x, y) of every joint in pixels.
-        visible: Whether it was seen. Where nobody was found, none was.
+        visible: Whether each joint was detected; all False if nobody was found.
     """
 
     size: tuple[int, int]
@@ -42,18 +42,18 @@ class Found:
 
     @property
     def pose(self) -> Pose:
-        """The same as a batch of one pose."""
+        """The joints as a batch of one pose."""
         return Pose(torch.tensor([self.joints]), torch.tensor([self.visible]))
 
 
 @dataclass
 class Findings:
-    """What was found in all photos.
+    """Detections in all photos.
 
     Attributes:
-        found: By the photo's name, in the photos' order.
-        unreadable: Names of photos that cannot be read, and why.
-        num_kept: How many of `found` an earlier run left behind.
+        found: By name of the photo, in order.
+        unreadable: Names of photos that cannot be read, with the error.
+        num_kept: Number of entries of `found` that come from an interrupted run.
     """
 
     found: dict[str, Found] = field(default_factory=dict)
@@ -68,16 +68,16 @@ def find_poses(
     journal: Path,
     settings: dict[str, object],
 ) -> Findings:
-    """Finds a person in every photo.
+    """Detect a person in every photo.
 
     Args:
-        photos: Where to look.
-        detector: Any.
-        person: Which of several people, from 0, the largest.
-        journal: Notes every photo's finding at once, so that a run that was broken off goes on
-            there. The caller removes it when the results are safe.
-        settings: What else the findings depend on. A journal with other settings is begun anew, and
-            a photo that changed since is looked at again.
+        photos: Photos to search.
+        detector: A pose detector, for one person or for several.
+        person: Index of the person by size; 0 is the largest.
+        journal: File that records each detection at once, so that an interrupted run can resume.
+            The caller removes it once the results are saved.
+        settings: Everything else that the detections depend on. A journal with other settings is
+            started over, and a photo that changed since is searched again.
     """
     findings = Findings()
     with _open_journal(journal, settings) as (notes, kept):
@@ -105,7 +105,7 @@ def _look(photo: Photo, detector: PoseDetector | PeopleDetector, person: int) ->
     if person < len(people):
         everybody = Pose.cat([detection.pose for detection in people])
         pose, rivals = everybody[[person]], count_rivals(everybody, person)
-        # What is not visible carries no meaning, so it is not noted.
+        # Coordinates of joints that are not visible are meaningless, so they are not recorded.
         joints = pose.joints[0].masked_fill(~pose.visible[0, :, None], 0.0)
         return Found(size, len(people), rivals, joints.tolist(), pose.visible[0].tolist())
     count = len(OPENPOSE18.joints)
@@ -116,17 +116,17 @@ def _look(photo: Photo, detector: PoseDetector | PeopleDetector, person: int) ->
 def _open_journal(
     path: Path, settings: dict[str, object]
 ) -> Generator[tuple[IO[str], dict[tuple[str, tuple[int, int]], Found]]]:
-    """Opens the notes of a run: a line of settings, then a line per photo.
+    """Open the journal of a run: a line of settings, then a line per photo.
 
     Yields:
-        The file to append to; and what it held already, by name and stamp.
+        The file to append to, and the earlier detections by name and stamp.
     """
     head = json.dumps(settings).encode() + b"\n"
     written = path.read_bytes() if path.is_file() else b""
     if not written.startswith(head):
         path.write_bytes(head)
         written = head
-    # A line that the end of the run cut off is no line.
+    # Drop a last line that was cut off when the run was interrupted.
     whole = written[: written.rfind(b"\n") + 1]
     os.truncate(path, len(whole))
     kept = {}

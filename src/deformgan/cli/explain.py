@@ -1,4 +1,4 @@
-"""`deformgan explain`: the method as pictures, of one photo and one pose."""
+"""`deformgan explain`: the method in pictures, for one photo and one pose."""
 
 from pathlib import Path
 from typing import Any
@@ -18,28 +18,32 @@ def explain(
     skeleton: str | None = None,
     json: Path | None = None,
 ) -> None:
-    """Shows step by step how a photo gets another pose, to understand it or to see why it failed.
+    """Visualize each step of the method for one photo and pose.
 
-    Writes explain.png, the whole story on one sheet, and its pictures: parts_source, parts_target
-    (the parts of photo and pose), masks, transforms (where each part is read and put),
-    warped_parts, warped (all together), skips (activations before and after), heatmaps and result,
-    which is what `generate` gives. Of weights with layers also: field_base and field (where the
-    photo is read, before and after its correction), correction, source_matte, copy, visible, paint,
-    person, matte and scene. transforms.json holds the numbers.
+    Helps to understand a result, or why it failed. Writes explain.png, an overview of all steps,
+    and one picture per step: parts_source and parts_target (the body parts of photo and pose),
+    masks, transforms (where each part is read and placed), warped_parts, warped (all parts
+    combined), skips (activations before and after), heatmaps and result, the same as that
+    of `deformgan generate`. For weights with layers also field_base and field (where the photo is
+    read, before and after correction), correction, source_matte, copy, visible, paint, person,
+    matte and scene. transforms.json has the numbers.
 
     Args:
         source: Photo of the person, of any size.
-        pose: The pose to take: a photo, a pose file with one pose, or FILE:NAME; see `generate`.
-        out: Folder for the pictures; created.
-        weights: Name of bundled weights or a .safetensors file, of a generator with deformable
+        pose: Target pose: a photo, a pose file with one pose, or FILE:NAME; see `deformgan
+            generate`.
+        out: Output folder (created if missing).
+        weights: Name of bundled weights or a .safetensors file; the generator must have deformable
             skips.
-        detector: What finds people and their poses in photos; see `generate`.
-        person: Which of several people in the source photo, by size: 0 is the largest.
-        pose_person: The same for the pose.
-        source_pose: Pose of the source person, as a pose file or FILE:NAME; otherwise it is
+        detector: Pose detector for photos; see `deformgan generate`.
+        person: Index of the person in the source photo, by size: 0 is the largest.
+        pose_person: Index of the person in the pose photo, by size: 0 is the largest. In a pose
+            file with several people per image, indices above 0 follow the file's order.
+        source_pose: Pose of the source person, as a pose file or FILE:NAME; by default it is
             detected.
-        skeleton: Skeleton of the poses, a name or a JSON file; by default that of the weights.
-        json: Where to write all that was measured, as JSON.
+        skeleton: Skeleton of the poses, a built-in name or a JSON file; by default that of the
+            weights.
+        json: Where to write all measurements as JSON.
     """
     import time
 

@@ -1,4 +1,4 @@
-"""The poses of an animation: read frame by frame, then made steady.
+"""The poses of an animation: read frame by frame, then stabilized.
 
 This imports torch, so commands import it inside their functions.
 """
@@ -22,26 +22,26 @@ from deformgan.pose import Pose, Skeleton
 from deformgan.pose_formats import read_annotations, read_single
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
-BRIDGED = 6  # frames: a joint that is missed for no longer moves on in between
-SMOOTHING = 5  # frames that a joint's place is fitted over while it moves
-RESTING = 17  # ... and while it rests
-NEARBY = 9  # frames that say together whether it rests
-TREMBLE = 0.02  # of the pose's unit of length: what moves less, rests
+BRIDGED = 6  # frames: the longest gap of a joint that is interpolated
+SMOOTHING = 5  # frames per fit while a joint moves
+RESTING = 17  # frames per fit while a joint rests
+NEARBY = 9  # frames over which it is decided whether a joint rests
+TREMBLE = 0.02  # jitter of detectors, in the pose's unit of length: less movement is rest
 MOST_SMOOTH = 10.0
-FOLLOWING = 25  # frames that the person's path is fitted over
+FOLLOWING = 25  # frames per fit of the person's path
 
 
 def read_frames(frames: Path, detector: str, skeleton: Skeleton = OPENPOSE18) -> Posed:
-    """Finds the poses of an animation, as they were seen.
+    """Read or detect the poses of an animation, without smoothing.
 
     Args:
-        frames: A video, a pose file, or a folder of photos or of pose files, one per frame, taken
-            in the order of their names (numbers in them count as numbers).
-        detector: What `--detector` names; loaded for photos and videos.
-        skeleton: Of the poses.
+        frames: A video, a pose file, or a folder of photos or of pose files, one per frame, sorted
+            by name (numbers in names compare as numbers).
+        detector: Value of `--detector`; loaded only for photos and videos.
+        skeleton: Skeleton of the poses.
 
     Returns:
-        One pose per frame; where nobody was found, no joint is visible.
+        One pose per frame; no joint is visible in frames where nobody was found.
     """
     if frames.suffix.lower() in VIDEO_SUFFIXES and frames.is_file():
         check_detectable(skeleton, frames, "pose files")
@@ -49,13 +49,11 @@ def read_frames(frames: Path, detector: str, skeleton: Skeleton = OPENPOSE18) ->
     if frames.is_file():
         annotations = read_annotations(frames, skeleton)
         if not annotations.names:
-            raise InputError(f"{frames} holds no pose.")
+            raise InputError(f"{frames} contains no pose.")
         poses = [annotations[name] for name in annotations.rows]
         return Posed(Pose.cat(poses), annotations.size)
     if not frames.is_dir():
-        raise InputError(
-            f"The frames {frames} do not exist; give a folder, a video or a pose file."
-        )
+        raise InputError(f"The frames {frames} do not exist; use a folder, a video or a pose file.")
     files = sorted((file for file in frames.iterdir() if file.is_file()), key=natural_order)
     if any(file.suffix.lower() in PHOTO_SUFFIXES for file in files):
         check_detectable(skeleton, frames, "pose files")
@@ -63,7 +61,7 @@ def read_frames(frames: Path, detector: str, skeleton: Skeleton = OPENPOSE18) ->
     pose_files = [file for file in files if file.suffix.lower() == ".json"]
     if not pose_files:
         raise InputError(
-            f"The folder {frames} holds neither photos ({', '.join(PHOTO_SUFFIXES)}) nor pose "
+            f"The folder {frames} contains neither photos ({', '.join(PHOTO_SUFFIXES)}) nor pose "
             "files (.json)."
         )
     singles = [_read_frame(file, skeleton) for file in pose_files]
@@ -72,7 +70,7 @@ def read_frames(frames: Path, detector: str, skeleton: Skeleton = OPENPOSE18) ->
 
 def _read_frame(file: Path, skeleton: Skeleton) -> Posed:
     annotations = read_annotations(file, skeleton)
-    if not annotations.names:  # so OpenPose says that it found nobody
+    if not annotations.names:  # OpenPose's output for a frame without a person
         return Posed(_nobody(skeleton), annotations.size)
     return Posed(read_single(file, skeleton=skeleton).pose, annotations.size)
 
@@ -85,8 +83,8 @@ def _detect_frames(photos: Photos, detector: str, skeleton: Skeleton) -> Posed:
         size = size or (photo.shape[0], photo.shape[1])
         if photo.shape[:2] != size:
             raise InputError(
-                f"{frame.name} is {photo.shape[1]}x{photo.shape[0]} pixels and the frames before "
-                f"it are {size[1]}x{size[0]}; all frames must have one size."
+                f"{frame.name} is {photo.shape[1]}x{photo.shape[0]} pixels, but the frames before "
+                f"it are {size[1]}x{size[0]}; all frames must have the same size."
             )
         found = find_person(finder, photo)
         poses.append(_nobody(skeleton) if found is None else found.pose)
@@ -99,27 +97,28 @@ def _nobody(skeleton: Skeleton) -> Pose:
 
 
 def steady(frames: Pose, skeleton: Skeleton, strength: float = 1.0) -> Pose:
-    """Fill what single frames miss and take the tremble out of what they have.
+    """Fill missing joints and remove jitter from the poses of an animation.
 
-    Frames in which nobody was seen are dropped. A joint that is missing for a short time moves
-    straight on to where it is seen again, else it stays where it was last seen; frames that still
-    lack the torso (at the start) are dropped too. Then every joint is smoothed, see `hold_still`.
+    Frames in which nobody was detected are dropped. A joint that is missing for a short time is
+    interpolated linearly between its neighbours in time; if missing for longer, it keeps its last
+    position. Frames that still lack the torso (at the start) are dropped too. Then every joint is
+    smoothed, see `hold_still`.
 
     Args:
-        frames: The poses as they were seen.
-        skeleton: Of the poses.
-        strength: How large a tremble is taken out, 1 as detectors make it; 0 leaves joints where
-            they were seen.
+        frames: The poses as detected.
+        skeleton: Skeleton of the poses.
+        strength: Amplitude of the jitter to remove, relative to that of detectors; 0 disables
+            smoothing.
 
     Returns:
-        The usable frames, none if there are none.
+        The usable frames, possibly none.
     """
     somebody = frames[frames.visible.any(dim=1)]
     filled = bridge(somebody, BRIDGED).carry_over()
     usable = filled[filled.usable(skeleton)]
     if strength == 0 or not len(usable):
         return usable
-    # A joint that appears later than the first frame counts as at rest before.
+    # A joint that first appears after the first frame counts as resting before.
     backwards = list(range(len(usable)))[::-1]
     everywhere = usable[backwards].carry_over()[backwards]
     tremble = strength * TREMBLE * unit_length(usable, skeleton).median().item()
@@ -127,11 +126,11 @@ def steady(frames: Pose, skeleton: Skeleton, strength: float = 1.0) -> Pose:
 
 
 def bridge(frames: Pose, longest: int) -> Pose:
-    """Fill short gaps: a joint moves straight from where it was seen to where it is seen again.
+    """Fill short gaps by linear interpolation between the detections before and after.
 
     Args:
         frames: The frames of one animation.
-        longest: Frames of a gap that is filled; longer ones stay.
+        longest: Longest gap to fill, in frames; longer gaps are kept.
     """
     count = len(frames)
     times = torch.arange(count, device=frames.joints.device)[:, None]
@@ -152,16 +151,17 @@ def bridge(frames: Pose, longest: int) -> Pose:
 def hold_still(
     joints: Float[Tensor, "frames joints 2"], tremble: float
 ) -> Float[Tensor, "frames joints 2"]:
-    """Smooth joints: hard where they rest, and hardly where they move.
+    """Smooth joints strongly where they rest and weakly where they move.
 
-    A mean over many frames takes most of a tremble out, and cuts the ends off every swing; a fit to
-    few does neither. Where the two differ by less than a tremble (root mean square over frames
-    nearby), the joint rests and the former holds; where they differ by more, it moves and the
-    latter does; at a tremble, their mean. Both look as far ahead as back, so nothing lags.
+    A mean over many frames removes most jitter, but cuts off the extremes of every swing; a fit to
+    few frames does neither. Where the two differ by less than the jitter (root mean square over
+    nearby frames), the joint counts as resting and the mean is used; where they differ by more, it
+    counts as moving and the fit is used; at exactly the jitter, their average. Both windows are
+    centred, so the result does not lag.
 
     Args:
         joints: In pixels.
-        tremble: In pixels.
+        tremble: Amplitude of the jitter, in pixels.
     """
     moving, resting = smooth(joints, SMOOTHING, degree=2), smooth(joints, RESTING, degree=1)
     apart = moving - resting
@@ -172,11 +172,11 @@ def hold_still(
 
 
 def follow(frames: Pose, skeleton: Skeleton) -> Pose:
-    """Moves every frame so that the person walks in place, as if a camera went along.
+    """Shift every frame so that the person stays in place, as if the camera followed.
 
     Args:
         frames: In pixels of a photo that the person may cross; all with a torso.
-        skeleton: Of the poses.
+        skeleton: Skeleton of the poses.
     """
     path = frames.joints[:, skeleton.mandatory_joints].mean(dim=1, keepdim=True)
     return Pose(
@@ -187,13 +187,14 @@ def follow(frames: Pose, skeleton: Skeleton) -> Pose:
 def smooth(
     values: Float[Tensor, "frames joints 2"], window: int, degree: int
 ) -> Float[Tensor, "frames joints 2"]:
-    """Replaces every value by that of a polynomial fitted to its neighbours in time.
+    """Smooth values over time with a local polynomial fit.
 
     Args:
         values: One per frame.
-        window: How many frames each fit takes, odd. At both ends the first (last) window is used
-            for all its frames.
-        degree: Of the polynomials. An animation with no more frames than that is left alone.
+        window: Frames per fit, odd. The first and the last window also serve the frames at both
+            ends.
+        degree: Degree of the polynomials. An animation with no more frames than this is returned
+            unchanged.
 
     Source:
         Savitzky and Golay, "Smoothing and Differentiation of Data", 1964.

@@ -1,4 +1,4 @@
-"""`deformgan generate`: a person's photos and one pose in, one picture out."""
+"""`deformgan generate`: photos of a person and a pose in, a picture out."""
 
 from pathlib import Path
 from typing import Annotated
@@ -30,45 +30,45 @@ def generate(
     device: str = "cpu",
     json: Path | None = None,
 ) -> None:
-    """Gives the photo of a person in another pose.
+    """Generate a photo of a person in a new pose.
 
-    The result shows the source person in the framing of the pose photo, at the size that is asked
-    for, by default the person's own in the source photo. A photo of exactly the model's size is
-    taken as it is; in any other the person is found and framed first.
+    The result is framed like the pose photo. A photo of exactly the model's size is used as it is;
+    in any other photo the person is detected and cropped first.
 
     Args:
-        files: First the photo of the person, of any size; or several, front and back say, for
-            weights with layers: each surface is copied from the photo that shows it, and only what
-            none shows is painted. Scene and place are then those of the first. Last the pose to
-            take: a photo of any size, a pose file with one pose (annotation CSV, our JSON, OpenPose
-            or COCO JSON), or FILE:NAME for one of several in it.
-        out: The picture to write; its folder must exist.
+        files: One or more photos of the person, of any size, followed by the target pose. The pose
+            is a photo of any size, a pose file with one pose (annotation CSV, deformgan JSON,
+            OpenPose or COCO JSON), or FILE:NAME for one of several. Several photos, such as front
+            and back, need weights with layers: each surface is copied from the photo that shows it,
+            and only what no photo shows is painted; scene and position come from the first photo.
+        out: Where to write the picture (.png, .jpg, .jpeg, .webp or .bmp); its folder must exist.
         weights: Name of bundled weights or a .safetensors file; by default pedestrian.
-        detector: What finds people and their poses in photos: pose18, which comes with the package,
-            or another one, mostly as NAME:PATH (movenet, blazepose, simcc, vitpose,
-            keypoint_rcnn).
-        person: Which of several people in the source photo, by size: 0 is the largest. Of several
+        detector: Pose detector for photos: pose18 (bundled), or another one, usually as
+            NAME:PATH (movenet, blazepose, simcc, vitpose, keypoint_rcnn).
+        person: Index of the person in the source photo, by size: 0 is the largest. With several
             source photos it is always the largest.
-        pose_person: The same for the pose.
-        source_pose: Pose of the source person, as a pose file or FILE:NAME, where there is a single
-            source photo; otherwise it is detected.
-        skeleton: Skeleton of the poses, a name or a JSON file; by default that of the weights.
-        size: Size of the picture, HEIGHTxWIDTH in pixels, or the height alone; by default that of
-            the person's surroundings in the source photo, up to 1,024 rows. Weights without layers
-            paint the model's size only.
-        background: What is behind the person: paint, the scene as the weights paint it; source, the
-            source photo's own scene with its person taken out; none, nothing: a cut-out with
-            transparency (.png, .webp); a colour as #rrggbb; or a photo. A photo of the pose
-            photo's size is framed as that is; of any other the middle is shown. By default paint
-            for a source photo of the model's size, and source for any other. Weights without layers
-            know paint alone; for a photo they are by default pedestrian-background.
-        paste: Put the person into the whole photo: into the pose photo, in the place of the person
-            there, or, where POSE is a file of poses, into the source photo, where they stood. The
-            result has that photo's size.
-        noise: Leave the generator's dropout on.
-        seed: What the noise is drawn from.
-        device: Where to compute: cpu, cuda or cuda:N.
-        json: Where to write what was done, and the joints, as JSON.
+        pose_person: Index of the person in the pose photo, by size: 0 is the largest. In a pose
+            file with several people per image, indices above 0 follow the file's order.
+        source_pose: Pose of the source person, as a pose file or FILE:NAME (single source photo
+            only); by default it is detected.
+        skeleton: Skeleton of the poses, a built-in name or a JSON file; by default that of the
+            weights.
+        size: Size of the picture in pixels, HEIGHTxWIDTH or the height alone; by default that of
+            the person and surroundings in the source photo, up to 1,024 rows. Weights without
+            layers support only the model's size.
+        background: Background: paint (a scene painted by the weights), source (the source photo's
+            scene without its person), none (transparent; .png, .webp only), a colour as #rrggbb, or
+            a photo. A photo of the pose photo's size is cropped like it; of any other, the centre
+            is used. By default paint if the source photo has the model's size, otherwise source.
+            Weights without layers support only paint; background-conditioned weights support only a
+            photo (by default pedestrian-background, if pedestrian has no layers).
+        paste: Paste the person into the whole photo: into the pose photo, replacing the person
+            there, or, if POSE is a pose file, into the source photo, where the person stood. The
+            result has the size of that photo.
+        noise: Keep the generator's dropout active.
+        seed: Random seed for dropout noise.
+        device: Device to compute on: cpu, cuda or cuda:N.
+        json: Where to write the settings and the joints as JSON.
     """
     import time
 
@@ -90,14 +90,14 @@ def generate(
     started = time.perf_counter()
     if len(files) < 2:
         raise InputError(
-            f"Only {files[0] if files else 'nothing'} is given; give one source photo or more, and "
-            "last a POSE."
+            f"Only {files[0] if files else 'nothing'} is given; give one or more source photos "
+            "and a POSE after them."
         )
     *sources, pose = files
     for flag, given in (("--source-pose", source_pose), ("--person", person or None)):
         if len(sources) > 1 and given is not None:
             raise InputError(
-                f"{flag} {given} belongs to a single source photo, but {len(sources)} are given."
+                f"{flag} {given} needs a single source photo, but {len(sources)} are given."
             )
     check_suffix(output_file(out), PICTURE_SUFFIXES)
     if json is not None:
@@ -107,7 +107,7 @@ def generate(
     for flag, given in (("--size", size), ("--background", background)):
         if paste and given is not None:
             raise InputError(
-                f"--paste keeps the photo's own size and scene: leave {flag} {given} out."
+                f"--paste keeps the photo's own size and scene; remove {flag} {given}."
             )
     asked = read_size(size)
     check_detector(detector)
@@ -117,8 +117,8 @@ def generate(
     joints = check_skeleton(skeleton, transfer.generator.skeleton)
     if len(sources) > 1 and not transfer.layered:
         raise InputError(
-            f"{len(sources)} source photos are given, but the weights {weights} paint from one: "
-            "several need weights with layers."
+            f"{len(sources)} source photos are given, but the weights {weights} support only one; "
+            "use weights with layers."
         )
     read = [read_source(Path(one), source_pose, detector, person, joints) for one in sources]
     photos, source_poses = [photo for photo, _ in read], [found for _, found in read]

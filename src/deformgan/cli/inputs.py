@@ -1,4 +1,4 @@
-"""What the commands that generate read: a source, a pose, a detector.
+"""Inputs shared by the commands that generate: sources, poses, detectors, devices.
 
 This imports torch, so commands import it inside their functions.
 """
@@ -29,9 +29,9 @@ class Posed:
     """Poses and the photos they were found in.
 
     Attributes:
-        pose: One pose, or the frames of an animation.
-        size: Height and width of the photos; None where a pose file does not tell.
-        photo: The photo of one pose; None where it came from a file.
+        pose: One pose, or one per frame of an animation.
+        size: Height and width of the photos; None if a pose file does not state it.
+        photo: The photo of a single pose; None if the pose came from a file.
     """
 
     pose: Pose
@@ -40,23 +40,23 @@ class Posed:
 
 
 def check_device(device: str) -> str:
-    """Checks, before any work is done, that torch can compute on a device."""
+    """Raise `InputError` unless torch can compute on a device."""
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError):
         raise InputError(
-            f"The device {device!r} is not available here; give cpu, or cuda where there is a GPU."
+            f"The device {device!r} is not available; use cpu, or cuda on a machine with a GPU."
         ) from None
     return device
 
 
 def choose_weights(weights: str | None, background: str | None) -> str:
-    """Return the weights to use where none are given.
+    """Return the weights to use.
 
     Args:
-        weights: What `--weights` names, if it is given.
-        background: What `--background` names; weights without layers need some of their own for a
-            photo.
+        weights: Value of `--weights`; None if the flag is not given.
+        background: Value of `--background`; weights without layers need a variant of their own for
+            a background photo.
     """
     if weights is not None:
         return weights
@@ -65,7 +65,7 @@ def choose_weights(weights: str | None, background: str | None) -> str:
 
 
 def read_size(size: str | None) -> tuple[int, int] | int | None:
-    """Read what `--size` asks for: height and width, or the height alone."""
+    """Parse `--size`: height and width, or the height alone."""
     if size is None:
         return None
     height, cross, width = size.lower().partition("x")
@@ -78,16 +78,16 @@ def read_size(size: str | None) -> tuple[int, int] | int | None:
 
 @cache
 def open_detector(name_and_path: str) -> PoseDetector:
-    """Loads the detector that `--detector` names, once for all that a command reads."""
+    """Load the detector named by `--detector`, once per command."""
     return load_detector(name_and_path)
 
 
 def check_skeleton(asked: str | None, weights: Skeleton) -> Skeleton:
-    """Gives the skeleton of the weights, which is the one that `--skeleton` names, if it is given.
+    """Return the skeleton of the weights, after checking that `--skeleton` agrees with it.
 
     Args:
-        asked: What `--skeleton` names.
-        weights: What the generator understands.
+        asked: Value of `--skeleton`; None if the flag is not given.
+        weights: Skeleton that the generator was trained on.
     """
     if asked is not None and (given := find_skeleton(asked)) != weights:
         raise InputError(
@@ -98,16 +98,16 @@ def check_skeleton(asked: str | None, weights: Skeleton) -> Skeleton:
 
 
 def check_detectable(skeleton: Skeleton, photo: Path, instead: str) -> None:
-    """Refuses to look for joints that no detector knows.
+    """Raise `InputError` if no detector finds the joints of a skeleton.
 
     Args:
-        skeleton: What is to be found.
-        photo: Where.
-        instead: What to give instead.
+        skeleton: Skeleton to detect.
+        photo: Photo or video to search, for the message.
+        instead: Input to use instead, for the message.
     """
     if skeleton.name != OPENPOSE18.name:
         raise InputError(
-            f"No detector finds the joints of {skeleton.name} in {photo}; give {instead}."
+            f"No detector finds the joints of {skeleton.name} in {photo}; use {instead}."
         )
 
 
@@ -118,36 +118,36 @@ def read_source(
     person: int = 0,
     skeleton: Skeleton = OPENPOSE18,
 ) -> tuple[UInt8[np.ndarray, "height width 3"], Pose]:
-    """Reads the source photo and finds its person's joints.
+    """Read the source photo and the pose of its person.
 
     Args:
-        source: The photo.
-        pose: What `--source-pose` names, if it is given.
-        detector: What `--detector` names; loaded where no pose is given.
-        person: Which of several people, from 0, the largest.
-        skeleton: Of the pose.
+        source: Path of the photo.
+        pose: Value of `--source-pose`; None to detect the pose.
+        detector: Value of `--detector`; loaded only if the pose must be detected.
+        person: Index of the person by size; 0 is the largest.
+        skeleton: Skeleton of the pose.
     """
     photo = read_photo(source)
     if pose is not None:
         return photo, read_pose(pose, skeleton=skeleton)
-    check_detectable(skeleton, source, "its pose by --source-pose")
+    check_detectable(skeleton, source, "--source-pose")
     return photo, detect(photo, source, open_detector(detector), person)
 
 
 def read_target(
     spec: str, detector: str, person: int = 0, skeleton: Skeleton = OPENPOSE18
 ) -> Posed:
-    """Finds the pose that is asked for.
+    """Read the target pose.
 
     Args:
         spec: A photo, a pose file with one pose, or FILE:NAME for one of several.
-        detector: What `--detector` names; loaded for a photo.
-        person: Which of several people, from 0, the largest.
-        skeleton: Of the pose.
+        detector: Value of `--detector`; loaded only for a photo.
+        person: Index of the person by size; 0 is the largest.
+        skeleton: Skeleton of the pose.
     """
     path = Path(spec)
     file, colon, _ = spec.rpartition(":")
-    named = bool(colon) and Path(file).is_file()  # the name of a pose may look like a photo's
+    named = bool(colon) and Path(file).is_file()  # a pose's name may end like a photo's
     if path.suffix.lower() not in PHOTO_SUFFIXES or (named and not path.is_file()):
         annotation = read_single(spec, person=person if person else None, skeleton=skeleton)
         return Posed(annotation.pose, annotation.size)
@@ -162,26 +162,26 @@ def detect(
     detector: PoseDetector | PeopleDetector,
     person: int = 0,
 ) -> Pose:
-    """Finds a person in a photo, who must be there.
+    """Detect the pose of a person in a photo, or raise `InputError` if there is none.
 
     Args:
         photo: RGB.
-        path: Its file.
-        detector: Any.
-        person: Which of several people, from 0, the largest.
+        path: File of the photo, for messages.
+        detector: A pose detector, for one person or for several.
+        person: Index of the person by size; 0 is the largest.
     """
     people = find_people(detector, photo)
     if not people:
         raise InputError(f"No person found in {path}.")
     if not 0 <= person < len(people):
         raise InputError(
-            f"There is no person {person} in {path}: {len(people)} found, counted from 0, the "
+            f"There is no person {person} in {path}: {len(people)} found, numbered from 0, the "
             "largest."
         )
     return people[person].pose
 
 
 def describe_pose(pose: Pose, skeleton: Skeleton = OPENPOSE18) -> dict[str, list[float]]:
-    """Names the visible joints of one pose, for a report."""
+    """Return the visible joints of a single pose by name, for a report."""
     seen = zip(skeleton.joints, pose.joints[0].tolist(), pose.visible[0].tolist(), strict=True)
     return {joint: place for joint, place, visible in seen if visible}

@@ -1,10 +1,11 @@
-"""The console script `deformgan`: finds the command, reads its flags, turns errors into one line.
+"""The console script `deformgan`: finds the command, parses its flags, reports errors in one line.
 
-A command `NAME` is the function `NAME` in `cli/NAME.py`; one of two words, `GROUP NAME`, is the
-function `NAME` in `cli/GROUP/NAME.py`. Its signature is its interface: parameters before `/` are
-positional arguments, those after `*` are flags, a flag without a default is required, and the
-docstring's `Args` are the help. It returns its exit code, or None for 0.
-Whatever is slow to import is imported inside the function, so that `--help` answers at once.
+A command `NAME` is the function `NAME` in `cli/NAME.py`; a command `GROUP NAME` is the function
+`NAME` in `cli/GROUP/NAME.py`. The function's signature defines the command line: parameters before
+`/` are positional arguments, those after `*` are flags, a flag without a default is required, and
+`Args` in the docstring is the help text. The function returns the exit code, or None for 0.
+
+Slow imports go inside the function, so that `--help` answers at once.
 """
 
 import functools
@@ -19,48 +20,48 @@ from importlib import import_module
 from deformgan import __version__
 from deformgan.errors import InputError
 
-# A new command is its file and one line here.
+# To add a command, add its file and one line here.
 COMMANDS: dict[str, str] = {
-    "demo": "Shows it all on bundled people.",
-    "generate": "Puts the person of a photo into another pose.",
-    "animate": "Moves the person of a photo through a sequence of poses.",
-    "pose": "Finds the poses in photos or a video, and says what is wrong with them.",
-    "data check": "Says what is wrong with a data set, file by file and line by line.",
-    "data pairs": "Writes the field's pair lists, with their seeds.",
-    "data synthesize": "Renders people who do not exist, or animals, with exact joints.",
-    "train": "Trains a generator by a named recipe.",
-    "ablate": "Trains the method with parts left out, and compares.",
-    "evaluate": "Scores generated pictures, ours or anybody's, and says exactly how.",
-    "compare": "Puts reports of evaluate side by side, with what differs for sure.",
-    "explain": "Shows the method at work on one photo: parts, masks, transforms, skips.",
-    "reid augment": "Multiplies a Re-ID training set, ready for any Re-ID toolbox.",
-    "reid train": "Trains a Re-ID network, on real photos and on generated ones.",
-    "reid evaluate": "Searches a gallery for people, and says how often they are found.",
-    "reid experiment": "Says whether generated photos help Re-ID, how much, and how sure that is.",
-    "study serve": "Shows real and generated pictures to people in the browser, and asks.",
-    "study report": "Says what people answered, with intervals.",
-    "skeleton show": "Draws a skeleton: its joints, bones and parts, in a typical pose.",
-    "verify": "Checks the code against the numbers of the authors' own.",
-    "convert": "Turns the authors' Keras weights into ours.",
-    "bench": "Measures speed, as ratios to named rivals in the same run.",
+    "demo": "Generate example pictures of bundled people.",
+    "generate": "Generate a photo of a person in a new pose.",
+    "animate": "Animate the person in a photo with a sequence of poses.",
+    "pose": "Detect poses in photos or a video, and report which are unusable and why.",
+    "data check": "Check a data set for errors, file by file and line by line.",
+    "data pairs": "Write the list of training or test pairs of a data set.",
+    "data synthesize": "Render synthetic people or animals with exact annotations.",
+    "train": "Train a generator.",
+    "ablate": "Train variants of the method with equal budgets, and compare them.",
+    "evaluate": "Evaluate generated pictures of test pairs.",
+    "compare": "Compare evaluation reports, with significance tests.",
+    "explain": "Visualize each step of the method for one photo and pose.",
+    "reid augment": "Augment a person re-identification (Re-ID) data set.",
+    "reid train": "Train a Re-ID network on real or augmented data.",
+    "reid evaluate": "Evaluate person search in a gallery: ranks, mAP and mINP.",
+    "reid experiment": "Measure whether generated photos improve Re-ID, with significance tests.",
+    "study serve": "Serve a human study of real and generated pictures in the browser.",
+    "study report": "Report the results of a human study, with confidence intervals.",
+    "skeleton show": "Draw the joints, bones and parts of a skeleton.",
+    "verify": "Verify this code against numbers computed by the authors' code.",
+    "convert": "Convert a Keras checkpoint of the authors' generator.",
+    "bench": "Benchmark speed and memory.",
 }
 
-# A command with this parameter is given there all flags that it does not name itself.
+# A command with this parameter receives in it all flags that its signature does not name.
 _SETTINGS = "settings"
 
 _BAD_INPUT = 2
-_INTERRUPTED = 130  # what a shell reports for a process that Ctrl-C ended
+_INTERRUPTED = 130  # the exit code shells use for a process ended by Ctrl-C
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command.
+    """Run one command.
 
     Args:
-        arguments: What follows the program's name; by default what the process was started with.
+        arguments: Command line without the program name; by default that of the process.
 
     Returns:
-        Exit code: 0 done, 1 a fault was found (`verify`, `data check`, `evaluate`), 2 the user can
-        fix it, 130 interrupted.
+        Exit code: 0 for success, 1 if a check failed (`verify`, `data check`, `evaluate`) or
+        training diverged, 2 for an error that the user can fix, 130 if interrupted.
     """
     try:
         return _dispatch(sys.argv[1:] if arguments is None else list(arguments))
@@ -74,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _dispatch(arguments: list[str]) -> int:
     if not arguments:
-        raise InputError(f"No command given; choose one of {', '.join(COMMANDS)}, or --help.")
+        raise InputError(f"No command given; choose one of {', '.join(COMMANDS)}, or use --help.")
     name, *rest = arguments
     if name in ("-h", "--help"):
         print(_overview())
@@ -84,7 +85,7 @@ def _dispatch(arguments: list[str]) -> int:
         return 0
     if members := _members(name):
         if not rest:
-            raise InputError(f"'{name}' needs a second word; choose one of {', '.join(members)}.")
+            raise InputError(f"'{name}' needs a subcommand; choose one of {', '.join(members)}.")
         if rest[0] in ("-h", "--help"):
             print(_overview(members, prog=f"deformgan {name}"))
             return 0
@@ -102,7 +103,7 @@ def _dispatch(arguments: list[str]) -> int:
 
 
 def _members(group: str) -> dict[str, str]:
-    """Finds the commands of two words that begin with one."""
+    """Return the commands of a group."""
     return {name: summary for name, summary in COMMANDS.items() if name.startswith(f"{group} ")}
 
 
@@ -111,26 +112,29 @@ def _overview(commands: dict[str, str] = COMMANDS, prog: str = "deformgan") -> s
     listed = "\n".join(f"  {name:{width}}  {summary}" for name, summary in commands.items())
     return (
         f"usage: {prog} COMMAND ...\n\n"
-        "A photo of a person and a pose in, the photo of that person in that pose out.\n\n"
+        "Generate photos of people in new poses; train and evaluate the networks for it.\n\n"
         f"{listed}\n\n"
-        "`deformgan COMMAND --help` explains one command; `deformgan --version` names the version."
+        "Run `deformgan COMMAND --help` for help on a command, `deformgan --version` for the "
+        "version."
     )
 
 
 def _parse(
     function: Callable[..., int | None], prog: str, arguments: list[str]
 ) -> Callable[[], int | None] | None:
-    """Reads a command's arguments, without running it: an error in a command is not a wrong flag.
+    """Parse a command's arguments without running it.
+
+    Parsing is separate so that an error inside a command is not reported as a wrong flag.
 
     Args:
         function: The command.
-        prog: What the help calls it.
-        arguments: What follows the command's name.
+        prog: Program name in the help text.
+        arguments: Arguments after the command's name.
 
     Returns:
-        The command with its arguments filled in, or None if help was asked for and printed.
+        The command with its arguments bound, or None if help was printed.
     """
-    import tyro  # costs a quarter of a second, which `deformgan --help` does not need
+    import tyro  # takes a quarter of a second, which `deformgan --help` can do without
 
     @functools.wraps(function)
     def bind(*args, **kwargs):
@@ -168,10 +172,10 @@ def _parse(
 
 
 def _flatten(box: str) -> str:
-    """Makes one line of the box that tyro draws around an error.
+    """Flatten the box that tyro draws around an error into one line.
 
-    A box has a title, then sections between rules: the complaint, options that may have been
-    meant, and a pointer to the help. Options are indented by four, their descriptions by eight.
+    A box has a title and sections separated by rules: the error, similar options, and a pointer to
+    the help. Options are indented by four spaces, their descriptions by eight.
     """
     plain = re.sub(r"\x1b\[[0-9;]*m", "", box).splitlines()
     sections: list[list[str]] = [[]]

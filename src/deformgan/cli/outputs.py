@@ -1,4 +1,4 @@
-"""What commands write: checked before the work, never left half written."""
+"""Output files of commands: checked before the work starts, never left incomplete."""
 
 import json
 import math
@@ -11,10 +11,10 @@ from deformgan.errors import InputError
 
 
 def output_file(path: Path) -> Path:
-    """Checks, before any work is done, that a file can be written.
+    """Check that a file can be written, before the work starts.
 
     Args:
-        path: Where the file shall be. Its folder must exist; a file there will be replaced.
+        path: The output file. Its folder must exist; an existing file will be replaced.
 
     Returns:
         The same path.
@@ -29,7 +29,7 @@ def output_file(path: Path) -> Path:
 
 
 def output_dir(path: Path) -> Path:
-    """Creates a folder for results, with its parents, unless it is there already.
+    """Create an output folder and its parents if missing.
 
     Args:
         path: The folder.
@@ -48,18 +48,18 @@ def output_dir(path: Path) -> Path:
 
 @contextmanager
 def written_beside(path: Path) -> Generator[Path]:
-    """Lets a file appear under its name only when it is complete.
+    """Write a file atomically: it appears under its name only when complete.
 
         with written_beside(out) as unfinished:
             image.save(unfinished)
 
     Args:
-        path: The file's final name.
+        path: Final name of the file.
 
     Yields:
-        A hidden name in the same folder with the same suffix (so that image libraries recognize
-        the format). The file moves to `path` at the end; after an error it is removed, and what
-        was at `path` before stays.
+        A hidden name in the same folder with the same suffix (so that image libraries recognize the
+        format). On success the file moves to `path`; on an error it is removed, and an earlier file
+        at `path` is kept.
     """
     unfinished = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
@@ -70,12 +70,12 @@ def written_beside(path: Path) -> Generator[Path]:
 
 
 def write_json(path: Path, data: object) -> None:
-    """Writes a report, all of it or nothing.
+    """Write a report atomically as JSON.
 
     Args:
         path: The file.
-        data: Dictionaries, lists, strings and plain Python numbers. A number that is not finite
-            becomes null, since JSON has no word for it.
+        data: Dictionaries, lists, strings and plain Python numbers. Numbers that are not finite
+            become null, since JSON cannot represent them.
     """
     with written_beside(path) as unfinished:
         unfinished.write_text(json.dumps(_finite(data), indent=2, allow_nan=False) + "\n")

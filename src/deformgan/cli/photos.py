@@ -1,4 +1,4 @@
-"""The photos that a command looks at: a folder of them, one, or the frames of a video.
+"""The input photos of a command: a folder, a single file, or the frames of a video.
 
 This imports numpy, so commands import it inside their functions.
 """
@@ -17,7 +17,7 @@ from deformgan.cli.video import VIDEO_SUFFIXES, Video
 from deformgan.errors import InputError
 from deformgan.framing import PHOTO_SUFFIXES, read_photo
 
-# Fewer photos than this are no film, however they are numbered.
+# Fewer photos than this are not treated as a sequence, however they are numbered.
 MIN_SEQUENCE = 3
 
 
@@ -26,9 +26,9 @@ class Photo:
     """A photo that has not been read yet.
 
     Attributes:
-        name: The file's name, or that of the video's frame.
-        stamp: Size and time of the file: with another stamp it is another photo.
-        read: Gives the photo as RGB, or raises `InputError`.
+        name: Name of the file, or of the video frame.
+        stamp: Size and modification time of the file; if the stamp differs, so does the photo.
+        read: Returns the photo as RGB, or raises `InputError`.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Photo:
 
 
 class Photos:
-    """Photos in order: those of a folder by their names (numbers count as numbers), or a video's.
+    """Photos of a folder sorted by name (numbers compare as numbers), one photo, or video frames.
 
     Args:
         path: A folder, a photo or a video.
@@ -52,11 +52,11 @@ class Photos:
             self._files = sorted((file for file in files if file.is_file()), key=natural_order)
             if not self._files:
                 raise InputError(
-                    f"The folder {path} holds no photos; their names end in "
+                    f"The folder {path} contains no photos; their names must end in "
                     f"{', '.join(PHOTO_SUFFIXES)}."
                 )
         elif not path.exists():
-            raise InputError(f"{path} does not exist; give a folder of photos, a photo or a video.")
+            raise InputError(f"{path} does not exist; use a folder of photos, a photo or a video.")
         elif suffix in PHOTO_SUFFIXES:
             self._files = [path]
         elif suffix in VIDEO_SUFFIXES:
@@ -64,7 +64,7 @@ class Photos:
         else:
             allowed = ", ".join(PHOTO_SUFFIXES + VIDEO_SUFFIXES)
             raise InputError(
-                f"{path} is neither a folder nor a photo or video, whose names end in {allowed}."
+                f"{path} is neither a folder nor a photo or video; names must end in {allowed}."
             )
 
     @property
@@ -73,7 +73,7 @@ class Photos:
         return self._video is not None
 
     def __len__(self) -> int:
-        """Counts the photos; of a damaged video it may count some that `__iter__` lacks."""
+        """Return the number of photos; `__iter__` may yield fewer if a video is damaged."""
         return len(self._files) if self._video is None else len(self._video)
 
     def __iter__(self) -> Iterator[Photo]:
@@ -86,32 +86,33 @@ class Photos:
 
     @property
     def names(self) -> list[str]:
-        """What the photos are called; of a video, what the first frame is."""
+        """Names of the photos; of a video, only that of the first frame."""
         if self._video is not None:
             return [f"{self._video.path.stem}_{0:06d}"]
         return [file.name for file in self._files]
 
 
 def natural_order(path: Path) -> list[tuple[int, str]]:
-    """Gives a key that sorts frame 10 after frame 9."""
+    """Return a key that sorts frame 10 after frame 9."""
     parts = re.split(r"(\d+)", path.name)
     return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
 
 
 def file_stamp(path: Path) -> tuple[int, int]:
-    """Gives size in bytes and time of last change in nanoseconds."""
+    """Return size in bytes and modification time in nanoseconds."""
     status = path.stat()
     return status.st_size, status.st_mtime_ns
 
 
 def frame_numbers(names: list[str]) -> list[int] | None:
-    """Tells whether names number the frames of one sequence: `walk_007.png`, `walk_008.png`, ...
+    """Return the numbers in file names if the names form a sequence.
 
-    They do if there are at least `MIN_SEQUENCE`, alike but for one number, which ascends. (Names of
-    Market-1501, `0002_c1s1_000451_03.jpg`, differ in several numbers.)
+    Example: `walk_007.png`, `walk_008.png`, ... Names form a sequence if there are at least
+    `MIN_SEQUENCE` names that differ in a single, ascending number. (Names of Market-1501,
+    `0002_c1s1_000451_03.jpg`, differ in several numbers.)
 
     Returns:
-        The numbers, or None if they are no sequence.
+        The numbers, or None if the names do not form a sequence.
     """
     parts = [re.split(r"(\d+)", name) for name in names]
     if len(names) < MIN_SEQUENCE or len({len(split) for split in parts}) != 1:

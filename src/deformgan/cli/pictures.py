@@ -1,4 +1,4 @@
-"""Pictures and animations as files.
+"""Write pictures and animations.
 
 This imports numpy, so commands import it inside their functions.
 """
@@ -24,24 +24,24 @@ WEBP_QUALITY = 90
 
 
 def check_suffix(path: Path, allowed: Sequence[str]) -> Path:
-    """Checks, before any work is done, that a file's name says a format we write."""
+    """Check that the suffix of an output file is a supported format, before the work starts."""
     if path.suffix.lower() not in allowed:
         raise InputError(f"Cannot write {path}: its name must end in {', '.join(allowed)}.")
     return path
 
 
 def check_alpha(path: Path, allowed: Sequence[str]) -> None:
-    """Check, before any work is done, that a file can hold transparency."""
+    """Check that an output file can store transparency, before the work starts."""
     able = [suffix for suffix in WITH_ALPHA if suffix in allowed]
     if path.suffix.lower() not in able:
         raise InputError(
-            f"--background none is transparent, which {path} cannot hold: its name must end in "
+            f"--background none is transparent, which {path} cannot store: its name must end in "
             f"{' or '.join(able)}."
         )
 
 
 def write_picture(path: Path, picture: Picture) -> None:
-    """Writes a picture, in the format that the file's name says."""
+    """Write a picture, in the format given by the file's suffix."""
     options: dict[str, dict[str, Any]] = {
         ".jpg": {"quality": JPEG_QUALITY},
         ".jpeg": {"quality": JPEG_QUALITY},
@@ -51,12 +51,12 @@ def write_picture(path: Path, picture: Picture) -> None:
 
 
 def write_animation(path: Path, pictures: Sequence[Picture], fps: float) -> None:
-    """Writes pictures that follow each other: as GIF or WebP, in an endless loop, or as a video.
+    """Write an animation: as GIF or WebP, looping endlessly, or as a video.
 
     Args:
         path: Ends in .gif, .webp or .mp4.
-        pictures: All of one size.
-        fps: Frames per second; a GIF counts in hundredths of a second.
+        pictures: Frames, all of one size.
+        fps: Frames per second; GIF rounds the frame time to hundredths of a second.
     """
     if path.suffix.lower() == ".mp4":
         write_video(path, pictures, fps)
@@ -64,11 +64,11 @@ def write_animation(path: Path, pictures: Sequence[Picture], fps: float) -> None
     images = [Image.fromarray(picture) for picture in pictures]
     options: dict[str, Any] = {"quality": WEBP_QUALITY}
     if path.suffix.lower() == ".gif":
-        # One palette for all frames: with one for each, colours would flicker.
+        # One palette for all frames: with one per frame, colours would flicker.
         strip = Image.fromarray(np.concatenate(pictures, axis=1))
         palette = strip.quantize(256, Image.Quantize.MEDIANCUT)
         images = [image.quantize(palette=palette) for image in images]
-        # Without this, frames that look alike are merged and the rest are cropped to what changes.
+        # Otherwise equal frames are merged, and the others are cropped to the area that changes.
         options = {"optimize": False, "disposal": 1}
     with written_beside(path) as unfinished:
         images[0].save(

@@ -1,4 +1,4 @@
-"""`deformgan pose`: photos in, a table of poses out, with what is wrong with each."""
+"""`deformgan pose`: photos in, a table of poses out, with a diagnosis of each."""
 
 from collections import Counter
 from pathlib import Path
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from deformgan.pose_formats import Annotations
 
 POSE_SUFFIXES = (".csv", ".json")
-MOST_LINES = 20  # of complaints that are printed; the report has all
+MOST_LINES = 20  # problems printed; the report has all
 
 
 def pose(
@@ -24,26 +24,26 @@ def pose(
     repair: bool = False,
     json: Path | None = None,
 ) -> None:
-    """Finds the pose of the person in every photo, and says which cannot be used and why.
+    """Detect the pose of a person in every photo, and report which are unusable and why.
 
-    A pose is unusable where nobody was found, where a shoulder or hip was not seen, where the
-    person is too small, and where shoulders and hips lie on one line. Photos in which nobody was
-    found are in the table too, without joints; photos that cannot be read are not.
+    A pose is unusable if nobody was found, a shoulder or hip was not detected, the person is too
+    small, or shoulders and hips lie on one line. The output includes photos in which nobody was
+    found, without joints, but not photos that cannot be read.
 
-    A run that was broken off goes on where it was when it is started again.
+    An interrupted run resumes where it stopped when started again.
 
     Args:
-        images: A folder of photos, one photo, or a video (needs the extra "video").
-        out: The poses to write: .csv, the field's table name:keypoints_y:keypoints_x, or .json, our
-            format; its folder must exist.
-        detector: What finds people and their poses in photos: pose18, which comes with the package,
-            or another one as NAME:PATH (movenet, blazepose, simcc, vitpose, keypoint_rcnn).
-        person: Which of several people, by size: 0 is the largest.
-        repair: Fill joints that were not seen: from the frames before and after (videos, and
-            folders whose names number the frames of one sequence), from the rest of the torso, from
-            the other arm or leg. The filled joints are listed in the .json, or beside the .csv in
+        images: A folder of photos, one photo, or a video (needs the extra `video`).
+        out: Where to write the poses: .csv, the field's usual table (name:keypoints_y:keypoints_x),
+            or .json, our format; its folder must exist.
+        detector: Pose detector: pose18 (bundled), or another one as NAME:PATH (movenet, blazepose,
+            simcc, vitpose, keypoint_rcnn).
+        person: Index of the person by size: 0 is the largest.
+        repair: Fill missing joints: from neighbouring frames (videos, and folders whose file names
+            number the frames of one sequence), from the rest of the torso, or from the opposite arm
+            or leg. Filled joints are listed in the .json, or next to the .csv in
             FILE.repaired.json.
-        json: Where to write, as JSON, what is wrong with which photo, and counts.
+        json: Where to write the counts and the problems of each photo as JSON.
     """
     import time
 
@@ -62,7 +62,7 @@ def pose(
     if json is not None:
         output_file(json)
     if person < 0:
-        raise InputError(f"--person is {person}; people are counted from 0, the largest.")
+        raise InputError(f"--person is {person}; it must be 0 (the largest) or more.")
     photos = Photos(images)
     _check_names(photos.names, out)
     journal = out.with_name(f".{out.name}.journal")
@@ -101,7 +101,7 @@ def pose(
 
 
 def _check_names(names: list[str], out: Path) -> None:
-    """Refuses, before any work is done, names that an annotation table cannot hold."""
+    """Check that an annotation table can store the names, before the work starts."""
     from deformgan.errors import InputError
 
     if out.suffix.lower() != ".csv":
@@ -109,13 +109,13 @@ def _check_names(names: list[str], out: Path) -> None:
     for name in names:
         if ":" in name or not name.isprintable() or name != name.strip():
             raise InputError(
-                f"The name {name!r} cannot stand in a .csv, which parts by ':' and lines; rename "
-                "the file or write a .json."
+                f"The name {name!r} cannot be stored in a .csv, which is split at ':' and line "
+                "breaks; rename the file or write a .json."
             )
 
 
 def _settings(detector: str, person: int) -> dict[str, object]:
-    """Gives what findings depend on besides the photo; see `find_poses`."""
+    """Return everything that detections depend on besides the photo; see `find_poses`."""
     from deformgan import __version__
     from deformgan.cli.photos import file_stamp
 
@@ -129,7 +129,7 @@ def _settings(detector: str, person: int) -> dict[str, object]:
 
 
 def _times(photos: "Photos", findings: "Findings"):
-    """Numbers the photos that were read, if all are frames of one sequence."""
+    """Return frame numbers of the photos read, or None if they are not one sequence."""
     import torch
 
     from deformgan.cli.photos import frame_numbers
@@ -154,19 +154,19 @@ def _write_poses(out: Path, annotations: "Annotations", repaired: "Repaired | No
         return
     beside = repaired_path(out)
     if flags is None:
-        beside.unlink(missing_ok=True)  # of an earlier run: it is not about this table
+        beside.unlink(missing_ok=True)  # from an earlier run, so it does not match this table
     else:
         write_json(beside, {"repaired": flags})
     write_annotation_csv(out, annotations)
 
 
 def repaired_path(table: Path) -> Path:
-    """Says where the filled joints of an annotation table are listed."""
+    """Return the path of the list of filled joints of an annotation table."""
     return table.with_suffix(".repaired.json")
 
 
 def _report(poses, findings: "Findings", repaired: "Repaired | None", person: int) -> dict:
-    """Collects what is wrong with which photo; see `diagnose`."""
+    """Collect the problems of each photo; see `diagnose`."""
     from deformgan.detectors.diagnosis import REASONS, diagnose
     from deformgan.skeletons.openpose18 import OPENPOSE18
 
@@ -187,7 +187,7 @@ def _report(poses, findings: "Findings", repaired: "Repaired | None", person: in
             continue
         words = diagnosis.words
         if diagnosis.reason == "no_person" and found.num_people:
-            words = f"no person {person}, counted from 0: {found.num_people} found"
+            words = f"no person {person} (numbered from 0): {found.num_people} found"
         unusable[name] = {"reason": diagnosis.reason, "words": words}
     for name, words in findings.unreadable.items():
         unusable[name] = {"reason": "unreadable", "words": words}
@@ -221,18 +221,18 @@ def _print_report(report: dict, out: Path, json: Path | None, seconds: float) ->
     for name, entry in list(unusable.items())[:MOST_LINES]:
         print(f"{name}: {entry['words']}")
     if len(unusable) > MOST_LINES:
-        where = f"all are in {json}" if json is not None else "--json FILE has all"
+        where = f"see {json}" if json is not None else "use --json FILE for all"
         print(f"... and {len(unusable) - MOST_LINES} more; {where}")
     if counts["kept_from_an_earlier_run"]:
-        print(f"{counts['kept_from_an_earlier_run']} photos were done in a run that was broken off")
+        print(f"{counts['kept_from_an_earlier_run']} photos kept from an interrupted run")
     for reason, words in (REASONS | {"unreadable": "cannot be read"}).items():
         if counts[reason]:
             print(f"{counts[reason]} unusable: {words}")
     if counts["several_people"]:
         rivals = sum(some["others_half_as_large"] > 0 for some in report["several_people"].values())
         print(
-            f"{counts['several_people']} with several people, in {rivals} another is at least half "
-            "as large as the one taken; --person N takes others"
+            f"{counts['several_people']} with several people, in {rivals} of them another is at "
+            "least half as large as the one used; --person N selects another"
         )
     if "repaired" in report:
         joints = report["repaired"]["joints"]

@@ -1,4 +1,4 @@
-"""progress: a bar on stderr while a command works."""
+"""progress: a progress bar on stderr."""
 
 import sys
 import time
@@ -12,12 +12,12 @@ _REDRAW = 0.1  # seconds
 
 
 def progress(items: Iterable[Item], what: str, total: int | None = None) -> Iterator[Item]:
-    """Passes items on and draws how many there were; draws nothing where stderr is no terminal.
+    """Iterate over items and draw a progress bar if stderr is a terminal.
 
     Args:
-        items: What is worked on.
-        what: What they are, for the bar.
-        total: How many there will be; by default the length of `items`.
+        items: Items to iterate over.
+        what: Label of the bar.
+        total: Number of items; by default the length of `items`.
 
     Yields:
         The items.
@@ -35,5 +35,5 @@ def progress(items: Iterable[Item], what: str, total: int | None = None) -> Iter
                 print(f"\r{what} [{bar:{_WIDTH}}] {done}/{total} ", end="", file=sys.stderr)
             yield item
     finally:
-        # The bar is gone when it is over or when an error takes its line.
+        # Erase the bar, so that what is printed next, such as an error, has the line to itself.
         print(f"\r{' ' * (_WIDTH + len(what) + 30)}\r", end="", file=sys.stderr, flush=True)

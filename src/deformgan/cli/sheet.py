@@ -1,4 +1,4 @@
-"""Sheets that show what was asked for beside what came out.
+"""Sheets that show inputs next to results.
 
 This imports numpy and torch, so commands import it inside their functions.
 """
@@ -15,22 +15,22 @@ from deformgan.cli.pictures import Picture
 from deformgan.pose import Pose
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
-ZOOM = 3  # people of 64 pixels are hard to see
-WALK_ZOOM = 2  # ... but a GIF of many frames is large
+ZOOM = 3  # pictures 64 pixels wide are hard to see
+WALK_ZOOM = 2  # smaller, since a GIF has many frames
 GAP = 6
 HEADER = 28
 PAPER, INK = (255, 255, 255), (40, 40, 40)
-FADED = 0.25  # of the photo under a drawn pose
+FADED = 0.25  # brightness of the photo under a drawn pose
 
 
 @dataclass(frozen=True)
 class Example:
-    """One picture that was generated.
+    """One generated picture with its inputs.
 
     Attributes:
-        source: The photo of the person.
-        target: The photo that the pose is from.
-        pose: The pose in it, one, in its pixels.
+        source: Photo of the person.
+        target: Photo of the target pose.
+        pose: The target pose, a batch of one, in pixels of `target`.
         result: The person of `source` in `pose`.
     """
 
@@ -41,11 +41,11 @@ class Example:
 
 
 def draw_sheet(examples: Sequence[Example], num_people: int) -> UInt8[np.ndarray, "rows columns 3"]:
-    """Lays all examples out, those of one person in one line, two people beside each other.
+    """Arrange all examples on a sheet, one row per person, in two columns of people.
 
     Args:
-        examples: Of all people in their first pose, then of all in their second, and so on.
-        num_people: How many people there are.
+        examples: Those of all people in their first pose, then of all in their second, and so on.
+        num_people: Number of people.
     """
     by_person = [examples[number::num_people] for number in range(num_people)]
     strips, headers = [], []
@@ -81,12 +81,12 @@ def draw_sheet(examples: Sequence[Example], num_people: int) -> UInt8[np.ndarray
 def draw_walk(
     poses: Pose, size: tuple[int, int], walkers: Sequence[Sequence[Picture]]
 ) -> list[UInt8[np.ndarray, "rows columns 3"]]:
-    """Lays the frames of several animations of one movement side by side, the pose in front.
+    """Arrange several animations of one motion side by side, with the pose on the left.
 
     Args:
-        poses: The frames.
-        size: Height and width of the photos that they are in.
-        walkers: For every person one picture per frame.
+        poses: Pose of each frame.
+        size: Height and width of the photos that the poses refer to.
+        walkers: For each person, one picture per frame.
     """
     blank = np.zeros((*size, 3), np.uint8)
     frames = []
@@ -97,7 +97,7 @@ def draw_walk(
 
 
 def draw_pose(photo: Picture, pose: Pose, zoom: int = ZOOM) -> Image.Image:
-    """Draws the bones of one pose over its faded photo, enlarged."""
+    """Draw the bones of one pose over its faded photo, enlarged."""
     faded = _enlarge((photo * FADED).astype(np.uint8), zoom)
     draw = ImageDraw.Draw(faded)
     places = [tuple((value + 0.5) * zoom for value in joint) for joint in pose.joints[0].tolist()]
@@ -114,7 +114,7 @@ def draw_pose(photo: Picture, pose: Pose, zoom: int = ZOOM) -> Image.Image:
 
 
 def _enlarge(picture: Picture, zoom: int = ZOOM, as_large_as: Picture | None = None) -> Image.Image:
-    """Enlarge a picture, to the height that another one is enlarged to."""
+    """Enlarge a picture, optionally to the same height as another enlarged picture."""
     image = Image.fromarray(picture)
     rows = zoom * (picture if as_large_as is None else as_large_as).shape[0]
     columns = round(image.width * rows / image.height)

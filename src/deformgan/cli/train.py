@@ -49,33 +49,35 @@ def train(
 ) -> int | None:
     """Train a generator.
 
-    Every other setting of a recipe can be given by its name too, such as --ema-decay 0.99,
-    --weights.l1 100 or --generator.encoder-widths 16 32 64; --config reads the same from a TOML
-    file, and a flag goes before the file. One process or many: under torchrun each takes its part
-    of every batch.
+    Other settings of the recipe can be given by name, such as --ema-decay 0.99, --weights.l1 100
+    or --generator.encoder-widths 16 32 64, or in a TOML file (--config); flags override the file.
+    Under torchrun, each process takes its share of every batch.
 
     Args:
-        recipe: Name of the run to make, such as quickstart or pedestrian-base.
-        out: Folder of the run; created.
-        data: Data sets of any kind that `data check` knows; by default the bundled people.
-        rendered: Further data sets of rendered people, mixed in as the recipe says.
-        skeleton: Of the poses, a name or a JSON file; by default the recipe's.
-        vgg: VGG-19 weights for the losses (.npz or torchvision's .pth); else torch's hub folder.
-        init: Generator to start from: bundled name or file; by default random weights.
-        resume: Go on from the folder's last checkpoint.
+        recipe: Name of the recipe, such as quickstart or pedestrian-base.
+        out: Output folder of the run (created if missing).
+        data: Data sets in any layout supported by `deformgan data check`; by default the bundled
+            people.
+        rendered: Further data sets of rendered people, mixed in as the recipe specifies.
+        skeleton: Skeleton of the poses, a built-in name or a JSON file; by default the recipe's.
+        vgg: VGG-19 weights for the losses (.npz, or torchvision's .pth); by default torchvision's,
+            from PyTorch's hub folder.
+        init: Generator to start from, the name of bundled weights or a file; by default random
+            weights.
+        resume: Resume from the last checkpoint in the output folder.
         config: TOML file of settings.
-        device: Where to train, such as cpu or cuda.
-        threads: CPU threads; by default torch's choice.
-        steps: Instead of the recipe's.
-        batch_size: Instead of the recipe's; over all processes.
-        learning_rate: Instead of the recipe's.
-        precision: Instead of the recipe's.
-        seed: Instead of the recipe's.
-        log_every: Instead of the recipe's.
-        save_every: Instead of the recipe's.
-        tensorboard: Write events for TensorBoard too; needs the extra `track`.
-        json: Where to write what the run measured.
-        settings: See above.
+        device: Device to train on, such as cpu or cuda.
+        threads: Number of CPU threads; by default PyTorch's choice.
+        steps: Number of training steps; by default the recipe's.
+        batch_size: Pairs per step over all processes; by default the recipe's.
+        learning_rate: Learning rate; by default the recipe's.
+        precision: Numeric precision of convolutions; by default the recipe's.
+        seed: Random seed for weights, data order, flips and dropout; by default the recipe's.
+        log_every: Steps between log lines; by default the recipe's.
+        save_every: Steps between checkpoints; by default the recipe's.
+        tensorboard: Also write TensorBoard events; needs the extra `track`.
+        json: Where to write configuration, speed, memory and losses as JSON.
+        settings: Other settings by name, as described above.
     """
     import torch
 
@@ -101,7 +103,7 @@ def train(
     }
     plan = read_plan(recipe, config, named, settings)
     if steps_saved(out) and not resume:
-        raise InputError(f"{out} already holds a run; add --resume to go on with it.")
+        raise InputError(f"{out} already contains a run; add --resume to continue it.")
     if json is not None:
         output_file(json)
     if tensorboard:
@@ -148,20 +150,20 @@ def _start(weights: str, plan: "TrainConfig") -> "Generator":
 
     generator, _ = load_generator(weights, background=True)
     given, asked = asdict(generator.config), asdict(plan.generator)
-    # Background and layers are learned on top of what is known without them.
+    # Background and layers can be added to a generator that was trained without them.
     for added in ("background", "layers"):
         if not given[added]:
             given[added] = asked[added]
     if given != asked:
         raise InputError(
-            f"{weights} is a generator of another shape than {plan.recipe} trains; start from one "
-            "that this recipe made."
+            f"The generator {weights} has a different architecture than {plan.recipe}; start from "
+            "one trained with this recipe."
         )
     return generator
 
 
 def _report(plan: "TrainConfig", history: list["Progress"], facts: dict[str, Any]) -> dict:
-    """Says what a run was and what it measured, for --json."""
+    """Summarize a run for --json."""
     last = history[-1] if history else None
     return {
         "config": asdict(plan),

@@ -1,4 +1,4 @@
-"""What commands that train share: the run that is asked for, its rehearsal, its progress."""
+"""Shared by the commands that train: configuration, resource estimate, progress."""
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -27,17 +27,17 @@ Plan = TypeVar("Plan")  # the configuration of a run, a dataclass
 def read_plan(
     recipe: str, file: Path | None, named: Mapping[str, Any], words: Sequence[str]
 ) -> "TrainConfig":
-    """Changes a recipe as a file and then the flags ask."""
+    """Load a recipe and apply the changes from a file, then those from the flags."""
     from deformgan.recipes import RECIPES
 
     return read_settings(RECIPES, "recipe", recipe, file, named, words)
 
 
 def skeleton_settings(skeleton: str | None) -> dict[str, str]:
-    """Turns `--skeleton` into the settings of a recipe.
+    """Return the recipe settings for `--skeleton`.
 
     Args:
-        skeleton: A built-in name or a JSON file; None for the recipe's own.
+        skeleton: A built-in name or a JSON file; None to keep the recipe's.
     """
     from deformgan.skeletons import find_skeleton
     from deformgan.skeletons.setting import skeleton_setting
@@ -56,14 +56,14 @@ def read_settings(
     named: Mapping[str, Any],
     words: Sequence[str],
 ) -> Plan:
-    """Changes a named configuration as a file and then the flags ask.
+    """Load a named configuration and apply the changes from a file, then those from the flags.
 
     Args:
-        plans: By name.
-        what: What they are, for errors: "recipe".
-        name: Which one.
-        file: TOML, or None.
-        named: Flags that the command names; None where they are not given.
+        plans: Functions that make a configuration, by name.
+        what: Kind of configuration, for messages: "recipe".
+        name: Name of the configuration.
+        file: TOML file of settings, or None.
+        named: Values of the command's own flags; None for flags not given.
         words: All other flags.
     """
     from deformgan.training.settings import change_settings, read_flags, read_toml
@@ -88,20 +88,20 @@ def train_on_screen(
     resume: bool,
     **options: Any,
 ) -> "Screen | None":
-    """Makes a run: says what it will take, creates its folder, shows its progress.
+    """Train: print an estimate, create the output folder, show progress.
 
     Args:
-        plan: The run.
-        photos: What it learns from.
-        out: Folder of the run.
-        fabric: As for `training.loop.train`, like all that follow.
+        plan: Configuration of the run.
+        photos: Training data.
+        out: Output folder.
+        fabric: As in `training.loop.train`, like all that follow.
         features: As there.
         metadata: As there.
-        resume: As there. A run that is done is only checked.
-        options: More of what is there.
+        resume: As there. A finished run is only checked.
+        options: Further arguments of it.
 
     Returns:
-        What was shown; None if the run diverged, which was said.
+        The screen with the progress shown; None if the run diverged, after printing the error.
     """
     from deformgan.training.checkpoints import steps_saved
     from deformgan.training.engine import DivergedError
@@ -155,13 +155,13 @@ def _rehearse(
         return mean_estimate(found, counts)
     except torch.OutOfMemoryError:
         raise InputError(
-            f"A batch of {plan.batch_size} needs more memory than {fabric.device} has; give a "
+            f"A batch of {plan.batch_size} needs more memory than {fabric.device} has; use a "
             "smaller --batch-size."
         ) from None
 
 
 class Screen:
-    """Shows progress, in the leading process: a bar on a terminal, else a line per report."""
+    """Shows progress in the leading process: a bar on a terminal, otherwise a line per report."""
 
     def __init__(self, leads: bool, steps: int):
         self.leads, self.steps = leads, steps
@@ -170,25 +170,25 @@ class Screen:
         self.history: list[Progress] = []
 
     def announce(self, foreseen: "Estimate", steps: int) -> None:
-        """Says what the run will take."""
+        """Print the estimated time and memory."""
         memory = f"{foreseen.memory / 1e9:.1f} GB"
         if foreseen.available:
             memory += f" of {foreseen.available / 1e9:.1f} GB"
         if self.leads:
             print(
                 f"About {_time(foreseen.seconds_per_step * steps)} for {steps} steps of "
-                f"{foreseen.seconds_per_step:.2g} s, and {memory} of memory (rehearsed).",
+                f"{foreseen.seconds_per_step:.2g} s, and {memory} of memory (from a trial step).",
                 flush=True,
             )
 
     def step(self, done: int) -> None:
-        """Moves the bar."""
+        """Update the bar."""
         if self.live:
             bar = "#" * (_BAR * done // self.steps)
             print(f"\r\x1b[2K[{bar:{_BAR}}] {done}/{self.steps}  {self.text}", end="", flush=True)
 
     def report(self, progress: "Progress") -> None:
-        """Shows means of the last steps."""
+        """Show the means over the last steps."""
         self.history.append(progress)
         terms = "  ".join(f"{name} {value:.3f}" for name, value in progress.terms.items())
         self.text = (
@@ -201,7 +201,7 @@ class Screen:
             print(f"{progress.step}/{progress.steps}  {self.text}", flush=True)
 
     def close(self) -> None:
-        """Leaves the bar's line."""
+        """End the line of the bar."""
         if self.live:
             print(flush=True)
 
@@ -215,7 +215,7 @@ def _time(seconds: float) -> str:
 
 
 def set_threads(threads: int | None) -> None:
-    """Limits the CPU threads, if asked."""
+    """Limit the number of CPU threads, if given."""
     import torch
 
     if threads is not None:

@@ -15,13 +15,14 @@ _GOOD = ("pass", "excluded")
 
 
 def verify(golden_dir: Path, /, *, json: Path | None = None) -> int:
-    """Check this code against numbers that the authors' own code computed.
+    """Verify this code against numbers computed by the authors' code.
 
-    Exits with 1 if any array is off, unknown or not looked at.
+    Exits with 1 if any array differs, is unknown or was not compared.
 
     Args:
         golden_dir: Folder of golden vectors, with its MANIFEST.json.
-        json: Where to write the verdict on every array: name, cases, largest error, tolerance.
+        json: Where to write the verdict on every array as JSON: name, cases, largest error,
+            tolerance.
     """
     if json is not None:
         output_file(json)
@@ -41,7 +42,7 @@ def verify(golden_dir: Path, /, *, json: Path | None = None) -> int:
 
 
 def _summary(rows: list["Row"]) -> str:
-    """Lists files with the number of their arrays, and below what is wrong with which."""
+    """Format the number of arrays per file and status, then the failures."""
     lines = []
     for file in dict.fromkeys(row.file for row in rows):
         counts = Counter(row.status for row in rows if row.file == file)

@@ -1,4 +1,4 @@
-"""Videos, read frame by frame and written (the extra `video`).
+"""Read videos frame by frame, and write them (needs the extra `video`).
 
 This imports numpy, so commands import it inside their functions.
 """
@@ -24,7 +24,7 @@ VIDEO_SUFFIXES = (
     ".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ts", ".wmv", ".gif",
 )  # fmt: skip
 
-# H.264's scale goes from 0, lossless, to 51; at 18 a picture is hard to tell from the original.
+# H.264's scale runs from 0 (lossless) to 51; 18 is visually almost lossless.
 QUALITY = 18
 
 
@@ -33,54 +33,54 @@ class Frame:
     """One frame of a video.
 
     Attributes:
-        name: The video's name and the frame's number from 0: `walk_000012`.
-        coded: The frame as the decoder left it. `picture` converts it, so that frames that are
-            skipped cost no more than their decoding.
+        name: Name of the video and number of the frame, from 0: `walk_000012`.
+        coded: The frame as decoded. Only `picture` converts it, so that skipped frames cost no more
+            than decoding.
     """
 
     name: str
     coded: "av.VideoFrame"
 
     def picture(self) -> Picture:
-        """Gives the frame as RGB, upright as its camera says."""
+        """Return the frame as RGB, rotated upright as recorded by the camera."""
         picture = self.coded.to_ndarray(format="rgb24")
-        # The angle is counterclockwise, as numpy's.
+        # The angle is counterclockwise, as in numpy.
         return np.ascontiguousarray(np.rot90(picture, round(self.coded.rotation / 90)))
 
 
 class Video:
-    """The frames of a video file, in the order in which they are shown.
+    """The frames of a video file, in display order.
 
         for frame in Video(Path("walk.mp4")):
             print(frame.name, frame.picture().shape)
 
-    What a damaged file holds beyond repair is left out; a file without a single frame is refused.
+    Damaged parts of a file are skipped; a file without a single readable frame raises `InputError`.
 
     Args:
         path: The file; its name ends in one of `VIDEO_SUFFIXES`.
 
     Attributes:
-        fps: Frames per second, the mean where they vary.
+        fps: Frames per second; the mean if the rate varies.
     """
 
     def __init__(self, path: Path):
         self.path = path
         if path.suffix.lower() not in VIDEO_SUFFIXES:
             raise InputError(
-                f"{path} is no video: its name must end in {', '.join(VIDEO_SUFFIXES)}."
+                f"{path} is not a video: its name must end in {', '.join(VIDEO_SUFFIXES)}."
             )
         if not path.is_file():
             raise InputError(f"The video {path} does not exist.")
         with self._open() as container:
             stream = container.streams.video[0]
             self.fps = float(stream.average_rate or stream.guessed_rate or 25)
-            # Counted, not decoded: a hundred times faster, and the header's own count is often 0.
+            # Counts packets: a hundred times faster than decoding. The header's count is often 0.
             self._length = sum(packet.size > 0 for packet in container.demux(stream))
         if not self._length:
             raise self._unreadable()
 
     def __len__(self) -> int:
-        """Counts the frames that the file says it holds: a damaged file may yield fewer."""
+        """Return the number of frames stated by the file; a damaged file may yield fewer."""
         return self._length
 
     def __iter__(self) -> Iterator[Frame]:
@@ -93,7 +93,7 @@ class Video:
                 try:
                     decoded = packet.decode()
                 except av.FFmpegError:
-                    continue  # a damaged piece; what follows may be whole
+                    continue  # skip a damaged packet; later ones may be intact
                 for frame in decoded:
                     yield Frame(f"{self.path.stem}_{number:06d}", frame)
                     number += 1
@@ -116,13 +116,13 @@ class Video:
 
 
 def write_video(path: Path, pictures: Iterable[Picture], fps: float) -> None:
-    """Writes pictures that follow each other as H.264 in MP4, which every browser plays.
+    """Write a video as H.264 in MP4, which every browser plays.
 
-    That format takes even sizes only: the last row or column of an odd one is written twice.
+    The format requires even sizes: the last row or column of an odd size is repeated.
 
     Args:
         path: Ends in .mp4.
-        pictures: All of one size, at least one.
+        pictures: Frames, all of one size, at least one.
         fps: Frames per second.
     """
     av = video_library()
@@ -141,7 +141,7 @@ def write_video(path: Path, pictures: Iterable[Picture], fps: float) -> None:
 
 
 def video_library() -> Any:
-    """Gives PyAV, or says which extra brings it."""
+    """Return PyAV, or raise `InputError` with the extra that installs it."""
     try:
         import av
     except ImportError:

@@ -69,7 +69,7 @@ def test_a_changed_setting_is_refused(market, tmp_path, capsys):
 
 def test_nothing_is_begun_when_time_is_over(market, tmp_path, capsys):
     assert _run(market, tmp_path / "out", "--augmenters", "copy", "--minutes", "0") == 0
-    assert "6 runs of 6 are left" in capsys.readouterr().out
+    assert "6 of 6 runs are left" in capsys.readouterr().out
     assert "**Unfinished: 0 of 6 runs.**" in (tmp_path / "out" / "experiment.md").read_text()
 
 
@@ -77,7 +77,7 @@ def test_nothing_is_begun_when_time_is_over(market, tmp_path, capsys):
     ("words", "complaint"),
     [
         (["--augmenters", "ours="], "takes NAME=FOLDER or a name, got 'ours='"),
-        (["--augmenters", "copy", "copy"], "Two augmenters are called 'copy'"),
+        (["--augmenters", "copy", "copy"], "Two augmenters are named 'copy'"),
         (["--augmenters", "magic"], "Unknown augmenter 'magic'"),
         (["--fractions", "0"], "percentages from 1 to 100, got 0"),
         (["--imagenet", "resnet50.pth"], "--imagenet is for resnet50 baselines"),

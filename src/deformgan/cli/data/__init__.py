@@ -1,1 +1,1 @@
-"""Commands on data sets: `deformgan data NAME` is the function `NAME` in the file `NAME.py`."""
+"""Commands `deformgan data NAME`: each is the function `NAME` in `NAME.py`."""

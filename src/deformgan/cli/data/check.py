@@ -17,18 +17,18 @@ _SEVERITIES: dict["Severity", str] = {
 
 
 def check(folder: Path, /, *, skeleton: str = "openpose18", json: Path | None = None) -> int:
-    """Say what is wrong with a data set, file by file and line by line.
+    """Check a data set for errors, file by file and line by line.
 
-    Decodes every image and reads every line of every table; nothing is changed. Knows the layouts
-    of Market-1501, CUHK03 and DeepFashion, rendered people, and a folder of photos for each person.
-    Says under which terms such photos may be used.
+    Decodes every image and parses every line of every table; changes nothing. Supports the layouts
+    of Market-1501, CUHK03 and DeepFashion, rendered people, and one folder of photos per person.
+    Also prints the terms of use of such photos.
 
-    Exits with 1 if there are errors or warnings, with 0 if not.
+    Exits with 1 if there are errors or warnings, otherwise with 0.
 
     Args:
         folder: The data set.
-        skeleton: Of its poses, a name or a JSON file.
-        json: Where to write all findings; what is printed shows ten of a kind.
+        skeleton: Skeleton of its poses, a built-in name or a JSON file.
+        json: Where to write all findings as JSON; only ten of each kind are printed.
     """
     from functools import partial
 
@@ -60,7 +60,7 @@ def check(folder: Path, /, *, skeleton: str = "openpose18", json: Path | None = 
 
 
 def _report(folder: Path, result: "Examination") -> str:
-    """Lists counts, then findings by severity and kind, the worst first."""
+    """Format the counts, then the findings by severity and kind, the worst first."""
     from deformgan.datasets.doctor import KINDS
 
     lines = [f"{folder}: layout of {result.layout}"]
@@ -93,7 +93,7 @@ def _number(result: "Examination", severity: "Severity") -> int:
 
 
 def _print(text: str) -> None:
-    """Prints what may hold characters that the terminal does not know."""
+    """Print text that may contain characters outside the terminal's encoding."""
     import sys
 
     encoding = sys.stdout.encoding or "utf-8"

@@ -14,19 +14,19 @@ def pairs(
     seed: int = 0,
     json: Path | None = None,
 ) -> None:
-    """Write the pair list of a data set: from,to.
+    """Write the list of training or test pairs of a data set.
 
-    All ordered pairs of images of one person in which both hips and both shoulders were found, in
-    the order of the field's published lists; or some of them, drawn as those are. Refuses a data
-    set in which somebody, or an image, is both to train on and to test on.
+    Writes a table (from,to) of all ordered pairs of images of one person in which both hips and
+    both shoulders are annotated, in the order of the published lists, or a sample drawn like
+    theirs. Exits with an error if a person or an image is in both the training and the test set.
 
     Args:
-        folder: The data set, in any layout that `deformgan data check` knows.
-        out: The pair table to write; its folder must exist.
-        split: Of which part; "all" is everybody.
-        count: How many pairs to draw; by default all, in order. The field tests on 12000.
-        seed: Of the draw; the field's is 0.
-        json: Where to write how many images, people and pairs there are.
+        folder: The data set, in any layout supported by `deformgan data check`.
+        out: Where to write the pair table; its folder must exist.
+        split: Part of the data set; "all" is everybody.
+        count: Number of pairs to draw; by default all, in order. Published test lists have 12000.
+        seed: Random seed of the draw; published lists use 0.
+        json: Where to write the numbers of images, people and pairs as JSON.
     """
     from deformgan.cli.outputs import output_file, write_json
     from deformgan.datasets import open_dataset, recognize
@@ -38,23 +38,23 @@ def pairs(
         if file is not None:
             output_file(file)
     if count is not None and count < 1:
-        raise InputError(f"--count is {count}; give 1 or more.")
+        raise InputError(f"--count is {count}; it must be 1 or more.")
     if not 0 <= seed < 2**32:
-        raise InputError(f"--seed is {seed}; give 0 to {2**32 - 1}.")
+        raise InputError(f"--seed is {seed}; it must be from 0 to {2**32 - 1}.")
     layout = recognize(folder)
     dataset = open_dataset(folder, layout, split)
     if split != "all":
         try:
             other = open_dataset(folder, layout, "test" if split == "train" else "train")
         except InputError:
-            other = None  # no other part that can be used, so nothing to share with it
+            other = None  # without a usable other split, there can be no overlap
         if other is not None:
             refuse_leaks(dataset, other)
     table = build_pairs(dataset, count, seed)
     if not table:
         raise InputError(
-            f"{folder} has no pairs in the split {split!r}: nobody has two images in which both "
-            "hips and both shoulders were found."
+            f"{folder} has no pairs in the split {split!r}: nobody has two images with both hips "
+            "and both shoulders annotated."
         )
     write_pairs(out, table)
     numbers = {

@@ -20,39 +20,38 @@ def synthesize(
     workers: int | None = None,
     json: Path | None = None,
 ) -> None:
-    """Render people who do not exist, or animals, with exact joints, masks and surfaces.
+    """Render synthetic people or animals with exact joints, masks and surfaces.
 
     Writes the layout of Market-1501: bounding_box_train/NNNN_cCs1_FFFFFF_00.jpg (person NNNN seen
     by camera C), annotation.csv (18 joints in hundredths of a pixel), masks, backgrounds (the same
-    view without the person), surfaces and manifest.json. The result depends on size, seed and
-    framing only, to the byte. Started again, it keeps the pictures that are there; with more
-    people, or more pictures of each, it adds what is missing.
+    view without the person), surfaces and manifest.json. Every byte of a picture depends only on
+    kind, size, seed and framing. When started again, existing pictures are kept; with more people
+    or more pictures per person, the missing ones are added.
 
-    A joint counts as visible where it lies in the picture and a pose detector would point at it:
-    shoulders, hips and neck from every side, others unless the person's own body hides them by more
-    than a limb's thickness, and none behind somebody or something else.
+    A joint is visible if it is inside the picture and a pose detector would mark it: shoulders,
+    hips and neck from every side, other joints unless the person's own body hides them by more than
+    a limb's thickness, and none behind another person or object.
 
-    surfaces/NAME.npz holds, for the centre of every pixel, which place on the body at rest it
+    surfaces/NAME.npz states which point of the body at rest each pixel centre
     shows: `place` (height, width, 3) in metres as float16, and `layer` (height, width), 255 where
-    the pixel shows the scene or something before the body, 254 on faces. They match two pictures of
-    one person pixel by pixel. From 256 rows on, a pixel has 2x2 samples instead of
-    4x4.
+    the pixel shows the scene or an object in front of the body, 254 on faces. They match two
+    pictures of one person pixel by pixel. From 256 rows on, a pixel has 2x2 samples instead of 4x4.
 
     Needs the extra `synth`.
 
     Args:
-        people: How many people.
-        per_person: Pictures of each, by as many cameras.
-        out: Folder for the data set; created.
+        people: Number of people.
+        per_person: Pictures per person, one per camera.
+        out: Output folder of the data set (created if missing).
         size: Height and width of the pictures in pixels, HxW.
-        seed: Of everything; another seed has other people.
+        seed: Random seed of everything; other seeds have other people.
         framing: "pedestrian" fills the picture with the whole person; "wide" leaves room, and in
             two of five pictures cuts off the feet, the legs or the head; "tight" cuts at the body,
-            as boxes drawn by hand do.
-        kind: People, or four-legged animals with the 20 joints of quadruped20; individuals are
-            counted by --people too. Animals have one framing and fill the picture.
-        workers: How many processes work; by default one for each core.
-        json: Where to write what was done as JSON.
+            like hand-drawn boxes.
+        kind: People, or four-legged animals with the 20 joints of quadruped20. --people also sets
+            the number of animals. Animals have one framing and fill the picture.
+        workers: Number of worker processes; by default one per core.
+        json: Where to write the settings and counts as JSON.
     """
     import os
     import sys
@@ -65,17 +64,17 @@ def synthesize(
     height_and_width = _read_size(size)
     for flag, value in (("--people", people), ("--per-person", per_person), ("--workers", workers)):
         if value is not None and value < 1:
-            raise InputError(f"{flag} is {value}; give 1 or more.")
+            raise InputError(f"{flag} is {value}; it must be 1 or more.")
     if not 0 <= seed < 2**31:
-        raise InputError(f"--seed is {seed}; give 0 to {2**31 - 1}.")
+        raise InputError(f"--seed is {seed}; it must be from 0 to {2**31 - 1}.")
     if json is not None:
         output_file(json)
     from deformgan.rendering.dataset import MOST_PEOPLE, Plan, render_dataset
 
     if kind != "people" and framing != "pedestrian":
-        raise InputError(f"--framing {framing} is of people; leave it out for --kind {kind}.")
+        raise InputError(f"--framing {framing} is only for people; remove it for --kind {kind}.")
     if people > MOST_PEOPLE:
-        raise InputError(f"--people is {people}; one seed has at most {MOST_PEOPLE}.")
+        raise InputError(f"--people is {people}; it must be at most {MOST_PEOPLE} per seed.")
     plan = Plan(people, per_person, height_and_width, seed, framing, kind)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     started = time.perf_counter()
@@ -113,8 +112,8 @@ def _read_size(text: str) -> tuple[int, int]:
 
     match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text)
     if match is None:
-        raise InputError(f"--size is {text!r}; give height and width in pixels, like 128x64.")
+        raise InputError(f"--size is {text!r}; it must be HEIGHTxWIDTH in pixels, such as 128x64.")
     height, width = int(match[1]), int(match[2])
     if not all(_SMALLEST <= side <= _LARGEST for side in (height, width)):
-        raise InputError(f"--size is {text}; sides are {_SMALLEST} to {_LARGEST} pixels.")
+        raise InputError(f"--size is {text}; sides must be from {_SMALLEST} to {_LARGEST} pixels.")
     return height, width

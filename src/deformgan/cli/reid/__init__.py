@@ -1,1 +1,1 @@
-"""The commands `deformgan reid ...`."""
+"""Commands `deformgan reid NAME`: each is the function `NAME` in `NAME.py`."""

@@ -29,43 +29,44 @@ def augment(
     batch_size: int | None = None,
     json: Path | None = None,
 ) -> None:
-    """Add generated photos of its people to a Re-ID data set.
+    """Augment a person re-identification (Re-ID) data set with generated photos.
 
-    Writes a data set that any reader of the format takes as it is: the originals, to train and to
-    test on, and beside them 0002_c1s1_000451_03g1.jpg, ...; and tells in manifest.jsonl what each
-    was made from. Only people to train on are painted, and only their poses are asked for. A run
-    that was broken off goes on where it was when it is started again. For several processes start
-    it with torchrun, or with RANK and WORLD_SIZE set; the bytes are the same.
+    Writes a data set that any reader of the chosen format accepts: the originals (training and
+    test) and next to them the generated photos, such as 0002_c1s1_000451_03g1.jpg. manifest.jsonl
+    records how each was made. Only training people are painted, and only in poses of training
+    people. An interrupted run resumes where it stopped when started again. For several processes,
+    use torchrun or set RANK and WORLD_SIZE; the output is identical, byte for byte.
 
     Args:
         data: The data set, in the layout of Market-1501.
-        out: Folder of the augmented data set; created.
-        weights: Bundled weights or a .safetensors file, which paint the photos.
+        out: Output folder of the augmented data set (created if missing).
+        weights: Name of bundled weights or a .safetensors file, to paint the photos.
         per_image: Generated photos per original.
-        policy: Which poses they get: random, coverage (rare ones first), viewpoint (seen from all
-            sides), or same-camera (for a background like the original's).
-        labels: Who is in them: the same person, for each person a new one, or soft (anybody, LSRO).
-        format: Layout: market1501, torchreid, fastreid, folders, csv or webdataset.
-        seed: Of the choice of poses.
-        tries: How many poses are tried at most for a photo that is rejected.
-        min_pose: Share of the asked joints that a detector must find again.
-        min_identity: How alike original and generated photo must be, in [-1, 1].
-        min_person: How sure the detector must be that there is somebody, in [0, 1].
-        no_gate: Keep every photo, whatever it looks like.
-        detector: Looks for joints: pose18 (bundled), or NAME:PATH as in deformgan pose.
-        annotations: Table of joints, where it is not in the data set's folder.
-        poses: Table of other poses to ask for, in pixels of the generator's images (of weights with
-            layers: of the data set's); nobody's to test on.
-        device: Where networks run, such as cpu or cuda.
-        shard_size: Originals per shard, the unit in which the work is divided and resumed.
-        batch_size: Photos painted at once; by default 8 on a CPU, 256 on a GPU.
-        json: Where to write the report; OUT/augment-report.json has it without times.
+        policy: How target poses are chosen: random, coverage (rare poses first), viewpoint (views
+            from all sides), or same-camera (for a background like the original's).
+        labels: Identity of generated photos: same (that of the original), new (one new identity per
+            person), or soft (spread evenly over all identities, LSRO).
+        format: Output layout: market1501, torchreid, fastreid, folders, csv or webdataset.
+        seed: Random seed for the choice of poses.
+        tries: Maximum number of poses to try for a photo that the quality gate rejects.
+        min_pose: Minimum share of the target joints that the detector must find again, in [0, 1].
+        min_identity: Minimum similarity of the original and the generated photo, in [-1, 1].
+        min_person: Minimum confidence of the detector that a person is there, in [0, 1].
+        no_gate: Keep every photo regardless of quality.
+        detector: Pose detector: pose18 (bundled), or NAME:PATH as in `deformgan pose`.
+        annotations: Table of joints, if it is not in the data set's folder.
+        poses: Table of target poses to use instead, in pixels of the generator's images (for
+            weights with layers, of the data set's images); none may be of test people.
+        device: Device to compute on, such as cpu or cuda.
+        shard_size: Originals per shard, the unit of work that is distributed and resumed.
+        batch_size: Photos generated at once; by default 8 on a CPU, 256 on a GPU.
+        json: Where to write the report as JSON; OUT/augment-report.json is the same without times.
     """
     asked = {"min_pose": min_pose, "min_identity": min_identity, "min_person": min_person}
     limits = {name: limit for name, limit in asked.items() if limit is not None}
     if no_gate and limits:
         flag = next(iter(limits)).replace("_", "-")
-        raise InputError(f"--no-gate keeps every photo: --{flag} would never be asked for.")
+        raise InputError(f"--no-gate keeps every photo, so --{flag} has no effect; remove one.")
     if json is not None:
         output_file(json)
     output_dir(out.parent)
@@ -115,8 +116,11 @@ def augment(
     print(f"{counts['originals']} originals, {counts['sources']} of them with a usable pose")
     print(
         f"{counts['written']} of {counts['asked']} photos generated, {counts['rejected']} of "
-        f"{counts['drawn']} rejected, {counts['given_up']} places left empty"
+        f"{counts['drawn']} rejected, {counts['given_up']} given up"
     )
     if report.rejected_by:
-        print("too low in " + ", ".join(f"{k}: {n}" for k, n in report.rejected_by.items()))
+        print(
+            "rejected for a low score in "
+            + ", ".join(f"{k}: {n}" for k, n in report.rejected_by.items())
+        )
     print(f"wrote {out} and {out / REPORT}")

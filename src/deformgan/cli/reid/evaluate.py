@@ -20,28 +20,31 @@ def evaluate(
     device: str = "cpu",
     json: Path | None = None,
 ) -> None:
-    """Search a gallery for the people of query photos, and say how often they are found.
+    """Evaluate person search: ranks, mAP and mINP of query photos in a gallery.
 
-    Rules of Market-1501: junk boxes (-1) are left out; for each query so are photos of its person
-    by its own camera, and the query itself; distractors (0000) stay and match nobody; queries
-    without a match are counted, not scored. Ranks, mAP (mean precision at the matches, and as an
-    area of trapezoids) and mINP, in [0, 1]; 95 % intervals are over the people.
+    Follows the rules of Market-1501: junk boxes (-1) are ignored; so are, for each query, photos of
+    the same person by the same camera, and the query itself; distractors (0000) stay in the gallery
+    and match nobody; queries without a match are counted but not scored. Ranks, mAP (as mean
+    precision at the matches, and as an area of trapezoids) and mINP are in [0, 1]; 95 % intervals
+    are over people.
 
     Args:
-        extractor: person_embedding (bundled), an .onnx file, a baseline.safetensors of `reid
-            train`, or a file of vectors (.npz with names and vectors).
-        query: Folder of photos to search for, named like Market-1501's.
-        gallery: Folder of photos to search in.
-        data: Instead of both: a Market layout with query and bounding_box_test, or with
-            identity-split.json, whose test people are searched for.
-        distance: What vectors of length 1 are compared by; kissme and xqda learn it first.
-        train: Market layout whose training people teach kissme or xqda; by default --data.
+        extractor: person_embedding (bundled), an .onnx file, a baseline.safetensors of `deformgan
+            reid train`, or a file of vectors (.npz with names and vectors).
+        query: Folder of query photos, named like Market-1501's.
+        gallery: Folder of gallery photos.
+        data: Data set, instead of both folders: a Market-1501 layout with query and
+            bounding_box_test, or with identity-split.json, whose test people are the queries.
+        distance: Distance between the vectors, which have length 1; kissme and xqda are learned
+            first.
+        train: Market-1501 layout whose training people kissme or xqda learn from; by
+            default --data.
         rerank: Also re-rank by k-reciprocal neighbours in Euclidean distance (k1 20, k2 6, weight
-            0.3); half a minute at Market-1501's size.
-        multi_query: Search with the mean of all vectors of the person by that camera, from gt_bbox
-            where --data has it, else from the gallery.
-        device: Where networks of ours compute, such as cpu or cuda.
-        json: Where to write metrics and counts.
+            0.3), unless --no-rerank is given; takes half a minute at Market-1501's size.
+        multi_query: Query with the mean of all vectors of a person by the same camera, from gt_bbox
+            if --data has it, else from the gallery.
+        device: Device to compute on, such as cpu or cuda; ignored for .onnx and .npz files.
+        json: Where to write metrics and counts as JSON.
     """
     folders = (query is not None) + (gallery is not None)
     if (data is None) == (folders == 0) or folders == 1:
@@ -64,7 +67,7 @@ def evaluate(
     measure = DISTANCES[distance]()
     teachers = train or data
     if measure.learns and teachers is None:
-        raise InputError(f"--distance {distance} learns from people: give --train DIR.")
+        raise InputError(f"--distance {distance} must be learned; add --train DIR.")
     check_device(device)
     if data is not None:
         asked, others = query_and_gallery(data)
@@ -80,8 +83,8 @@ def evaluate(
         shared = set(people.identities) & set(asked.identities)
         if shared:
             raise InputError(
-                f"{teachers} would teach --distance {distance} with {min(shared)}, who is searched "
-                "for."
+                f"{teachers} would train --distance {distance} on {min(shared)}, who is also a "
+                "query."
             )
         numbers, _ = number_together(people.identities, [])
         measure.fit(normalize(features(people, progress)), numbers, people.cameras)

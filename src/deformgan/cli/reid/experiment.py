@@ -37,35 +37,38 @@ def experiment(
     learning_rate: float | None = None,
     settings: Sequence[str] = (),
 ) -> int | None:
-    """Train a Re-ID baseline with and without generated photos, and say whether they helped.
+    """Measure whether generated photos improve Re-ID, with significance tests.
 
-    Every run has the same steps and is tested on the same people. The report has mean and spread
-    over seeds, and the difference to real photos alone with intervals and significance, over seeds
-    and over test people. Runs that are done are not made again: start the command anew to go on, or
-    with more seeds; start it twice on one folder to make two runs at a time. The whole design of
-    the paper and more is --alphas 1 2 10 --fractions 20 40 60 80 100 --erasing both. Settings of
-    the baselines can be given by name, as in `deformgan reid train`.
+    Trains baselines with and without generated photos. All runs have the same number of steps and
+    are tested on the same people. The report has mean and spread over seeds, and the difference to
+    real photos alone, with intervals and significance over seeds and over test people. Finished
+    runs are kept: start the command again to continue, or to add seeds; start it twice on one
+    folder to train two runs at a time. The paper's whole design and more is --alphas 1 2
+    10 --fractions 20 40 60 80 100 --erasing both. Settings of the baselines can be given by name,
+    as in `deformgan reid train`.
 
     Args:
-        data: Market layout, of real photos.
-        out: Folder for experiment.json, experiment.md, figures and a folder per run; created.
-        baselines: What to train, see `deformgan reid train`.
-        augmenters: NAME=FOLDER of `deformgan reid augment`, or of anybody's pictures called
-            STEMgNUMBER.jpg or FROM__TO.png; or copy (the control: more of the same), jitter
-            (changed copies), affine (one transform into another pose).
-        alphas: Photos in all, as multiples of the real ones; 1 always is among them.
-        fractions: Percent of every identity's photos that are kept.
-        erasing: Train with random erasing, without, or both.
-        seeds: Of initial weights, kept photos and order.
-        imagenet: torchvision's resnet50 weights (.pth); without, ResNet-50 learns from scratch.
-        minutes: Begin no run that would not be done by then.
+        data: Real photos, in the layout of Market-1501.
+        out: Output folder for experiment.json, experiment.md, figures and one folder per
+            run (created if missing).
+        baselines: Baselines to train; see `deformgan reid train`.
+        augmenters: Sources of additional photos: NAME=FOLDER, an output of `deformgan reid augment`
+            or any pictures named STEMgNUMBER.jpg or FROM__TO.png; or copy (the control: the real
+            photos again), jitter (modified copies), affine (one transform into another pose).
+        alphas: Total number of photos, as multiples of the real ones; 1 is always included.
+        fractions: Percentages of every identity's photos to keep.
+        erasing: Train with random erasing, without it, or both.
+        seeds: Random seeds for initial weights, kept photos and data order.
+        imagenet: torchvision's resnet50 weights (.pth); without them, ResNet-50 trains from
+            scratch.
+        minutes: Time limit: start no run that would not finish within it.
         config: TOML file of settings.
-        device: Where to train, such as cpu or cuda.
-        threads: CPU threads; by default torch's choice.
-        steps: Of every run, instead of the baseline's.
-        batch_size: Instead of the baseline's.
-        learning_rate: Instead of the baseline's.
-        settings: See above.
+        device: Device to train on, such as cpu or cuda.
+        threads: Number of CPU threads; by default PyTorch's choice.
+        steps: Number of training steps of every run; by default the baseline's.
+        batch_size: Photos per step; by default the baseline's.
+        learning_rate: Learning rate; by default the baseline's.
+        settings: Other settings by name, as in `deformgan reid train`.
     """
     begun = time.monotonic()
 
@@ -86,13 +89,13 @@ def experiment(
         for name in baselines
     }
     if imagenet is not None and any(plan.network != "resnet50" for plan in plans.values()):
-        raise InputError("--imagenet is for resnet50 baselines alone.")
+        raise InputError("--imagenet is for resnet50 baselines only.")
     set_threads(threads)
     fabric = open_fabric(torch.device(check_device(device)))
     if fabric.world_size > 1:
         raise InputError(
-            "An experiment runs in one process; start it several times on one --out instead of "
-            "with torchrun."
+            "An experiment runs in one process; instead of torchrun, start it several times on one "
+            "--out."
         )
     trial = Experiment.open(data, plans, folders, fabric, imagenet=imagenet)
     output_dir(out)
@@ -111,21 +114,21 @@ def experiment(
         return DIVERGED
     figures = write(out, cells, trial)
     if left:
-        print(f"{len(left)} runs of {len(cells)} are left: time was over, or others are at them.")
+        print(f"{len(left)} of {len(cells)} runs are left: out of time, or running elsewhere.")
     print("\n".join(str(out / name) for name in (REPORT, MARKDOWN, *figures)))
     return None
 
 
 def write(out: Path, cells: "Sequence[Cell]", trial: "Experiment") -> list[str]:
-    """Writes the report of the runs that are done.
+    """Write the report of all finished runs.
 
     Args:
-        out: Folder of the experiment.
+        out: Output folder of the experiment.
         cells: All runs of the design.
-        trial: What they share.
+        trial: What the runs have in common.
 
     Returns:
-        Names of the figures.
+        File names of the figures.
     """
     from deformgan.reid.cells import read_results
     from deformgan.reid.experiment_figures import draw_figures
@@ -144,13 +147,13 @@ def write(out: Path, cells: "Sequence[Cell]", trial: "Experiment") -> list[str]:
 
 
 def _read_augmenters(words: Sequence[str]) -> dict[str, Path | None]:
-    """Reads NAME=FOLDER, or the name of a rival."""
+    """Parse NAME=FOLDER, or the name of a built-in augmenter."""
     folders: dict[str, Path | None] = {}
     for word in words:
         name, equals, folder = word.partition("=")
         if not re.fullmatch(r"[\w.-]+", name) or (equals and not folder):
             raise InputError(f"--augmenters takes NAME=FOLDER or a name, got {word!r}.")
         if name in folders:
-            raise InputError(f"Two augmenters are called {name!r}; give one another name.")
+            raise InputError(f"Two augmenters are named {name!r}; rename one.")
         folders[name] = Path(folder) if equals else None
     return folders

@@ -31,33 +31,35 @@ def train(
     json: Path | None = None,
     settings: Sequence[str] = (),
 ) -> int | None:
-    """Train a Re-ID network, on real photos or on a set that `reid augment` wrote.
+    """Train a Re-ID network on real or augmented data.
 
-    Baselines: light-ide, light-de and light-bot (0.6 M parameters, two cores), ide-resnet50,
-    de-resnet50 and bot-resnet50. IDE tells identities apart; DE also tells whether two photos show
-    the same person (the paper's Discriminative Embedding); BoT has a norm at the neck, smoothed
-    labels, triplets and random erasing. Every other setting can be given by its name too, such as
-    --random-erasing false, and --config reads the same from a TOML file. One process or many
-    (torchrun).
+    Baselines: light-ide, light-de and light-bot (0.6 M parameters, for two CPU cores),
+    ide-resnet50, de-resnet50 and bot-resnet50. IDE classifies identities; DE also classifies
+    whether two photos show the same person (the paper's Discriminative Embedding); BoT adds a
+    normalization neck, label smoothing, a triplet loss and random erasing. Other settings can be
+    given by name, such as --random-erasing false, or in a TOML file (--config). Runs in one process
+    or several (torchrun).
 
     Args:
         baseline: Name of the baseline.
-        data: Market layout; people whom identity-split.json keeps for testing are not read.
-        out: Folder of the run; created.
-        imagenet: torchvision's resnet50 weights (.pth); without, ResNet-50 learns from scratch.
-        resume: Go on from the folder's last checkpoint.
+        data: Data set in the layout of Market-1501, such as an output of `deformgan reid augment`;
+            test people of identity-split.json are not read.
+        out: Output folder of the run (created if missing).
+        imagenet: torchvision's resnet50 weights (.pth); without them, ResNet-50 trains from
+            scratch.
+        resume: Resume from the last checkpoint in the output folder.
         config: TOML file of settings.
-        device: Where to train, such as cpu or cuda.
-        threads: CPU threads; by default torch's choice.
-        steps: Instead of the baseline's.
-        batch_size: Instead of the baseline's; over all processes.
-        learning_rate: Instead of the baseline's.
-        precision: Instead of the baseline's.
-        seed: Instead of the baseline's.
-        log_every: Instead of the baseline's.
-        save_every: Instead of the baseline's.
-        json: Where to write what the run was.
-        settings: See above.
+        device: Device to train on, such as cpu or cuda.
+        threads: Number of CPU threads; by default PyTorch's choice.
+        steps: Number of training steps; by default the baseline's.
+        batch_size: Photos per step over all processes; by default the baseline's.
+        learning_rate: Learning rate; by default the baseline's.
+        precision: Numeric precision of convolutions; by default the baseline's.
+        seed: Random seed for weights, data order and augmentation; by default the baseline's.
+        log_every: Steps between log lines; by default the baseline's.
+        save_every: Steps between checkpoints; by default the baseline's.
+        json: Where to write the configuration and the numbers of photos as JSON.
+        settings: Other settings by name, as described above.
     """
     import torch
 
@@ -81,7 +83,7 @@ def train(
     }
     plan = read_settings(BASELINES, "baseline", baseline, config, named, settings)
     if steps_saved(out) and not resume:
-        raise InputError(f"{out} already holds a run; add --resume to go on with it.")
+        raise InputError(f"{out} already contains a run; add --resume to continue it.")
     if imagenet is not None and plan.network != "resnet50":
         raise InputError(f"--imagenet is for resnet50 baselines, not for {baseline}.")
     if json is not None:
@@ -90,7 +92,7 @@ def train(
     fabric = open_fabric(torch.device(check_device(device)))
     photos = read_training_photos(data, size=plan.size)
     if photos.num_classes < 2:
-        raise InputError(f"{data} has photos of one person only; there is nobody to tell apart.")
+        raise InputError(f"{data} has photos of only one person; training needs at least two.")
     metadata = {**provenance(), "data": data.resolve().name}
     screen = Screen(fabric.is_global_zero, plan.steps)
     try:

@@ -1,1 +1,1 @@
-"""Commands on skeletons: `deformgan skeleton NAME` is the function `NAME` in the file `NAME.py`."""
+"""Commands `deformgan skeleton NAME`: each is the function `NAME` in `NAME.py`."""

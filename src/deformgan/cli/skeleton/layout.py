@@ -1,4 +1,4 @@
-"""lay_out: where to draw the joints of a skeleton.
+"""lay_out: compute where to draw the joints of a skeleton.
 
 This imports numpy, so commands import it inside their functions.
 """
@@ -14,16 +14,16 @@ _ROUNDS = 300
 
 
 def lay_out(skeleton: Skeleton) -> Float[np.ndarray, "joints 2"]:
-    """Spreads joints so that their distances are those along the bones, mirrored ones aside.
+    """Place joints so that distances match those along the bones, with mirrored joints level.
 
-    Joints that no bone reaches hang on the others of their part. The first joint is at the top,
-    and right joints are on the left, as in a picture of somebody who looks at us.
+    Joints without bones are linked to the others of their part. The first joint is at the top, and
+    right joints are on the left, as in a picture of a person facing the viewer.
 
     Args:
-        skeleton: Of an object of which no typical pose is known.
+        skeleton: Skeleton without a typical pose.
 
     Returns:
-        (x, y), y downwards, in bones.
+        (x, y), y pointing down, in bone lengths.
 
     Source:
         Gansner et al., "Graph Drawing by Stress Majorization", GD 2004.
@@ -32,7 +32,7 @@ def lay_out(skeleton: Skeleton) -> Float[np.ndarray, "joints 2"]:
     wanted = _steps(skeleton)
     weight = 1 / np.maximum(wanted, 1) ** 2
     np.fill_diagonal(weight, 0)
-    # Begun on an ellipse: on a circle a symmetric skeleton can stay folded up.
+    # Start on an ellipse: from a circle, a symmetric skeleton can stay folded.
     turn = 2 * np.pi * np.arange(count) / count
     places = np.stack([np.sin(turn), -1.3 * np.cos(turn)], axis=1) * wanted.max() / 2
     laplacian = np.diag(weight.sum(axis=1)) - weight
@@ -47,7 +47,7 @@ def lay_out(skeleton: Skeleton) -> Float[np.ndarray, "joints 2"]:
 
 
 def _steps(skeleton: Skeleton) -> np.ndarray:
-    """Counts the bones between every two joints; unconnected ones are one more than the most."""
+    """Count the bones between every two joints; one more than the maximum if unconnected."""
     count = len(skeleton.joints)
     steps = np.where(np.eye(count, dtype=bool), 0.0, np.inf)
     bones = [tuple(skeleton.indices(bone)) for bone in skeleton.limbs]
@@ -63,7 +63,7 @@ def _steps(skeleton: Skeleton) -> np.ndarray:
 
 
 def _upright(places: np.ndarray, skeleton: Skeleton) -> np.ndarray:
-    """Turns the right joints to the left of the picture, and the first joint to its top."""
+    """Rotate right joints to the left of the picture, and flip the first joint to the top."""
     if skeleton.mirrored:
         right, left = (skeleton.indices(side) for side in zip(*skeleton.mirrored, strict=True))
         across = (places[left] - places[right]).sum(axis=0)

@@ -1,4 +1,4 @@
-"""draw_skeleton: a skeleton as a picture with a legend.
+"""draw_skeleton: draw a skeleton with a legend.
 
 This imports numpy and torch, so commands import it inside their functions.
 """
@@ -19,17 +19,17 @@ from deformgan.parts import part_masks
 from deformgan.pose import Pose, Skeleton
 from deformgan.skeletons.skeleton_file import SkeletonFile
 
-FINE = 2  # everything is drawn this much larger, then made smaller: smooth edges
+FINE = 2  # drawing is enlarged by this factor, then reduced, for smooth edges
 STAGE = 900  # the longer side of the drawing, in pixels
-FRAME = 28  # around joints and parts, in pixels
+FRAME = 28  # margin around joints and parts, in pixels
 PANEL = 420
 GAP = 28
-COLUMN = 176  # of joint names
+COLUMN = 176  # width of a column of joint names
 PAPER, INK, SOFT, BONE = (255, 255, 255), (33, 37, 41), (110, 116, 122), (66, 72, 78)
-TINT, WHOLE = 0.34, 0.07  # how strong a part is, and one that is the whole image
-DISC = 6  # radius of a joint with some room
-REACHES = (15, 21, 28, 38, 50)  # of a number's middle from its joint
-FAR = 25  # from here on a line leads to it
+TINT, WHOLE = 0.34, 0.07  # opacity of a part, and of one that covers the whole image
+DISC = 6  # radius of a joint, with margin
+REACHES = (15, 21, 28, 38, 50)  # distances to try from a joint to its number's centre
+FAR = 25  # beyond this distance, a line links a number to its joint
 Colour = tuple[int, int, int]
 Box = tuple[float, float, float, float]
 
@@ -39,7 +39,7 @@ class Stage:
     """A skeleton in a typical pose.
 
     Attributes:
-        skeleton: What is drawn.
+        skeleton: The skeleton to draw.
         pose: In pixels of the stage.
         size: Height and width of the stage.
         colours: One per part.
@@ -52,10 +52,10 @@ class Stage:
 
 
 def draw_skeleton(file: SkeletonFile) -> UInt8[np.ndarray, "height width 3"]:
-    """Draws the parts' masks, the bones, the numbered joints, and a legend.
+    """Draw the masks of the parts, the bones, the numbered joints, and a legend.
 
     Args:
-        file: The skeleton; without an example it is laid out by its bones.
+        file: The skeleton; without an example pose, the joints are laid out by its bones.
     """
     stage = set_stage(file)
     height, width = stage.size
@@ -91,10 +91,10 @@ def draw_skeleton(file: SkeletonFile) -> UInt8[np.ndarray, "height width 3"]:
 
 
 def set_stage(file: SkeletonFile) -> Stage:
-    """Puts the typical pose on a stage that it fills, parts and all.
+    """Scale the typical pose so that it fills the stage, including its parts.
 
     Args:
-        file: The skeleton; joints that its example leaves out are not seen.
+        file: The skeleton; joints missing from its example pose are not visible.
     """
     skeleton = file.skeleton()
     if file.example:
@@ -114,9 +114,9 @@ def set_stage(file: SkeletonFile) -> Stage:
 def _extent(
     skeleton: Skeleton, places: np.ndarray, seen: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Finds the smallest and the largest (x, y) of the joints and of all parts around them."""
+    """Return the smallest and the largest (x, y) of the joints and the parts around them."""
     low, high = places[seen].min(axis=0), places[seen].max(axis=0)
-    # On a coarse grid three times as large as the joints, with them in its middle.
+    # On a coarse grid three times as large as the extent of the joints, which are in its centre.
     scale = 100 / max(*(high - low), 1e-9)
     joints = torch.tensor((places - low) * scale + 100, dtype=torch.float32)
     masks = part_masks(Pose(joints[None], torch.tensor(seen)[None]), skeleton, (300, 300))[0]
@@ -129,7 +129,7 @@ def _extent(
 
 
 def _colours(skeleton: Skeleton) -> list[Colour]:
-    """Gives every part a hue of its own; twins share theirs, one of them is darker."""
+    """Return a distinct hue per part; twins share one, the second in a darker shade."""
     pairs: dict[frozenset[str], int] = {}
     for part in skeleton.parts:
         pairs.setdefault(frozenset({part.name, part.twin or part.name}), len(pairs))
@@ -145,11 +145,11 @@ def _colours(skeleton: Skeleton) -> list[Colour]:
 
 
 def draw_parts(drawing: Image.Image, stage: Stage) -> None:
-    """Lays every part's mask over the paper in its colour, with a line around it.
+    """Draw the mask of every part in its colour, with an outline.
 
     Args:
-        drawing: Paper, `FINE` times as large as the stage.
-        stage: What is drawn.
+        drawing: Blank image, `FINE` times as large as the stage.
+        stage: The skeleton to draw.
     """
     masks = [
         _enlarge(mask) for mask in part_masks(stage.pose, stage.skeleton, stage.size)[0].numpy()
@@ -159,7 +159,7 @@ def draw_parts(drawing: Image.Image, stage: Stage) -> None:
         layer = Image.fromarray((mask * round(255 * strength)).astype(np.uint8))
         drawing.paste(colour, (0, 0), layer)
     for mask, colour in zip(masks, stage.colours, strict=True):
-        inner = np.pad(mask, 2)  # so that what reaches the edge of the image has a line there
+        inner = np.pad(mask, 2)  # so that masks cut off by the image edge are outlined there
         for down, across in ((4, 2), (0, 2), (2, 4), (2, 0)):
             inner[2:-2, 2:-2] &= np.pad(mask, 2)[
                 down : down + mask.shape[0], across : across + mask.shape[1]
@@ -169,7 +169,7 @@ def draw_parts(drawing: Image.Image, stage: Stage) -> None:
 
 
 def _enlarge(mask: np.ndarray) -> np.ndarray:
-    # Many hulls at full size would take ten times as long; their edges come out smooth this way.
+    # Computing hulls at full size would take ten times as long; interpolation smooths the edges.
     image = Image.fromarray((mask * 255).astype(np.uint8))
     size = (image.width * FINE, image.height * FINE)
     return np.array(image.resize(size, Image.Resampling.BICUBIC)) > 127
@@ -201,23 +201,22 @@ def _draw_numbers(drawing: Image.Image, stage: Stage) -> None:
 
 
 def place_numbers(stage: Stage) -> list[Box]:
-    """Finds room for the number of every joint that is seen, in their order.
+    """Place the number of every visible joint, in the order of the joints.
 
-    Around its joint, near rather than far, where it covers neither a joint nor another number, nor
-    a bone if that can be.
+    Each is close to its joint, without covering a joint or another number, nor a bone if possible.
 
     Args:
-        stage: What is drawn.
+        stage: The skeleton to draw.
 
     Returns:
-        Boxes of the fine drawing: left, top, right, bottom.
+        Boxes in the enlarged drawing: left, top, right, bottom.
     """
     font = _font(13 * FINE)
     places, seen = _fine_places(stage), stage.pose.visible[0].tolist()
     shown = [number for number, visible in enumerate(seen) if visible]
     centres = np.array([places[number] for number in shown])
     taken = np.concatenate([centres - DISC * FINE, centres + DISC * FINE], axis=1)
-    # A bone is a row of points here: what a number covers of it is counted.
+    # Bones are sampled as points, to count how many a number covers.
     share = np.linspace(0, 1, 60)[:, None]
     bones = [
         np.array(places[start]) * (1 - share) + np.array(places[end]) * share
@@ -252,7 +251,7 @@ def _legend_height(stage: Stage) -> int:
 
 
 def _draw_legend(pen: "_Pen", stage: Stage, left: int, top: int) -> None:
-    """Lists the parts: what they cover, what they need, whose twins they are."""
+    """Draw the list of parts: region, required joints, anchors and twins."""
     skeleton = stage.skeleton
     pen.text(left, top, f"{len(skeleton.parts)} parts", 18, INK)
     y = top + 34
@@ -274,14 +273,14 @@ def _draw_legend(pen: "_Pen", stage: Stage, left: int, top: int) -> None:
     notes = [
         f"unit: {start} to {end}{more}",
         f"limbs are {skeleton.limb_width:g} units wide",
-        f"{len(skeleton.limbs)} bones; {len(skeleton.mirrored)} pairs change places in a mirror",
+        f"{len(skeleton.limbs)} bones; {len(skeleton.mirrored)} pairs swap when mirrored",
     ]
     for line, note in enumerate(notes):
         pen.text(left, y + 20 * line, note, 13, SOFT)
 
 
 class _Pen:
-    """Writes on the fine picture in places of the final one."""
+    """Draws on the enlarged picture, in coordinates of the final one."""
 
     def __init__(self, draw: ImageDraw.ImageDraw):
         self._draw = draw

@@ -4,14 +4,14 @@ from pathlib import Path
 
 
 def show(skeleton: str, /, *, out: Path, json: Path | None = None) -> None:
-    """Draw a skeleton: its joints, bones and parts, in a typical pose.
+    """Draw the joints, bones and parts of a skeleton.
 
-    The coloured regions are the masks that the parts have when they are moved.
+    The coloured regions are the masks of the parts in a typical pose.
 
     Args:
         skeleton: A built-in name or a JSON file.
-        out: Where to write the picture, a .png.
-        json: Where to write the whole definition, to begin one of your own from.
+        out: Where to write the picture (.png).
+        json: Where to write the full definition as JSON, as a template for your own.
     """
     from PIL import Image
 
@@ -21,7 +21,7 @@ def show(skeleton: str, /, *, out: Path, json: Path | None = None) -> None:
     from deformgan.skeletons import find_skeleton_file
 
     if out.suffix.lower() != ".png":
-        raise InputError(f"Cannot write {out}: the picture is a PNG, give a name with .png.")
+        raise InputError(f"Cannot write {out}: its name must end in .png.")
     output_file(out)
     if json is not None:
         output_file(json)

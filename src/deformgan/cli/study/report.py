@@ -6,16 +6,16 @@ from pathlib import Path
 def report(
     study: Path, /, *, out: Path, unfinished: bool = False, json: Path | None = None
 ) -> None:
-    """Says what people answered in a study, how sure it is, and how far they agree.
+    """Report the results of a human study, with confidence intervals and agreement.
 
     Writes report.md, report.json, answers.csv (every answer), participants.csv, shares.png and
-    participants.png. It can be asked while the study goes on.
+    participants.png. Can be run while the study is in progress.
 
     Args:
-        study: The study's TOML file, or its database.
-        out: Folder for the report; created.
-        unfinished: Count participants who have not come to the end too.
-        json: Where else to write the report as JSON.
+        study: TOML file of the study, or its database.
+        out: Output folder of the report (created if missing).
+        unfinished: Include participants who have not finished.
+        json: Where to write another copy of the report as JSON.
     """
     import csv
     import io

@@ -4,16 +4,16 @@ from pathlib import Path
 
 
 def serve(study: Path, /, *, host: str = "127.0.0.1", port: int = 8000) -> None:
-    """Runs a human study in the browser, until Ctrl-C.
+    """Serve a human study in the browser, until Ctrl-C.
 
-    Every answer is on the disk before the next picture is shown; a study that was stopped goes on
-    when it is served again, and so does everybody's part in it. Needs the extra `web`.
+    Every answer is saved before the next picture is shown. A study that was stopped continues when
+    it is served again, for every participant at the next picture. Needs the extra `web`.
 
     Args:
-        study: TOML file that says what is shown; see docs/study.md.
-        host: Address to listen at; by default this machine alone can reach it, 0.0.0.0 is everybody
-            in the network.
-        port: Port to listen at.
+        study: TOML file that defines the study; see docs/study.md.
+        host: Address to listen on; by default only this machine has access, 0.0.0.0 allows the
+            whole network.
+        port: Port to listen on; 0 selects a free one.
     """
     import socket
     from importlib.util import find_spec
@@ -22,9 +22,9 @@ def serve(study: Path, /, *, host: str = "127.0.0.1", port: int = 8000) -> None:
     from deformgan.study.config import read_study
 
     if find_spec("fastapi") is None or find_spec("uvicorn") is None:
-        raise InputError("A study in the browser needs the extra 'web': uv sync --extra web.")
+        raise InputError("A study needs the extra 'web'; run `uv sync --extra web`.")
     if not 0 <= port < 1 << 16:
-        raise InputError(f"--port is {port}; give 0 to {(1 << 16) - 1}.")
+        raise InputError(f"--port is {port}; it must be from 0 to {(1 << 16) - 1}.")
     wanted = read_study(study)
     import uvicorn
 
@@ -38,8 +38,8 @@ def serve(study: Path, /, *, host: str = "127.0.0.1", port: int = 8000) -> None:
         listener.bind((host, port))
     except (OSError, OverflowError) as error:
         store.close()
-        raise InputError(f"Cannot listen at {host}, port {port}: {error}.") from None
-    print(f"http://{host}:{listener.getsockname()[1]}/  (Ctrl-C ends it)", flush=True)
+        raise InputError(f"Cannot listen on {host}, port {port}: {error}.") from None
+    print(f"http://{host}:{listener.getsockname()[1]}/  (Ctrl-C to stop)", flush=True)
     print(f"answers: {wanted.database}", flush=True)
     server = uvicorn.Server(uvicorn.Config(create_app(store), log_level="warning"))
     try:
