@@ -134,7 +134,10 @@ MEANING = {
         changed("limbs.0", ["pivot", "pivot"]),
         "limbs pairs 'pivot' with itself.",
     ),
-    "a unit of one joint": (changed("unit.0", ["pivot", "pivot"]), "unit pairs 'pivot' with itself."),
+    "a unit of one joint": (
+        changed("unit.0", ["pivot", "pivot"]),
+        "unit pairs 'pivot' with itself.",
+    ),
     "two parts of one name": (
         changed("parts.1.name", "whole"),
         "two parts are named 'whole'.",
@@ -157,8 +160,7 @@ MEANING = {
     ),
     "a limb with anchors": (
         changed("parts.1.anchors", ["pivot"]),
-        "part 'right_blade' is a limb with anchors; a limb's transform uses only its "
-        "rectangle.",
+        "part 'right_blade' is a limb with anchors; a limb's transform uses only its rectangle.",
     ),
     "too few points for a transform": (
         changed("parts.3", hull()),
@@ -167,7 +169,8 @@ MEANING = {
     ),
     "content with too few points": (
         changed("parts.0.needs", 2),
-        "part 'whole' needs 2 of its joints and has 0 anchors; a transform needs at least 3 points.",
+        "part 'whole' needs 2 of its joints and has 0 anchors; a transform needs at least "
+        "3 points.",
     ),
     "more needs than joints": (
         changed("parts.0.needs", 5),
@@ -206,8 +209,7 @@ MEANING = {
     ),
     "a hull with a twin": (
         changed("parts.3", hull(anchors=["left_tip"], twin="left_blade")),
-        "part 'middle' (hull) has the twin 'left_blade' (limb); only limbs can have "
-        "twins.",
+        "part 'middle' (hull) has the twin 'left_blade' (limb); only limbs can have twins.",
     ),
     "no part of the whole image": (
         changed("parts.0", ...),
