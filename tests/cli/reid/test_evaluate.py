@@ -88,7 +88,7 @@ def test_photos_are_shown_to_a_network(market, tmp_path):
         ([], "Give --query and --gallery"),
         (["--query", "q"], "Give --query and --gallery"),
         (["--query", "q", "--gallery", "g"], "does not exist"),
-        (["--data", "absent"], "nobody to test on"),
+        (["--data", "absent"], "has no test set"),
         (["--query", "Q", "--gallery", "G", "--distance", "xqda"], "add --train DIR"),
         (["--data", "D", "--distance", "xqda", "--train", "T"], "who is also a query"),
         (["--data", "D", "--device", "tpu"], "'tpu' is not available"),
