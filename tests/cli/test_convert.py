@@ -153,9 +153,9 @@ def test_what_a_file_of_weights_does_not_say_is_printed_or_given(write, tmp_path
 @pytest.mark.parametrize(
     ("streams", "flags", "said"),
     [
-        (2, ["--warp", "global"], "--warp is global, but the file says parts."),
-        (2, ["--size", "128x128"], "--size is 128x128, but the file says 128x64."),
-        (2, ["--aggregation", "average"], "--aggregation is average, but the file says max."),
+        (2, ["--warp", "global"], "--warp is global, but the file has parts."),
+        (2, ["--size", "128x128"], "--size is 128x128, but the file has 128x64."),
+        (2, ["--aggregation", "average"], "--aggregation is average, but the file has max."),
         (1, ["--warp", "parts"], "one stream (warp_skip none) warps nothing"),
     ],
 )
@@ -174,7 +174,7 @@ def test_a_depth_and_a_size_that_do_not_belong_together_are_refused(write, tmp_p
         capsys, write(style={}), "--out", tmp_path / "w.safetensors", "--size", "256x256"
     )
     assert code == 2
-    assert "6 levels is for 128x64 or 128x128 images, not 256x256" in err
+    assert "6 levels supports 128x64 or 128x128 images, not 256x256" in err
 
 
 def broken(keras_layout, kind, tmp_path):

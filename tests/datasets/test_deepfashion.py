@@ -158,7 +158,7 @@ def test_the_old_and_the_new_split_lie_side_by_side(root, people):
     write_tables(root / "old", people)
     assert DeepFashion(root, "test").names == TEST
     write_tables(root / "new", people, train=TEST, test=TRAIN)
-    with pytest.raises(InputError, match="say which edition"):
+    with pytest.raises(InputError, match="choose an edition"):
         DeepFashion(root, "test")
     assert DeepFashion(root, "test", edition="old").names == TEST
     assert DeepFashion(root, "test", edition="new").names == TRAIN
@@ -210,7 +210,7 @@ def test_files_of_another_size_and_their_float_joints_come_to_the_frame(
 def test_what_does_not_fit_is_refused(root, tmp_path):
     with pytest.raises(InputError, match=r"\(256, 256\) or \(128, 64\)"):
         DeepFashion(root, size=(64, 64))
-    with pytest.raises(InputError, match="needs joints_in='file'"):
+    with pytest.raises(InputError, match="joints_in='file'"):
         DeepFashion(root, fit="person")
     with pytest.raises(InputError, match="absent does not exist"):
         DeepFashion(tmp_path / "absent")

@@ -74,7 +74,7 @@ def test_pair_lists_of_a_data_set_are_the_authors(table):
 def test_names_that_are_no_images_are_refused():
     assert pair_rows(["a", "b"], [("b", "a"), ("a", "a")]).tolist() == [[1, 0], [0, 0]]
     assert pair_rows(["a"], []).shape == (0, 2)
-    with pytest.raises(InputError, match="names 'c', which is none of the 2 images"):
+    with pytest.raises(InputError, match="contains 'c', which is none of the 2 images"):
         pair_rows(["a", "b"], [("a", "c")])
 
 

@@ -81,7 +81,11 @@ def test_arrays_of_another_kind_are_refused(place, layer, words, tmp_path):
 def test_a_file_of_other_content_and_one_that_is_not_there_are_named(tmp_path):
     np.savez(tmp_path / "a.npz", other=np.zeros(3))
     np.save(tmp_path / "b.npy", np.zeros(3))
-    for name, words in (("a.npz", "is not a surface"), ("b.npy", "is not a"), ("c", "not there")):
+    for name, words in (
+        ("a.npz", "is not a surface"),
+        ("b.npy", "is not a"),
+        ("c", "does not exist"),
+    ):
         with pytest.raises(InputError, match=words):
             read_surface(tmp_path / name)
 

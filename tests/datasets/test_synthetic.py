@@ -95,5 +95,5 @@ def test_surfaces_are_read_at_their_own_size_only(root):
 def test_a_picture_that_lacks_its_surface_is_named(root):
     with_surfaces(root)
     (root / "surfaces" / NAMES[1]).with_suffix(".npz").unlink()
-    with pytest.raises(InputError, match=r"0001_c2s1_000002_00\.npz is not there"):
+    with pytest.raises(InputError, match=r"0001_c2s1_000002_00\.npz does not exist"):
         _ = Synthetic(root).surfaces

@@ -19,7 +19,7 @@ def test_a_missing_library_is_named_by_its_extra(monkeypatch, tmp_path):
 def test_a_file_of_another_kind_is_refused_in_silence(tmp_path, content, capfd):
     pytest.importorskip("ai_edge_litert", reason="needs the extra pose")
     (tmp_path / "x.tflite").write_bytes(content)
-    with pytest.raises(InputError, match="not a model"):
+    with pytest.raises(InputError, match="not a TensorFlow Lite model"):
         open_tflite("movenet", tmp_path / "x.tflite")
     assert capfd.readouterr().err == ""
 

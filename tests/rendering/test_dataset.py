@@ -189,8 +189,8 @@ def test_one_worker_and_two_write_the_same_bytes_at_a_large_size(tmp_path):
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        (["--size", "128"], "--size is '128'; give height and width in pixels, like 128x64"),
-        (["--size", "8x8"], "sides are 32 to 2048 pixels"),
+        (["--size", "128"], "--size is '128'; it must be HEIGHTxWIDTH in pixels, such as 128x64"),
+        (["--size", "8x8"], "sides must be from 32 to 2048 pixels"),
         (["--people", "0"], "--people is 0; it must be 1 or more"),
         (["--per-person", "-2"], "--per-person is -2; it must be 1 or more"),
         (["--workers", "0"], "--workers is 0; it must be 1 or more"),
