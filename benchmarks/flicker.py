@@ -20,9 +20,10 @@ import tyro
 from jaxtyping import Float
 from torch import Tensor
 
-from deformgan.cli.frames import SMOOTHING, follow, read_frames, smooth, steady
 from deformgan.cli.outputs import write_json
 from deformgan.datasets.bundled_people import bundled_people, bundled_walk
+from deformgan.inputs import PosedPhoto, read_frames, read_source
+from deformgan.motion import SMOOTHING, follow, smooth, steady
 from deformgan.pose import Pose
 from deformgan.predict import PoseTransfer
 from deformgan.provenance import provenance
@@ -48,13 +49,14 @@ def main(
         walk: A folder of frames.
     """
     torch.set_num_threads(1)
-    transfer = PoseTransfer.load(weights)
+    transfer = PoseTransfer.from_pretrained(weights)
     view, loop = bundled_people()[0][0], bundled_walk()
     exact = {"still": Pose.cat([loop[[0]]] * 2 * len(loop)), "walk": Pose.cat([loop] * 2)}
     report: dict[str, Any] = {"weights": weights, "pixels": pixels, **provenance()}
 
     def film(poses: Pose, size: tuple[int, int] | None = SIZE) -> np.ndarray:
-        return np.stack(list(transfer.animate(view.photo, view.pose, poses, size))).astype(float)
+        people = [read_source(view.photo, view.pose)]
+        return np.stack(list(transfer.generate(people, PosedPhoto(poses, size)))).astype(float)
 
     for name, poses in exact.items():
         random = torch.Generator().manual_seed(seed)

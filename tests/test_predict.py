@@ -8,6 +8,7 @@ from PIL import Image
 from deformgan.checkpoint import save_generator
 from deformgan.errors import InputError
 from deformgan.framing import find_framing
+from deformgan.inputs import PosedPhoto, read_source
 from deformgan.models.generator import Generator, GeneratorConfig
 from deformgan.painting import paint
 from deformgan.pair import View
@@ -26,6 +27,34 @@ TINY = GeneratorConfig(
 )
 
 
+def posed(photo, pose):
+    """Pair photos with their poses."""
+    if isinstance(photo, np.ndarray):
+        return [read_source(photo, pose)]
+    poses = [pose[[row]] for row in range(len(pose))] if isinstance(pose, Pose) else pose
+    return [read_source(*one) for one in zip(photo, poses, strict=True)]
+
+
+def film(transfer, photo, pose, targets, size_of=None, noise_seed=None, **settings):
+    target = PosedPhoto(targets, size_of)
+    return transfer.generate(posed(photo, pose), target, noise_seed=noise_seed, **settings)
+
+
+def run(*call, **settings):
+    (picture,) = film(*call, **settings)
+    return picture
+
+
+def frame(transfer, photo, pose, target, size_of=None, size=None):
+    (source,) = posed(photo, pose)
+    return transfer.staging.frame(source, PosedPhoto(target, size_of), size)
+
+
+def paste(transfer, photo, pose, target, into=None, target_size=None):
+    size_of = target_size if into is None else into.shape[:2]
+    return transfer.generate_into(posed(photo, pose), PosedPhoto(target, size_of, into))
+
+
 @pytest.fixture
 def transfer():
     torch.manual_seed(1)
@@ -39,21 +68,21 @@ def photo():
 
 def test_one_picture_equals_the_same_frame_of_an_animation(transfer, photo, people):
     poses = people(5)
-    frames = list(transfer.animate(photo, people(1), poses, SIZE, batch_size=2))
+    frames = list(film(transfer, photo, people(1), poses, SIZE, batch_size=2))
     for place, frame in enumerate(frames):
-        alone = transfer(photo, people(1), poses[[place]], SIZE)
+        alone = run(transfer, photo, people(1), poses[[place]], SIZE)
         assert alone.shape == (*SIZE, 3)
         # One grey level: batches may round differently.
         assert np.abs(alone.astype(int) - frame.astype(int)).max() <= 1
 
 
 def test_the_same_call_gives_the_same_bytes(transfer, photo, people):
-    first, second = (transfer(photo, people(1), people(1, seed=3), SIZE) for _ in range(2))
+    first, second = (run(transfer, photo, people(1), people(1, seed=3), SIZE) for _ in range(2))
     np.testing.assert_array_equal(first, second)
 
 
 def test_noise_is_drawn_from_its_seed(transfer, photo, people):
-    pictures = [transfer(photo, people(1), people(1), SIZE, noise_seed=s) for s in (1, 1, 2)]
+    pictures = [run(transfer, photo, people(1), people(1), SIZE, noise_seed=s) for s in (1, 1, 2)]
     np.testing.assert_array_equal(pictures[0], pictures[1])
     assert (pictures[0] != pictures[2]).any()
 
@@ -66,13 +95,13 @@ def test_a_pose_without_torso_is_refused_and_the_joint_named(transfer, photo, pe
     poor = Pose(good.joints, visible)
     poses = (poor, good) if whose == "source" else (good, poor)
     with pytest.raises(InputError, match=f"The {whose} pose lacks left_hip"):
-        transfer(photo, *poses, SIZE)
+        run(transfer, photo, *poses, SIZE)
 
 
 def test_weights_without_a_size_are_refused(tmp_path):
     save_generator(tmp_path / "w.safetensors", Generator(TINY), {})
     with pytest.raises(InputError, match="lack the image size"):
-        PoseTransfer.load(tmp_path / "w.safetensors")
+        PoseTransfer.from_pretrained(tmp_path / "w.safetensors")
 
 
 # With layers.
@@ -80,7 +109,7 @@ def test_weights_without_a_size_are_refused(tmp_path):
 
 @pytest.fixture
 def layered(layered_weights):
-    return PoseTransfer.load(layered_weights)
+    return PoseTransfer.from_pretrained(layered_weights)
 
 
 @pytest.fixture
@@ -98,7 +127,7 @@ def test_with_layers_the_models_size_is_what_it_looks_at(layered):
 
 def test_a_photo_of_the_models_size_is_painted_whole_as_data_sets_are(layered, photo, people):
     poses = people(1), people(1, seed=3)
-    picture = layered(photo, *poses, SIZE)
+    picture = run(layered, photo, *poses, SIZE)
     assert picture.shape == (*SIZE, 3)
     with torch.inference_mode():
         direct = layered.generator(View(to_image(photo), poses[0]), poses[1])
@@ -116,7 +145,7 @@ def test_the_size_is_the_one_asked_for(layered, street, people):
         ((96, 192), (96, 192)),
         ((300, 100), (300, 100)),
     ):
-        picture = layered(*street, people(1), SIZE, size=asked)
+        picture = run(layered, *street, people(1), SIZE, size=asked)
         assert picture.shape == (*given, 3)
 
 
@@ -124,19 +153,19 @@ def test_by_default_the_size_is_the_persons_own_in_the_photo(layered, street, pe
     photo, pose = street
     rows = find_framing(pose, (600, 500), SIZE, OPENPOSE18).shown[0]
     assert 350 < rows < 450
-    assert layered(photo, pose, people(1), SIZE).shape == (round(rows), round(rows / 2), 3)
+    assert run(layered, photo, pose, people(1), SIZE).shape == (round(rows), round(rows / 2), 3)
     # Never below the model's, nor above the most.
     small = Pose(people(1).joints / 2, people(1).visible)
-    assert layered(photo[:80, :60], small, people(1), SIZE).shape == (128, 64, 3)
+    assert run(layered, photo[:80, :60], small, people(1), SIZE).shape == (128, 64, 3)
     large = np.zeros((1500, 700, 3), np.uint8)
     huge = Pose(people(1).joints * 11, people(1).visible)
-    view, _ = layered.staging.frame(large, huge, people(1), SIZE)
+    view, _ = frame(layered, large, huge, people(1), SIZE)
     assert view.image.shape[2:] == (MOST_ROWS, MOST_ROWS // 2)
 
 
 def test_the_generator_is_shown_the_photos_own_pixels(layered, street, people):
     photo, pose = street
-    view, _ = layered.staging.frame(photo, pose, people(1), SIZE, size=512)
+    view, _ = frame(layered, photo, pose, people(1), SIZE, size=512)
     rows, columns = view.image.shape[2:]
     assert 350 < rows < 450
     shown = to_photo(view.image[0]).reshape(-1, 3)
@@ -146,14 +175,14 @@ def test_the_generator_is_shown_the_photos_own_pixels(layered, street, people):
         shown.reshape(rows, columns, 3), photo[y : y + rows, x : x + columns]
     )
     # ... but never more of them than the picture has rows.
-    view, targets = layered.staging.frame(photo, pose, people(1), SIZE, size=160)
+    view, targets = frame(layered, photo, pose, people(1), SIZE, size=160)
     assert view.image.shape[2:] == (160, 80)
     torch.testing.assert_close(targets.joints, (people(1).joints + 0.5) * 1.25 - 0.5)
 
 
 def test_a_cut_out_over_a_colour_is_the_picture_with_that_colour(layered, street, people):
     ways = {
-        kind: layered(*street, people(1), SIZE, size=150, background=kind).astype(float)
+        kind: run(layered, *street, people(1), SIZE, size=150, background=kind).astype(float)
         for kind in ("none", "#30a0ff", "#000000")
     }
     alpha = ways["none"][..., 3:] / 255
@@ -167,39 +196,40 @@ def test_a_cut_out_over_a_colour_is_the_picture_with_that_colour(layered, street
 def test_what_is_behind_the_person_can_be_chosen(layered, street, people):
     photo, pose = street
     call = [photo, pose, people(1), SIZE]
-    by_default = layered(*call, size=150)
-    np.testing.assert_array_equal(by_default, layered(*call, size=150, background="source"))
-    assert (by_default != layered(*call, size=150, background="paint")).any()
+    by_default = run(layered, *call, size=150)
+    np.testing.assert_array_equal(by_default, run(layered, *call, size=150, background="source"))
+    assert (by_default != run(layered, *call, size=150, background="paint")).any()
     white = np.full((70, 90, 3), 255, np.uint8)
     np.testing.assert_array_equal(
-        layered(*call, size=150, background=white), layered(*call, size=150, background="#ffffff")
+        run(layered, *call, size=150, background=white),
+        run(layered, *call, size=150, background="#ffffff"),
     )
     # Of a photo of the model's size the scene is painted.
     small = [photo[:128, :64], people(1), people(1, seed=2), SIZE]
-    np.testing.assert_array_equal(layered(*small), layered(*small, background="paint"))
+    np.testing.assert_array_equal(run(layered, *small), run(layered, *small, background="paint"))
 
 
 def test_a_scene_of_the_target_photos_size_is_framed_as_that_is(layered, street, people):
     photo, pose = street
     scene = np.zeros((600, 500, 3), np.uint8)
     scene[:, :250] = 255
-    halves = layered(photo, pose, pose, (600, 500), size=128, background=scene)
+    halves = run(layered, photo, pose, pose, (600, 500), size=128, background=scene)
     framing = find_framing(pose, (600, 500), SIZE, OPENPOSE18)
     expected = framing.frame_photo(scene)
-    painted = layered(photo, pose, pose, (600, 500), size=128, background=expected)
+    painted = run(layered, photo, pose, pose, (600, 500), size=128, background=expected)
     np.testing.assert_array_equal(halves, painted)
 
 
 def test_frames_with_layers_are_the_pictures(layered, street, people):
     poses = people(3)
-    frames = list(layered.animate(*street, poses, SIZE, size=140, background="none", batch_size=2))
+    frames = list(film(layered, *street, poses, SIZE, size=140, background="none", batch_size=2))
     assert [frame.shape for frame in frames] == [(140, 70, 4)] * 3
 
 
 def test_pasted_into_the_source_photo_nothing_else_changes(layered, street, people):
     photo, pose = street
     before = photo.copy()
-    pasted = layered.paste(photo, pose, people(1, seed=4), target_size=SIZE)
+    pasted = paste(layered, photo, pose, people(1, seed=4), target_size=SIZE)
     np.testing.assert_array_equal(photo, before)
     assert pasted.shape == photo.shape
     changed = (pasted != photo).any(axis=2)
@@ -216,7 +246,7 @@ def test_pasted_into_the_source_photo_nothing_else_changes(layered, street, peop
 
 def test_pasted_into_the_pose_photo_the_box_is_that_of_its_person(layered, street, photo, people):
     other, pose = street
-    pasted = layered.paste(photo, people(1), pose, into=other)
+    pasted = paste(layered, photo, people(1), pose, into=other)
     assert pasted.shape == other.shape
     framing = find_framing(pose, other.shape[:2], SIZE, OPENPOSE18)
     box = framing.widened(0.15).whole_pixels()  # the hat of the one who was there may stick out
@@ -230,22 +260,22 @@ def test_pasted_into_the_pose_photo_the_box_is_that_of_its_person(layered, stree
 @pytest.mark.parametrize("size", [15, (5000, 2500), (100, 500), (500, 100)])
 def test_sizes_that_make_no_sense_are_refused(layered, street, people, size):
     with pytest.raises(InputError, match="pictures have 16 to 4096 rows"):
-        layered(*street, people(1), SIZE, size=size)
+        run(layered, *street, people(1), SIZE, size=size)
 
 
 def test_without_layers_there_is_no_choice(transfer, photo, people):
     call = [photo, people(1), people(1, seed=3), SIZE]
-    plain = transfer(*call)
+    plain = run(transfer, *call)
     for same in ({"size": SIZE}, {"size": 128}, {"background": "paint"}):
-        np.testing.assert_array_equal(transfer(*call, **same), plain)
+        np.testing.assert_array_equal(run(transfer, *call, **same), plain)
     for size in (256, (256, 128), (128, 128)):
         with pytest.raises(InputError, match=r"paint pictures of 128x64 \(height x width\) only"):
-            transfer(*call, size=size)
+            run(transfer, *call, size=size)
     for background in ("source", "none", "#102030"):
         with pytest.raises(InputError, match="paint the scene themselves"):
-            transfer(*call, background=background)
+            run(transfer, *call, background=background)
     with pytest.raises(InputError, match="pasting needs some with layers"):
-        transfer.paste(*call[:3])
+        paste(transfer, *call[:3])
 
 
 # Several photos of one person.
@@ -254,30 +284,30 @@ def test_without_layers_there_is_no_choice(transfer, photo, people):
 def test_the_same_photo_twice_is_one_photo(layered, street, people):
     photo, pose = street
     for size in (150, (150, 99)):
-        once = layered(photo, pose, people(1), SIZE, size=size)
-        twice = layered([photo, photo], [pose, pose], people(1), SIZE, size=size)
+        once = run(layered, photo, pose, people(1), SIZE, size=size)
+        twice = run(layered, [photo, photo], [pose, pose], people(1), SIZE, size=size)
         assert np.abs(once.astype(int) - twice.astype(int)).max() <= 1  # sums round
-    pasted = [layered.paste(photo, pose, people(1), target_size=SIZE)]
-    pasted.append(layered.paste([photo] * 2, Pose.cat([pose] * 2), people(1), target_size=SIZE))
+    pasted = [paste(layered, photo, pose, people(1), target_size=SIZE)]
+    pasted.append(paste(layered, [photo] * 2, Pose.cat([pose] * 2), people(1), target_size=SIZE))
     assert np.abs(pasted[0].astype(int) - pasted[1].astype(int)).max() <= 1
 
 
 def test_several_photos_may_have_several_sizes(layered, street, photo, people):
     # By default the picture has the largest size, and the first photo's scene.
     poses = [people(1), street[1]]
-    picture = layered([photo, street[0]], poses, people(1), SIZE)
-    assert picture.shape == layered(*street, people(1), SIZE).shape
-    again = layered([photo, street[0]], poses, people(1), SIZE, background="paint")
+    picture = run(layered, [photo, street[0]], poses, people(1), SIZE)
+    assert picture.shape == run(layered, *street, people(1), SIZE).shape
+    again = run(layered, [photo, street[0]], poses, people(1), SIZE, background="paint")
     np.testing.assert_array_equal(picture, again)
-    frames = list(layered.animate([photo, street[0]], poses, people(3), SIZE, size=140))
+    frames = list(film(layered, [photo, street[0]], poses, people(3), SIZE, size=140))
     assert [frame.shape for frame in frames] == [(140, 70, 3)] * 3
-    alone = layered(photo, people(1), people(3)[[2]], SIZE, size=140)
+    alone = run(layered, photo, people(1), people(3)[[2]], SIZE, size=140)
     assert (frames[2] != alone).any()
 
 
 def test_several_photos_need_layers_and_a_pose_each(transfer, layered, photo, people):
     with pytest.raises(InputError, match="2 photos of a person are given"):
-        transfer([photo] * 2, [people(1)] * 2, people(1), SIZE)
+        run(transfer, [photo] * 2, [people(1)] * 2, people(1), SIZE)
     for poses in ([people(1)], people(3)):
         with pytest.raises(InputError, match="every photo needs one"):
-            layered([photo] * 2, poses, people(1), SIZE)
+            run(layered, [photo] * 2, poses, people(1), SIZE)

@@ -6,158 +6,303 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import UInt8
+from PIL import Image
 
 from deformgan.checkpoint import load_generator
+from deformgan.device import find_device
 from deformgan.errors import InputError
+from deformgan.framing import is_framed
+from deformgan.inputs import (
+    AnyDetector,
+    AnyPhoto,
+    AnyPose,
+    PosedPhoto,
+    Progress,
+    load_photo,
+    no_progress,
+    read_frames,
+    read_source,
+    read_target,
+)
 from deformgan.models.generator import Generator
 from deformgan.models.layers import Layers
+from deformgan.motion import MOST_SMOOTH, follow, steady
 from deformgan.painting import paint, paint_layers
 from deformgan.pixels import Photo, to_bytes, to_photos
-from deformgan.pose import Pose
-from deformgan.scene import cut_out, put_into
-from deformgan.staging import AnyPhoto, Shown, Staging, read
+from deformgan.pose import Pose, Skeleton
+from deformgan.scene import Background, cut_out, put_into, read_background
+from deformgan.staging import Shown, Staging
+
+AnyBackground = str | Path | Image.Image | Photo
 
 _MOST_PASTED = 2048  # rows; a larger person is enlarged
 _ROOM = 0.08  # of a framing, on every side, for hats and feet that would be cut off within a photo
 
 
 class PoseTransfer:
-    """The photo of a person in another pose.
+    """Generates photos of a person in new poses.
 
-        transfer = PoseTransfer.load("pedestrian")
-        picture = transfer("photo.jpg", source_pose, target_pose)
+        transfer = PoseTransfer.from_pretrained("pedestrian")
+        picture = transfer("me.jpg", pose="dance.jpg")
+        for frame in transfer.animate("me.jpg", "walk.mp4"):
+            ...
+
+    `__call__`, `animate` and `paste` accept photos and poses in any form (see `inputs`), detect
+    what is not given and return PIL images. `generate` and `generate_into` do the same with known
+    poses and return arrays.
 
     Args:
-        generator: A trained generator, in evaluation mode.
+        generator: A trained generator in evaluation mode.
         size: Height and width of the images it was trained on.
+        detector: Pose detector for photos, or its name, see `load_detector`.
 
     Attributes:
-        size: Height and width that the model works at: photos of it are taken whole. Of a generator
-            with layers, which paints pictures of any size, those at which it looks at photos.
+        size: Height and width at which the generator works: photos of exactly this size are used
+            whole, in others the person is framed first. A generator with layers generates pictures
+            of any size, but examines photos at this one.
     """
 
-    def __init__(self, generator: Generator, size: tuple[int, int]):
+    def __init__(
+        self, generator: Generator, size: tuple[int, int], detector: AnyDetector = "pose18"
+    ):
         self.generator = generator
         self.size = size
+        self.detector = detector
         if (layers := generator.config.layers) is not None:
             self.size = (layers.rows, round(layers.rows * size[1] / size[0]))
         self.staging = Staging(generator, self.size)
 
     @classmethod
-    def load(
+    def from_pretrained(
         cls,
         weights: str | Path = "pedestrian",
-        device: str | torch.device = "cpu",
+        device: str | torch.device = "auto",
+        *,
+        detector: AnyDetector = "pose18",
         background: bool = True,
     ) -> "PoseTransfer":
-        """Reads a checkpoint.
+        """Load bundled or own weights.
 
         Args:
             weights: Name of bundled weights or path of a .safetensors file.
-            device: Where to compute.
-            background: Whether weights that need a background are welcome.
+            device: "auto" for a GPU if there is one, else the CPU; or a name that torch knows.
+            detector: Pose detector for photos, or its name.
+            background: Allow background-conditioned weights, which need `background=` in every
+                call.
+
+        Raises:
+            InputError: If there are no such weights or no such device.
         """
-        generator, metadata = load_generator(weights, device, background)
+        generator, metadata = load_generator(weights, find_device(device), background)
         if "size" not in metadata:
             raise InputError(f"The metadata of the weights {weights} lack the image size.")
         height, width = metadata["size"]
-        return cls(generator, (height, width))
+        return cls(generator, (height, width), detector)
 
     @property
     def layered(self) -> bool:
-        """Whether pictures may have any size, and any background."""
+        """Whether pictures can have any size and any background."""
         return self.generator.config.layers is not None
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """Skeleton of the poses."""
+        return self.generator.skeleton
 
     def __call__(
         self,
         source: AnyPhoto | Sequence[AnyPhoto],
-        source_pose: Pose | Sequence[Pose],
-        target_pose: Pose,
-        target_size: tuple[int, int] | None = None,
-        noise_seed: int | None = None,
-        background: AnyPhoto | None = None,
+        pose: AnyPose,
+        *,
+        source_pose: str | Path | Pose | None = None,
+        person: int = 0,
+        pose_person: int = 0,
         size: tuple[int, int] | int | None = None,
-    ) -> UInt8[np.ndarray, "rows columns channels"]:
-        """Paints the person of a photo in another pose.
+        background: AnyBackground | None = None,
+        noise_seed: int | None = None,
+    ) -> Image.Image:
+        """Generate the photo of a person in a new pose.
 
         Args:
-            source: The photo, RGB, or its file; or several photos of one person, for a generator
-                with layers: whatever one of them shows is copied from there. The first is the one
-                meant wherever "the source photo" has a scene or a size.
-            source_pose: One pose, in pixels of the photo; of several photos, one each.
-            target_pose: One pose, in pixels of the photo (or the canvas) that it was found in.
-            target_size: Height and width of that photo; see `find_framing`.
-            noise_seed: Leaves the generator's dropout on and draws it from this seed.
-            background: What is behind the person: "paint", the scene as the generator paints it;
-                "source", the source photo's own with its person taken out; "none", nothing: the
-                picture has a fourth channel, straight alpha; a colour as "#rrggbb"; or a photo or
-                its file. A photo of the target photo's size is framed as that is; any other fills
-                the picture from its middle. By default "paint" for source photos of the model's
-                size and "source" for all others. Only a generator with layers has the choice; one
-                that paints in a given scene needs a photo, and any other takes none.
-            size: Height and width of the picture, or the height alone; by default that of the
-                person's surroundings in the source photo, from the model's up to `MOST_ROWS` rows.
-                Generators without layers paint the model's size only.
+            source: Photo of the person. With layers also several photos of the same person: every
+                surface is copied from the photo that shows it best; the first one determines scene
+                and place.
+            pose: Target pose; the picture has its framing.
+            source_pose: Pose of the source person in pixels of the photo (of several photos, a
+                batch with one each); by default it is detected.
+            person: Index of the source person by size; 0 is the largest.
+            pose_person: Index of the person with the target pose.
+            size: Height and width of the picture, or the height alone; by default the size of the
+                person in the source photo, at most `MOST_ROWS` rows. Without layers only the
+                generator's own size.
+            background: What is behind the person. "paint": the scene as generated. "source": the
+                scene of the source photo without its person. "none": transparent. "#rrggbb": a
+                colour. Or a photo: one with the size of the pose photo is cropped like it, of any
+                other the centre is used. By default "paint" if the source photo has the
+                generator's size, otherwise "source". Without layers only "paint";
+                background-conditioned weights require a photo.
+            noise_seed: Keep dropout active, with noise from this seed.
 
         Returns:
-            RGB, or RGBA for the background "none", in the framing of the target.
+            RGB, or RGBA for the background "none".
+
+        Raises:
+            InputError: If a photo cannot be read, nobody is found in it, a pose lacks the torso, or
+                the generator does not support what is asked for.
         """
-        (picture,) = self.animate(
-            source,
-            source_pose,
-            target_pose,
-            target_size,
-            noise_seed,
-            background=background,
-            size=size,
+        people = self._read_people(source, source_pose, person)
+        target = read_target(pose, self.detector, pose_person, self.skeleton)
+        (picture,) = self.generate(
+            people, target, size=size, background=background, noise_seed=noise_seed
         )
-        return picture
+        return Image.fromarray(picture)
 
     def animate(
         self,
         source: AnyPhoto | Sequence[AnyPhoto],
-        source_pose: Pose | Sequence[Pose],
-        target_poses: Pose,
-        target_size: tuple[int, int] | None = None,
+        poses: str | Path | Pose | PosedPhoto,
+        *,
+        source_pose: str | Path | Pose | None = None,
+        person: int = 0,
+        smooth: float = 1.0,
+        size: tuple[int, int] | int | None = None,
+        background: AnyBackground | None = None,
         noise_seed: int | None = None,
         batch_size: int = 8,
-        background: AnyPhoto | None = None,
-        size: tuple[int, int] | int | None = None,
-    ) -> Iterator[UInt8[np.ndarray, "rows columns channels"]]:
-        """Paints the person of a photo in several poses, all framed alike.
+        progress: Progress = no_progress,
+    ) -> Iterator[Image.Image]:
+        """Generate the frames of a person who moves like somebody else.
 
         Args:
-            source: As for one picture, like all that follow but `batch_size`.
-            source_pose: One pose, or one for each photo.
-            target_poses: The frames.
-            target_size: One for all frames.
-            noise_seed: Every frame gets the same noise.
-            batch_size: How many frames are computed at once.
-            background: One for all frames.
-            size: One for all frames.
+            source: See `__call__`.
+            poses: The motion: a video (needs the extra `video`), a folder of photos or pose files,
+                a pose file with one pose per frame, or poses.
+            source_pose: See `__call__`.
+            person: See `__call__`.
+            smooth: Amplitude of the jitter to remove, relative to that of detectors; 0 keeps joints
+                as detected.
+            size: See `__call__`.
+            background: See `__call__`.
+            noise_seed: See `__call__`; all frames get the same noise.
+            batch_size: Frames computed at once.
+            progress: Wraps the iteration over frames in which poses are detected.
 
         Yields:
-            One picture per frame.
+            One picture per usable frame, all framed alike.
+
+        Raises:
+            InputError: See `__call__`; also if no frame has a usable pose.
+        """
+        people = self._read_people(source, source_pose, person)
+        if isinstance(poses, str | Path):
+            seen = read_frames(poses, self.detector, self.skeleton, progress)
+        else:
+            seen = poses if isinstance(poses, PosedPhoto) else PosedPhoto(poses, None)
+        frames = self.generate(
+            people,
+            self.stabilize(seen, smooth),
+            size=size,
+            background=background,
+            noise_seed=noise_seed,
+            batch_size=batch_size,
+        )
+        yield from map(Image.fromarray, frames)
+
+    def paste(
+        self,
+        source: AnyPhoto | Sequence[AnyPhoto],
+        pose: AnyPose,
+        *,
+        source_pose: str | Path | Pose | None = None,
+        person: int = 0,
+        pose_person: int = 0,
+        noise_seed: int | None = None,
+    ) -> Image.Image:
+        """Paste a person in a new pose into a whole photo.
+
+        Args:
+            source: See `__call__`.
+            pose: Target pose. If it is a photo, the person is pasted into it, replacing the person
+                there; otherwise into the source photo, where the person stood.
+            source_pose: See `__call__`.
+            person: See `__call__`.
+            pose_person: See `__call__`.
+            noise_seed: See `__call__`.
+
+        Returns:
+            RGB of the photo's size; only pixels near the person before and after change.
+
+        Raises:
+            InputError: See `__call__`; also without layers.
+        """
+        people = self._read_people(source, source_pose, person)
+        target = read_target(pose, self.detector, pose_person, self.skeleton)
+        return Image.fromarray(self.generate_into(people, target, noise_seed=noise_seed))
+
+    def stabilize(self, frames: PosedPhoto, smooth: float = 1.0) -> PosedPhoto:
+        """Fill and smooth the poses of an animation, and follow a person who crosses the photo.
+
+        Args:
+            frames: Poses as detected.
+            smooth: See `animate`.
+
+        Returns:
+            The usable frames.
+
+        Raises:
+            InputError: If there are none.
+        """
+        if not 0 <= smooth <= MOST_SMOOTH:
+            raise InputError(f"smooth= is {smooth:g}; it must be from 0 to {MOST_SMOOTH:g}.")
+        poses = steady(frames.pose, self.skeleton, smooth)
+        if not len(poses):
+            raise InputError(f"None of the {len(frames.pose)} frames has a usable pose.")
+        if not is_framed(poses, frames.size, self.size):
+            poses = follow(poses, self.skeleton)
+        return PosedPhoto(poses, frames.size)
+
+    def generate(
+        self,
+        people: Sequence[PosedPhoto],
+        target: PosedPhoto,
+        *,
+        size: tuple[int, int] | int | None = None,
+        background: AnyBackground | None = None,
+        noise_seed: int | None = None,
+        batch_size: int = 8,
+    ) -> Iterator[UInt8[np.ndarray, "rows columns channels"]]:
+        """Generate pictures from known poses.
+
+        Args:
+            people: Photos of one person with their poses; without layers exactly one.
+            target: Target poses, one or the frames of an animation, all framed alike.
+            size: See `__call__`.
+            background: See `__call__`.
+            noise_seed: See `__call__`; all frames get the same noise.
+            batch_size: Frames computed at once.
+
+        Yields:
+            One picture per pose: RGB, or RGBA with straight alpha for the background "none".
         """
         # Noise is drawn per item: one by one, each with the seed anew, all frames get the same.
         step = batch_size if noise_seed is None else 1
-        people = _people(source, source_pose)
+        wanted = _open_background(background)
         if not self.layered:
             if len(people) > 1:
                 raise InputError(
-                    f"{len(people)} photos of a person are given, but these weights paint from "
-                    "one: several need weights with layers."
+                    f"{len(people)} source photos are given, but these weights support only one; "
+                    "use weights with layers."
                 )
             self.staging.check_size(size)
-            scene = self.staging.frame_background(background, target_poses, target_size)
-            view, targets = self.staging.frame(*people[0], target_poses, target_size)
+            scene = self.staging.frame_background(wanted, target)
+            view, targets = self.staging.frame(people[0], target)
             for first in range(0, len(targets), step):
                 some = targets[first : first + step]
                 yield from to_photos(paint(self.generator, view, some, None, noise_seed, scene))
             return
-        shown = self.staging.show_all(people, target_poses, target_size, size)
-        behind = self.staging.scene(background, shown[0], target_size)
-        for first in range(0, len(target_poses), step):
+        shown = self.staging.show_all(people, target, size)
+        behind = self.staging.scene(wanted, shown[0], target.size)
+        for first in range(0, len(target.pose), step):
             layers = self._layers(shown, slice(first, first + step), noise_seed)
             if behind is None:
                 yield from to_photos(cut_out(layers.person, layers.matte))
@@ -166,65 +311,70 @@ class PoseTransfer:
             else:
                 yield from to_photos(to_bytes(layers.over(behind)))
 
-    def paste(
+    def generate_into(
         self,
-        source: AnyPhoto | Sequence[AnyPhoto],
-        source_pose: Pose | Sequence[Pose],
-        target_pose: Pose,
-        into: AnyPhoto | None = None,
+        people: Sequence[PosedPhoto],
+        target: PosedPhoto,
+        *,
         noise_seed: int | None = None,
-        target_size: tuple[int, int] | None = None,
     ) -> Photo:
-        """Paint the person of a photo in another pose, into a whole photo.
+        """Generate a person from a known pose into a whole photo.
 
         Args:
-            source: As for `__call__`.
-            source_pose: As for `__call__`.
-            target_pose: One pose.
-            into: The photo that the target pose was found in, or its file: the person takes the
-                place of the one who is there. None: the person stays in the source photo, where
-                they stood and as large as they were.
+            people: See `generate`.
+            target: One pose. With its photo, the person is pasted into that; without, into the
+                (first) source photo.
             noise_seed: See `__call__`.
-            target_size: Height and width of the canvas that the pose is from, where `into` is None.
 
         Returns:
-            RGB of the size of that photo. No byte changes outside of the place of both people.
+            RGB of the size of that photo.
         """
         if not self.layered:
-            raise InputError("These weights paint whole pictures: pasting needs some with layers.")
-        other = None if into is None else read(into)
-        if other is not None:
-            target_size = (other.shape[0], other.shape[1])
-        people = _people(source, source_pose)
-        shown = self.staging.show(*people[0], target_pose, target_size, self.size, _ROOM)
-        place = self.staging.place(shown) if other is None else shown.target_framing
+            raise InputError("Pasting needs weights with layers.")
+        shown = self.staging.show(people[0], target, self.size, _ROOM)
+        place = self.staging.place(shown) if target.photo is None else shown.target_framing
         box = place.whole_pixels()
         rows, columns = box.size
         shrink = min(1.0, _MOST_PASTED / max(box.size))
         size = (max(1, round(rows * shrink)), max(1, round(columns * shrink)))
-        everything = self.staging.show_all(people, target_pose, target_size, size, _ROOM)
+        everything = self.staging.show_all(people, target, size, _ROOM)
         layers = self._layers(everything, slice(0, 1), noise_seed)
-        if other is None:
+        if target.photo is None:
             emptied = self.staging.empty(shown.photo, shown.photo_pose)
         else:
-            emptied = self.staging.empty(other, target_pose)
+            emptied = self.staging.empty(target.photo, target.pose)
         return put_into(emptied, to_photos(cut_out(layers.person, layers.matte))[0], box)
 
     def _layers(self, shown: Sequence[Shown], frames: slice, noise_seed: int | None) -> Layers:
-        """Paint some frames from every photo, and combine what comes of them."""
+        """Paint some frames from every photo, and combine the layers."""
         views = [one.view for one in shown]
         first = shown[0]
         return paint_layers(self.generator, views, first.targets[frames], first.size, noise_seed)
 
+    def _read_people(
+        self,
+        source: AnyPhoto | Sequence[AnyPhoto],
+        pose: str | Path | Pose | None,
+        person: int,
+    ) -> list[PosedPhoto]:
+        single = isinstance(source, str | Path | Image.Image | np.ndarray)
+        photos = [source] if single else list(source)
+        poses: list[str | Path | Pose | None] = [pose] * len(photos)
+        if isinstance(pose, Pose):
+            poses = [pose[[row]] for row in range(len(pose))]
+        elif pose is not None and len(photos) > 1:
+            raise InputError(f"{len(photos)} source photos need one pose each, got {pose}.")
+        if not photos or len(photos) != len(poses):
+            raise InputError(
+                f"{len(photos)} source photos have {len(poses)} poses; every photo needs one."
+            )
+        return [
+            read_source(photo, its_pose, self.detector, person, self.skeleton)
+            for photo, its_pose in zip(photos, poses, strict=True)
+        ]
 
-def _people(
-    source: AnyPhoto | Sequence[AnyPhoto], pose: Pose | Sequence[Pose]
-) -> list[tuple[AnyPhoto, Pose]]:
-    """Pair photos with their poses."""
-    photos = [source] if isinstance(source, np.ndarray | str | Path) else list(source)
-    poses = [pose[[row]] for row in range(len(pose))] if isinstance(pose, Pose) else list(pose)
-    if not photos or len(photos) != len(poses):
-        raise InputError(
-            f"{len(photos)} source photos have {len(poses)} poses; every photo needs one."
-        )
-    return list(zip(photos, poses, strict=True))
+
+def _open_background(background: AnyBackground | None) -> Background | None:
+    if isinstance(background, Image.Image):
+        return load_photo(background)
+    return read_background(background)

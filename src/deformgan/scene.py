@@ -24,6 +24,7 @@ from deformgan.pose import Pose, Skeleton
 
 Keyword = Literal["paint", "source", "none"]
 Colour = tuple[int, int, int]
+Background = Keyword | Colour | Photo
 
 KEYWORDS: tuple[Keyword, ...] = ("paint", "source", "none")
 
@@ -38,7 +39,7 @@ _JOINTS_IN_MATTE, _MATTE_ELSEWHERE = 0.75, 0.1
 _RESCALED = 2.0  # the most that bones may say against the framings about somebody's scale
 
 
-def read_background(background: str | Path | Photo | None) -> Keyword | Colour | Photo | None:
+def read_background(background: str | Path | Photo | None) -> Background | None:
     """Find out what a background is.
 
     Args:

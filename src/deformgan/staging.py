@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -11,22 +10,21 @@ from jaxtyping import Float
 from torch import Tensor
 
 from deformgan.errors import InputError
-from deformgan.framing import Framing, find_framing, frame_person, is_framed, read_photo
+from deformgan.framing import Framing, find_framing, frame_person, is_framed
+from deformgan.inputs import PosedPhoto
 from deformgan.models.generator import Generator
 from deformgan.models.layers import resize_pose
 from deformgan.pair import View
 from deformgan.pixels import Photo, to_image
 from deformgan.pose import Pose
 from deformgan.scene import (
+    Background,
     empty_photo,
     find_person,
     frame_smoothly,
     place_person,
-    read_background,
 )
 from deformgan.skeletons.openpose18 import OPENPOSE18
-
-AnyPhoto = Photo | str | Path
 
 MOST_ROWS = 1024  # of a picture whose size nobody asked for
 ROWS = (16, 4096)
@@ -84,50 +82,43 @@ class Staging:
 
     def show_all(
         self,
-        people: Sequence[tuple[AnyPhoto, Pose]],
-        target_poses: Pose,
-        target_size: tuple[int, int] | None,
+        people: Sequence[PosedPhoto],
+        target: PosedPhoto,
         size: tuple[int, int] | int | None,
         room: float = 0.0,
     ) -> list[Shown]:
-        """Frame all photos of a person, for pictures of one size: by default the largest of theirs.
+        """Frame all photos of a person, for pictures of one size; by default the largest of theirs.
 
         Args:
             people: Photos and their poses.
-            target_poses: As for `show`, like all that follow.
-            target_size: One for all frames.
-            size: One for all frames.
-            room: One for all photos.
+            target: See `show`, as for the other arguments.
+            size: Size of the pictures.
+            room: Margin of every photo.
         """
-        shown = [self.show(*one, target_poses, target_size, size, room) for one in people]
+        shown = [self.show(one, target, size, room) for one in people]
         largest = max((one.size for one in shown), key=lambda size: size[0])
         return [
-            one
-            if one.size == largest
-            else self.show(one.photo, one.photo_pose, target_poses, target_size, largest, room)
-            for one in shown
+            framed if framed.size == largest else self.show(one, target, largest, room)
+            for one, framed in zip(people, shown, strict=True)
         ]
 
     def show(
         self,
-        source: AnyPhoto,
-        source_pose: Pose,
-        target_poses: Pose,
-        target_size: tuple[int, int] | None,
+        source: PosedPhoto,
+        target: PosedPhoto,
         size: tuple[int, int] | int | None,
         room: float = 0.0,
     ) -> Shown:
         """Frame photo and poses for a generator with layers.
 
         Args:
-            source: As for `PoseTransfer`, like all that follow but `room`.
-            source_pose: One pose.
-            target_poses: The frames.
-            target_size: One for all frames.
-            size: One for all frames.
-            room: More to be shown on every side, by a share of each length.
+            source: The photo and its pose.
+            target: Target poses, all framed alike.
+            size: Size of the pictures, see `PoseTransfer`.
+            room: Margin to add on every side, as a fraction of each length.
         """
-        photo = read(source)
+        photo, source_pose = _photo_of(source), source.pose
+        target_poses, target_size = target.pose, target.size
         photo_size = (photo.shape[0], photo.shape[1])
         self._check_torso("source", source_pose)
         self._check_torso("target", target_poses)
@@ -196,12 +187,17 @@ class Staging:
 
     def scene(
         self,
-        background: AnyPhoto | None,
+        wanted: Background | None,
         shown: Shown,
         target_size: tuple[int, int] | None,
     ) -> Tensor | str | None:
-        """Prepare what is behind the person: an image, "paint", or None for nothing."""
-        wanted = read_background(background)
+        """Return what is behind the person: an image, "paint", or None for nothing.
+
+        Args:
+            wanted: See `PoseTransfer`.
+            shown: The (first) source photo.
+            target_size: Size of the photo of the target pose.
+        """
         if wanted is None:
             wanted = "paint" if shown.whole else "source"
         if isinstance(wanted, str):
@@ -236,73 +232,63 @@ class Staging:
 
     def frame(
         self,
-        source: AnyPhoto,
-        source_pose: Pose,
-        target_poses: Pose,
-        target_size: tuple[int, int] | None = None,
+        source: PosedPhoto,
+        target: PosedPhoto,
         size: tuple[int, int] | int | None = None,
     ) -> tuple[View, Pose]:
-        """Returns what the generator is shown: photo and poses, in pixels of one image.
+        """Return the inputs of the generator: a view, and the target poses in its pixels.
 
         Args:
-            source: As for one picture, like all that follow.
-            source_pose: One pose.
-            target_poses: The frames.
-            target_size: One for all frames.
-            size: One for all frames. Without layers the image has the model's size; with them it
-                has what the photo has there, up to this.
+            source: The photo and its pose.
+            target: Target poses, all framed alike.
+            size: Size of the pictures. Without layers the view has the generator's size, otherwise
+                the photo's own resolution up to this size.
         """
         if self.layered:
-            shown = self.show(source, source_pose, target_poses, target_size, size)
+            shown = self.show(source, target, size)
             image = shown.view.image
             return shown.view, resize_pose(
                 shown.targets, shown.size, (image.shape[2], image.shape[3])
             )
         self.check_size(size)
-        photo = read(source)
-        self._check_torso("source", source_pose)
-        self._check_torso("target", target_poses)
+        photo = _photo_of(source)
+        self._check_torso("source", source.pose)
+        self._check_torso("target", target.pose)
         skeleton = self.generator.skeleton
-        source_framing = find_framing(source_pose, photo.shape[:2], self.size, skeleton)
-        target_framing = find_framing(target_poses, target_size, self.size, skeleton)
+        source_framing = find_framing(source.pose, photo.shape[:2], self.size, skeleton)
+        target_framing = find_framing(target.pose, target.size, self.size, skeleton)
         image = to_image(source_framing.frame_photo(photo))
-        source_view = View(image, source_framing.frame_pose(source_pose))
-        return source_view, target_framing.frame_pose(target_poses)
+        source_view = View(image, source_framing.frame_pose(source.pose))
+        return source_view, target_framing.frame_pose(target.pose)
 
     def frame_background(
-        self,
-        background: AnyPhoto | None,
-        target_poses: Pose,
-        target_size: tuple[int, int] | None,
+        self, wanted: Background | None, target: PosedPhoto
     ) -> Float[Tensor, "1 3 height width"] | None:
-        """Frame the scene that a generator without layers paints in; None if it takes none."""
-        wanted = self.generator.config.background
-        scene = read_background(background)
-        if scene is not None and not isinstance(scene, np.ndarray):
-            if scene == "paint" and not wanted:
+        """Frame the background photo of a background-conditioned generator without layers.
+
+        Args:
+            wanted: See `PoseTransfer`.
+            target: Target poses.
+
+        Returns:
+            The image; None if the generator takes none.
+        """
+        needed = self.generator.config.background
+        if not needed:
+            if wanted is None or (isinstance(wanted, str) and wanted == "paint"):
                 return None
             raise InputError(
-                f"The background is {background}, but these weights "
-                + (
-                    "paint people in the scene of a photo: give one."
-                    if wanted
-                    else "paint the scene themselves: give paint, or weights with layers."
-                )
+                "These weights generate the scene themselves; use background=paint, or weights "
+                "with layers."
             )
-        if scene is None:
-            if wanted:
-                raise InputError("These weights paint people in a scene: give --background.")
-            return None
-        if not wanted:
-            raise InputError(
-                "These weights take no background; give those of a recipe *-background."
-            )
+        if not isinstance(wanted, np.ndarray):
+            raise InputError("These weights require a photo as background=.")
         skeleton = self.generator.skeleton
-        if scene.shape[:2] == target_size:
-            framing = find_framing(target_poses, target_size, self.size, skeleton)
+        if wanted.shape[:2] == target.size:
+            framing = find_framing(target.pose, target.size, self.size, skeleton)
         else:
-            framing = Framing.covering((scene.shape[0], scene.shape[1]), self.size)
-        return to_image(framing.frame_photo(scene))
+            framing = Framing.covering((wanted.shape[0], wanted.shape[1]), self.size)
+        return to_image(framing.frame_photo(wanted))
 
     def _check_torso(self, whose: str, pose: Pose) -> None:
         skeleton = self.generator.skeleton
@@ -328,6 +314,7 @@ def _check_shape(size: tuple[int, int]) -> None:
         )
 
 
-def read(photo: AnyPhoto) -> Photo:
-    """Return a photo's bytes, read from its file if need be."""
-    return photo if isinstance(photo, np.ndarray) else read_photo(photo)
+def _photo_of(source: PosedPhoto) -> Photo:
+    if source.photo is None:
+        raise ValueError("a source needs its photo, got a pose without one")
+    return source.photo

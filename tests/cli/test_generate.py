@@ -137,7 +137,8 @@ def test_a_photo_of_nobody_is_refused(weights, tmp_path, capsys):
 
 def test_animate_reads_and_writes_videos(weights, tmp_path):
     pytest.importorskip("av", reason="needs the extra video")
-    from deformgan.cli.video import Video, write_video
+    from deformgan.cli.pictures import write_video
+    from deformgan.video import Video
 
     film = tmp_path / "film.mp4"
     write_video(film, [view.photo for view in bundled_people()[0]], 5.0)

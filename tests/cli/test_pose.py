@@ -11,10 +11,10 @@ from PIL import Image
 
 import deformgan.detectors
 from deformgan.cli.main import main
-from deformgan.cli.photos import Photos, frame_numbers
 from deformgan.datasets.bundled_people import bundled_walk
 from deformgan.detectors import Detection
 from deformgan.detectors.repair import repair
+from deformgan.photos import Photos, frame_numbers
 from deformgan.pose import Pose
 from deformgan.pose_formats import read_annotations
 from deformgan.skeletons.openpose18 import OPENPOSE18
@@ -297,7 +297,7 @@ def test_a_video_gives_a_pose_per_frame_resumable_and_repaired_over_time(
     detector, tmp_path, capsys
 ):
     pytest.importorskip("av", reason="needs the extra video (PyAV)")
-    from deformgan.cli.video import write_video
+    from deformgan.cli.pictures import write_video
 
     scenes = [7, 8, 9, 0, 11, 12]
     film = tmp_path / "walk.mp4"

@@ -5,8 +5,9 @@ import sys
 import numpy as np
 import pytest
 
-from deformgan.cli.video import Video, write_video
+from deformgan.cli.pictures import write_video
 from deformgan.errors import InputError
+from deformgan.video import Video
 
 av = pytest.importorskip("av", reason="needs the extra video (PyAV)")
 

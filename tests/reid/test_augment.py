@@ -18,6 +18,7 @@ from deformgan.checkpoint import save_generator
 from deformgan.datasets.bundled_people import FOLDER
 from deformgan.datasets.market1501 import Market1501
 from deformgan.errors import InputError
+from deformgan.inputs import PosedPhoto, read_source
 from deformgan.models.generator import Generator, GeneratorConfig
 from deformgan.pose import Pose
 from deformgan.pose_formats import Annotations, read_annotation_csv, write_annotations
@@ -155,11 +156,12 @@ def test_a_picture_is_what_the_generator_paints_as_a_jpeg(
 
     monkeypatch.setattr("deformgan.reid.shards.encode_jpeg", encode)
     run(tmp_path / "out")
-    transfer = PoseTransfer.load(weights)
+    transfer = PoseTransfer.from_pretrained(weights)
     poses = read_annotation_csv(market / "annotation.csv")
     for photo in read_manifest(tmp_path / "out" / MANIFEST)[:5]:
         source = market / "bounding_box_train" / photo.source
-        shown = transfer.staging.frame(source, poses[photo.source], poses[photo.target], (128, 64))
+        target = PosedPhoto(poses[photo.target], (128, 64))
+        shown = transfer.staging.frame(read_source(source, poses[photo.source]), target)
         with torch.no_grad():
             levels = (transfer.generator(*shown)[0] + 1) * 127.5
         found = encoded[(tmp_path / "out" / "bounding_box_train" / photo.name).read_bytes()]

@@ -40,7 +40,7 @@ def ablate(
     pairs: int = 500,
     resume: bool = False,
     config: Path | None = None,
-    device: str = "cpu",
+    device: str = "auto",
     threads: int | None = None,
     steps: int | None = None,
     batch_size: int | None = None,
@@ -97,13 +97,12 @@ def ablate(
         settings: Other settings by name, as in `deformgan train`.
     """
     # Import everything now, so that a long run does not pick up code that changes meanwhile.
-    import torch
 
     from deformgan.backbones.vgg19 import Vgg19Features
-    from deformgan.cli.inputs import check_device
     from deformgan.datasets import open_dataset
     from deformgan.datasets.held_out import open_split
     from deformgan.datasets.pairs import sample_test_pairs
+    from deformgan.device import find_device
     from deformgan.evaluation.ablation import (
         compare_variants,
         draw_figure,
@@ -135,7 +134,7 @@ def ablate(
     _check_folders(out, plans, resume)
     start, taken = _read_start(init, plans)
     set_threads(threads)
-    fabric = open_fabric(torch.device(check_device(device)))
+    fabric = open_fabric(find_device(device))
     features = {
         name: Vgg19Features(vgg, layers, base.vgg_channel_order).to(fabric.device)
         for name, plan in plans.items()

@@ -22,7 +22,7 @@ def animate(
     background: str | None = None,
     noise: bool = False,
     seed: int = 0,
-    device: str = "cpu",
+    device: str = "auto",
     json: Path | None = None,
 ) -> None:
     """Animate the person in a photo with a sequence of poses.
@@ -60,32 +60,26 @@ def animate(
             photo (by default pedestrian-background, if pedestrian has no layers).
         noise: Keep the generator's dropout active.
         seed: Random seed for dropout noise, which is the same in all frames.
-        device: Device to compute on: cpu, cuda or cuda:N.
+        device: Device to compute on: auto (a GPU if there is one), cpu, cuda or cuda:N.
         json: Where to write the settings and frame counts as JSON.
     """
     import time
 
-    from deformgan.cli.frames import MOST_SMOOTH, follow, read_frames, steady
-    from deformgan.cli.inputs import (
-        check_device,
-        check_skeleton,
-        choose_weights,
-        read_size,
-        read_source,
-    )
+    from deformgan.cli.arguments import check_skeleton, choose_weights, read_size
     from deformgan.cli.outputs import output_file, write_json
     from deformgan.cli.pictures import check_alpha, check_suffix, write_animation
     from deformgan.cli.progress import progress
-    from deformgan.cli.video import video_library
     from deformgan.detectors import check_detector
     from deformgan.errors import InputError
-    from deformgan.framing import is_framed
+    from deformgan.inputs import read_frames, read_source
+    from deformgan.motion import MOST_SMOOTH
     from deformgan.predict import PoseTransfer
+    from deformgan.video import open_av
 
     started = time.perf_counter()
     check_suffix(output_file(out), MOVING_SUFFIXES)
     if out.suffix.lower() == ".mp4":
-        video_library()
+        open_av()
     if json is not None:
         output_file(json)
     if not 0 < fps <= 50:
@@ -97,27 +91,18 @@ def animate(
     asked = read_size(size)
     check_detector(detector)
     weights = choose_weights(weights, background)
-    transfer = PoseTransfer.load(weights, check_device(device))
+    transfer = PoseTransfer.from_pretrained(weights, device)
     transfer.staging.check_size(asked)
-    joints = check_skeleton(skeleton, transfer.generator.skeleton)
-    photo, source_joints = read_source(source, source_pose, detector, person, joints)
-    seen = read_frames(frames, detector, joints)
-    poses = steady(seen.pose, joints, smooth)
-    dropped = len(seen.pose) - len(poses)
-    if not len(poses):
-        raise InputError(f"None of the {dropped} frames of {frames} has a usable pose.")
-    if not is_framed(poses, seen.size, transfer.size):
-        poses = follow(poses, joints)
-    painted = transfer.animate(
-        photo,
-        source_joints,
-        poses,
-        seen.size,
-        seed if noise else None,
-        background=background,
-        size=asked,
+    joints = check_skeleton(skeleton, transfer.skeleton)
+    person_photo = read_source(source, source_pose, detector, person, joints)
+    seen = read_frames(frames, detector, joints, progress)
+    usable = transfer.stabilize(seen, smooth)
+    dropped = len(seen.pose) - len(usable.pose)
+    noise_seed = seed if noise else None
+    painted = transfer.generate(
+        [person_photo], usable, size=asked, background=background, noise_seed=noise_seed
     )
-    pictures = list(progress(painted, "frames", len(poses)))
+    pictures = list(progress(painted, "frames", len(usable.pose)))
     write_animation(out, pictures, fps)
     seconds = time.perf_counter() - started
     print(f"{out} ({len(pictures)} frames, {dropped} dropped, {seconds:.1f} s)")
@@ -129,7 +114,7 @@ def animate(
             "weights": weights,
             "background": background,
             "smooth": smooth,
-            "noise_seed": seed if noise else None,
+            "noise_seed": noise_seed,
             "size": list(pictures[0].shape[:2]),
             "num_frames": len(pictures),
             "num_dropped": dropped,

@@ -9,7 +9,7 @@ from deformgan.cli.outputs import output_file, write_json
 def bench(
     *,
     json: Path | None = None,
-    device: str = "cpu",
+    device: str = "auto",
     quick: bool = False,
     data: Path | None = None,
 ) -> None:
@@ -27,9 +27,9 @@ def bench(
     if json is not None:
         output_file(json)
     from deformgan.bench import run_bench
-    from deformgan.cli.inputs import check_device
+    from deformgan.device import find_device
 
-    report = run_bench(check_device(device), quick, data)
+    report = run_bench(str(find_device(device)), quick, data)
     print(_table(report))
     if json is not None:
         write_json(json, report)

@@ -12,7 +12,7 @@ def demo(
     weights: str = "pedestrian",
     detector: str = "pose18",
     size: str | None = None,
-    device: str = "cpu",
+    device: str = "auto",
     json: Path | None = None,
 ) -> None:
     """Generate example pictures of bundled people.
@@ -27,29 +27,30 @@ def demo(
         weights: Name of bundled weights or a .safetensors file.
         detector: Pose detector; see `deformgan generate`.
         size: Size of the results; see `deformgan generate`.
-        device: Device to compute on: cpu, cuda or cuda:N.
+        device: Device to compute on: auto (a GPU if there is one), cpu, cuda or cuda:N.
         json: Where to write the settings and counts as JSON.
     """
     import time
     from itertools import chain
 
-    from deformgan.cli.inputs import check_device, detect, read_size
+    from deformgan.cli.arguments import read_size
     from deformgan.cli.outputs import output_dir, output_file, write_json
     from deformgan.cli.pictures import write_animation, write_picture
     from deformgan.cli.progress import progress
     from deformgan.cli.sheet import Example, draw_sheet, draw_walk
     from deformgan.datasets.bundled_people import bundled_people, bundled_walk
-    from deformgan.detectors import load_detector
+    from deformgan.detectors import check_detector
+    from deformgan.inputs import PosedPhoto, detect, read_source
     from deformgan.predict import PoseTransfer
 
     started = time.perf_counter()
     if json is not None:
         output_file(json)
     asked = read_size(size)
-    transfer = PoseTransfer.load(weights, check_device(device))
+    transfer = PoseTransfer.from_pretrained(weights, device)
     transfer.staging.check_size(asked)
     output_dir(out)
-    finder = load_detector(detector)
+    check_detector(detector)
     people = bundled_people()
     # Everybody in the pose of another photo of their own, then in that of somebody else.
     wanted = [((number, 0), (number, 1 + number % 2)) for number in range(len(people))]
@@ -58,13 +59,16 @@ def demo(
         for number in range(len(people))
     ]
     poses = {
-        (person, view): detect(people[person][view].photo, Path(f"photo {person}.{view}"), finder)
+        (person, view): detect(people[person][view].photo, detector, name=f"photo {person}.{view}")
         for person, view in progress(sorted(set(chain(*wanted))), "poses")
     }
     examples = []
     for number, (source, target) in enumerate(progress(wanted, "pictures")):
         photo, wished = (people[person][view].photo for person, view in (source, target))
-        result = transfer(photo, poses[source], poses[target], wished.shape[:2], size=asked)
+        size_of = (wished.shape[0], wished.shape[1])
+        (result,) = transfer.generate(
+            [read_source(photo, poses[source])], PosedPhoto(poses[target], size_of), size=asked
+        )
         examples.append(Example(photo, wished, poses[target], result))
         write_picture(out / f"source_{number:02d}.png", photo)
         write_picture(out / f"target_{number:02d}.png", wished)
@@ -74,8 +78,10 @@ def demo(
     walk = bundled_walk()
     moving = [
         list(
-            transfer.animate(
-                people[walker][0].photo, poses[walker, 0], walk, transfer.size, size=asked
+            transfer.generate(
+                [read_source(people[walker][0].photo, poses[walker, 0])],
+                PosedPhoto(walk, transfer.size),
+                size=asked,
             )
         )
         for walker in progress(range(0, len(people), WALKERS_STEP), "walkers")

@@ -13,11 +13,11 @@ from typing import IO
 
 import torch
 
-from deformgan.cli.photos import Photo, Photos
 from deformgan.cli.progress import progress
 from deformgan.detectors import PeopleDetector, PoseDetector, find_people
 from deformgan.detectors.diagnosis import count_rivals
 from deformgan.errors import InputError
+from deformgan.photos import Photo, Photos
 from deformgan.pose import Pose
 from deformgan.skeletons.openpose18 import OPENPOSE18
 

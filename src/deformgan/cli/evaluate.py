@@ -2,14 +2,9 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from deformgan.cli.outputs import output_dir, output_file, write_json, written_beside
 from deformgan.errors import InputError
-
-if TYPE_CHECKING:
-    from deformgan.evaluation.systems import Weights
-    from deformgan.pose import Skeleton
 
 _INCOMPLETE = 1
 _SHOWN = 10  # problems printed; the report has all
@@ -35,7 +30,7 @@ def evaluate(
     inception: Path | None = None,
     lpips: Path | None = None,
     markdown: Path | None = None,
-    device: str = "cpu",
+    device: str = "auto",
 ) -> int:
     """Evaluate generated pictures of test pairs.
 
@@ -73,65 +68,49 @@ def evaluate(
     """
     if (weights is None) == (generated is None):
         raise InputError("Give either --weights or --generated, not both.")
-    if save_generated is not None and weights is None:
-        raise InputError("--save-generated needs --weights, not --generated.")
     for file in filter(None, (json, markdown)):
         output_file(file)
-    if save_generated is not None:
+    if save_generated is not None and weights is not None:
         output_dir(save_generated)
-    from deformgan.cli.inputs import check_device
+    from deformgan.api import evaluate as run
+    from deformgan.cli.arguments import check_weights_skeleton
     from deformgan.cli.progress import progress
-    from deformgan.evaluation.evaluate import evaluate as run
-    from deformgan.evaluation.evaluate import settings_of
-    from deformgan.evaluation.failures import failures_table
-    from deformgan.evaluation.gather_measures import Networks, gather_measures
-    from deformgan.evaluation.generated_folder import GeneratedFolder
-    from deformgan.evaluation.journal import Journal
-    from deformgan.evaluation.pair_photos import PairPhotos, photos_in
-    from deformgan.evaluation.protocol import find_protocol
-    from deformgan.evaluation.report import build_report, metrics_table
-    from deformgan.evaluation.systems import Weights
-
-    chosen = find_protocol(protocol)
-    check_device(device)
-    painter = None if weights is None else Weights.load(weights, device, save_generated)
-    photos = PairPhotos.open(images, annotations, pairs, _joints(skeleton, painter))
-    system = painter
-    if generated is not None:
-        system = GeneratedFolder.open(generated, photos, chosen.lossless)
-    assert system is not None
-    networks = Networks(detector, extractors, person_detectors, ssd300, inception, lpips)
-    measures = gather_measures(chosen, networks, device, metrics, real is not None, photos.skeleton)
-    real_photos = None if real is None else photos_in(real)
-    settings = settings_of(system, photos, chosen, measures, real_photos)
-    journal = Journal(json.with_name(f"{json.name}.unfinished"), settings)
-    findings = run(system, photos, chosen, measures, journal, real_photos, progress)
-    if findings.kept:
-        print(f"resumed after {findings.kept} of {len(photos)} pairs")
-    if not findings.rows:
-        journal.remove()
-        first = findings.problems[0] if findings.problems else ""
-        raise InputError(f"No pair has a picture that can be scored. {first}".strip())
-    report = build_report(findings, photos, measures, settings["protocol"], system.describe())
-    write_json(json, report)
-    journal.remove()
-    table = metrics_table(report)
-    print(table)
-    if markdown is not None:
-        with written_beside(markdown) as unfinished:
-            unfinished.write_text(f"{table}\n\n{failures_table(report['failures'])}\n")
-    _say_problems(findings.problems, json)
-    print(f"{len(findings.rows)} of {len(photos)} pairs scored; wrote {json}")
-    return 0 if len(findings.rows) == len(photos) else _INCOMPLETE
-
-
-def _joints(asked: str | None, painter: "Weights | None") -> "Skeleton | None":
-    from deformgan.cli.inputs import check_skeleton
     from deformgan.skeletons import find_skeleton
 
-    if painter is not None:
-        return check_skeleton(asked, painter.generator.skeleton)
-    return None if asked is None else find_skeleton(asked)
+    if weights is not None:
+        check_weights_skeleton(skeleton, weights)
+    journal = json.with_name(f"{json.name}.unfinished")
+    report = run(
+        images,
+        pairs,
+        annotations=annotations,
+        generated=generated,
+        weights=weights,
+        skeleton=None if skeleton is None else find_skeleton(skeleton),
+        protocol=protocol,
+        metrics=metrics,
+        save_generated=save_generated,
+        real=real,
+        detector=detector,
+        extractors=extractors,
+        person_detectors=person_detectors,
+        ssd300=ssd300,
+        inception=inception,
+        lpips=lpips,
+        device=device,
+        journal=journal,
+        progress=progress,
+        finish=lambda content: write_json(json, content),
+    )
+    if report.resumed:
+        print(f"resumed after {report.resumed} of {report.asked} pairs")
+    print(report.table())
+    if markdown is not None:
+        with written_beside(markdown) as unfinished:
+            unfinished.write_text(f"{report.table()}\n\n{report.failures()}\n")
+    _say_problems(report.problems, json)
+    print(f"{report.pairs} of {report.asked} pairs scored; wrote {json}")
+    return 0 if report.pairs == report.asked else _INCOMPLETE
 
 
 def _say_problems(problems: list[str], report: Path) -> None:

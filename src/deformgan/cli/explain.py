@@ -47,24 +47,25 @@ def explain(
     """
     import time
 
-    from deformgan.cli.inputs import check_skeleton, describe_pose, read_source, read_target
+    from deformgan.cli.arguments import check_skeleton, describe_pose
     from deformgan.cli.outputs import output_dir, output_file, write_json, written_beside
     from deformgan.detectors import check_detector
     from deformgan.evaluation.explain import describe_layers, describe_parts, describe_skips
     from deformgan.evaluation.explain import explain as explain_pair
     from deformgan.evaluation.explain_pictures import draw_explanation
     from deformgan.evaluation.pair_diagnosis import describe_pair, tabulate_pairs
+    from deformgan.inputs import read_source, read_target
     from deformgan.predict import PoseTransfer
 
     started = time.perf_counter()
     if json is not None:
         output_file(json)
     check_detector(detector)
-    transfer = PoseTransfer.load(weights, background=False)
-    joints = check_skeleton(skeleton, transfer.generator.skeleton)
-    photo, source_joints = read_source(source, source_pose, detector, person, joints)
+    transfer = PoseTransfer.from_pretrained(weights, "cpu", background=False)
+    joints = check_skeleton(skeleton, transfer.skeleton)
+    photo = read_source(source, source_pose, detector, person, joints)
     target = read_target(pose, detector, pose_person, joints)
-    view, target_pose = transfer.staging.frame(photo, source_joints, target.pose, target.size)
+    view, target_pose = transfer.staging.frame(photo, target)
     explanation = explain_pair(transfer.generator, view, target_pose)
     pictures = draw_explanation(explanation)
     parts = describe_parts(explanation)

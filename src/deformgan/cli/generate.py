@@ -27,7 +27,7 @@ def generate(
     paste: bool = False,
     noise: bool = False,
     seed: int = 0,
-    device: str = "cpu",
+    device: str = "auto",
     json: Path | None = None,
 ) -> None:
     """Generate a photo of a person in a new pose.
@@ -67,24 +67,17 @@ def generate(
             result has the size of that photo.
         noise: Keep the generator's dropout active.
         seed: Random seed for dropout noise.
-        device: Device to compute on: cpu, cuda or cuda:N.
+        device: Device to compute on: auto (a GPU if there is one), cpu, cuda or cuda:N.
         json: Where to write the settings and the joints as JSON.
     """
     import time
 
-    from deformgan.cli.inputs import (
-        check_device,
-        check_skeleton,
-        choose_weights,
-        describe_pose,
-        read_size,
-        read_source,
-        read_target,
-    )
+    from deformgan.cli.arguments import check_skeleton, choose_weights, describe_pose, read_size
     from deformgan.cli.outputs import output_file, write_json
     from deformgan.cli.pictures import check_alpha, check_suffix, write_picture
     from deformgan.detectors import check_detector
     from deformgan.errors import InputError
+    from deformgan.inputs import read_source, read_target
     from deformgan.predict import PoseTransfer
 
     started = time.perf_counter()
@@ -112,28 +105,29 @@ def generate(
     asked = read_size(size)
     check_detector(detector)
     weights = choose_weights(weights, background)
-    transfer = PoseTransfer.load(weights, check_device(device))
+    transfer = PoseTransfer.from_pretrained(weights, device)
     transfer.staging.check_size(asked)
-    joints = check_skeleton(skeleton, transfer.generator.skeleton)
+    joints = check_skeleton(skeleton, transfer.skeleton)
     if len(sources) > 1 and not transfer.layered:
         raise InputError(
             f"{len(sources)} source photos are given, but the weights {weights} support only one; "
             "use weights with layers."
         )
-    read = [read_source(Path(one), source_pose, detector, person, joints) for one in sources]
-    photos, source_poses = [photo for photo, _ in read], [found for _, found in read]
+    people = [read_source(one, source_pose, detector, person, joints) for one in sources]
     target = read_target(pose, detector, pose_person, joints)
-    poses, noise_seed = (source_poses, target.pose), seed if noise else None
+    noise_seed = seed if noise else None
     if paste:
-        picture = transfer.paste(photos, *poses, target.photo, noise_seed, target.size)
+        picture = transfer.generate_into(people, target, noise_seed=noise_seed)
     else:
-        picture = transfer(photos, *poses, target.size, noise_seed, background, asked)
+        (picture,) = transfer.generate(
+            people, target, size=asked, background=background, noise_seed=noise_seed
+        )
     write_picture(out, picture)
     seconds = time.perf_counter() - started
     print(f"{out} ({picture.shape[1]}x{picture.shape[0]}, {seconds:.1f} s)")
     if json is not None:
         one = len(sources) == 1
-        described = [describe_pose(found, joints) for found in source_poses]
+        described = [describe_pose(photo.pose, joints) for photo in people]
         report = {
             "source": sources[0] if one else sources,
             "pose": pose,
@@ -141,7 +135,7 @@ def generate(
             "weights": weights,
             "background": background,
             "paste": paste,
-            "noise_seed": seed if noise else None,
+            "noise_seed": noise_seed,
             "size": list(picture.shape[:2]),
             "source_joints": described[0] if one else described,
             "target_joints": describe_pose(target.pose, joints),

@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _dispatch(sys.argv[1:] if arguments is None else list(arguments))
     except InputError as error:
-        print(f"deformgan: {error}", file=sys.stderr)
+        print(f"deformgan: {_name_flags(str(error))}", file=sys.stderr)
         return _BAD_INPUT
     except KeyboardInterrupt:
         print("deformgan: interrupted", file=sys.stderr)
@@ -100,6 +100,15 @@ def _dispatch(arguments: list[str]) -> int:
     function = getattr(module, name.rpartition(" ")[2])
     command = _parse(function, prog=f"deformgan {name}", arguments=rest)
     return 0 if command is None else command() or 0
+
+
+def _name_flags(message: str) -> str:
+    """Translate parameters of the library (`source_pose=`) to flags (`--source-pose`)."""
+    return re.sub(
+        r"(?<![\w.])([a-z][a-z_]*)=(?!=)([\w#]*)",
+        lambda match: f"--{match[1].replace('_', '-')} {match[2]}".rstrip(),
+        message,
+    )
 
 
 def _members(group: str) -> dict[str, str]:

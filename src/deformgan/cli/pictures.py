@@ -3,7 +3,8 @@
 This imports numpy, so commands import it inside their functions.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,15 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from deformgan.cli.outputs import written_beside
-from deformgan.cli.video import write_video
 from deformgan.errors import InputError
+from deformgan.video import open_av
 
 Picture = UInt8[np.ndarray, "_ _ channels"]  # RGB or RGBA
 
 WITH_ALPHA = (".png", ".webp")
 
+# H.264's scale runs from 0 (lossless) to 51; 18 is visually almost lossless.
+VIDEO_QUALITY = 18
 JPEG_QUALITY = 95
 WEBP_QUALITY = 90
 
@@ -79,3 +82,28 @@ def write_animation(path: Path, pictures: Sequence[Picture], fps: float) -> None
             loop=0,
             **options,
         )
+
+
+def write_video(path: Path, pictures: Iterable[Picture], fps: float) -> None:
+    """Write a video as H.264 in MP4, which every browser plays.
+
+    The format requires even sizes: the last row or column of an odd size is repeated.
+
+    Args:
+        path: Ends in .mp4.
+        pictures: Frames, all of one size, at least one.
+        fps: Frames per second.
+    """
+    av = open_av()
+    options = {"movflags": "faststart"}
+    with written_beside(path) as unfinished, av.open(str(unfinished), "w", options=options) as film:
+        stream = film.add_stream("libx264", Fraction(fps).limit_denominator(1001))
+        stream.pix_fmt = "yuv420p"
+        stream.options = {"crf": str(VIDEO_QUALITY)}
+        for picture in pictures:
+            height, width = picture.shape[:2]
+            even = np.pad(picture, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+            if not stream.codec_context.is_open:  # opened by the first picture
+                stream.height, stream.width = even.shape[:2]
+            film.mux(stream.encode(av.VideoFrame.from_ndarray(even, format="rgb24")))
+        film.mux(stream.encode())

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from deformgan.cli.detection import Findings
-    from deformgan.cli.photos import Photos
     from deformgan.detectors.repair import Repaired
+    from deformgan.photos import Photos
     from deformgan.pose_formats import Annotations
 
 POSE_SUFFIXES = (".csv", ".json")
@@ -49,11 +49,11 @@ def pose(
 
     from deformgan.cli.detection import find_poses
     from deformgan.cli.outputs import output_file, write_json
-    from deformgan.cli.photos import Photos
     from deformgan.cli.pictures import check_suffix
     from deformgan.detectors import load_detector
     from deformgan.detectors.repair import repair as repair_poses
     from deformgan.errors import InputError
+    from deformgan.photos import Photos
     from deformgan.pose import Pose
     from deformgan.pose_formats import Annotations
 
@@ -117,7 +117,7 @@ def _check_names(names: list[str], out: Path) -> None:
 def _settings(detector: str, person: int) -> dict[str, object]:
     """Return everything that detections depend on besides the photo; see `find_poses`."""
     from deformgan import __version__
-    from deformgan.cli.photos import file_stamp
+    from deformgan.photos import file_stamp
 
     path = Path(detector.partition(":")[2])
     return {
@@ -132,7 +132,7 @@ def _times(photos: "Photos", findings: "Findings"):
     """Return frame numbers of the photos read, or None if they are not one sequence."""
     import torch
 
-    from deformgan.cli.photos import frame_numbers
+    from deformgan.photos import frame_numbers
 
     if len({found.size for found in findings.found.values()}) > 1:
         return None

@@ -14,10 +14,8 @@ from deformgan.cli.training import (
     skeleton_settings,
     train_on_screen,
 )
-from deformgan.errors import InputError
 
 if TYPE_CHECKING:
-    from deformgan.models.generator import Generator
     from deformgan.training.config import TrainConfig
     from deformgan.training.engine import Progress
 
@@ -34,7 +32,7 @@ def train(
     init: str | None = None,
     resume: bool = False,
     config: Path | None = None,
-    device: str = "cpu",
+    device: str = "auto",
     threads: int | None = None,
     steps: int | None = None,
     batch_size: int | None = None,
@@ -79,17 +77,10 @@ def train(
         json: Where to write configuration, speed, memory and losses as JSON.
         settings: Other settings by name, as described above.
     """
-    import torch
-
-    from deformgan.backbones.vgg19 import Vgg19Features
-    from deformgan.cli.inputs import check_device
-    from deformgan.datasets.bundled_people import FOLDER
-    from deformgan.provenance import provenance
-    from deformgan.training.checkpoints import steps_saved
-    from deformgan.training.data import open_data
-    from deformgan.training.launch import open_fabric
+    from deformgan.device import find_device
     from deformgan.training.loop import RESULT
     from deformgan.training.records import find_tensorboard
+    from deformgan.training.run import Run, check_new
 
     named = {
         "steps": steps,
@@ -102,38 +93,22 @@ def train(
         **skeleton_settings(skeleton),
     }
     plan = read_plan(recipe, config, named, settings)
-    if steps_saved(out) and not resume:
-        raise InputError(f"{out} already contains a run; add --resume to continue it.")
+    check_new(out, resume)
     if json is not None:
         output_file(json)
     if tensorboard:
         find_tensorboard()
     set_threads(threads)
-    some_unused = bool(plan.generator.layers or plan.discriminator.fine_widths)
-    fabric = open_fabric(torch.device(check_device(device)), some_unused)
-    features = None
-    if layers := plan.vgg_layers:
-        features = Vgg19Features(vgg, layers, plan.vgg_channel_order).to(fabric.device)
-    start = None if init is None else _start(init, plan)
-    folders = list(data) or [FOLDER]
-    photos = open_data(plan, folders, fabric, rendered)
-    folders += rendered
-    metadata = {
-        **provenance(),
-        "data": [folder.resolve().name for folder in folders],
-        "size": list(photos.size),
-    }
-    if init is not None:
-        metadata["init"] = Path(init).name
+    run = Run(plan, data, rendered, vgg=vgg, init=init, device=find_device(device))
     screen = train_on_screen(
         plan,
-        photos,
+        run.photos,
         out,
-        fabric=fabric,
-        features=features,
-        metadata=metadata,
+        fabric=run.fabric,
+        features=run.features,
+        metadata=run.metadata,
         resume=resume,
-        start=start,
+        start=run.start,
         tensorboard=tensorboard,
     )
     if screen is None:
@@ -141,25 +116,8 @@ def train(
     if screen.leads:
         print(out / RESULT)
         if json is not None:
-            write_json(json, _report(plan, screen.history, metadata))
+            write_json(json, _report(plan, screen.history, run.metadata))
     return None
-
-
-def _start(weights: str, plan: "TrainConfig") -> "Generator":
-    from deformgan.checkpoint import load_generator
-
-    generator, _ = load_generator(weights, background=True)
-    given, asked = asdict(generator.config), asdict(plan.generator)
-    # Background and layers can be added to a generator that was trained without them.
-    for added in ("background", "layers"):
-        if not given[added]:
-            given[added] = asked[added]
-    if given != asked:
-        raise InputError(
-            f"The generator {weights} has a different architecture than {plan.recipe}; start from "
-            "one trained with this recipe."
-        )
-    return generator
 
 
 def _report(plan: "TrainConfig", history: list["Progress"], facts: dict[str, Any]) -> dict:

@@ -100,7 +100,7 @@ def augment(
             raise InputError(f"--{name} is {given}; it must be at least 1.")
     if policy not in POLICIES:
         raise InputError(f"Unknown policy {policy!r}; choose one of {', '.join(POLICIES)}.")
-    transfer = PoseTransfer.load(weights, device, background=False)
+    transfer = PoseTransfer.from_pretrained(weights, device, background=False)
     # A layered generator keeps the photos' own size.
     size = None if transfer.layered else transfer.size
     photos = open_dataset(data, split="train", annotations=annotations, size=size, fit="person")

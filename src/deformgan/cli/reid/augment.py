@@ -24,7 +24,7 @@ def augment(
     detector: str = "pose18",
     annotations: Path | None = None,
     poses: Path | None = None,
-    device: str = "cpu",
+    device: str = "auto",
     shard_size: int = 32,
     batch_size: int | None = None,
     json: Path | None = None,
@@ -72,9 +72,9 @@ def augment(
     output_dir(out.parent)
     import os
 
-    from deformgan.cli.inputs import check_device
     from deformgan.cli.progress import progress
     from deformgan.detectors import check_detector
+    from deformgan.device import find_device
     from deformgan.reid.augment import augment as run
     from deformgan.reid.augment_report import REPORT
     from deformgan.reid.gate import QualityGate
@@ -101,7 +101,7 @@ def augment(
         detector=detector,
         annotations=annotations,
         poses=poses,
-        device=check_device(device),
+        device=str(find_device(device)),
         shard_size=shard_size,
         batch_size=batch_size,
         rank=rank,

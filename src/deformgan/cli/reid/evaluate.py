@@ -17,7 +17,7 @@ def evaluate(
     train: Path | None = None,
     rerank: bool = True,
     multi_query: bool = False,
-    device: str = "cpu",
+    device: str = "auto",
     json: Path | None = None,
 ) -> None:
     """Evaluate person search: ranks, mAP and mINP of query photos in a gallery.
@@ -54,9 +54,9 @@ def evaluate(
 
     import torch
 
-    from deformgan.cli.inputs import check_device
     from deformgan.cli.progress import progress
     from deformgan.datasets.market1501 import BY_HAND
+    from deformgan.device import find_device
     from deformgan.provenance import provenance
     from deformgan.reid.distances import DISTANCES
     from deformgan.reid.evaluate import average_queries, evaluate_vectors, number_together
@@ -68,7 +68,7 @@ def evaluate(
     teachers = train or data
     if measure.learns and teachers is None:
         raise InputError(f"--distance {distance} must be learned; add --train DIR.")
-    check_device(device)
+    device = str(find_device(device))
     if data is not None:
         asked, others = query_and_gallery(data)
     else:

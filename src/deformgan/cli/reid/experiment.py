@@ -30,7 +30,7 @@ def experiment(
     imagenet: Path | None = None,
     minutes: float | None = None,
     config: Path | None = None,
-    device: str = "cpu",
+    device: str = "auto",
     threads: int | None = None,
     steps: int | None = None,
     batch_size: int | None = None,
@@ -72,9 +72,7 @@ def experiment(
     """
     begun = time.monotonic()
 
-    import torch
-
-    from deformgan.cli.inputs import check_device
+    from deformgan.device import find_device
     from deformgan.reid.baselines import BASELINES
     from deformgan.reid.cells import make_cells, run_cells
     from deformgan.reid.experiment import Experiment
@@ -91,7 +89,7 @@ def experiment(
     if imagenet is not None and any(plan.network != "resnet50" for plan in plans.values()):
         raise InputError("--imagenet is for resnet50 baselines only.")
     set_threads(threads)
-    fabric = open_fabric(torch.device(check_device(device)))
+    fabric = open_fabric(find_device(device))
     if fabric.world_size > 1:
         raise InputError(
             "An experiment runs in one process; instead of torchrun, start it several times on one "

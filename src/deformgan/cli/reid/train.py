@@ -19,7 +19,7 @@ def train(
     imagenet: Path | None = None,
     resume: bool = False,
     config: Path | None = None,
-    device: str = "cpu",
+    device: str = "auto",
     threads: int | None = None,
     steps: int | None = None,
     batch_size: int | None = None,
@@ -61,9 +61,7 @@ def train(
         json: Where to write the configuration and the numbers of photos as JSON.
         settings: Other settings by name, as described above.
     """
-    import torch
-
-    from deformgan.cli.inputs import check_device
+    from deformgan.device import find_device
     from deformgan.provenance import provenance
     from deformgan.reid.baselines import BASELINES
     from deformgan.reid.train import RESULT, train_baseline
@@ -89,7 +87,7 @@ def train(
     if json is not None:
         output_file(json)
     set_threads(threads)
-    fabric = open_fabric(torch.device(check_device(device)))
+    fabric = open_fabric(find_device(device))
     photos = read_training_photos(data, size=plan.size)
     if photos.num_classes < 2:
         raise InputError(f"{data} has photos of only one person; training needs at least two.")

@@ -8,10 +8,11 @@ import torch
 from PIL import Image
 from scipy.signal import savgol_filter
 
-from deformgan.cli.frames import bridge, follow, hold_still, read_frames, smooth, steady
 from deformgan.datasets.bundled_people import bundled_people, bundled_walk
 from deformgan.detectors import DETECTORS, Detection
 from deformgan.errors import InputError
+from deformgan.inputs import PosedPhoto, read_frames, read_source
+from deformgan.motion import bridge, follow, hold_still, smooth, steady
 from deformgan.parts import unit_length
 from deformgan.pose import Pose
 from deformgan.predict import PoseTransfer
@@ -118,10 +119,11 @@ def test_equal_poses_are_equal_pictures_and_a_tremble_hardly_flickers(layered_we
     still = Pose.cat([bundled_walk()[[0]]] * 24)
     flickers = []
     for weights in ("synthetic", layered_weights):
-        transfer = PoseTransfer.load(weights)
+        transfer = PoseTransfer.from_pretrained(weights)
 
         def film(poses, transfer=transfer):
-            frames = transfer.animate(view.photo, view.pose, poses, (128, 64), batch_size=24)
+            people, wanted = [read_source(view.photo, view.pose)], PosedPhoto(poses, (128, 64))
+            frames = transfer.generate(people, wanted, batch_size=24)
             return np.stack(list(frames)).astype(float)
 
         assert np.abs(np.diff(film(steady(still, OPENPOSE18)), axis=0)).max() <= 1

@@ -1,26 +1,12 @@
-"""The poses of an animation: read frame by frame, then stabilized.
-
-This imports torch, so commands import it inside their functions.
-"""
-
-from pathlib import Path
+"""Motion: the poses of an animation, filled and smoothed over time."""
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from deformgan.cli.inputs import Posed, check_detectable, open_detector
-from deformgan.cli.photos import Photos, natural_order
-from deformgan.cli.progress import progress
-from deformgan.cli.video import VIDEO_SUFFIXES
-from deformgan.detectors import find_person
-from deformgan.errors import InputError
-from deformgan.framing import PHOTO_SUFFIXES
 from deformgan.parts import unit_length
 from deformgan.pose import Pose, Skeleton
-from deformgan.pose_formats import read_annotations, read_single
-from deformgan.skeletons.openpose18 import OPENPOSE18
 
 BRIDGED = 6  # frames: the longest gap of a joint that is interpolated
 SMOOTHING = 5  # frames per fit while a joint moves
@@ -29,71 +15,6 @@ NEARBY = 9  # frames over which it is decided whether a joint rests
 TREMBLE = 0.02  # jitter of detectors, in the pose's unit of length: less movement is rest
 MOST_SMOOTH = 10.0
 FOLLOWING = 25  # frames per fit of the person's path
-
-
-def read_frames(frames: Path, detector: str, skeleton: Skeleton = OPENPOSE18) -> Posed:
-    """Read or detect the poses of an animation, without smoothing.
-
-    Args:
-        frames: A video, a pose file, or a folder of photos or of pose files, one per frame, sorted
-            by name (numbers in names compare as numbers).
-        detector: Value of `--detector`; loaded only for photos and videos.
-        skeleton: Skeleton of the poses.
-
-    Returns:
-        One pose per frame; no joint is visible in frames where nobody was found.
-    """
-    if frames.suffix.lower() in VIDEO_SUFFIXES and frames.is_file():
-        check_detectable(skeleton, frames, "pose files")
-        return _detect_frames(Photos(frames), detector, skeleton)
-    if frames.is_file():
-        annotations = read_annotations(frames, skeleton)
-        if not annotations.names:
-            raise InputError(f"{frames} contains no pose.")
-        poses = [annotations[name] for name in annotations.rows]
-        return Posed(Pose.cat(poses), annotations.size)
-    if not frames.is_dir():
-        raise InputError(f"The frames {frames} do not exist; use a folder, a video or a pose file.")
-    files = sorted((file for file in frames.iterdir() if file.is_file()), key=natural_order)
-    if any(file.suffix.lower() in PHOTO_SUFFIXES for file in files):
-        check_detectable(skeleton, frames, "pose files")
-        return _detect_frames(Photos(frames), detector, skeleton)
-    pose_files = [file for file in files if file.suffix.lower() == ".json"]
-    if not pose_files:
-        raise InputError(
-            f"The folder {frames} contains neither photos ({', '.join(PHOTO_SUFFIXES)}) nor pose "
-            "files (.json)."
-        )
-    singles = [_read_frame(file, skeleton) for file in pose_files]
-    return Posed(Pose.cat([single.pose for single in singles]), singles[0].size)
-
-
-def _read_frame(file: Path, skeleton: Skeleton) -> Posed:
-    annotations = read_annotations(file, skeleton)
-    if not annotations.names:  # OpenPose's output for a frame without a person
-        return Posed(_nobody(skeleton), annotations.size)
-    return Posed(read_single(file, skeleton=skeleton).pose, annotations.size)
-
-
-def _detect_frames(photos: Photos, detector: str, skeleton: Skeleton) -> Posed:
-    finder = open_detector(detector)
-    poses, size = [], None
-    for frame in progress(photos, "poses", len(photos)):
-        photo = frame.read()
-        size = size or (photo.shape[0], photo.shape[1])
-        if photo.shape[:2] != size:
-            raise InputError(
-                f"{frame.name} is {photo.shape[1]}x{photo.shape[0]} pixels, but the frames before "
-                f"it are {size[1]}x{size[0]}; all frames must have the same size."
-            )
-        found = find_person(finder, photo)
-        poses.append(_nobody(skeleton) if found is None else found.pose)
-    return Posed(Pose.cat(poses), size)
-
-
-def _nobody(skeleton: Skeleton) -> Pose:
-    joints = len(skeleton.joints)
-    return Pose(torch.zeros(1, joints, 2), torch.zeros(1, joints, dtype=torch.bool))
 
 
 def steady(frames: Pose, skeleton: Skeleton, strength: float = 1.0) -> Pose:

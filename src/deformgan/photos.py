@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from deformgan.cli.video import VIDEO_SUFFIXES, Video
 from deformgan.errors import InputError
 from deformgan.framing import PHOTO_SUFFIXES, read_photo
+from deformgan.video import VIDEO_SUFFIXES, Video
 
 # Fewer photos than this are not treated as a sequence, however they are numbered.
 MIN_SEQUENCE = 3

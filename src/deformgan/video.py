@@ -1,18 +1,13 @@
-"""Read videos frame by frame, and write them (needs the extra `video`).
+"""Video: the frames of a video file (needs the extra `video`)."""
 
-This imports numpy, so commands import it inside their functions.
-"""
-
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import UInt8
 
-from deformgan.cli.outputs import written_beside
 from deformgan.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,9 +18,6 @@ Picture = UInt8[np.ndarray, "height width 3"]
 VIDEO_SUFFIXES = (
     ".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ts", ".wmv", ".gif",
 )  # fmt: skip
-
-# H.264's scale runs from 0 (lossless) to 51; 18 is visually almost lossless.
-QUALITY = 18
 
 
 @dataclass(frozen=True)
@@ -84,7 +76,7 @@ class Video:
         return self._length
 
     def __iter__(self) -> Iterator[Frame]:
-        av = video_library()
+        av = open_av()
         number = 0
         with self._open() as container:
             stream = container.streams.video[0]
@@ -101,7 +93,7 @@ class Video:
             raise self._unreadable()
 
     def _open(self) -> Any:
-        av = video_library()
+        av = open_av()
         try:
             container = av.open(str(self.path))
         except (av.FFmpegError, OSError):
@@ -115,32 +107,7 @@ class Video:
         return InputError(f"{self.path} cannot be read as a video.")
 
 
-def write_video(path: Path, pictures: Iterable[Picture], fps: float) -> None:
-    """Write a video as H.264 in MP4, which every browser plays.
-
-    The format requires even sizes: the last row or column of an odd size is repeated.
-
-    Args:
-        path: Ends in .mp4.
-        pictures: Frames, all of one size, at least one.
-        fps: Frames per second.
-    """
-    av = video_library()
-    options = {"movflags": "faststart"}
-    with written_beside(path) as unfinished, av.open(str(unfinished), "w", options=options) as film:
-        stream = film.add_stream("libx264", Fraction(fps).limit_denominator(1001))
-        stream.pix_fmt = "yuv420p"
-        stream.options = {"crf": str(QUALITY)}
-        for picture in pictures:
-            height, width = picture.shape[:2]
-            even = np.pad(picture, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-            if not stream.codec_context.is_open:  # opened by the first picture
-                stream.height, stream.width = even.shape[:2]
-            film.mux(stream.encode(av.VideoFrame.from_ndarray(even, format="rgb24")))
-        film.mux(stream.encode())
-
-
-def video_library() -> Any:
+def open_av() -> Any:
     """Return PyAV, or raise `InputError` with the extra that installs it."""
     try:
         import av

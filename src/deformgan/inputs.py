@@ -1,0 +1,259 @@
+"""Photos and poses in every form in which users have them.
+
+A photo is a path, a PIL image or an RGB array. A pose is a photo in which to detect it, a pose file
+(annotation CSV, our JSON, OpenPose or COCO JSON) with one pose, FILE:NAME for one of several, or a
+`Pose` in pixels of its photo.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+
+from deformgan.detectors import (
+    Detection,
+    PeopleDetector,
+    PoseDetector,
+    find_people,
+    find_person,
+    load_detector,
+)
+from deformgan.errors import InputError
+from deformgan.framing import PHOTO_SUFFIXES, read_photo
+from deformgan.photos import Photos, natural_order
+from deformgan.pixels import Photo
+from deformgan.pose import Pose, Skeleton
+from deformgan.pose_formats import read_annotations, read_pose, read_single
+from deformgan.skeletons.openpose18 import OPENPOSE18
+from deformgan.video import VIDEO_SUFFIXES
+
+AnyPhoto = str | Path | Image.Image | Photo
+AnyDetector = str | PoseDetector | PeopleDetector
+
+
+@dataclass(frozen=True)
+class PosedPhoto:
+    """Poses and the photo or frames they belong to.
+
+    Attributes:
+        pose: One pose, or one per frame of an animation.
+        size: Height and width of the photos; None if a pose file does not state it.
+        photo: The photo of a single pose; None if the pose came from a file.
+    """
+
+    pose: Pose
+    size: tuple[int, int] | None
+    photo: Photo | None = None
+
+
+AnyPose = AnyPhoto | Pose | PosedPhoto
+Progress = Callable[[Iterable[Any], str, int], Iterator[Any]]
+
+
+def load_photo(photo: AnyPhoto) -> Photo:
+    """Return a photo as an RGB array, rotated upright if its EXIF data says so.
+
+    Raises:
+        InputError: If the file cannot be read or the array is not RGB bytes.
+    """
+    if isinstance(photo, str | Path):
+        return read_photo(photo)
+    if isinstance(photo, Image.Image):
+        return np.array(ImageOps.exif_transpose(photo).convert("RGB"))
+    if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3:
+        raise InputError(
+            f"The photo is an array of {photo.dtype} with shape {photo.shape}; it must be uint8, "
+            "(height, width, 3)."
+        )
+    return photo
+
+
+@cache
+def _load_detector_once(name_and_path: str) -> PoseDetector:
+    return load_detector(name_and_path)
+
+
+def open_detector(detector: AnyDetector) -> PoseDetector | PeopleDetector:
+    """Return a detector; one given as NAME or NAME:PATH is loaded once."""
+    return _load_detector_once(detector) if isinstance(detector, str) else detector
+
+
+def detect_people(photo: AnyPhoto, detector: AnyDetector = "pose18") -> list[Detection]:
+    """Detect everyone in a photo, largest first; see `find_people`."""
+    return find_people(open_detector(detector), load_photo(photo))
+
+
+def detect(
+    photo: AnyPhoto, detector: AnyDetector = "pose18", person: int = 0, name: str | None = None
+) -> Pose:
+    """Detect the pose of one person in a photo.
+
+    Args:
+        photo: A photo with at least one person.
+        detector: A pose detector, for one person or for several.
+        person: Index of the person by size; 0 is the largest.
+        name: Name of the photo for messages; by default its path.
+
+    Raises:
+        InputError: If there is no such person.
+    """
+    name = name or (str(photo) if isinstance(photo, str | Path) else "the photo")
+    people = detect_people(photo, detector)
+    if not people:
+        raise InputError(f"No person found in {name}.")
+    if not 0 <= person < len(people):
+        raise InputError(
+            f"There is no person {person} in {name}: {len(people)} found, numbered from 0, the "
+            "largest."
+        )
+    return people[person].pose
+
+
+def read_source(
+    source: AnyPhoto,
+    pose: str | Path | Pose | None = None,
+    detector: AnyDetector = "pose18",
+    person: int = 0,
+    skeleton: Skeleton = OPENPOSE18,
+) -> PosedPhoto:
+    """Return the source photo with the pose of its person.
+
+    Args:
+        source: The photo.
+        pose: Its pose, as a `Pose`, a pose file or FILE:NAME; None to detect it.
+        detector: Loaded only if the pose must be detected.
+        person: Index of the person by size; 0 is the largest.
+        skeleton: Skeleton of the pose.
+    """
+    photo = load_photo(source)
+    if pose is None:
+        _check_detectable(skeleton, source, "source_pose=")
+        name = str(source) if isinstance(source, str | Path) else None
+        pose = detect(photo, detector, person, name)
+    elif not isinstance(pose, Pose):
+        pose = read_pose(str(pose), skeleton=skeleton)
+    return PosedPhoto(pose, (photo.shape[0], photo.shape[1]), photo)
+
+
+def read_target(
+    pose: AnyPose,
+    detector: AnyDetector = "pose18",
+    person: int = 0,
+    skeleton: Skeleton = OPENPOSE18,
+) -> PosedPhoto:
+    """Return the target pose.
+
+    Args:
+        pose: A pose in any form, see the module.
+        detector: Loaded only for a photo.
+        person: Index of the person by size; 0 is the largest.
+        skeleton: Skeleton of the pose.
+    """
+    if isinstance(pose, PosedPhoto):
+        return pose
+    if isinstance(pose, Pose):
+        return PosedPhoto(pose, None)
+    if isinstance(pose, str | Path):
+        file, colon, _ = str(pose).rpartition(":")
+        named = bool(colon) and Path(file).is_file()  # a pose's name may end like a photo's
+        path = Path(pose)
+        if path.suffix.lower() not in PHOTO_SUFFIXES or (named and not path.is_file()):
+            single = read_single(str(pose), person=person if person else None, skeleton=skeleton)
+            return PosedPhoto(single.pose, single.size)
+    photo = load_photo(pose)
+    _check_detectable(skeleton, pose, "a pose file")
+    name = str(pose) if isinstance(pose, str | Path) else None
+    size = (photo.shape[0], photo.shape[1])
+    return PosedPhoto(detect(photo, detector, person, name), size, photo)
+
+
+def no_progress(items: Iterable[Any], what: str, total: int) -> Iterator[Any]:
+    """Iterate without reporting progress."""
+    return iter(items)
+
+
+def read_frames(
+    frames: str | Path,
+    detector: AnyDetector = "pose18",
+    skeleton: Skeleton = OPENPOSE18,
+    progress: Progress = no_progress,
+) -> PosedPhoto:
+    """Read or detect the poses of an animation, without smoothing.
+
+    Args:
+        frames: A video, a pose file, or a folder of photos or of pose files, one per frame, sorted
+            by name (numbers in names compare as numbers).
+        detector: Loaded only for photos and videos.
+        skeleton: Skeleton of the poses.
+        progress: Called with the frames, a label and their number; iterates over the frames.
+
+    Returns:
+        One pose per frame; no joint is visible in frames where nobody was found.
+    """
+    frames = Path(frames)
+    if frames.suffix.lower() in VIDEO_SUFFIXES and frames.is_file():
+        _check_detectable(skeleton, frames, "pose files")
+        return _detect_frames(Photos(frames), detector, skeleton, progress)
+    if frames.is_file():
+        annotations = read_annotations(frames, skeleton)
+        if not annotations.names:
+            raise InputError(f"{frames} contains no pose.")
+        poses = [annotations[name] for name in annotations.rows]
+        return PosedPhoto(Pose.cat(poses), annotations.size)
+    if not frames.is_dir():
+        raise InputError(f"The frames {frames} do not exist; use a folder, a video or a pose file.")
+    files = sorted((file for file in frames.iterdir() if file.is_file()), key=natural_order)
+    if any(file.suffix.lower() in PHOTO_SUFFIXES for file in files):
+        _check_detectable(skeleton, frames, "pose files")
+        return _detect_frames(Photos(frames), detector, skeleton, progress)
+    pose_files = [file for file in files if file.suffix.lower() == ".json"]
+    if not pose_files:
+        raise InputError(
+            f"The folder {frames} contains neither photos ({', '.join(PHOTO_SUFFIXES)}) nor pose "
+            "files (.json)."
+        )
+    singles = [_read_frame(file, skeleton) for file in pose_files]
+    return PosedPhoto(Pose.cat([single.pose for single in singles]), singles[0].size)
+
+
+def _read_frame(file: Path, skeleton: Skeleton) -> PosedPhoto:
+    annotations = read_annotations(file, skeleton)
+    if not annotations.names:  # OpenPose's output for a frame without a person
+        return PosedPhoto(_nobody(skeleton), annotations.size)
+    return PosedPhoto(read_single(str(file), skeleton=skeleton).pose, annotations.size)
+
+
+def _detect_frames(
+    photos: Photos, detector: AnyDetector, skeleton: Skeleton, progress: Progress
+) -> PosedPhoto:
+    finder = open_detector(detector)
+    poses, size = [], None
+    for frame in progress(photos, "poses", len(photos)):
+        photo = frame.read()
+        size = size or (photo.shape[0], photo.shape[1])
+        if photo.shape[:2] != size:
+            raise InputError(
+                f"{frame.name} is {photo.shape[1]}x{photo.shape[0]} pixels, but the frames before "
+                f"it are {size[1]}x{size[0]}; all frames must have the same size."
+            )
+        found = find_person(finder, photo)
+        poses.append(_nobody(skeleton) if found is None else found.pose)
+    return PosedPhoto(Pose.cat(poses), size)
+
+
+def _nobody(skeleton: Skeleton) -> Pose:
+    joints = len(skeleton.joints)
+    return Pose(torch.zeros(1, joints, 2), torch.zeros(1, joints, dtype=torch.bool))
+
+
+def _check_detectable(skeleton: Skeleton, photo: Any, instead: str) -> None:
+    if skeleton.name != OPENPOSE18.name:
+        where = photo if isinstance(photo, str | Path) else "the photo"
+        raise InputError(
+            f"No detector finds the joints of {skeleton.name} in {where}; use {instead}."
+        )

@@ -1,0 +1,123 @@
+"""run: all that a training run needs, put together from names and paths."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from deformgan.backbones.vgg19 import Vgg19Features
+from deformgan.checkpoint import load_generator
+from deformgan.datasets.bundled_people import FOLDER
+from deformgan.errors import InputError
+from deformgan.models.generator import Generator
+from deformgan.provenance import provenance
+from deformgan.training.checkpoints import steps_saved
+from deformgan.training.config import TrainConfig
+from deformgan.training.data import TrainingData, open_data
+from deformgan.training.engine import Progress
+from deformgan.training.launch import Fabric, open_fabric
+from deformgan.training.loop import train
+
+
+class Run:
+    """A training run, ready to start or to resume.
+
+    Args:
+        config: The run.
+        data: Data sets in any layout; the bundled people if there is none.
+        rendered: Further data sets of rendered people, mixed in as `config` specifies.
+        vgg: VGG-19 weights for the losses; see `Vgg19Features`.
+        init: Generator to start from, the name of bundled weights or a file; None for random
+            weights.
+        device: Device to train on.
+
+    Raises:
+        InputError: If data or weights are missing, or do not fit the configuration.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        data: Sequence[Path] = (),
+        rendered: Sequence[Path] = (),
+        *,
+        vgg: Path | None = None,
+        init: str | Path | None = None,
+        device: torch.device | None = None,
+    ):
+        self.config = config
+        some_unused = bool(config.generator.layers or config.discriminator.fine_widths)
+        self.fabric: Fabric = open_fabric(device or torch.device("cpu"), some_unused)
+        self.features: Vgg19Features | None = None
+        if layers := config.vgg_layers:
+            features = Vgg19Features(vgg, layers, config.vgg_channel_order)
+            self.features = features.to(self.fabric.device)
+        self.start = None if init is None else _load_start(init, config)
+        folders = list(data) or [FOLDER]
+        self.photos: TrainingData = open_data(config, folders, self.fabric, rendered)
+        self.metadata: dict[str, Any] = {
+            **provenance(),
+            "data": [folder.resolve().name for folder in [*folders, *rendered]],
+            "size": list(self.photos.size),
+        }
+        if init is not None:
+            self.metadata["init"] = Path(init).name
+
+    def train(
+        self,
+        out: Path,
+        *,
+        resume: bool = False,
+        tensorboard: bool = False,
+        report: Callable[[Progress], None] = print,
+        on_step: Callable[[int], None] = lambda done: None,
+    ) -> Path:
+        """Train to the last step; see `training.loop.train`.
+
+        Args:
+            out: An existing folder.
+            resume: Continue from the last checkpoint in the folder.
+            tensorboard: Also write TensorBoard events.
+            report: Called with the progress at every line of the metrics.
+            on_step: Called after every step with the number of steps done.
+
+        Returns:
+            Path of the trained generator.
+        """
+        return train(
+            self.config,
+            self.photos.batches,
+            out,
+            fabric=self.fabric,
+            features=self.features,
+            samples=self.photos.samples,
+            metadata=self.metadata,
+            resume=resume,
+            start=self.start,
+            tensorboard=tensorboard,
+            report=report,
+            on_step=on_step,
+        )
+
+
+def check_new(out: Path, resume: bool) -> None:
+    """Raise `InputError` if a folder contains a run that is not to be resumed."""
+    if steps_saved(out) and not resume:
+        raise InputError(f"{out} already contains a run; use resume= to continue it.")
+
+
+def _load_start(weights: str | Path, config: TrainConfig) -> Generator:
+    generator, _ = load_generator(weights, background=True)
+    given, wanted = asdict(generator.config), asdict(config.generator)
+    # Background and layers can be added to a generator that was trained without them.
+    for added in ("background", "layers"):
+        if not given[added]:
+            given[added] = wanted[added]
+    if given != wanted:
+        raise InputError(
+            f"The generator {weights} has a different architecture than {config.recipe}; start "
+            "from one trained with this recipe."
+        )
+    return generator
