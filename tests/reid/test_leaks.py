@@ -149,7 +149,7 @@ def test_the_split_file_counts_beside_the_official_folders(data, people):
     refuse_test_poses(photos, photos, data)
     for who in ("0010", "1500"):
         given = pool(photos, ["harmless.png"], people(1, seed=9), [who])
-        with pytest.raises(InputError, match=f"The pose harmless.png is of {who}"):
+        with pytest.raises(InputError, match=f"The pose harmless.png shows {who}"):
             refuse_test_poses(photos, given, data)
 
 
