@@ -154,7 +154,7 @@ def test_decoding_is_that_of_mmpose():
 
 
 def test_other_joints_are_refused(tmp_path):
-    with pytest.raises(InputError, match=r"finds 21 joints; .* 17 .* 26"):
+    with pytest.raises(InputError, match=r"has 21 joints; .* 17 .* 26"):
         SimCC(brightest(tmp_path / "x.onnx", joints=21))
 
 
