@@ -73,7 +73,7 @@ def main(
         pictures.append(generate(generator, photos, drawn[:, : 1 + count]))
         scores.append(
             {
-                "identity": identity(pictures[-1], truth, osnet),
+                "identity_osnet": identity(pictures[-1], truth, osnet),
                 "mask_ssim": mask_ssim(pictures[-1], truth, mask),
             }
         )

@@ -117,7 +117,7 @@ def main(
             whole[system] |= compare_pictures(pictures, real, network)
     if loaded:  # what is possible; a photo's other numbers against itself say nothing
         photos = people.images[chosen[:, 1]]
-        possible = {name: judge for name, judge in loaded.items() if name != "identity"}
+        possible = {name: judge for name, judge in loaded.items() if name != "identity_osnet"}
         scores["target"] = judge_pictures(photos, people, chosen, possible)
     shown = [people.identities[target] for target in chosen[:, 1].tolist()]
     asked = people.poses[chosen[:, 1]].visible.sum(dim=1)

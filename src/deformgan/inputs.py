@@ -32,7 +32,7 @@ from deformgan.pose_formats import read_annotations, read_pose, read_single
 from deformgan.skeletons.openpose18 import OPENPOSE18
 from deformgan.video import VIDEO_SUFFIXES
 
-AnyPhoto = str | Path | Image.Image | Photo
+AnyPhoto = str | Path | Image.Image | np.ndarray
 AnyDetector = str | PoseDetector | PeopleDetector
 
 

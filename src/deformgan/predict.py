@@ -33,7 +33,7 @@ from deformgan.pose import Pose, Skeleton
 from deformgan.scene import Background, cut_out, put_into, read_background
 from deformgan.staging import Shown, Staging
 
-AnyBackground = str | Path | Image.Image | Photo
+AnyBackground = str | Path | Image.Image | np.ndarray
 
 _MOST_PASTED = 2048  # rows; a larger person is enlarged
 _ROOM = 0.08  # of a framing, on every side, for hats and feet that would be cut off within a photo
@@ -375,6 +375,6 @@ class PoseTransfer:
 
 
 def _open_background(background: AnyBackground | None) -> Background | None:
-    if isinstance(background, Image.Image):
+    if isinstance(background, Image.Image | np.ndarray):
         return load_photo(background)
     return read_background(background)

@@ -16,7 +16,7 @@ from deformgan.models.generator import Generator, GeneratorConfig
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 SMALL = GeneratorConfig(encoder_widths=(4, 6, 8, 8), decoder_widths=(8, 6, 4), warped_levels=3)
-JUDGED = {"pckh", "identity", "detection_score_FastestDet"}
+JUDGED = {"pckh_movenet", "identity_osnet", "detection_score_FastestDet"}
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,7 @@ def test_reports_judges_and_several_weights_with_intervals(
     first, second = files
     everything = {"ssim", "mask_ssim", "l1", "psnr"} | JUDGED
     assert found["systems"].keys() == {"copy", "target", first, second}
-    assert found["systems"]["target"].keys() == JUDGED - {"identity"}
+    assert found["systems"]["target"].keys() == JUDGED - {"identity_osnet"}
     for system in ("copy", first, second):
         assert found["systems"][system].keys() == everything
     names = (f"{first} minus copy", f"{second} minus copy", f"{second} minus {first}")

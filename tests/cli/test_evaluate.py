@@ -51,7 +51,7 @@ def test_a_folder_of_pictures_is_scored_pair_by_pair(given, capsys):
         assert low <= metric["value"] <= high
         assert metric["what"]
     assert report["metrics"]["sharpness"]["value"] < 1
-    assert "pckh" not in report["metrics"]
+    assert "pckh_pose18" not in report["metrics"]
     assert report["failures"]["worst"]
     assert set(report["packages"]) >= {"torch", "numpy", "pillow"}
     assert "6 of 6 pairs scored" in capsys.readouterr().out
@@ -77,10 +77,25 @@ def test_weights_give_the_same_report_as_the_folder_that_they_saved(given, tmp_p
 def test_all_that_is_bundled_is_measured_and_the_rest_listed_with_reasons(given):
     assert evaluate(given, "--generated", str(given / "out")) == 0
     report = read(given)
-    measured = {"ssim", "mask_ssim", "l1", "psnr", "pckh", "identity", "sharpness"}
+    measured = {
+        "ssim",
+        "mask_ssim",
+        "l1",
+        "psnr",
+        "sharpness",
+        "pckh_pose18",
+        "identity_person_embedding",
+    }
     assert measured <= set(report["metrics"])
-    assert "pose18" in report["metrics"]["pckh"]["what"]
-    outside = {"detection_score", "lpips", "inception_score", "mask_inception_score", "fid", "kid"}
+    assert "pose18" in report["metrics"]["pckh_pose18"]["what"]
+    outside = {
+        "detection_score_ssd300",
+        "lpips",
+        "inception_score",
+        "mask_inception_score",
+        "fid",
+        "kid",
+    }
     outside |= {f"{name}_efficientnet_lite0" for name in ("lpips", "fid", "kid")}
     for name in outside - set(report["metrics"]):  # whoever has the files has the numbers
         assert (

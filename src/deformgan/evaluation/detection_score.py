@@ -27,8 +27,8 @@ def detection_score(
     """Return the highest person score of every image; the detection score is their mean.
 
     The detector is a judge: use it only for evaluation, never for training or model selection.
-    Reports use the name `detection_score` for SSD300 only; for other detectors, it is
-    `detection_score_` plus the stem of the model file, or `detection_score_hog`.
+    Reports name the detector: `detection_score_ssd300` (the paper's), `detection_score_hog`, or
+    `detection_score_` plus the stem of the model file.
 
     Args:
         images: Generated images, RGB.

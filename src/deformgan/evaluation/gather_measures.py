@@ -91,11 +91,16 @@ def gather_measures(
     if of_people:
         pairs += [
             _pose(networks.detector),
-            _identity("identity", load_person_embedding(None), "the bundled person_embedding"),
+            _identity(
+                "identity_person_embedding",
+                load_person_embedding(None),
+                "the bundled person_embedding",
+            ),
         ]
     else:
         why = f"The network supports {OPENPOSE18.name} only; these poses are {skeleton.name}."
-        unavailable |= dict.fromkeys(_OF_PEOPLE, why)
+        pose = _pose_metric(networks.detector)
+        unavailable |= dict.fromkeys((pose, *_OF_PEOPLE), why)
     pairs += [
         _identity(f"identity_{path.stem}", Extractor(path), path.name)
         for path in networks.extractors
@@ -108,7 +113,7 @@ def gather_measures(
     corpus: list[CorpusMeasure] = []
     lite0 = _Lite0(device)
     optional: list[tuple[tuple[str, ...], Path | None, Callable[[], Measure | CorpusMeasure]]] = [
-        (("detection_score",), networks.ssd300, lambda: _ssd300(networks.ssd300, device)),
+        (("detection_score_ssd300",), networks.ssd300, lambda: _ssd300(networks.ssd300, device)),
         (("detection_score_hog",), None, _hog),
         (("lpips",), networks.lpips, lambda: _lpips(protocol, networks.lpips, device)),
         (
@@ -168,11 +173,16 @@ def _pose(name_and_path: str) -> Measure:
         shares = torch.full((len(asked),), torch.nan, dtype=torch.float64)
         if whole.any():
             shares[whole] = pckh(scene.generated[whole], asked[whole], detector)
-        return {"pckh": shares}
+        return {metric: shares}
 
-    name = name_and_path.partition(":")[0]
+    metric, name = _pose_metric(name_and_path), name_and_path.partition(":")[0]
     told = f"share of the asked joints that {name} finds again within {RADIUS} torso lengths"
-    return Measure({"pckh": told}, compute)
+    return Measure({metric: told}, compute)
+
+
+def _pose_metric(name_and_path: str) -> str:
+    """Return the name of PCKh by a detector."""
+    return f"pckh_{name_and_path.partition(':')[0]}"
 
 
 def _identity(name: str, extractor: Callable[[Tensor], Tensor], network: str) -> Measure:
@@ -194,7 +204,7 @@ def _ssd300(path: Path | None, device: str) -> Measure:
 
     detector = SSD300(path, device)
     return _detection(
-        "detection_score", detector, f"SSD300 trained on COCO ({detector.weights.name})"
+        "detection_score_ssd300", detector, f"SSD300 trained on COCO ({detector.weights.name})"
     )
 
 
@@ -349,7 +359,7 @@ def _moments(batches: Iterator[np.ndarray], width: int) -> FeatureMoments:
     return moments
 
 
-_OF_PEOPLE = ("pckh", "identity", "detection_score", "detection_score_hog")
+_OF_PEOPLE = ("identity_person_embedding", "detection_score_ssd300", "detection_score_hog")
 
 _SCORES = {
     "ssim": "structural similarity to the target, 1 at best",

@@ -28,8 +28,8 @@ def load_judges(folder: Path) -> dict[str, Judge]:
     osnet = Extractor(folder / OSNET)
     fastestdet = FastestDet(folder / FASTESTDET)
     return {
-        "pckh": lambda images, _, asked: pckh(images, asked, movenet),
-        "identity": lambda images, targets, _: identity(images, targets, osnet),
+        "pckh_movenet": lambda images, _, asked: pckh(images, asked, movenet),
+        "identity_osnet": lambda images, targets, _: identity(images, targets, osnet),
         f"detection_score_{Path(FASTESTDET).stem}": lambda images, *_: detection_score(
             images, fastestdet
         ),
