@@ -183,7 +183,8 @@ def write_table(report: Mapping[str, Any]) -> str:
                 "",
                 f"## Order by {metric}, best first",
                 "",
-                f"Here {', '.join(order['ours'])}; in the paper, as recalled, {', '.join(order['paper'])}.",
+                f"Here {', '.join(order['ours'])}; in the paper (recalled) "
+                f"{', '.join(order['paper'])}.",
                 "",
                 "| | here | in the paper (recalled) | order |",
                 "| --- | --- | --- | --- |",
