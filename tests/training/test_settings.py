@@ -282,7 +282,8 @@ def test_settings_of_layers_are_given_by_name_also_where_a_recipe_has_none():
         ),
         (
             {"generator": {"layers": {"rows": 64}}},
-            "generator: layers need the parts' transforms and blending: set warp to parts and blend.",
+            "generator: layers need the parts' transforms and blending: set warp to parts and "
+            "blend.",
         ),
         (
             {"weights": {"flow": 1}},
