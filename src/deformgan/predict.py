@@ -22,7 +22,7 @@ _ROOM = 0.08  # of a framing, on every side, for hats and feet that would be cut
 
 
 class PoseTransfer:
-    """The photo of a person in another pose.
+    """Pose transfer: generates the photo of a person in another pose.
 
         transfer = PoseTransfer.load("pedestrian")
         picture = transfer("photo.jpg", source_pose, target_pose)
@@ -50,7 +50,7 @@ class PoseTransfer:
         device: str | torch.device = "cpu",
         background: bool = True,
     ) -> "PoseTransfer":
-        """Reads a checkpoint.
+        """Load a checkpoint.
 
         Args:
             weights: Name of bundled weights or path of a .safetensors file.
@@ -65,7 +65,7 @@ class PoseTransfer:
 
     @property
     def layered(self) -> bool:
-        """Whether pictures may have any size, and any background."""
+        """Whether pictures of any size and with any background are supported."""
         return self.generator.config.layers is not None
 
     def __call__(
@@ -78,7 +78,7 @@ class PoseTransfer:
         background: AnyPhoto | None = None,
         size: tuple[int, int] | int | None = None,
     ) -> UInt8[np.ndarray, "rows columns channels"]:
-        """Paints the person of a photo in another pose.
+        """Generate the person of a photo in another pose.
 
         Args:
             source: The photo, RGB, or its file; or several photos of one person, for a generator
@@ -124,7 +124,7 @@ class PoseTransfer:
         background: AnyPhoto | None = None,
         size: tuple[int, int] | int | None = None,
     ) -> Iterator[UInt8[np.ndarray, "rows columns channels"]]:
-        """Paints the person of a photo in several poses, all framed alike.
+        """Generate the person of a photo in several poses, with the same framing.
 
         Args:
             source: As for one picture, like all that follow but `batch_size`.
@@ -175,7 +175,7 @@ class PoseTransfer:
         noise_seed: int | None = None,
         target_size: tuple[int, int] | None = None,
     ) -> Photo:
-        """Paint the person of a photo in another pose, into a whole photo.
+        """Generate the person of a photo in another pose, and paste them into a whole photo.
 
         Args:
             source: As for `__call__`.
@@ -211,7 +211,7 @@ class PoseTransfer:
         return put_into(emptied, to_photos(cut_out(layers.person, layers.matte))[0], box)
 
     def _layers(self, shown: Sequence[Shown], frames: slice, noise_seed: int | None) -> Layers:
-        """Paint some frames from every photo, and combine what comes of them."""
+        """Generate frames from every photo, and combine their layers."""
         views = [one.view for one in shown]
         first = shown[0]
         return paint_layers(self.generator, views, first.targets[frames], first.size, noise_seed)

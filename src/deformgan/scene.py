@@ -1,4 +1,4 @@
-"""What a generated person stands in front of: the photo without its person, colours, nothing.
+"""Backgrounds of generated people: the photo without its person, colours, nothing.
 
 All that is done at a photo's full size is done in bytes by Pillow, and costs what resizing it does:
 holes are filled in a small copy, enlarged and blended.
@@ -39,7 +39,7 @@ _RESCALED = 2.0  # the most that bones may say against the framings about somebo
 
 
 def read_background(background: str | Path | Photo | None) -> Keyword | Colour | Photo | None:
-    """Find out what a background is.
+    """Parse a background, and read its photo.
 
     Args:
         background: paint, source, none, #rrggbb, the file of a photo, or a photo.
@@ -51,7 +51,7 @@ def read_background(background: str | Path | Photo | None) -> Keyword | Colour |
 
 
 def parse_background(text: str) -> Keyword | Colour | Path:
-    """Find out what a background is, without reading a photo; see `read_background`."""
+    """Parse a background without reading its photo; see `read_background`."""
     for keyword in KEYWORDS:
         if text == keyword:
             return keyword
@@ -67,7 +67,7 @@ def parse_background(text: str) -> Keyword | Colour | Path:
 
 
 def frame_smoothly(photo: Photo, framing: Framing) -> UInt8[np.ndarray, "rows columns 3"]:
-    """Cut an image out of a photo; what lies beyond the photo's edges fades out from them.
+    """Crop a photo; the area beyond its edges is filled smoothly from them.
 
     Args:
         photo: RGB.
@@ -90,7 +90,7 @@ def frame_smoothly(photo: Photo, framing: Framing) -> UInt8[np.ndarray, "rows co
 def find_person(
     matte: Float[Tensor, "1 1 _ _"] | None, pose: Pose, skeleton: Skeleton, size: tuple[int, int]
 ) -> Bool[Tensor, "1 height width"]:
-    """Decide which pixels may show some of the person of a photo.
+    """Return which pixels may show part of the person in a photo.
 
     Args:
         matte: How much of every pixel is person, in [0, 1], as a network sees it. One that does not
@@ -116,7 +116,7 @@ def find_person(
 
 
 def _ends(pose: Pose, skeleton: Skeleton, size: tuple[int, int]) -> Bool[Tensor, "1 height width"]:
-    """Draw what goes on beyond the last joints: hands, feet, the head."""
+    """Return the region beyond the last joints: hands, feet, the head."""
     names = [name for limb in skeleton.limbs for name in limb]
     ends = skeleton.indices([name for name in dict.fromkeys(names) if names.count(name) == 1])
     seen = [joint for joint in ends if pose.visible[0, joint]]
@@ -128,7 +128,7 @@ def _ends(pose: Pose, skeleton: Skeleton, size: tuple[int, int]) -> Bool[Tensor,
 
 
 def empty_photo(photo: Photo, hole: Bool[Tensor, "1 _ _"], box: Framing) -> Photo:
-    """Take a person out of a photo: what surrounds the hole is carried into it.
+    """Remove a person from a photo, and fill the hole from its surroundings.
 
     Args:
         photo: RGB; it is left as it is.
@@ -161,7 +161,7 @@ def empty_photo(photo: Photo, hole: Bool[Tensor, "1 _ _"], box: Framing) -> Phot
 def place_person(
     source_pose: Pose, target_poses: Pose, framing: Framing, skeleton: Skeleton
 ) -> Framing:
-    """Find the part of the source photo in which the person in their new pose is where they stood.
+    """Find the part of the source photo in which the person in the new pose keeps their place.
 
     They have the size that they had there, as their bones say, and stand on the same spot: on what
     is lowest of all joints that were seen before and after.
@@ -202,7 +202,7 @@ def _bone_ratio(source_pose: Pose, target_poses: Pose, skeleton: Skeleton) -> fl
 
 
 def put_into(photo: Photo, person: UInt8[np.ndarray, "_ _ 4"], box: Framing) -> Photo:
-    """Blend a person into a photo; outside of the box every byte stays.
+    """Blend a person into a photo; pixels outside the box are unchanged.
 
     Args:
         photo: RGB; it is left as it is.

@@ -1,4 +1,4 @@
-"""Staging: what the generator is shown of photos, and what stands behind the person."""
+"""Staging: the generator's view of photos, and the background of the person."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ _BESIDE = 0.15  # of a framing, on every side, where some of its person may stil
 
 @dataclass(frozen=True)
 class Shown:
-    """What a generator with layers is shown, and where it comes from.
+    """Input of a generator with layers, and the photos and framings that it comes from.
 
     Attributes:
         photo: The source photo.
@@ -60,7 +60,7 @@ class Shown:
 
     @cached_property
     def view(self) -> View:
-        """What is shown: the photo's pixels as they are, or fewer, each a mean of several.
+        """The source view: the photo's own pixels, or fewer, each a mean of several.
 
         More of them than the picture has rows would only alias.
         """
@@ -70,7 +70,7 @@ class Shown:
 
 
 class Staging:
-    """Frames photos and poses for a generator.
+    """Framing of photos and poses for a generator.
 
     Args:
         generator: A trained generator.
@@ -90,7 +90,7 @@ class Staging:
         size: tuple[int, int] | int | None,
         room: float = 0.0,
     ) -> list[Shown]:
-        """Frame all photos of a person, for pictures of one size: by default the largest of theirs.
+        """Frame all photos of a person for one picture size, by default the largest of theirs.
 
         Args:
             people: Photos and their poses.
@@ -171,7 +171,7 @@ class Staging:
         return framing.widened(room).at(size) if room else framing
 
     def place(self, shown: Shown) -> Framing:
-        """Find the part of the source photo in front of which the person stands."""
+        """Find the part of the source photo that is behind the person in the picture."""
         if shown.whole and shown.target_whole:
             return shown.target_framing
         framing = shown.crop.at(shown.size)
@@ -179,7 +179,7 @@ class Staging:
 
     @torch.inference_mode()
     def empty(self, photo: Photo, pose: Pose) -> Photo:
-        """Take the person of a pose out of a photo."""
+        """Remove the person of a pose from a photo."""
         generator, photo_size = self.generator, (photo.shape[0], photo.shape[1])
         # More than is framed: hats, feet and what is carried.
         wide = self._framing(pose, photo_size, self.size, _BESIDE)
@@ -200,7 +200,7 @@ class Staging:
         shown: Shown,
         target_size: tuple[int, int] | None,
     ) -> Tensor | str | None:
-        """Prepare what is behind the person: an image, "paint", or None for nothing."""
+        """Prepare the background: an image, "paint", or None for a transparent one."""
         wanted = read_background(background)
         if wanted is None:
             wanted = "paint" if shown.whole else "source"
@@ -222,7 +222,7 @@ class Staging:
         return scene.expand(-1, -1, *shown.size)
 
     def check_size(self, size: tuple[int, int] | int | None) -> None:
-        """Refuse a size in which no picture can be painted; see `PoseTransfer`."""
+        """Raise an error for a picture size that is not supported; see `PoseTransfer`."""
         if size in (None, self.size[0], self.size):
             return
         if self.layered:
@@ -242,7 +242,7 @@ class Staging:
         target_size: tuple[int, int] | None = None,
         size: tuple[int, int] | int | None = None,
     ) -> tuple[View, Pose]:
-        """Returns what the generator is shown: photo and poses, in pixels of one image.
+        """Return the generator's input: photo and poses, in pixels of one image.
 
         Args:
             source: As for one picture, like all that follow.
@@ -275,7 +275,7 @@ class Staging:
         target_poses: Pose,
         target_size: tuple[int, int] | None,
     ) -> Float[Tensor, "1 3 height width"] | None:
-        """Frame the scene that a generator without layers paints in; None if it takes none."""
+        """Frame the background input of a generator without layers; None if it has none."""
         wanted = self.generator.config.background
         scene = read_background(background)
         if scene is not None and not isinstance(scene, np.ndarray):
@@ -329,5 +329,5 @@ def _check_shape(size: tuple[int, int]) -> None:
 
 
 def read(photo: AnyPhoto) -> Photo:
-    """Return a photo's bytes, read from its file if need be."""
+    """Return a photo's pixels, reading its file if it is a path."""
     return photo if isinstance(photo, np.ndarray) else read_photo(photo)
