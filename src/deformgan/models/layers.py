@@ -20,8 +20,8 @@ Base = Literal["soft", "hard"]
 # mean of several copies would be blurred.
 DECISIVE, LEADING = 4.0, 4.0
 
-# What receives no gradient from the picture: "nothing" is excluded; the matte of the "source",
-# which is trained on known truth; or "all" opacities.
+# Which opacities are detached, so that they get no gradient from the picture: "nothing", the matte
+# of the "source" (trained on known truth alone), or "all".
 Hold = Literal["nothing", "source", "all"]
 
 
