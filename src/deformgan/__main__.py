@@ -1,4 +1,4 @@
-"""`python -m deformgan`, and `torchrun -m deformgan`."""
+"""Entry point of `python -m deformgan` and `torchrun -m deformgan`."""
 
 import sys
 

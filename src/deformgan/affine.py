@@ -1,4 +1,4 @@
-"""fit_affine, part_transforms, normalize: regions -> transforms."""
+"""fit_affine, part_transforms, normalize: affine transforms of body parts."""
 
 from typing import Literal
 
@@ -12,9 +12,9 @@ from deformgan.pose import Pose, Skeleton
 FitMethod = Literal["least_squares", "total"]
 Frame = Literal["half_pixel", "strided"]
 
-# Root mean square distance of the points from their best line, in pixels, under which a fit counts
-# as degenerate: half a pixel is below what a detector resolves, and a transform from it magnifies
-# that error over the whole image. The reference only refuses what cannot be inverted numerically.
+# Smallest RMS distance of the points from their best line, in pixels; a fit with less spread counts
+# as degenerate. Half a pixel is below a detector's accuracy, and such a transform would magnify
+# that error over the whole image. The reference rejects only what cannot be inverted numerically.
 MIN_SPREAD: dict[FitMethod, float] = {"least_squares": 0.5, "total": 1e-6}
 
 
@@ -25,20 +25,20 @@ def fit_affine(
     method: FitMethod = "least_squares",
     min_spread: float | None = None,
 ) -> tuple[Float[Tensor, "*batch 2 3"], Bool[Tensor, "*batch"]]:
-    """Fits the affine transform that takes target points to source points.
+    """Fit the affine transform that maps target points to source points.
 
     Args:
         source_points: (x, y) in pixels.
-        target_points: Their correspondents.
-        used: Which points count.
-        method: "least_squares" minimises the distance in the source. "total" is the homogeneous
-            estimate by singular value decomposition of normalised points; both agree when the
-            points can be met exactly.
-        min_spread: Both point sets must spread this many pixels across their best line; by default
+        target_points: Corresponding points, (x, y) in pixels.
+        used: Which points to use.
+        method: "least_squares" minimizes the distance in the source. "total" is the homogeneous
+            estimate by singular value decomposition of normalized points. Both agree when an exact
+            transform exists.
+        min_spread: Smallest spread of both point sets across their best line, in pixels; by default
             `MIN_SPREAD` of the method.
 
     Returns:
-        `source_from_target`, the identity where no transform can be fitted; and where it could.
+        `source_from_target`, the identity where no transform can be fitted; and where one was.
 
     Source:
         Section 3, fitted target to source because that is what sampling needs. The authors' code
@@ -69,21 +69,21 @@ def fit_affine(
 
 
 def _spread(centred: Tensor, count: Tensor) -> Tensor:
-    """Root mean square distance of centred points (..., N, 2) from the best line through them."""
+    """Return the RMS distance of centred points (..., N, 2) from the best line through them."""
     xx, xy, yy = (
         (centred[..., i] * centred[..., j]).sum(dim=-1) for i, j in ((0, 0), (0, 1), (1, 1))
     )
     # The smaller eigenvalue as determinant over the larger: less cancellation for thin point sets.
     larger = (xx + yy) / 2 + ((xx - yy).square() / 4 + xy.square()).sqrt()
     determinant = xx * yy - xy.square()
-    # What the subtraction leaves of points on a line is rounding, which would pass for a spread.
+    # For points on a line, the difference is pure rounding error, which would pass for a spread.
     determinant = determinant * (determinant > 8 * torch.finfo(xx.dtype).eps * xx * yy)
     smaller = determinant / torch.where(larger > 0, larger, 1)
     return (smaller / count[..., 0, 0]).sqrt()
 
 
 def _least_squares(source: Tensor, target: Tensor) -> Tensor:
-    """Solves the 2x2 normal equations of centred points (..., N, 2)."""
+    """Solve the 2x2 normal equations of centred points (..., N, 2)."""
     across = source.mT @ target
     within = target.mT @ target
     (a, b), (_, d) = within.unbind(dim=-2)[0].unbind(-1), within.unbind(dim=-2)[1].unbind(-1)
@@ -96,7 +96,7 @@ def _least_squares(source: Tensor, target: Tensor) -> Tensor:
 def _total_least_squares(
     source: Tensor, target: Tensor, weight: Tensor, count: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Solves the homogeneous system of centred points, each set of RMS radius root 2."""
+    """Solve the homogeneous system of centred points, each set scaled to RMS radius root 2."""
     source_scale, target_scale = (
         (2 * count / points.square().sum(dim=(-2, -1), keepdim=True)).sqrt()
         for points in (source, target)
@@ -119,24 +119,25 @@ def _total_least_squares(
 def part_transforms(
     source_pose: Pose, target_pose: Pose, skeleton: Skeleton, method: FitMethod = "least_squares"
 ) -> tuple[Float[Tensor, "batch parts 2 3"], Bool[Tensor, "batch parts"]]:
-    """Fits one transform per body part.
+    """Fit one transform per body part.
 
-    A limb that the source does not show is taken from its twin on the other side; corners keep
-    their order, so it is moved, not mirrored.
+    A limb that is not visible in the source uses the corners of its twin on the other side. The
+    order of the corners is kept, so the twin is moved, not mirrored.
 
     Args:
         source_pose: In pixels of the source image.
         target_pose: In pixels of the target image.
-        skeleton: The parts.
+        skeleton: Defines the parts.
         method: See `fit_affine`. "total" also fits lower limbs to the reference's shorter
             rectangles; "least_squares" uses one rectangle for mask and transform.
 
     Returns:
-        `source_from_target` in pixels; and which parts have one. The others hold the identity, and
-        their masks have to be emptied.
+        `source_from_target` in pixels, and which parts have a transform. The others hold the
+        identity; their masks must be emptied.
 
     Source:
-        Sections 3 and 4.2. Where the authors' code writes a shift by 1000 pixels, this says so.
+        Sections 3 and 4.2. The authors' code marks a part without a transform by a shift of 1000
+        pixels; here the second result does.
     """
     batch, parts = len(source_pose), skeleton.parts
     identity = torch.eye(2, 3, dtype=source_pose.joints.dtype, device=source_pose.joints.device)
@@ -176,12 +177,12 @@ def part_transforms(
 def global_transform(
     source_pose: Pose, target_pose: Pose, skeleton: Skeleton, method: FitMethod = "least_squares"
 ) -> tuple[Float[Tensor, "batch 1 2 3"], Bool[Tensor, "batch 1"]]:
-    """Fits the one transform of the ablation "single global affine" to the skeleton's core joints.
+    """Fit the single transform of the ablation "single global affine" to the core joints.
 
     Args:
         source_pose: In pixels of the source image.
         target_pose: In pixels of the target image.
-        skeleton: The core joints; those seen in both poses are used.
+        skeleton: Defines the core joints; those visible in both poses are used.
         method: See `fit_affine`.
 
     Returns:
@@ -203,15 +204,15 @@ def normalize(
     frame: Frame = "half_pixel",
     stride: int = 1,
 ) -> Float[Tensor, "batch parts 2 3"]:
-    """Moves transforms from pixels into the [-1, 1] frame of `align_corners=False`.
+    """Convert transforms from pixels to the [-1, 1] frame of `align_corners=False`.
 
     Args:
         source_from_target: In pixels of the full image.
         size: Height and width of the full image.
-        frame: "half_pixel": a feature map covers the image's area, so the result serves every
-            resolution. "strided": the map's pixel i stands for the image's pixel i * stride, so
-            each resolution has its own result.
-        stride: Image pixels per feature pixel; counts in the strided frame only.
+        frame: "half_pixel": a feature map covers the image's area, so the result is valid at every
+            resolution. "strided": pixel i of the map corresponds to pixel i * stride of the image,
+            so the result depends on the resolution.
+        stride: Image pixels per feature pixel; used in the strided frame only.
 
     Source:
         The strided frame is the authors' (translations divided by the stride, linear part kept).

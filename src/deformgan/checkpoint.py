@@ -1,4 +1,4 @@
-"""save_generator, load_generator: a generator as one safetensors file that explains itself."""
+"""save_generator, load_generator: generators as self-describing safetensors files."""
 
 import hashlib
 import json
@@ -24,12 +24,12 @@ _log = logging.getLogger(__name__)
 
 
 def bundled_weights() -> list[str]:
-    """Names the generators that come with the package."""
+    """List the names of the generators bundled with the package."""
     return sorted(path.stem for path in BUNDLED.glob("*.safetensors") if _is_generator(path))
 
 
 def _is_generator(path: Path) -> bool:
-    # Other networks of ours say what they are.
+    # Our other networks have a "kind" in their metadata.
     with safe_open(path, framework="pt") as file:
         return "kind" not in (file.metadata() or {})
 
@@ -41,16 +41,16 @@ def save_generator(
     dtype: torch.dtype = torch.half,
     base: str | None = None,
 ) -> None:
-    """Writes weights, configuration and metadata, all of it or nothing.
+    """Write weights, configuration and metadata atomically.
 
     Args:
         path: A .safetensors file; replaced if it exists.
         generator: Its parameters are rounded to `dtype`.
-        metadata: What made it: recipe, commit, data, steps, size, terms, measured numbers. Anything
-            that JSON can hold.
-        dtype: What the weights are stored as.
-        base: Bundled weights of which only what differs is written; they are found again by this
-            name when the file is read, and have to be the same then.
+        metadata: Provenance: recipe, commit, data, steps, size, terms, measured numbers. Any JSON
+            value is allowed.
+        dtype: Data type of the stored weights.
+        base: Name of bundled weights. Only weights that differ from them are written; reading the
+            file loads the others by this name, and requires them to be unchanged.
     """
     weights = {
         name: value.detach().to("cpu", dtype).contiguous()
@@ -74,15 +74,15 @@ def save_generator(
 def write_safetensors(
     path: Path, weights: Mapping[str, Tensor], described: Mapping[str, str]
 ) -> None:
-    """Writes tensors, all of them or nothing; the same content is the same bytes.
+    """Write tensors atomically; equal content yields identical bytes.
 
     Args:
         path: Replaced if it exists.
         weights: Contiguous, on the CPU.
-        described: Goes into the header.
+        described: Metadata for the header.
     """
     content = save(dict(weights), dict(described))
-    # safetensors writes the descriptions in an order that differs from process to process.
+    # safetensors writes the metadata in an order that differs from process to process.
     length = int.from_bytes(content[:8], "little")
     header = json.loads(content[8 : 8 + length])
     header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
@@ -98,13 +98,13 @@ def load_generator(
     device: str | torch.device = "cpu",
     background: bool = False,
 ) -> tuple[Generator, dict[str, Any]]:
-    """Reads a generator, ready to generate, and says once under which terms it may be used.
+    """Load a generator in evaluation mode, and log its terms of use once.
 
     Args:
         weights: Name of bundled weights or path of a .safetensors file.
-        device: Where to put it.
-        background: Whether the caller can give it the scene that some generators paint in; where
-            not, those are refused.
+        device: Device of the generator.
+        background: Whether the caller provides the background that some generators need; those are
+            rejected otherwise.
 
     Returns:
         The generator in evaluation mode, in float32, and its metadata.
@@ -116,15 +116,13 @@ def load_generator(
     generator = Generator(_config(path, json.loads(described["config"])))
     if generator.config.background and not background:
         raise InputError(
-            f"The weights {path.stem} paint people in a scene that is given, and here there is "
-            "none: use them with --background of generate or animate."
+            f"The weights {path.stem} need a background image, got none: "
+            "use them with --background of generate or animate."
         )
     try:
         generator.load_state_dict(state)
-    except RuntimeError:  # a page of names and shapes
-        raise InputError(
-            f"{path} does not hold the weights that its configuration asks for."
-        ) from None
+    except RuntimeError:  # its message lists all names and shapes
+        raise InputError(f"The weights in {path} do not match its configuration.") from None
     metadata = json.loads(described.get("metadata", "{}"))
     if "terms" in metadata:
         _say_once(f"{path.stem}: {metadata['terms']}")
@@ -132,14 +130,14 @@ def load_generator(
 
 
 def has_layers(weights: str | Path) -> bool:
-    """Whether weights paint pictures of any size, layer by layer; reads only the file's header."""
+    """Return whether weights generate layers, for pictures of any size; reads only the header."""
     with safe_open(find_weights_file(weights), framework="pt") as file:
         config = json.loads((file.metadata() or {}).get("config", "{}"))
     return config.get("layers") is not None
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Gives the weights in a file, those of its base among them, and what the header says."""
+    """Read the weights in a file, with those of its base, and the metadata in its header."""
     try:
         with safe_open(path, framework="pt") as file:
             described = file.metadata() or {}
@@ -149,7 +147,7 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     if (base := described.get("base")) is None:
         return state, described
     if weights_sum(base) != described["base_sha256"]:
-        raise InputError(f"{path} goes with another version of the weights {base!r}.")
+        raise InputError(f"{path} needs another version of the weights {base!r}.")
     return _read(find_weights_file(base))[0] | state, described
 
 
@@ -164,7 +162,8 @@ def _config(path: Path, values: dict[str, Any]) -> GeneratorConfig:
     unknown |= {f"layers.{name}" for name in layers.keys() - {f.name for f in fields(LayersConfig)}}
     if unknown:
         raise InputError(
-            f"{path} was made by another version: it sets {', '.join(sorted(unknown))}."
+            f"{path} was written by another version, with unknown settings: "
+            f"{', '.join(sorted(unknown))}."
         )
     if layers:
         values["layers"] = LayersConfig(**_tuples(layers))
@@ -176,7 +175,7 @@ def _tuples(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def find_weights_file(weights: str | Path) -> Path:
-    """Finds the file of bundled weights by their name, or another one by its path."""
+    """Find a weights file by the name of bundled weights or by its path."""
     path = BUNDLED / f"{weights}.safetensors"
     if not path.is_file():
         path = Path(weights)
@@ -189,6 +188,6 @@ def find_weights_file(weights: str | Path) -> Path:
 
 
 def weights_sum(weights: str | Path) -> str:
-    """Gives the SHA-256 of a file of weights, found as `find_weights_file` does."""
+    """Return the SHA-256 of a weights file, located as by `find_weights_file`."""
     with find_weights_file(weights).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

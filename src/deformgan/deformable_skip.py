@@ -1,4 +1,4 @@
-"""warp_parts: the deformable skip connection; overlay_parts: the same for the photo itself."""
+"""warp_parts, overlay_parts: the deformable skip connection, and the same for the photo itself."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -11,20 +11,22 @@ from torch import Tensor
 Interpolation = Literal["bilinear", "nearest"]
 Aggregation = Literal["max", "average"]
 
-_BILINEAR = (0, 0, False)  # grid_sampler's numbers: bilinear, zeros outside, half-pixel frame
+_BILINEAR = (0, 0, False)  # grid_sampler's arguments: bilinear, zero padding, half-pixel frame
 _OUTSIDE = -3.0  # normalized or in pixels, all neighbours of this coordinate are outside
 
 
 @dataclass(frozen=True)
 class _Entries:
-    """Where masks are not empty, as one list per image, padded to the longest.
+    """Nonzero mask pixels, as one list per image, padded to the longest.
 
     Attributes:
-        points: Where each entry reads the source: normalized, or in pixels for nearest sampling.
-        mask: The mask's value there; 0 for padding.
-        pixel: The flat target pixel that the entry writes.
-        slots: For every pixel its first, second, ... entry; the number of entries for none.
-        covered: How many parts cover the pixel.
+        points: Sampling position of each entry in the source: normalized, or in pixels for nearest
+            sampling.
+        mask: Mask value of each entry; 0 for padding.
+        pixel: Flat index of the target pixel of each entry.
+        slots: For every pixel the index of its first, second, ... entry; the number of entries
+            where there is none.
+        covered: Number of parts that cover each pixel.
     """
 
     points: Float[Tensor, "batch entries 2"]
@@ -41,20 +43,21 @@ def warp_parts(
     interpolation: Interpolation = "bilinear",
     aggregation: Aggregation = "max",
 ) -> Float[Tensor, "batch channels height width"]:
-    """Moves every body part of a source feature map into the target pose.
+    """Warp every body part of a source feature map into the target pose.
 
     Each part is warped by its own transform and cut out by its own mask; where parts overlap, the
-    strongest response wins. Only pixels that a mask covers are sampled: about one and a half warps
-    for a person's ten parts, and never one copy of the features per part.
+    strongest response wins. Only pixels inside a mask are sampled: the cost is about one and a half
+    warps for a person's ten parts, without a copy of the features per part.
 
     Args:
         features: Features of the source image.
         source_from_target: One transform per part, normalized (see `affine.normalize`).
-        masks: Where each part is in the target pose, in [0, 1]; no gradient flows to them. All zero
+        masks: Mask of each part in the target pose, in [0, 1]; receives no gradient. Must be zero
             for a part that is missing in either pose.
-        interpolation: How features between pixels are read; outside the image they are zero.
+        interpolation: How features are sampled between pixels; outside the image they are zero.
         aggregation: "max": a masked-out part counts as 0, so negative responses are clipped
-            wherever any mask is empty. "average": the masks' mean, 0 where no part is.
+            wherever any mask is empty. "average": the mean weighted by the masks, 0 where no part
+            is.
 
     Returns:
         Features aligned with the target pose. Equal maxima share their gradient.
@@ -67,7 +70,7 @@ def warp_parts(
         raise ValueError(f"aggregation must be max or average, got {aggregation!r}.")
     if interpolation not in ("bilinear", "nearest"):
         raise ValueError(f"interpolation must be bilinear or nearest, got {interpolation!r}.")
-    # Coordinates need more than the 8 bits of bfloat16, and sampling wants one dtype for both.
+    # Coordinates need more than the 8 bits of bfloat16, and sampling requires equal dtypes.
     dtype = torch.promote_types(features.dtype, torch.float32)
     with torch.autocast(features.device.type, enabled=False):
         entries = _list_entries(source_from_target, masks, dtype, interpolation)
@@ -97,7 +100,7 @@ def _list_entries(
     counts = covers.flatten(1).sum(dim=1)
     longest = int(counts.max())
     column = torch.arange(len(image), device=device) - (counts.cumsum(0) - counts)[image]
-    # (B, N) lists; padding keeps part 0, pixel 0 and mask 0, and reads outside.
+    # (B, N) lists; padding entries have part 0, pixel 0 and mask 0, and sample outside.
     entry_place = torch.zeros(batch, longest, dtype=torch.int64, device=device)
     entry_place[image, column] = place
     real = torch.arange(longest, device=device) < counts[:, None]
@@ -141,11 +144,11 @@ def _average(features: Tensor, entries: _Entries, interpolation: Interpolation) 
 def _pixel_transforms(
     source_from_target: Float[Tensor, "batch parts 2 3"], height: int, width: int
 ) -> Float[Tensor, "batch parts 2 3"]:
-    """Takes normalized transforms to float32 ones between the pixels of a feature map.
+    """Convert normalized transforms to float32 transforms between pixels of a feature map.
 
-    Nearest sampling decides at exact halves, where whole-number joints put many points. Rounding
-    the coefficients takes back what fit and frames have moved, and is what the authors' sampler
-    computes with.
+    Nearest sampling is sensitive at exact halves, where integer joints place many points. Rounding
+    the coefficients to float32 removes the error of the fit and the change of frames, and matches
+    the precision of the authors' sampler.
     """
     half = source_from_target.new_tensor([width, height]) / 2
     linear = source_from_target[..., :2] * half[:, None] / half
@@ -157,9 +160,9 @@ def _pixel_transforms(
 def _nearest_pixels(
     points: Float[Tensor, "batch entries 2"], height: int, width: int
 ) -> tuple[Int[Tensor, "batch entries"], Bool[Tensor, "batch entries"]]:
-    """Finds the flat pixel that a point (x, y), in pixels, falls on, and whether there is one.
+    """Return the flat index of the pixel nearest to each point (x, y), and whether it is inside.
 
-    Halves round away from zero, as in the authors' sampler; torch's own take the even side.
+    Halves are rounded away from zero, as in the authors' sampler; torch rounds them to even.
     """
     place = points.sign() * (points.abs() + 0.5).floor()
     inside = ((place >= 0) & (place < points.new_tensor([width, height]))).all(dim=-1)
@@ -168,10 +171,10 @@ def _nearest_pixels(
 
 
 class _Maximum(torch.autograd.Function):
-    """Samples all entries in one pass and keeps the strongest at each pixel.
+    """Sampling of all entries in one pass, with the maximum per pixel.
 
-    Written by hand because chained maxima would not share the gradient of equal responses evenly,
-    and because autograd would keep every intermediate.
+    The gradient is written by hand because chained maxima would not share it evenly among equal
+    responses, and because autograd would keep every intermediate.
     """
 
     @staticmethod
@@ -183,9 +186,9 @@ class _Maximum(torch.autograd.Function):
         else:
             values = torch.grid_sampler_2d(features, points[:, None], *_BILINEAR)[:, :, 0]
             values.mul_(mask[:, None])
-        # Column `entries` stands for "no such part here", a masked-out part: 0.
+        # Index `entries` means "no such part here", a masked-out part: 0.
         padded = F.pad(values, (0, 1))
-        del values  # at full resolution every copy counts
+        del values  # saves memory at full resolution
         empty = torch.where(covered < parts, 0.0, -torch.inf).to(features.dtype)
         strongest = empty[:, None].repeat(1, features.shape[1], 1)
         for slot in slots:
@@ -201,7 +204,7 @@ class _Maximum(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx, grad):
         features, points, mask, pixel, slots, covered, padded, strongest = ctx.saved_tensors
-        # How many parts reach the maximum: the masked-out ones do where it is 0.
+        # Number of parts that attain the maximum; masked-out parts do where it is 0.
         ties = (strongest == 0) * (ctx.parts - covered)[:, None].to(grad.dtype)
         for number, slot in enumerate(slots):
             layer = padded.gather(2, slot[:, None].expand_as(strongest))
@@ -229,18 +232,18 @@ def overlay_parts(
     source_from_target: Float[Tensor, "batch parts 2 3"],
     masks: Bool[Tensor, "batch parts height width"],
 ) -> tuple[Float[Tensor, "batch channels height width"], Float[Tensor, "batch 1 height width"]]:
-    """Moves every body part of the source photo into the target pose, later parts on top.
+    """Warp every body part of the source photo into the target pose, later parts on top.
 
     Args:
         image: The source photo.
         source_from_target: One transform per part, normalized.
-        masks: Where each part is in the target pose; empty for a part without a transform.
+        masks: Mask of each part in the target pose; empty for a part without a transform.
 
     Returns:
-        The photo in the target pose, 0 where nothing is known, and where something is known (1).
+        The photo in the target pose, 0 where unknown; and a mask, 1 where known.
 
     Source:
-        Ours, not the paper's: lets texture skip to the output without passing through features.
+        Ours, not the paper's: lets texture bypass the feature levels.
     """
     parts, height, width = masks.shape[1:]
     order = torch.arange(1, parts + 1, device=masks.device)[:, None, None]

@@ -1,4 +1,4 @@
-"""render_heatmaps: joints -> Gaussian maps, and back."""
+"""render_heatmaps, joints_from_heatmaps: Gaussian maps of joints, and their peaks."""
 
 from typing import Literal
 
@@ -14,20 +14,20 @@ HeatmapKind = Literal["gaussian", "exponential", "terraced"]
 def render_heatmaps(
     pose: Pose, size: tuple[int, int], sigma: float = 6.0, kind: HeatmapKind = "gaussian"
 ) -> Float[Tensor, "batch joints height width"]:
-    """Draws one map per joint that is 1 at the joint and falls off with distance.
+    """Render one map per joint that is 1 at the joint and falls off with distance.
 
     Args:
-        pose: In pixels of the maps. A joint that is not visible gives an all-zero map; one outside
-            the frame still leaves its tail.
+        pose: In pixels of the maps. The map of an invisible joint is zero; a joint outside the
+            frame still contributes its tail.
         size: Height and width of the maps.
         sigma: Width of the fall-off in pixels.
         kind: "gaussian" is exp(-d^2 / (2 sigma^2)); "exponential" is exp(-d / sigma); "terraced"
             is exp(-ceil(d^2 / (2 sigma^2))).
 
     Source:
-        Section 3 (H(P)). The paper prints the exponential form, the authors' code draws the
-        Gaussian, and under Python 2 its integer division of integer joints makes terraces of it;
-        their published weights have only seen those.
+        Section 3 (H(P)). The paper prints the exponential form and the authors' code computes the
+        Gaussian, which integer division of integer joints under Python 2 turns into terraces; their
+        published weights were trained on those.
     """
     if sigma <= 0:
         raise ValueError(f"sigma must be positive, got {sigma}.")
@@ -52,11 +52,11 @@ def render_heatmaps(
 def joints_from_heatmaps(
     heatmaps: Float[Tensor, "batch joints height width"], threshold: float = 0.1
 ) -> Pose:
-    """Finds the peak of every map.
+    """Find the joint at the peak of every map.
 
     Args:
         heatmaps: One map per joint.
-        threshold: A joint whose peak is not above it is not visible.
+        threshold: A joint is visible if its peak is above this value.
     """
     width = heatmaps.shape[-1]
     peak, place = heatmaps.flatten(2).max(dim=2)

@@ -1,4 +1,4 @@
-"""paint: whole images in other poses, as data sets are painted; what comes out are bytes."""
+"""paint: generate whole images in other poses as uint8 pixels, for data sets."""
 
 from collections.abc import Sequence
 
@@ -26,7 +26,7 @@ def paint(
     noise_seed: int | None = None,
     background: Float[Tensor, "_ 3 _ _"] | None = None,
 ) -> UInt8[Tensor, "batch 3 rows columns"]:
-    """Paint whole images in other poses, without any framing: how data sets are painted.
+    """Generate whole images in other poses without framing, for data sets.
 
     Args:
         generator: In evaluation mode.
@@ -72,7 +72,7 @@ def paint_layers(
     size: tuple[int, int],
     noise_seed: int | None = None,
 ) -> Layers:
-    """Paint the layers of people in other poses, from one photo of each or several.
+    """Generate the layers of people in other poses, from one or several photos of each.
 
     Args:
         generator: With layers, in evaluation mode.
@@ -94,7 +94,7 @@ def paint_layers(
 
 
 def _fit(source: View, size: tuple[int, int]) -> View:
-    """Widen photos to the proportions of a size, and leave them no more rows than it has."""
+    """Pad photos to the proportions of a size, and downscale them to at most its rows."""
     if (source.image.shape[2], source.image.shape[3]) == size:
         return source
     source = _proportion(source, size)
@@ -105,7 +105,7 @@ def _fit(source: View, size: tuple[int, int]) -> View:
 
 
 def _proportion(source: View, size: tuple[int, int]) -> View:
-    """Widen photos to the proportions of a size; they stay whole, in the middle."""
+    """Pad photos to the proportions of a size on both sides, without cropping."""
     height, width = source.image.shape[2], source.image.shape[3]
     high, wide = (
         max(height, round(width * size[0] / size[1])),
@@ -125,7 +125,7 @@ def _proportion(source: View, size: tuple[int, int]) -> View:
 def _to_device(
     generator: Generator, source: View, targets: Pose, noise_seed: int | None
 ) -> tuple[View, Pose, Noise | None]:
-    """Bring all to the generator's device, the source once per target."""
+    """Move the inputs to the generator's device, with the source repeated per target."""
     device = next(generator.parameters()).device
     noise = None
     if noise_seed is not None:

@@ -1,4 +1,4 @@
-"""View, Pair: one person, seen twice."""
+"""View, Pair: a source and a target view of the same person."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ class View:
     Attributes:
         image: RGB in [-1, 1].
         pose: In pixels of `image`.
-        background: The scene of `image` without the person, RGB in [-1, 1]; None where no network
-            asks for it.
+        background: The background of `image` without the person, RGB in [-1, 1]; None if no network
+            uses it.
     """
 
     image: Float[Tensor, "batch 3 height width"]
@@ -27,7 +27,7 @@ class View:
 
     @staticmethod
     def cat(views: Sequence["View"]) -> "View":
-        """Joins batches of one image size into one."""
+        """Concatenate batches of equal image size; drop the backgrounds if a batch has none."""
         backgrounds = [view.background for view in views if view.background is not None]
         return View(
             torch.cat([view.image for view in views]),
@@ -38,16 +38,17 @@ class View:
 
 @dataclass(frozen=True)
 class Truth:
-    """What only a renderer knows of a batch of pairs.
+    """Ground truth of a batch of rendered pairs, known to the renderer only.
 
     Attributes:
-        source_from_target: (x, y) in pixels of the source where the surface is that every
-            `stride`-th pixel of the target shows, from the first; 0 where there is no match.
-        matched: Where there is one: seen in the source, or guessed through the body.
-        visible: Where the source shows that very piece of surface.
+        source_from_target: (x, y) in pixels of the source of the surface shown at every
+            `stride`-th target pixel, starting from the first; 0 where there is no match.
+        matched: Where `source_from_target` is defined: visible in the source, or found by following
+            the surface through the body.
+        visible: Where the source shows the same piece of surface.
         body: Where the target shows the person.
-        matte: How much of every target pixel the person covers, in [0, 1].
-        source_matte: The same of the source.
+        matte: Coverage of every target pixel by the person, in [0, 1].
+        source_matte: Coverage of every source pixel by the person, in [0, 1].
         scene: The target without the person, RGB in [-1, 1].
         stride: See `source_from_target`.
     """
@@ -67,9 +68,9 @@ class Pair:
     """Two views of the same people in different poses.
 
     Attributes:
-        source: The photo whose person is to be moved.
-        target: The same person in the pose that is asked for.
-        truth: What is known of rendered people; None for photos.
+        source: View of the person to be reposed.
+        target: View of the same person in the target pose.
+        truth: Ground truth of rendered people; None for photos.
     """
 
     source: View

@@ -1,4 +1,4 @@
-"""part_field: the parts' transforms blended into one smooth field, without cracks."""
+"""part_field: the parts' transforms blended into one smooth field."""
 
 import torch
 from jaxtyping import Bool, Float
@@ -8,7 +8,7 @@ from deformgan.affine import FitMethod, part_transforms
 from deformgan.parts import hull_edges, unit_length
 from deformgan.pose import Pose, Skeleton
 
-SOFTNESS = 0.06  # torso lengths over which one part's transform hands over to the next
+SOFTNESS = 0.06  # width of the transition between parts, in torso lengths
 
 
 def part_field(
@@ -20,24 +20,24 @@ def part_field(
     method: FitMethod = "least_squares",
     distance: Float[Tensor, "batch parts height width"] | None = None,
 ) -> Float[Tensor, "batch 2 height width"]:
-    """Say for every target pixel where the source shows it, by the parts' transforms alone.
+    """Compute the source position of every target pixel from the parts' transforms alone.
 
-    Every transform counts with a softmax weight that falls with the distance to its part, which is
-    0 inside: deep inside one part the field is that part's transform, and between parts it is a
-    blend, as linear blend skinning is in space.
+    The transforms are blended with softmax weights that fall with the distance to the part (0
+    inside it): deep inside a part the field equals its transform, and between parts it is a blend,
+    as in linear blend skinning.
 
     Args:
         source_pose: In pixels of the source image.
         target_pose: In pixels of the target image.
-        skeleton: The parts.
+        skeleton: Defines the parts.
         size: Height and width of the target image.
-        softness: In units of the target pose (torso lengths of people); towards 0 the nearest part
-            wins outright.
+        softness: In unit lengths of the target pose (torso lengths for people); towards 0 only the
+            nearest part counts.
         method: See `fit_affine`.
-        distance: Of the target pose's parts (see `part_distances`), where they are known already.
+        distance: Distances to the target pose's parts (see `part_distances`), if already computed.
 
     Returns:
-        (x, y) in pixels of the source. Where no part has a transform, the pixel's own place.
+        (x, y) in pixels of the source; the identity if no part has a transform.
 
     Source:
         Ours; the paper cuts parts out by hard masks.
@@ -52,11 +52,11 @@ def part_field(
     if distance is None:
         distance = part_distances(target_pose, skeleton, size)
     unit = unit_length(target_pose, skeleton).clamp(min=1)[:, None, None, None]
-    # Parts without a transform are infinitely far, unless there is no other.
+    # Parts without a transform are infinitely far, unless no part has one.
     far = torch.finfo(dtype).max / 4
     lacking = (~found & found.any(dim=1, keepdim=True))[:, :, None, None]
     weight = torch.softmax(torch.where(lacking, -far, -distance / (softness * unit)), dim=1)
-    # Not in the bfloat16 of a caller's autocast, which is half a pixel at pixel 100.
+    # Without the bfloat16 of a caller's autocast, whose error is half a pixel at pixel 100.
     with torch.autocast(weight.device.type, enabled=False):
         blended = torch.einsum("bphw,bpij->bijhw", weight, transforms)  # (B, 2, 3, H, W)
     x, y = own_places(size, target_pose.joints)
@@ -66,19 +66,19 @@ def part_field(
 def part_distances(
     pose: Pose, skeleton: Skeleton, size: tuple[int, int]
 ) -> Float[Tensor, "batch parts height width"]:
-    """Measure how far every pixel lies outside every part.
+    """Compute the distance of every pixel to every part, 0 inside.
 
-    A limb is a bar with round ends half as wide as its mask; the torso (or whatever part has the
-    whole image as its mask) the convex hull of its visible joints; the head its square; a hull the
-    discs of its margin around its visible joints.
+    A limb is a capsule half as wide as its mask; the torso (any part whose mask is the whole image)
+    the convex hull of its visible joints; the head its square; a hull the union of discs of its
+    margin around its visible joints.
 
     Args:
         pose: In pixels.
-        skeleton: The parts.
+        skeleton: Defines the parts.
         size: Height and width.
 
     Returns:
-        In pixels, 0 inside; of a part that is not seen, height plus width.
+        Distance in pixels; height plus width for a part that is not visible.
     """
     joints, unit = pose.joints, unit_length(pose, skeleton)[:, None, None]
     far = float(size[0] + size[1])

@@ -47,7 +47,7 @@ def test_another_file_has_its_own_name(published):
 def test_what_is_missing_is_named_with_its_place(hub, published, tmp_path):
     _, digest, url = published
     name = f"net-{digest[:8]}.pth"
-    with pytest.raises(InputError, match=rf"they are not given: give a path to {name}, .*{hub}"):
+    with pytest.raises(InputError, match=rf"no path is given: give a path to {name}, .*{hub}"):
         find_weights("The judge", url, None)
     with pytest.raises(InputError, match=rf"nothing\.pth does not exist: give a path to {name}"):
         find_weights("The judge", url, tmp_path / "nothing.pth")

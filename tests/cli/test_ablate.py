@@ -161,7 +161,7 @@ def complaint_of(capsys, arguments):
     [
         (["--variants", "fulll"], "Unknown variant 'fulll' of tiny; choose one of baseline, dsc"),
         (["--variants", "dsc", "dsc"], "different names"),
-        (["--recipe", "paper-market-dsc"], "not the whole method"),
+        (["--recipe", "paper-market-dsc"], "not the full method"),
         (["--recipe", "pedestrian-base"], "pedestrian-base has no variant baseline: blend"),
         (["--recipe", "nothing"], "Unknown recipe 'nothing'"),
         (["--data", "no/such"], "no/such does not exist"),

@@ -379,14 +379,17 @@ def test_mistakes_about_layers_are_one_line_and_write_nothing(
     common = ["--out", tmp_path / "x", "--data", data, small_photos]
     nothing = [f"--weights.{name}=0" for name in ("l1", "adversarial", "planes")]
     for arguments, words in [
-        (["tiny-layered", *common, "--shares", "1", "2", "3"], "2 sets of photos, but shares of 3"),
+        (
+            ["tiny-layered", *common, "--shares", "1", "2", "3"],
+            "2 sets of photos, but --shares lists 3",
+        ),
         (["tiny-layered", *common, "--shares", "1", "0"], "shares must be positive"),
         (["tiny-layered", *common, "--draws", 3], "photos of one size"),
         (["tiny-layered", *common, "--generator.layers.rows", 60], "multiple of 32, got 60"),
         (["tiny-layered", *common, "--generator.layers", "none"], "need a generator with layers"),
         (
             ["tiny-layered", *common, *nothing],
-            "of these photos nothing is known",
+            "these photos have no known truth",
         ),
         (["tiny-blend", *common, "--init", made], "has a different architecture than tiny-blend;"),
         (["tiny", *common, "--init", made], "has a different architecture than tiny;"),

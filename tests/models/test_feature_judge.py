@@ -66,7 +66,7 @@ def test_a_step_of_features_never_moves_logits_by_more_than_it_is_long():
 
 
 def test_features_are_needed():
-    with pytest.raises(ValueError, match="judges by conv2_1"):
+    with pytest.raises(ValueError, match="judges conv2_1"):
         Discriminator(CONFIG)(view(32), view(32))
     with pytest.raises(ValueError, match="feature_layers must be among"):
         DiscriminatorConfig(feature_layers=("conv5_1",))

@@ -409,12 +409,12 @@ def test_skips_and_features_have_the_shapes_of_a_u_net(people):
     ("changes", "complaint"),
     [
         ({"decoder_widths": (8, 6)}, "4 encoder levels need 3 decoder blocks, got 2"),
-        ({"streams": 1}, "its warp must be none"),
-        ({"blend": True, "warp": "none"}, "its warp must be parts, global or learned"),
-        ({"refine": True, "warp": "global"}, "its warp must be parts, not global"),
-        ({"refine": True, "warp": "learned"}, "its warp must be parts, not learned"),
-        ({"refine": True, "interpolation": "nearest"}, "needs bilinear"),
-        ({"warp": "learned", "interpolation": "nearest"}, "needs bilinear"),
+        ({"streams": 1}, "warp must be none"),
+        ({"blend": True, "warp": "none"}, "warp must be parts, global or learned"),
+        ({"refine": True, "warp": "global"}, "warp must be parts, got global"),
+        ({"refine": True, "warp": "learned"}, "warp must be parts, got learned"),
+        ({"refine": True, "interpolation": "nearest"}, "interpolation must be bilinear"),
+        ({"warp": "learned", "interpolation": "nearest"}, "interpolation must be bilinear"),
     ],
 )
 def test_a_configuration_that_makes_no_sense_is_refused(changes, complaint):

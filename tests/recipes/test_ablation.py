@@ -104,10 +104,10 @@ def test_a_loss_on_colours_is_left_out_too():
         ("paper-market-full", ["ful"], ["Unknown variant 'ful'", "baseline, dsc", "nearest"]),
         ("paper-market-full", ["dsc", "dsc"], ["different names", "dsc dsc"]),
         ("paper-market-full", [], ["one or more", "got none"]),
-        ("paper-market-dsc", ["full"], ["paper-market-dsc is not the whole method"]),
+        ("paper-market-dsc", ["full"], ["paper-market-dsc is not the full method"]),
         ("pedestrian-base", ["full", "baseline"], ["pedestrian-base has no variant baseline"]),
         ("pedestrian", ["full"], ["Unknown variant 'full' of pedestrian", "layers, no-correction"]),
-        ("pedestrian-base", ["no-warp"], ["no variant no-warp", "its warp must be parts"]),
+        ("pedestrian-base", ["no-warp"], ["no variant no-warp", "warp must be parts"]),
     ],
 )
 def test_what_is_no_variant_is_refused(recipe, names, words):

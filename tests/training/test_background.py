@@ -70,7 +70,7 @@ def test_a_missing_scene_and_one_too_many_are_refused(people):
         Generator(WITH)(source, target)
     with pytest.raises(ValueError, match="takes no background"):
         Generator(TINY)(source, target, background=scene(1))
-    with pytest.raises(ValueError, match="judges the candidate in its background"):
+    with pytest.raises(ValueError, match="needs the background of the candidate"):
         Discriminator(DiscriminatorConfig(widths=(4, 8), background=True))(source, source)
     with pytest.raises(ValueError, match="one stream has none"):
         GeneratorConfig(streams=1, warp="none", background=True)
@@ -184,7 +184,7 @@ def test_weights_of_another_base_are_refused(tmp_path, monkeypatch):
     path = tmp_path / "part.safetensors"
     save_generator(path, base, {"size": [128, 64]}, base="synthetic")
     monkeypatch.setattr("deformgan.checkpoint.weights_sum", lambda weights: "another")
-    with pytest.raises(InputError, match="goes with another version of the weights 'synthetic'"):
+    with pytest.raises(InputError, match="needs another version of the weights 'synthetic'"):
         load_generator(path)
 
 
@@ -199,7 +199,7 @@ def test_bytes_of_images_are_scaled_as_the_scene_s(people):
 def test_who_has_no_scene_to_give_refuses_weights_that_need_one(tmp_path):
     path = tmp_path / "scene.safetensors"
     save_generator(path, Generator(WITH), {"size": [128, 64]})
-    with pytest.raises(InputError, match="paint people in a scene that is given"):
+    with pytest.raises(InputError, match="need a background image"):
         load_generator(path)
     with pytest.raises(InputError, match="use them with --background"):
         Weights.load(str(path))

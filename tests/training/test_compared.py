@@ -78,5 +78,5 @@ def test_nothing_is_looked_at_that_nobody_asks_for(vgg):
         without, discriminator=replace(without.discriminator, feature_layers=("conv2_2",))
     )
     assert judged.vgg_layers == ("conv2_2",)
-    with pytest.raises(ValueError, match="conv2_2 of VGG-19 are asked for"):
+    with pytest.raises(ValueError, match="features must provide conv2_2 of VGG-19"):
         Compared.of(true, true.image, None, judged)

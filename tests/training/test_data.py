@@ -105,8 +105,8 @@ def test_layers_have_one_set_a_batch_also_where_sizes_are_alike(photos):
 @pytest.mark.parametrize(
     ("shares", "count", "words"),
     [
-        ((1.0, 2.0), 1, "There is 1 set of photos, but shares of 2; give as many --shares"),
-        ((1.0,), 2, "There are 2 sets of photos, but shares of 1"),
+        ((1.0, 2.0), 1, "There is 1 set of photos, but --shares lists 2; give one share per set"),
+        ((1.0,), 2, "There are 2 sets of photos, but --shares lists 1"),
     ],
 )
 def test_shares_of_another_number_of_sets_are_refused(shares, count, words, photos):
@@ -131,5 +131,5 @@ def test_layers_take_photos_of_any_shape_that_can_be_judged(photos):
     with pytest.raises(InputError, match="multiples of 4"):
         mix_datasets(PLAIN, [odd], fabric)
     deep = replace(LAYERED, discriminator=DiscriminatorConfig(widths=(4, 4, 4, 4), rows=48))
-    with pytest.raises(InputError, match=r"50x31; .* looks at 48 rows .* needs 34 rows and col"):
+    with pytest.raises(InputError, match=r"50x31; .* judges 48 rows .* needs 34 rows and col"):
         mix_datasets(deep, [odd], fabric)

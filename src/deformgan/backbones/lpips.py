@@ -1,4 +1,4 @@
-"""LpipsFeatures: AlexNet or VGG-16 as LPIPS looks through them, with the weights of its layers."""
+"""LpipsFeatures: AlexNet or VGG-16 features for LPIPS, with the linear weights of its layers."""
 
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -18,12 +18,12 @@ Backbone = Literal["alex", "vgg"]
 
 @dataclass(frozen=True)
 class _Layers:
-    """What LPIPS takes of a network.
+    """Layers of a backbone that LPIPS uses.
 
     Attributes:
-        torchvision: The network's name there.
-        after: The ReLUs it looks at: their positions in torchvision's `features`.
-        smallest: Height and width that an image must have for the last of them.
+        torchvision: Name of the network in torchvision.
+        after: Positions of the ReLUs whose outputs are used, in torchvision's `features`.
+        smallest: Smallest height and width of an image for the last of them.
     """
 
     torchvision: str
@@ -36,20 +36,20 @@ BACKBONES: dict[str, _Layers] = {
     "vgg": _Layers("vgg16", (3, 8, 15, 22, 29), 16),
 }
 
-# Of the backbones' own training, red first, in units of an image in [-1, 1].
+# Normalization of the backbones' training, red first, in units of an image in [-1, 1].
 _MEAN, _DEVIATION = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
 
 
 class LpipsFeatures(nn.Module):
-    """Gives what `metrics.lpips` compares: features after the five ReLUs that Zhang et al. chose.
+    """Feature extractor of `metrics.lpips`: outputs of the five ReLUs chosen by Zhang et al.
 
     Args:
         backbone: `alex` or `vgg`.
         weights: torchvision's file of that network (`alexnet-owt-7be5be79.pth`,
-            `vgg16-397923af.pth`) or other weights of the same network. None for the copy in torch's
-            hub folder; nothing is downloaded.
-        heads: The weights of the channels, in the layout of the authors' files. By default those
-            that torchmetrics carries.
+            `vgg16-397923af.pth`) or other weights of the same network. None uses the copy in
+            torch's hub folder; nothing is downloaded.
+        heads: Linear weights of the channels, in the layout of the authors' files. By default those
+            in the torchmetrics package.
 
     Source:
         Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric", CVPR
@@ -57,7 +57,7 @@ class LpipsFeatures(nn.Module):
 
     Attributes:
         weights: The backbone's file, with its SHA-256.
-        heads: The weights of the channels, layer by layer.
+        heads: Linear weights of the channels, layer by layer.
     """
 
     mean: Tensor
@@ -77,10 +77,10 @@ class LpipsFeatures(nn.Module):
         self.weights = find_weights(user, published.IMAGENET1K_V1.url, weights)
         heads = heads or _carried_heads(user, backbone)
         state = read_state(self.weights, f"torchvision's {name}")
-        with torch.device("meta"):  # without random numbers that the file replaces
+        with torch.device("meta"):  # skips the random initialization
             network: Any = torchvision.models.get_model(name, weights=None)
         features = network.features[: self.layers.after[-1] + 1]
-        # The classifier behind it is most of the file, and a file without it does as well.
+        # The classifier, which is most of the file, is not needed and may be missing.
         kept = {
             key.removeprefix("features."): value
             for key, value in state.items()
@@ -99,14 +99,14 @@ class LpipsFeatures(nn.Module):
 
     @property
     def heads(self) -> list[Float[Tensor, "_"]]:
-        """Weights of the channels, layer by layer."""
+        """Linear weights of the channels, layer by layer."""
         return [self.get_buffer(f"head_{index}") for index in range(len(self.layers.after))]
 
     @torch.inference_mode()
     def forward(
         self, images: UInt8[Tensor, "batch 3 height width"]
     ) -> list[Float[Tensor, "batch _ _ _"]]:
-        """Gives the feature maps, the finest first.
+        """Compute the feature maps, finest first.
 
         Args:
             images: RGB, on the network's device.
@@ -122,29 +122,29 @@ class LpipsFeatures(nn.Module):
         for index, layer in enumerate(self.features):
             values = layer(values)
             if index in self.layers.after:
-                found.append(values.clone())  # the next ReLU may work in place
+                found.append(values.clone())  # the next ReLU may run in place
         return found
 
 
 def _carried_heads(user: str, backbone: str) -> Path:
-    """Finds the file in torchmetrics' wheel, without an import of that library."""
+    """Locate the linear weights in the torchmetrics package without importing it."""
     package = find_spec("torchmetrics")
     if package is None or package.origin is None:
         raise InputError(
-            f'{user} needs the extra "eval" (torchmetrics carries its linear weights): '
+            f'{user} needs the extra "eval" (torchmetrics contains its linear weights): '
             'pip install "deformgan[eval]".'
         )
     return Path(package.origin).parent / "functional" / "image" / "lpips_models" / f"{backbone}.pth"
 
 
 def _read_heads(path: Path, backbone: str) -> list[Tensor]:
-    """Reads one vector per layer."""
+    """Read one weight vector per layer."""
     expected = [64, 192, 384, 256, 256] if backbone == "alex" else [64, 128, 256, 512, 512]
     error = InputError(f"{path} does not hold the linear weights of LPIPS ({backbone}).")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         heads = [state[f"lin{layer}.model.1.weight"].flatten() for layer in range(len(expected))]
-    except Exception:  # whatever a missing file or one of another kind does to a reader
+    except Exception:  # a missing file or one of another kind can raise anything
         raise error from None
     if [len(head) for head in heads] != expected:
         raise error

@@ -1,4 +1,4 @@
-"""PersonEmbedding: the bundled network that turns the photo of a person into a vector."""
+"""PersonEmbedding: the bundled network that embeds the photo of a person as a vector."""
 
 import hashlib
 import json
@@ -16,20 +16,20 @@ from deformgan.backbones.weights_file import read_network
 from deformgan.pixels import to_float
 
 BUNDLED = Path(__file__).parents[1] / "weights" / "person_embedding.safetensors"
-KIND = "person_embedding"  # in a file's metadata
+KIND = "person_embedding"  # "kind" in a file's metadata
 
-SIZE = (128, 64)  # height and width of what the network looks at
-BATCH = 64  # images at a time, whatever the caller's batch
+SIZE = (128, 64)  # height and width of the network's input
+BATCH = 64  # images per forward pass, whatever the caller's batch
 
 
 @dataclass(frozen=True)
 class PersonEmbeddingConfig:
-    """The size of the network.
+    """Configuration of the network.
 
     Attributes:
         widths: Channels at strides 2, 4, 8 and 16.
         blocks: Residual blocks at strides 4, 8 and 16.
-        stripes: Parts of equal height that are described each by itself, head to feet.
+        stripes: Number of horizontal stripes of equal height that are pooled separately.
         features: Length of the vector.
     """
 
@@ -40,16 +40,16 @@ class PersonEmbeddingConfig:
 
 
 class PersonEmbedding(nn.Module):
-    """Describes who is in a photo: the nearer two vectors, the more likely the same person.
+    """Person re-identification network: the closer two vectors, the more likely the same person.
 
     Source:
-        Stripes after Sun et al., "Beyond Part Models", ECCV 2018, here joined by one linear layer;
-        the norm at the end is the neck of Luo et al., "Bag of Tricks and a Strong Baseline for Deep
-        Person Re-identification", CVPR Workshops 2019, here before both losses.
+        Stripes as in Sun et al., "Beyond Part Models", ECCV 2018, here joined by one linear layer;
+        the final normalization is the neck of Luo et al., "Bag of Tricks and a Strong Baseline for
+        Deep Person Re-identification", CVPR Workshops 2019, here before both losses.
 
     Attributes:
-        metadata: How the weights came about, where they were read from a file.
-        sha256: Of that file.
+        metadata: Provenance of weights loaded from a file.
+        sha256: SHA-256 of that file.
     """
 
     def __init__(self, config: PersonEmbeddingConfig = PersonEmbeddingConfig()):
@@ -73,10 +73,10 @@ class PersonEmbedding(nn.Module):
     def describe(
         self, pixels: Float[Tensor, "batch 3 height width"]
     ) -> Float[Tensor, "batch features"]:
-        """Gives vectors of any length, with gradient.
+        """Compute embeddings that are not normalized, with gradient.
 
         Args:
-            pixels: RGB in [-1, 1], of `SIZE` (or half of it, which training begins with).
+            pixels: RGB in [-1, 1], of `SIZE` (or half of it, as in early training).
         """
         maps = self.layers(pixels)
         stripes = (self.config.stripes, 1)
@@ -87,15 +87,15 @@ class PersonEmbedding(nn.Module):
     def forward(
         self, images: UInt8[Tensor, "batch 3 height width"]
     ) -> Float[Tensor, "batch features"]:
-        """Describes the person in each image by a vector of length 1: the mean with its mirror's.
+        """Compute a unit-length embedding per image, averaged with that of the mirrored image.
 
         Args:
-            images: RGB, each of one person who fills it.
+            images: RGB, each filled by one person.
         """
         device = self.neck.weight.device
         vectors = []
         for part in images.split(BATCH):
-            # Antialiasing changes nothing when enlarging; shrinking is then Pillow's.
+            # Antialiasing has no effect when enlarging, and matches Pillow when shrinking.
             pixels = to_float(part.to(device))
             if pixels.shape[2:] != SIZE:
                 pixels = F.interpolate(pixels, SIZE, mode="bilinear", antialias=True)
@@ -105,7 +105,7 @@ class PersonEmbedding(nn.Module):
 
 
 class Residual(nn.Module):
-    """Two 3x3 convolutions beside the identity."""
+    """Residual block of two 3x3 convolutions."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -117,7 +117,7 @@ class Residual(nn.Module):
     def forward(
         self, features: Float[Tensor, "batch channels height width"]
     ) -> Float[Tensor, "batch channels height width"]:
-        """Gives features of the same shape."""
+        """Compute features of the same shape."""
         return F.relu(features + self.second(self.first(features)), inplace=True)
 
 
@@ -131,11 +131,11 @@ def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
 
 @cache
 def load_person_embedding(path: Path | None = None) -> PersonEmbedding:
-    """Reads a network, ready to look.
+    """Load a frozen network in evaluation mode.
 
     Args:
-        path: A .safetensors file that `training.person_embedding` wrote; by default the one that
-            comes with the package.
+        path: A .safetensors file written by `training.person_embedding`; by default the bundled
+            one.
     """
     path = BUNDLED if path is None else path
     state, described = read_network(path, KIND, "person embedding")

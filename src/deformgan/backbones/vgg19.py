@@ -1,7 +1,7 @@
-"""VGG-19: the frozen classifier whose early features the losses compare.
+"""Vgg19Features: the frozen classifier whose early features the losses compare.
 
-The weights are never part of this package. They come from a file that the caller names or from the
-caller's own torchvision download.
+The weights are never part of this package. They come from a file given by the caller or from
+torchvision's download.
 """
 
 import hashlib
@@ -20,8 +20,8 @@ from torch import Tensor, nn
 
 from deformgan.errors import InputError
 
-# Name, output channels, index in torchvision's `features`; a pooling stands before each block but
-# the first. The fourth and fifth block are too coarse for any loss here.
+# Name, output channels, index in torchvision's `features`; every block but the first begins with
+# pooling. The fourth and fifth blocks are too coarse for the losses here.
 CONVOLUTIONS = {
     "conv1_1": (64, 0),
     "conv1_2": (64, 2),
@@ -37,15 +37,15 @@ POOLED_BEFORE = {"conv2_1", "conv3_1"}
 Pixels = Literal["oxford", "torchvision", "reference"]
 ChannelOrder = Literal["correct", "reference"]
 
-# Mean and deviation per channel, red first, in units of a 0..1 image.
+# Mean and standard deviation per channel, red first, in units of an image in [0, 1].
 _PIXELS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "oxford": ((123.68 / 255, 116.779 / 255, 103.939 / 255), (1 / 255,) * 3),
     "torchvision": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
-    # The authors subtract blue's mean from red and red's from blue.
+    # The authors subtract the mean of blue from red and vice versa.
     "reference": ((103.939 / 255, 116.779 / 255, 123.68 / 255), (1 / 255,) * 3),
 }
 
-# Mean feature of `_calibration_image` with the original Oxford weights.
+# Mean activation on `_calibration_image` with the original Oxford weights.
 OXFORD_LEVEL = {
     "conv1_1": 34.553,
     "conv1_2": 154.006,
@@ -61,15 +61,15 @@ DOWNLOAD_TIMEOUT = 15.0
 
 
 class Vgg19Features(nn.Module):
-    """Gives the features of VGG-19 after the ReLU of the layers asked for.
+    """VGG-19 feature extractor: outputs of the ReLUs after the requested layers.
 
-    The weights are buffers: no optimizer finds them and no gradient is kept for them, while the
-    gradient with respect to the image flows. Only the layers up to the deepest one asked for run.
+    The weights are buffers, so optimizers ignore them and they receive no gradient; the gradient
+    with respect to the image is available. Layers beyond the deepest requested one are not run.
 
     Source:
         Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image
-        Recognition", ICLR 2015. The deformable GAN's nearest-neighbour loss looks at conv1_2, its
-        perceptual ablation at conv2_1.
+        Recognition", ICLR 2015. The deformable GAN's nearest-neighbour loss uses conv1_2, its
+        perceptual ablation conv2_1.
     """
 
     pixel_scale: Tensor
@@ -81,13 +81,13 @@ class Vgg19Features(nn.Module):
         layers: Sequence[str] = ("conv1_2",),
         channel_order: ChannelOrder = "correct",
     ):
-        """Loads the weights.
+        """Load the weights.
 
         Args:
-            weights: An .npz file of original Oxford weights (`conv1_1.weight` in OIHW order, or the
-                `block1_conv1.kernel` of Keras in HWIO order), torchvision's .pth file, or None for
+            weights: An .npz file of original Oxford weights (`conv1_1.weight` in OIHW order, or
+                Keras' `block1_conv1.kernel` in HWIO order), torchvision's .pth file, or None for
                 the copy in torch's hub folder, which torchvision downloads once (548 MB).
-            layers: conv1_1 to conv3_4; what `forward` returns.
+            layers: Layers that `forward` returns, from conv1_1 to conv3_4.
             channel_order: "reference" swaps the means of red and blue as the authors' code does.
                 Only for Oxford weights.
         """
@@ -101,7 +101,7 @@ class Vgg19Features(nn.Module):
         if channel_order == "reference":
             if pixels != "oxford":
                 raise InputError(
-                    f"The reference's channel order needs Oxford weights; {origin} is not."
+                    f"channel_order 'reference' needs Oxford weights; {origin} are not."
                 )
             pixels = "reference"
         self._build(arrays, layers, pixels, origin)
@@ -114,13 +114,13 @@ class Vgg19Features(nn.Module):
         pixels: Pixels = "oxford",
         dtype: torch.dtype = torch.float32,
     ) -> "Vgg19Features":
-        """Builds the network from arrays in memory.
+        """Build the network from arrays in memory.
 
         Args:
             arrays: As in the .npz files or torchvision's state dictionary (see `__init__`).
-            layers: What `forward` returns.
-            pixels: What the weights expect of an image.
-            dtype: In which to compute; images must have it.
+            layers: Layers that `forward` returns.
+            pixels: Pixel normalization of the weights.
+            dtype: Data type of weights and images.
         """
         network = cls.__new__(cls)
         nn.Module.__init__(network)
@@ -171,13 +171,13 @@ class Vgg19Features(nn.Module):
     def preprocess(
         self, image: Float[Tensor, "batch 3 height width"]
     ) -> Float[Tensor, "batch 3 height width"]:
-        """Turns an image into what the weights were trained on.
+        """Normalize an image as in the training of the weights.
 
         Args:
             image: RGB in [-1, 1].
 
         Returns:
-            Oxford's weights: BGR in 0..255 without the mean; torchvision's: standardized RGB.
+            For Oxford weights, BGR in 0..255 minus the mean; for torchvision's, standardized RGB.
         """
         pixels = image * self.pixel_scale + self.pixel_shift
         return pixels if self.pixels == "torchvision" else pixels.flip(1)
@@ -185,15 +185,16 @@ class Vgg19Features(nn.Module):
     def forward(
         self, image: Float[Tensor, "batch 3 height width"]
     ) -> dict[str, Float[Tensor, "batch _ _ _"]]:
-        """Computes the features.
+        """Compute the features.
 
         Args:
             image: RGB in [-1, 1], of any size.
 
         Returns:
-            Features by layer name; block 1 in the image's size, every further block in half of it.
+            Features by layer name; block 1 at the image's size, each further block at half the
+            previous size.
         """
-        # Channels last: in bfloat16 a CPU with matrix units then takes half the time.
+        # Channels last halves the time in bfloat16 on a CPU with matrix units.
         features, found = self.preprocess(image).to(memory_format=torch.channels_last), {}
         for name in self.names:
             if name in POOLED_BEFORE:
@@ -208,11 +209,11 @@ class Vgg19Features(nn.Module):
         return found
 
     def level(self, layer: str) -> float:
-        """Return the mean feature of a layer on one fixed picture.
+        """Return the mean activation of a layer on a fixed calibration image.
 
-        The published loss weights belong to Oxford's features. Torchvision's are another training
-        on pixels of another unit: a feature divided by its network's level and multiplied by
-        `OXFORD_LEVEL` is on the scale of those weights.
+        The published loss weights are for Oxford's features. Torchvision's weights come from
+        another training with another pixel normalization: dividing a feature by its network's level
+        and multiplying it by `OXFORD_LEVEL` brings it to the scale of the published loss weights.
         """
         if self.pixels != "torchvision":
             return OXFORD_LEVEL[layer]
@@ -224,7 +225,7 @@ class Vgg19Features(nn.Module):
 
 
 def _calibration_image() -> Float[Tensor, "1 3 128 64"]:
-    """A fixed picture with edges and slopes of several scales and colours, in [-1, 1]."""
+    """Return a fixed image with edges and gradients of several scales and colours, in [-1, 1]."""
     y = torch.arange(128.0).view(-1, 1)
     x = torch.arange(64.0).view(1, -1)
     waves = [
@@ -236,7 +237,7 @@ def _calibration_image() -> Float[Tensor, "1 3 128 64"]:
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], Pixels]:
-    """Reads a weight file; its kind tells which pixels it wants."""
+    """Read a weights file; its type determines the pixel normalization."""
     path = Path(path)
     if not path.is_file():
         raise InputError(f"VGG-19 weights {path} do not exist; {_remedy()}")
@@ -250,7 +251,7 @@ def _read(path: Path) -> tuple[dict[str, Tensor], Pixels]:
 
 
 def _named(arrays: Mapping[str, Any]) -> dict[str, Tensor]:
-    """Brings the three known layouts to `conv1_1.weight` (OIHW) and `conv1_1.bias`."""
+    """Convert the three known layouts to `conv1_1.weight` (OIHW) and `conv1_1.bias`."""
     named = {}
     for name, (_, index) in CONVOLUTIONS.items():
         keras = f"block{name[4]}_conv{name[6]}"
@@ -267,7 +268,7 @@ def _named(arrays: Mapping[str, Any]) -> dict[str, Tensor]:
 
 
 def _torchvision_name() -> tuple[str, str]:
-    """Gives torchvision's file name and the first digits of its SHA-256, which the name carries."""
+    """Return torchvision's file name and the prefix of the SHA-256 that it contains."""
     from torchvision.models import VGG19_Weights
 
     name = Path(urlparse(VGG19_Weights.IMAGENET1K_V1.url).path).name
@@ -275,7 +276,7 @@ def _torchvision_name() -> tuple[str, str]:
 
 
 def _torchvision_file(path: Path) -> dict[str, Tensor]:
-    """Reads torchvision's file after the check of its SHA-256 that torchvision does on download."""
+    """Read torchvision's file after checking its SHA-256, as torchvision does on download."""
     name, expected = _torchvision_name()
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -288,14 +289,14 @@ def _torchvision_file(path: Path) -> dict[str, Tensor]:
 
 
 def _torchvision_download() -> dict[str, Tensor]:
-    """Reads torchvision's file from torch's hub folder; downloads it first where it is missing."""
+    """Read torchvision's file from torch's hub folder, downloading it if it is missing."""
     from torchvision.models import VGG19_Weights
 
     name, _ = _torchvision_name()
     path = Path(torch.hub.get_dir()) / "checkpoints" / name
     if not path.is_file():
         before = socket.getdefaulttimeout()
-        # Torch opens the connection without a time limit: behind a silent firewall it would hang.
+        # Torch sets no timeout, so a firewall that drops packets would block forever.
         socket.setdefaulttimeout(DOWNLOAD_TIMEOUT)
         try:
             VGG19_Weights.IMAGENET1K_V1.get_state_dict(progress=True, check_hash=True)

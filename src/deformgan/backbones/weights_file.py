@@ -1,7 +1,7 @@
-"""find_weights: a file of published weights that is never part of this package, and never fetched.
+"""find_weights, read_network: files of published weights, and of our own.
 
-The user gives its path, or it already lies in torch's hub folder under its published name. And
-`read_network`: a file of weights of ours.
+Published weights are never part of this package and never downloaded: the user gives a path, or the
+file is in torch's hub folder under its published name.
 """
 
 import hashlib
@@ -19,13 +19,13 @@ from deformgan.errors import InputError
 
 @dataclass(frozen=True)
 class WeightsFile:
-    """A file of weights, and how a report calls it.
+    """A weights file, with its name for reports.
 
     Attributes:
-        path: Where it is.
-        sha256: Of the whole file.
-        published: Whether it is the published one; its sum says so, not its name.
-        name: The published name without extension, else the file's own.
+        path: Path of the file.
+        sha256: SHA-256 of the whole file.
+        published: Whether it is the published file, by SHA-256, not by name.
+        name: The published name without extension, or the file's own.
     """
 
     path: Path
@@ -35,21 +35,21 @@ class WeightsFile:
 
 
 def find_weights(user: str, url: str, given: Path | None, sha256: str = "") -> WeightsFile:
-    """Finds a file of weights, or says in one sentence which is missing and where it is looked for.
+    """Locate a weights file, or raise an error that names the file and where it is expected.
 
     Args:
-        user: Who needs it, for errors: "LPIPS".
-        url: Where its publishers have it; only the file's name in it is used.
-        given: What the user gave; None to look into torch's hub folder.
-        sha256: Of the published file. By default the digits that torch's convention puts at the end
-            of a file's name.
+        user: What needs the weights, for errors, such as "LPIPS".
+        url: URL of the published file; only the file name is used.
+        given: The path given by the user; None looks in torch's hub folder.
+        sha256: SHA-256 of the published file. By default the digits at the end of the file's name,
+            by torch's convention.
     """
     name = Path(urlparse(url).path).name
     expected = sha256 or Path(name).stem.rpartition("-")[2]
     folder = Path(torch.hub.get_dir()) / "checkpoints"
     path = given or folder / name
     if not path.is_file():
-        missing = f"{given} does not exist" if given else "they are not given"
+        missing = f"{given} does not exist" if given else "no path is given"
         raise InputError(
             f"{user} needs its published weights, and {missing}: give a path to {name}, "
             f"or put that file into {folder}."
@@ -66,15 +66,15 @@ def find_weights(user: str, url: str, given: Path | None, sha256: str = "") -> W
 
 
 def read_state(file: WeightsFile, network: str) -> dict[str, Tensor]:
-    """Reads a state dict; nothing in the file is run.
+    """Read a state dict without executing code from the file.
 
     Args:
-        file: What `find_weights` found.
-        network: Whose weights it should be, for errors: "torchvision's alexnet".
+        file: The result of `find_weights`.
+        network: Expected network, for errors, such as "torchvision's alexnet".
     """
     try:
         state: Any = torch.load(file.path, map_location="cpu", weights_only=True)
-    except Exception:  # whatever a file of another kind does to a reader
+    except Exception:  # a file of another kind can raise anything
         raise not_weights(file, network) from None
     if not isinstance(state, dict):
         raise not_weights(file, network)
@@ -82,26 +82,26 @@ def read_state(file: WeightsFile, network: str) -> dict[str, Tensor]:
 
 
 def not_weights(file: WeightsFile, network: str) -> InputError:
-    """Makes the error for a file that holds something else."""
+    """Return the error for a file with other content."""
     return InputError(f"{file.path} is not a state dict of {network}.")
 
 
 def read_network(path: Path, kind: str, what: str) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Reads one of our files of weights, other than a generator's.
+    """Read one of our own weights files, other than a generator's.
 
     Args:
         path: A .safetensors file.
-        kind: What its metadata must say that it holds.
-        what: How an error calls that: "person embedding".
+        kind: The required "kind" in the metadata.
+        what: Description of that kind for errors, such as "person embedding".
 
     Returns:
-        A state dict, in float32 where it was rounded, and what the file says of itself.
+        A state dict, with rounded weights in float32, and the file's metadata.
     """
     try:
         with safe_open(path, framework="pt") as file:
             described = file.metadata() or {}
             state = {
-                # The norms' counters of batches stay integers.
+                # The batch counters of normalization layers remain integers.
                 name: tensor.float() if tensor.is_floating_point() else tensor
                 for name in file.keys()  # noqa: SIM118
                 for tensor in [file.get_tensor(name)]

@@ -1,1 +1,1 @@
-"""The two players: generator and discriminator, and the blocks they share."""
+"""Generator, discriminator and their building blocks."""

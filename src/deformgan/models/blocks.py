@@ -1,4 +1,4 @@
-"""The blocks that both networks are built of."""
+"""Building blocks of the generator and the discriminator."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -11,21 +11,21 @@ from torch import Tensor, nn
 Norm = Literal["instance", "joint"]
 Upsampling = Literal["transposed", "resize"]
 
-LEAK = 0.2  # of every LeakyReLU
+LEAK = 0.2  # negative slope of every LeakyReLU
 DROPOUT = 0.5
-# Columns up to which a convolution of stride 2 is computed in float32: in bfloat16 on processors
+# Widest input, in columns, whose stride-2 convolution runs in float32. In bfloat16 on processors
 # with AMX, oneDNN (seen with torch 2.15) returns garbage for 2 or 3 columns of 64 channels or more.
 _NARROW = 3
 
 
 @dataclass(frozen=True)
 class Noise:
-    """What dropout draws from: the paper's z.
+    """Random source of the dropout noise (z in the paper).
 
     Attributes:
-        random: On the device of the features. A seeded one makes the result repeatable.
-        place: Which part of a batch that was cut into equal parts is at hand; each part gets the
-            noise that it would have in the whole.
+        random: Generator on the device of the features. Seed it for reproducible results.
+        place: Index of this part of a batch that was split into equal parts. Each part gets the
+            same noise as it would in the whole batch.
         places: Number of parts.
     """
 
@@ -36,7 +36,7 @@ class Noise:
     def kept(
         self, features: Float[Tensor, "batch channels height width"]
     ) -> Bool[Tensor, "batch channels height width"]:
-        """Draws which of the features stay."""
+        """Draw the dropout mask: True where a feature is kept."""
         batch, *rest = features.shape
         shape = (batch * self.places, *rest)
         drawn = torch.rand(shape, generator=self.random, device=features.device)
@@ -44,11 +44,11 @@ class Noise:
 
 
 class JointNorm(nn.Module):
-    """Normalizes an image over channels, rows and columns together, with one scale and one shift.
+    """Normalization over channels, rows and columns together, with one scale and one shift.
 
     Source:
-        What the authors' "instance normalization" does by its library's default axis; the small
-        number is added to the deviation, not to the variance.
+        The "instance normalization" of the authors' code, which normalizes over these axes because
+        of its library's default. Epsilon is added to the standard deviation, not to the variance.
     """
 
     def __init__(self, epsilon: float = 1e-3):
@@ -60,31 +60,31 @@ class JointNorm(nn.Module):
     def forward(
         self, features: Float[Tensor, "batch channels height width"]
     ) -> Float[Tensor, "batch channels height width"]:
-        """Normalizes each item of the batch by its own mean and population deviation."""
+        """Normalize each image by its own mean and population standard deviation."""
         axes = (1, 2, 3)
         mean = features.mean(dim=axes, keepdim=True)
-        # Not the root of the variance: its gradient is NaN for an image without any variation.
+        # Not the root of the variance, whose gradient is NaN for a constant image.
         deviation = features.std(dim=axes, keepdim=True, correction=0)
         return (features - mean) / (deviation + self.epsilon) * self.weight + self.bias
 
 
 class ChannelNorm(nn.InstanceNorm2d):
-    """Instance normalization, also of maps of one pixel, which torch refuses.
+    """Instance normalization that also accepts 1x1 feature maps, which torch rejects.
 
-    A pixel alone is its channel's mean: what remains is the shift.
+    A single pixel equals its channel's mean, so only the shift remains.
     """
 
     def forward(
         self, input: Float[Tensor, "batch channels height width"]
     ) -> Float[Tensor, "batch channels height width"]:
-        """Normalizes each channel of each item by its own mean and population deviation."""
+        """Normalize each channel of each image by its own mean and population deviation."""
         if input.shape[2:] == (1, 1):
             return torch.zeros_like(input) + self.bias[:, None, None]
         return super().forward(input)
 
 
 def make_norm(norm: Norm | None, channels: int) -> nn.Module:
-    """Builds a normalization; None builds one that changes nothing."""
+    """Build a normalization layer; None builds the identity."""
     if norm is None:
         return nn.Identity()
     if norm == "instance":
@@ -95,7 +95,7 @@ def make_norm(norm: Norm | None, channels: int) -> nn.Module:
 
 
 class Down(nn.Module):
-    """Halves the resolution: LeakyReLU, 4x4 convolution of stride 2, norm."""
+    """Downsampling by 2: LeakyReLU, 4x4 convolution with stride 2, normalization."""
 
     def __init__(self, inputs: int, outputs: int, norm: Norm | None):
         super().__init__()
@@ -105,24 +105,24 @@ class Down(nn.Module):
     def forward(
         self, features: Float[Tensor, "batch inputs height width"]
     ) -> Float[Tensor, "batch outputs height//2 width//2"]:
-        """Gives features before the next activation."""
+        """Return features before the next activation."""
         return self.norm(halve(self.conv, F.leaky_relu(features, LEAK)))
 
 
 def halve(conv: nn.Conv2d, features: Tensor) -> Tensor:
-    """Apply a convolution of stride 2, in float32 where bfloat16 cannot be trusted."""
-    if features.shape[3] > _NARROW or features.is_meta:  # on meta nothing is computed
+    """Apply a convolution of stride 2, in float32 where bfloat16 is unreliable (see `_NARROW`)."""
+    if features.shape[3] > _NARROW or features.is_meta:  # nothing is computed on meta tensors
         return conv(features)
     with torch.autocast(features.device.type, enabled=False):
         return conv(features.to(conv.weight.dtype))
 
 
 class Up(nn.Module):
-    """Doubles the resolution: ReLU, up-convolution, norm, noise.
+    """Upsampling by 2: ReLU, up-convolution, normalization, optional dropout.
 
-    "transposed" is the paper's 4x4 transposed convolution. "resize" takes its place with a 3x3
-    convolution, a doubling of the pixels and another 3x3 convolution, which cannot leave a
-    checkerboard and costs about as much.
+    "transposed" is the paper's 4x4 transposed convolution. "resize" is a 3x3 convolution,
+    nearest-neighbour upsampling and another 3x3 convolution; it cannot produce checkerboard
+    artifacts and costs about as much.
     """
 
     def __init__(self, inputs: int, outputs: int, norm: Norm, noisy: bool, upsampling: Upsampling):
@@ -147,12 +147,12 @@ class Up(nn.Module):
         features: Float[Tensor, "batch inputs height width"],
         noise: Noise | None = None,
     ) -> Float[Tensor, "batch outputs height*2 width*2"]:
-        """Gives features before the next activation.
+        """Return features before the next activation.
 
         Args:
-            features: From the level below, with its skip.
-            noise: Turns dropout on, also outside training. Without it dropout is on in training
-                only, and draws from torch's own random numbers.
+            features: Output of the coarser level, concatenated with its skip.
+            noise: Enables dropout in evaluation mode too. If None, dropout is active in training
+                mode only and uses torch's global random state.
         """
         features = self.norm(self.conv(F.relu(features)))
         if not self.noisy:
@@ -163,7 +163,7 @@ class Up(nn.Module):
 
 
 def init_weights(network: nn.Module) -> None:
-    """Draws convolutions from Glorot's uniform distribution and zeroes their biases.
+    """Initialize convolutions with Glorot uniform weights and zero biases.
 
     Source:
         The defaults of the authors' framework.

@@ -1,4 +1,4 @@
-"""Discriminator: tells, patch by patch, whether a view is a photo of that person in that pose."""
+"""Discriminator: a conditional patch discriminator on an image and its pose."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,24 +20,24 @@ from deformgan.skeletons.setting import read_skeleton_setting
 
 @dataclass(frozen=True)
 class DiscriminatorConfig:
-    """The shape of a discriminator; the defaults are the paper's.
+    """Configuration of a discriminator; the defaults are the paper's.
 
     Attributes:
-        widths: Channels of each layer but the last, which has one.
-        local_levels: Layers, counted from 0, whose features are judged too, each pixel of them as a
-            patch of its own (ours: small patches for texture beside the paper's large ones).
+        widths: Channels of each layer except the last, which has one.
+        local_levels: Layers, counted from 0, whose features are judged as well, each pixel as a
+            separate patch (ours: small texture patches in addition to the paper's large ones).
         norm: See `GeneratorConfig`.
         heatmap_sigma: In pixels.
         heatmap_kind: See `render_heatmaps`.
-        skeleton: Of the poses; see `skeleton_setting`.
-        background: Whether it sees the scene that the candidate should be in.
-        rows: Rows at which the paper's patches are judged; larger images are brought to it. 0
-            judges images as they come.
-        fine_widths: Channels of a further judge of small patches of images larger than that, at
-            their own resolution, which sees nothing but the candidate (ours: for texture). Without
-            any there is none.
-        feature_layers: Layers of VGG-19 with a further judge each (ours, see `FeatureJudge`).
-        feature_width: Channels of these judges.
+        skeleton: Skeleton of the poses; see `skeleton_setting`.
+        background: Whether the intended background of the candidate is an input.
+        rows: Image height at which the paper's patches are judged; taller images are downscaled
+            to it. 0 judges images at their own size.
+        fine_widths: Channels of an additional branch that judges small patches of images taller
+            than `rows` at full resolution, from the candidate alone (ours: for texture). Empty
+            disables it.
+        feature_layers: VGG-19 layers, each with an additional `FeatureJudge` (ours).
+        feature_width: Channels of these heads.
     """
 
     widths: tuple[int, ...] = (64, 128, 256, 512)
@@ -70,7 +70,7 @@ class Discriminator(nn.Module):
 
     Source:
         Section 3 (Isola et al.'s patches). The first convolution is not padded, as in the authors'
-        code: 128x64 images give 3 patches, 256x256 ones 49.
+        code: a 128x64 image yields 3 patches, a 256x256 image 49.
     """
 
     def __init__(self, config: DiscriminatorConfig = DiscriminatorConfig()):
@@ -89,10 +89,10 @@ class Discriminator(nn.Module):
         self.fine_local = nn.ModuleList()
         if config.fine_widths:
             self.fine.append(nn.Conv2d(3, config.fine_widths[0], 4, stride=2))
-            # No norm: it would hide how strong texture is, which is what blur lacks.
+            # No normalization: it would hide the strength of texture, which blurred images lack.
             for inputs, outputs in pairwise(config.fine_widths):
                 self.fine.append(Down(inputs, outputs, None))
-            # Patches of about 10 and 22 pixels with three widths.
+            # With three widths, patches of about 10 and 22 pixels.
             self.fine_local.extend(nn.Conv2d(width, 1, 1) for width in config.fine_widths[-2:])
         self.by_features = nn.ModuleDict(
             {
@@ -108,18 +108,17 @@ class Discriminator(nn.Module):
         candidate: View,
         features: Mapping[str, Float[Tensor, "batch _ _ _"]] | None = None,
     ) -> tuple[Float[Tensor, "batch _"], ...]:
-        """Judges the candidate.
+        """Judge the candidate.
 
         Args:
-            source: The photo that the generator was given.
-            candidate: A real or generated photo with the pose, and the background, it should show.
-            features: Of the candidate at `rows` rows, of each of `feature_layers`, in units of the
-                layer's mean.
+            source: The generator's input photo.
+            candidate: A real or generated image with its intended pose and background.
+            features: VGG-19 features of the candidate at `rows` rows, one entry per layer in
+                `feature_layers`, divided by the layer's mean.
 
         Returns:
-            Logits, above 0 for "real", patches in row order: of the paper's patches, then of those
-            of each local level, then of the small patches of larger images, then by each layer's
-            features.
+            Logits, positive for "real", patches in row-major order: the paper's patches, then each
+            local level, then the small patches of larger images, then each feature layer.
         """
         whole = candidate.image
         if rows := self.config.rows:
@@ -135,9 +134,7 @@ class Discriminator(nn.Module):
             logits += self._judge_finely(whole)
         for layer, judge in self.by_features.items():
             if features is None:
-                raise ValueError(
-                    f"this discriminator judges by {layer} of VGG-19, got no features."
-                )
+                raise ValueError(f"this discriminator judges {layer} of VGG-19, got no features.")
             logits.append(judge(features[layer], heatmaps[1]))
         return tuple(logit.flatten(1) for logit in logits)
 
@@ -154,7 +151,7 @@ class Discriminator(nn.Module):
 
     @torch.no_grad()
     def heatmaps(self, view: View) -> Float[Tensor, "batch joints height width"]:
-        """Draws a view's joints at its image's size."""
+        """Render the heat maps of a view's pose at its image's size."""
         size = (view.image.shape[-2], view.image.shape[-1])
         return render_heatmaps(view.pose, size, self.config.heatmap_sigma, self.config.heatmap_kind)
 
@@ -166,11 +163,11 @@ class Discriminator(nn.Module):
         candidate_heatmaps: Float[Tensor, "batch joints height width"],
         background: Float[Tensor, "batch 3 height width"] | None = None,
     ) -> list[Float[Tensor, "batch _ _ _"]]:
-        """Runs the network; gives every layer's features before the next activation."""
+        """Run the network and return every layer's features before the next activation."""
         shown = [source, source_heatmaps, candidate, candidate_heatmaps]
         if self.config.background:
             if background is None:
-                raise ValueError("this discriminator judges the candidate in its background.")
+                raise ValueError("this discriminator needs the background of the candidate.")
             shown.append(background)
         features = torch.cat(shown, dim=1)
         found = []

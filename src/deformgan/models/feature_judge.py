@@ -1,4 +1,4 @@
-"""FeatureJudge: judges patches by features of a frozen classifier instead of by their pixels."""
+"""FeatureJudge: a patch discriminator on features of a frozen classifier."""
 
 import torch
 import torch.nn.functional as F
@@ -10,14 +10,14 @@ from deformgan.models.blocks import LEAK
 
 
 class FeatureJudge(nn.Module):
-    """A small head on one layer of VGG-19 that judges whether a view is a photo in its pose.
+    """Small discriminator head on one layer of VGG-19, conditioned on the pose.
 
-    A discriminator that begins with features that know textures and limbs is a useful judge after
-    some hundred steps, where one that begins with pixels needs tens of thousands.
+    Pretrained features already represent textures and limbs, so this head is useful after some
+    hundred steps, where a discriminator that starts from pixels needs tens of thousands.
 
     Args:
-        channels: Of the layer.
-        joints: Heat maps of the pose that the view should have.
+        channels: Channels of the VGG-19 layer.
+        joints: Number of heat maps of the intended pose.
         width: Channels of the head.
 
     Source:
@@ -35,16 +35,16 @@ class FeatureJudge(nn.Module):
         features: Float[Tensor, "batch channels height width"],
         heatmaps: Float[Tensor, "batch joints rows columns"],
     ) -> Float[Tensor, "batch 1 height//2 width//2"]:
-        """Return the logits of patches, above 0 for "real".
+        """Return the logits of patches, positive for "real".
 
         Args:
-            features: After the layer's ReLU, 1 on average.
-            heatmaps: At the image's size.
+            features: Features after the layer's ReLU, divided by the layer's mean.
+            heatmaps: Heat maps at the image's size.
         """
         stride = heatmaps.shape[2] // features.shape[2]
         if stride > 1:
             heatmaps = F.avg_pool2d(heatmaps, stride)
-        # A few channels are a hundred times the mean.
+        # The logarithm compresses a few channels that exceed the mean a hundredfold.
         shown = torch.cat([torch.log1p(features), heatmaps], dim=1)
         found = F.leaky_relu(self.enter(shown), LEAK)
         return self.leave(F.leaky_relu(self.down(found), LEAK))

@@ -1,4 +1,4 @@
-"""SourceLook, FieldNetwork: what a look at the photo adds to the parts' transforms."""
+"""SourceLook, FieldNetwork: networks that correct the field of the parts' transforms."""
 
 from itertools import pairwise
 
@@ -10,16 +10,16 @@ from torch import Tensor, nn
 from deformgan.models.blocks import LEAK, halve
 from deformgan.models.layers import resize, sample_at, unfold
 
-FEATURES = 16  # channels that the source hands over to every target
-_GROUPS = 8  # of every normalization
+FEATURES = 16  # source feature channels passed to every target
+_GROUPS = 8  # of every group normalization
 
 
 class SourceLook(nn.Module):
-    """What the photo alone decides: the person's matte, and features to be moved with the field.
+    """U-Net on the source photo alone: its person matte, and features to be warped by the field.
 
     Args:
-        inputs: Channels of what is shown: the photo and its pose.
-        widths: Channels, half resolution first.
+        inputs: Channels of the input: the photo and maps of its pose.
+        widths: Channels per level, half resolution first.
     """
 
     def __init__(self, inputs: int, widths: tuple[int, ...]):
@@ -33,21 +33,22 @@ class SourceLook(nn.Module):
     ) -> tuple[
         Float[Tensor, "batch features height//2 width//2"], Float[Tensor, "batch 1 height width"]
     ]:
-        """Return features at half the resolution, and logits of the source's matte."""
+        """Return features at half the resolution, and logits of the source matte."""
         found = self.leave(self.net(self.enter(shown)))
         features, matte = found.split([FEATURES, 4], dim=1)
         return features, unfold(matte)
 
 
 class FieldNetwork(nn.Module):
-    """Corrects the field, and finds what is visible and where the person will be.
+    """U-Net that corrects the field and predicts visibility and the target matte.
 
-    It looks twice: at the source's features where the parts' transforms find them, and again where
-    its own first guess does.
+    It runs in two stages: source features are sampled with the parts' transforms for a first
+    correction, and sampled again with the corrected field for the final one.
 
     Args:
-        inputs: Channels of what is shown: the target pose, the field so far, the photo moved by it.
-        widths: Channels, half resolution first.
+        inputs: Channels of the input: maps of the target pose, the field so far, and the photo
+            warped by it.
+        widths: Channels per level, half resolution first.
     """
 
     SCALE = 10.0  # pixels of correction for an output of 1
@@ -66,7 +67,7 @@ class FieldNetwork(nn.Module):
         )
 
     def begin(self) -> None:
-        """Start from the parts' transforms: all corrections are zero."""
+        """Initialize all corrections to zero, so that the parts' transforms are the start."""
         for layer in (self.guess, self.head[-1]):
             assert isinstance(layer, nn.Conv2d)
             assert layer.bias is not None
@@ -83,13 +84,13 @@ class FieldNetwork(nn.Module):
         """Correct a field.
 
         Args:
-            shown: See `inputs`.
+            shown: Input maps; see `inputs`.
             base: The field so far, in pixels.
             photo: The source photo.
-            features: Of `SourceLook`.
+            features: Features from `SourceLook`.
 
         Returns:
-            The corrected field, and logits of visible and matte.
+            The corrected field, and the logits of visibility and matte.
         """
         size = (shown.shape[2], shown.shape[3])
         half = (size[0] // 2, size[1] // 2)
@@ -105,7 +106,7 @@ class FieldNetwork(nn.Module):
 
 
 class _UNet(nn.Module):
-    """From features of the first width to as many, at the same resolution."""
+    """U-Net that keeps the resolution and the number of channels (the first width)."""
 
     def __init__(self, widths: tuple[int, ...]):
         super().__init__()

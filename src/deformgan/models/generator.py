@@ -1,4 +1,4 @@
-"""Generator: a source view and a target pose in, the photo of that person in that pose out."""
+"""Generator: generates the photo of a person in a target pose from a source view."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -36,39 +36,40 @@ from deformgan.skeletons.setting import read_skeleton_setting
 Warp = Literal["parts", "global", "learned", "none"]
 Want = Literal["picture", "layers", "held", "free", "fields"]
 
-NOISY_BLOCKS = 3  # of the decoder, from the bottleneck up
-_HARD = 1e-3  # a softness at which the nearest part decides alone
+NOISY_BLOCKS = 3  # decoder blocks with dropout, counted from the bottleneck
+_HARD = 1e-3  # softness at which the nearest part alone determines the field
 _HOLD: dict[Want, Hold] = {"held": "all", "free": "nothing"}
 
 
 @dataclass(frozen=True)
 class GeneratorConfig:
-    """The shape of a generator; the defaults are the paper's for 128x64 images.
+    """Configuration of a generator; the defaults are the paper's for 128x64 images.
 
     Attributes:
         encoder_widths: Channels of each encoder level, full resolution first; each further level
-            halves it.
+            halves the resolution.
         decoder_widths: Channels of each decoder block, coarsest first; one fewer than levels.
-        streams: 2: source (image and its pose) and target pose apart. 1: the paper's baseline, one
-            encoder over everything, with plain skips.
-        warp: What moves the source stream's skips: ten "parts", one "global" transform without
-            masks, one "learned" from both poses (see `LearnedAffine`), or "none".
-        warped_levels: How many levels, from full resolution, have warped skips.
-        aggregation: How parts meet in a warped skip.
-        interpolation: How warped features are read.
-        norm: Per channel ("instance"), or the reference's over all channels ("joint").
-        upsampling: The paper's "transposed" convolutions or "resize".
-        blend: Lets the warped photo itself skip to the output under a learned mask.
+        streams: 2: separate encoders for the source (image and pose) and the target pose. 1: the
+            paper's baseline, one encoder on everything, with plain skips.
+        warp: Transform of the source stream's skips: "parts" (one per body part), "global" (one
+            without masks), "learned" (one predicted from both poses, see `LearnedAffine`) or
+            "none".
+        warped_levels: Number of levels with warped skips, from full resolution.
+        aggregation: How overlapping parts are combined in a warped skip.
+        interpolation: How warped features are sampled.
+        norm: "instance" normalizes per channel, "joint" over all channels (the authors' code).
+        upsampling: "transposed" (the paper's convolutions) or "resize".
+        blend: Whether the warped photo is blended into the output under a predicted mask.
         heatmap_sigma: In pixels.
         heatmap_kind: See `render_heatmaps`.
         fit: See `fit_affine`.
-        frame: See `normalize`; a learned transform is always in the half-pixel frame.
+        frame: See `normalize`; a learned transform always uses the half-pixel frame.
         convention: See `part_masks`.
-        skeleton: Of the poses; see `skeleton_setting`.
-        refine: Lets a small network correct the parts' transforms (see `AffineRefinement`).
-        background: Whether a photo of the scene goes into the target stream beside the pose.
-        layers: Makes the output a stack of layers at the photo's own resolution (see `Layers`);
-            None for the paper's output.
+        skeleton: Skeleton of the poses; see `skeleton_setting`.
+        refine: Whether a small network corrects the parts' transforms (see `AffineRefinement`).
+        background: Whether a background image is an input of the target stream, beside the pose.
+        layers: Settings of a layered output at the photo's own resolution (see `Layers`); None for
+            the paper's output.
     """
 
     encoder_widths: tuple[int, ...] = (64, 128, 256, 512, 512, 512)
@@ -98,52 +99,50 @@ class GeneratorConfig:
                 f"decoder blocks, got {len(self.decoder_widths)}."
             )
         if self.streams == 1 and self.warp != "none":
-            raise ValueError("one stream mixes both poses before any skip: its warp must be none.")
+            raise ValueError("streams=1 mixes both poses before any skip: warp must be none.")
         if self.streams == 1 and self.background:
-            raise ValueError("a background goes into the target stream: one stream has none.")
+            raise ValueError("background is an input of the target stream: streams must be 2.")
         if self.blend and self.warp == "none":
-            raise ValueError(
-                "blend needs a photo that was moved: its warp must be parts, global or learned."
-            )
+            raise ValueError("blend needs a warped photo: warp must be parts, global or learned.")
         if self.layers is not None and not (self.blend and self.warp == "parts"):
             raise ValueError(
-                "layers begin with parts and a blended photo: set warp parts and blend."
+                "layers need the parts' transforms and blending: set warp to parts and blend."
             )
         if self.layers is not None and self.upsampling != "resize":
-            raise ValueError("layers come in any shape: their upsampling must be resize.")
+            raise ValueError("layers accept any image shape: upsampling must be resize.")
         if self.layers is not None:
             least = max(self.stride, self.layers.stride)
             if self.layers.rows < least:
                 raise ValueError(
-                    f"layers.rows must be at least {least} for so many levels, got "
+                    f"layers.rows must be at least {least} for this number of levels, got "
                     f"{self.layers.rows}."
                 )
         if self.refine and self.warp != "parts":
             raise ValueError(
-                f"refine corrects the transforms of parts: its warp must be parts, not {self.warp}."
+                f"refine corrects the transforms of parts: warp must be parts, got {self.warp}."
             )
         if (self.refine or self.warp == "learned") and self.interpolation == "nearest":
             raise ValueError(
-                "nearest sampling teaches a transform nothing: a learned or refined one needs "
-                "bilinear."
+                "nearest sampling has no gradient for a learned or refined transform: "
+                "interpolation must be bilinear."
             )
 
     @property
     def stride(self) -> int:
-        """Image pixels per pixel of the bottleneck; height and width must be multiples of it."""
+        """Image pixels per bottleneck pixel; height and width must be multiples of it."""
         return 2 ** (len(self.encoder_widths) - 1)
 
 
 @dataclass(frozen=True)
 class Guide:
-    """All that the generator learns of the two poses.
+    """Pose-derived inputs of the generator.
 
     Attributes:
-        source_heatmaps: Joints of the source.
-        target_heatmaps: Joints that are asked for.
+        source_heatmaps: Heat maps of the source pose.
+        target_heatmaps: Heat maps of the target pose.
         transforms: `source_from_target` of every part for each warped level, normalized.
-        masks: Where each part is in the target for each warped level, empty for a part without a
-            transform.
+        masks: Mask of every part in the target pose for each warped level; empty for a part without
+            a transform.
     """
 
     source_heatmaps: Float[Tensor, "batch joints height width"]
@@ -157,11 +156,11 @@ class Activations:
     """Every feature map of a forward pass, before its next activation.
 
     Attributes:
-        source: Of the source stream (of the only one in the baseline), full resolution first.
-        target: Of the target stream; empty in the baseline.
-        skips: What the decoder is handed at each level but the deepest, full resolution first.
-        decoder: Of each decoder block, coarsest first.
-        output: The generated image.
+        source: Source stream (the only stream of the baseline), full resolution first.
+        target: Target stream; empty for the baseline.
+        skips: Skip inputs of the decoder at every level except the deepest, full resolution first.
+        decoder: Output of each decoder block, coarsest first.
+        output: The generated image; with layers, the decoder's final features.
     """
 
     source: list[Tensor]
@@ -174,9 +173,11 @@ class Activations:
 class Generator(nn.Module):
     """U-Net with two encoder streams whose source skips are deformed into the target pose.
 
+    Accepts any height and width that are multiples of `config.stride`.
+
     Source:
-        Section 3 and the implementation details, as far as `GeneratorConfig` is left alone; layer
-        order as in the authors' code. Any height and width that `stride` divides.
+        Section 3 and the implementation details with the default `GeneratorConfig`; the order of
+        layers follows the authors' code.
     """
 
     def __init__(self, config: GeneratorConfig = GeneratorConfig()):
@@ -197,13 +198,13 @@ class Generator(nn.Module):
             inputs = outputs + config.streams * widths[-2 - place]
         self.decoder = nn.ModuleList(blocks)
         if config.blend:
-            # Photo and paint meet here, so this head sees both before it decides.
+            # Warped photo and generated image meet here, so the head sees both.
             self.mix = nn.Conv2d(inputs + 4, widths[0], 3, padding=1)
             self.head = nn.Conv2d(widths[0], 4, 3, padding=1)
         else:
             self.head = nn.Conv2d(inputs, 3, 3, padding=1)
         init_weights(self)
-        # Last, so that from one seed the convolutions are the same with and without.
+        # Created last, so that one seed initializes the convolutions alike with and without them.
         if config.warp == "learned":
             self.learned_affine = LearnedAffine(joints)
         if config.refine:
@@ -211,7 +212,7 @@ class Generator(nn.Module):
         if config.layers is not None:
             shown = joints + len(self.skeleton.parts) + 3
             if config.layers.correction:
-                # What the photo alone decides needs one level less: it moves nothing.
+                # The source network needs one level less, because it moves nothing.
                 self.look = SourceLook(shown, config.layers.field_widths[:-1])
                 self.field = FieldNetwork(shown + 2, config.layers.field_widths)
                 self.field.begin()
@@ -221,7 +222,7 @@ class Generator(nn.Module):
 
     @property
     def skeleton(self) -> Skeleton:
-        """The skeleton of the poses it understands."""
+        """Skeleton of the poses."""
         return read_skeleton_setting(self.config.skeleton)
 
     def forward(
@@ -232,18 +233,21 @@ class Generator(nn.Module):
         background: Float[Tensor, "batch 3 height width"] | None = None,
         want: Want = "picture",
     ) -> Float[Tensor, "batch 3 height width"] | Layers | Fields:
-        """Paints the person of `source` in the target pose.
+        """Generate the person of `source` in the target pose.
 
         Args:
-            source: Height and width must be multiples of `config.stride`, but for layers.
-            target_pose: In pixels of the image to be generated, which has the source's size.
-            noise: Turns dropout on, also outside training.
-            background: The scene to paint it in, RGB in [-1, 1], where the configuration has one.
-            want: Of a generator with layers, for training: "layers", of which truth teaches the
-                mattes; "held" or "free" ones, see `Hold`; or the "fields" alone.
+            source: Source photo and pose. Height and width must be multiples of `config.stride`,
+                except with layers.
+            target_pose: In pixels of the generated image, which has the source's size.
+            noise: Enables dropout in evaluation mode too.
+            background: The background to generate the person in, RGB in [-1, 1]; required if
+                `config.background` is set.
+            want: What a layered generator returns for training: "picture"; "layers", whose source
+                matte gets no gradient from the picture; "held" or "free" layers, see `Hold`; or
+                "fields" alone.
 
         Returns:
-            RGB in [-1, 1], or what is wanted.
+            RGB in [-1, 1], or the requested `Layers` or `Fields`.
         """
         if self.config.layers is not None:
             if want == "fields":
@@ -260,7 +264,7 @@ class Generator(nn.Module):
         return self.paint(source.image, guide, noise, background).output
 
     def guide(self, source_pose: Pose, target_pose: Pose, size: tuple[int, int]) -> Guide:
-        """Computes what the poses say: heat maps, transforms and masks.
+        """Compute heat maps, transforms and masks from both poses.
 
         Args:
             source_pose: In pixels.
@@ -288,14 +292,14 @@ class Generator(nn.Module):
     def _transforms(
         self, source_pose: Pose, target_pose: Pose, size: tuple[int, int]
     ) -> tuple[list[Tensor], Tensor]:
-        """Gives the transforms of every warped level, and which parts have one."""
+        """Return the transforms of every warped level, and which parts have one."""
         config, levels = self.config, range(self.config.warped_levels)
         if config.warp == "learned":
             learned = self.learned_affine(source_pose, target_pose, size)
             return [learned for _ in levels], torch.ones_like(learned[..., 0, 0]).bool()
         fit = part_transforms if config.warp == "parts" else global_transform
         with torch.no_grad():
-            # Fits are cheap, and nearest sampling decides at exact halves: double precision.
+            # Float64: fits are cheap, and nearest sampling is sensitive at exact half pixels.
             poses = (source_pose.to(torch.float64), target_pose.to(torch.float64))
             moves, found = fit(*poses, self.skeleton, config.fit)
         if config.refine:
@@ -310,7 +314,7 @@ class Generator(nn.Module):
         noise: Noise | None = None,
         background: Float[Tensor, "batch 3 height width"] | None = None,
     ) -> Activations:
-        """Runs the network and keeps every feature map.
+        """Run the network and keep every feature map.
 
         Args:
             image: The source photo, in [-1, 1].
@@ -328,7 +332,7 @@ class Generator(nn.Module):
             skips = source
         else:
             source = _encode(self.source_encoder, torch.cat([image, guide.source_heatmaps], dim=1))
-            # Pose first, then the scene, as in the authors' code.
+            # Pose first, then the background, as in the authors' code.
             asked = guide.target_heatmaps
             asked = asked if background is None else torch.cat([asked, background], dim=1)
             target = _encode(self.target_encoder, asked)
@@ -341,7 +345,7 @@ class Generator(nn.Module):
         decoder = []
         for block, skip in zip(self.decoder, reversed(skips), strict=True):
             painted = block(features, noise)
-            if painted.shape[2:] != skip.shape[2:]:  # an odd number of rows or columns was halved
+            if painted.shape[2:] != skip.shape[2:]:  # the encoder halved an odd number of pixels
                 painted = F.interpolate(painted, skip.shape[2:], mode="nearest")
             decoder.append(painted)
             features = torch.cat([painted, skip], dim=1)
@@ -365,10 +369,10 @@ class Generator(nn.Module):
         )
 
     def network_size(self, size: tuple[int, int]) -> tuple[int, int]:
-        """Return the height and width at which a layered generator looks at images of a size.
+        """Return the size at which a layered generator processes images of a given size.
 
-        Its rows, and columns in proportion, rounded to what the warped skips can halve, and at
-        least as many as all levels need.
+        The height is `layers.rows`. The width keeps the proportion, rounded to a multiple that the
+        warped skips can halve, and is at least what all levels need.
         """
         assert self.config.layers is not None
         rows, step = self.config.layers.rows, 2 ** max(self.config.warped_levels, 1)
@@ -382,12 +386,15 @@ class Generator(nn.Module):
         heatmaps: Float[Tensor, "batch joints height width"],
         pose: Pose,
     ) -> tuple[Tensor, Tensor]:
-        """Return what the source photo alone says to the field: features and its matte's logits.
+        """Compute the part of the field that depends on the source photo alone.
 
         Args:
-            image: At the network's size.
-            heatmaps: Of its pose.
-            pose: In its pixels.
+            image: The photo at the network's size.
+            heatmaps: Heat maps of its pose.
+            pose: In pixels of `image`.
+
+        Returns:
+            Features to be warped, and the logits of the source matte.
         """
         near = self._near(pose, (image.shape[2], image.shape[3]))
         return self.look(torch.cat([image, heatmaps, near], dim=1))
@@ -398,21 +405,21 @@ class Generator(nn.Module):
     def _near(
         self, pose: Pose, size: tuple[int, int], distance: Tensor | None = None
     ) -> Float[Tensor, "batch parts _ _"]:
-        """Say how far every pixel is from every part, in units of the pose, 1 at most."""
+        """Return the distance of every pixel to every part, in unit lengths, at most 1."""
         if distance is None:
             distance = part_distances(pose, self.skeleton, size)
         unit = unit_length(pose, self.skeleton).clamp(min=1)[:, None, None, None]
         return (distance / unit).clamp(max=1)
 
     def source_matte(self, source: View) -> Float[Tensor, "batch 1 height width"] | None:
-        """Find the person of a photo.
+        """Predict the person matte of a photo.
 
         Args:
             source: A photo of any size, and its pose.
 
         Returns:
-            How much of every pixel is person, in [0, 1], at the size at which the network looks at
-            the photo; None of a generator whose field is not corrected, which looks at none.
+            Coverage by the person in [0, 1], at the network's size; None for a generator without
+            field correction, which predicts no source matte.
         """
         config = self.config
         if config.layers is None or not config.layers.correction:
@@ -428,13 +435,13 @@ class Generator(nn.Module):
         target_pose: Pose,
         guide: Guide | None = None,
     ) -> Fields:
-        """Find where the target's surface is in the source, whether it is seen, and the mattes.
+        """Predict the field from target to source, visibility and mattes.
 
         Args:
             image: The source photo at the network's size.
-            source_pose: In its pixels.
-            target_pose: In pixels of the target at the same size.
-            guide: Heat maps of both, where they are known already.
+            source_pose: In pixels of `image`.
+            target_pose: In pixels of a target image of the same size.
+            guide: Heat maps of both poses, if already computed.
         """
         layers = self.config.layers
         assert layers is not None
@@ -447,7 +454,7 @@ class Generator(nn.Module):
             )
             near = self._near(target_pose, size, distance)
             if not layers.correction:
-                # Copied where a part is, of a person who is all there.
+                # Without a network: copy inside the parts, and treat the source as all person.
                 nearest = near.amin(dim=1, keepdim=True)
                 inside = 6 - 12 * (nearest / SOFTNESS).clamp(max=1)
                 return Fields(base, base, torch.zeros_like(inside), inside, 6 + 0 * inside)
@@ -472,7 +479,7 @@ class Generator(nn.Module):
         background: Float[Tensor, "batch 3 height width"] | None = None,
         hold: Hold = "source",
     ) -> Layers:
-        """Paint a picture of any size, layer by layer.
+        """Generate a picture of any size as layers.
 
         Args:
             source: A photo of any size, and its pose.
@@ -481,8 +488,8 @@ class Generator(nn.Module):
                 the photo's.
             noise: See `forward`.
             background: See `forward`; of any size.
-            hold: What gradients of the picture must not reach: left to losses that like blur, what
-                decides between the layers would turn to paint.
+            hold: What receives no gradient from the picture. Losses that favour blur would
+                otherwise push the opacities towards paint.
         """
         image = source.image
         size = size or (image.shape[2], image.shape[3])
@@ -495,7 +502,7 @@ class Generator(nn.Module):
         return self.compose(image, small, fields, features, size, hold)
 
     def at_network_size(self, source: View, target_pose: Pose) -> tuple[Tensor, Pose, Pose]:
-        """Return photo, source pose and target pose as a layered generator looks at them."""
+        """Return photo, source pose and target pose, resized to the network's size."""
         before = (source.image.shape[2], source.image.shape[3])
         size = self.network_size(before)
         source_pose = resize_pose(source.pose, before, size)
@@ -510,13 +517,13 @@ class Generator(nn.Module):
         size: tuple[int, int],
         hold: Hold = "source",
     ) -> Layers:
-        """Put a picture together.
+        """Compose a picture from fields and decoder features.
 
         Args:
             photo: The source photo at its own size.
-            small: At the network's.
+            small: The source photo at the network's size.
             fields: See `fields`.
-            features: Of the decoder, before the next activation.
+            features: Decoder features before the next activation.
             size: Height and width of the picture.
             hold: See `layers`.
         """
@@ -526,7 +533,7 @@ class Generator(nn.Module):
         fine = (2 * net[0], 2 * net[1])
         field = fields.source_from_target
         visible, matte = fields.visible, fields.matte
-        # Nothing is read across the source's own outline.
+        # Copies must not cross the outline of the person in the source.
         copies, outlines = layers.decision
         of_person = sample_at(torch.sigmoid(outlines * fields.source_matte), field, net)
         if hold != "nothing":
@@ -558,14 +565,14 @@ class Generator(nn.Module):
         matte = torch.sigmoid(outlines * logits[:, 1:])
         if not layers.copy:
             visible = visible * 0
-        # Held, what decides is taught by its truth alone, which looks at the logits.
+        # When held, opacities learn from the known truth alone, through their logits.
         held = hold == "all"
         share, inside = (plane.detach() if held else plane for plane in (visible, matte))
         picture = mix(inside, mix(share, copy, paint), scene)
         return Layers(picture, copy, paint, scene, visible, matte, logits, fields)
 
     def _blend(self, image: Tensor, guide: Guide, features: Tensor) -> Tensor:
-        """Ours, not the paper's: `a * moved photo + (1 - a) * paint`, a learned."""
+        """Return `a * warped photo + (1 - a) * generated`, a predicted (ours, not the paper's)."""
         photo, known = overlay_parts(image, guide.transforms[0], guide.masks[0])
         features = torch.cat([F.relu(features), photo, known], dim=1)
         painted, opacity = self.head(F.relu(self.mix(features))).split([3, 1], dim=1)
@@ -574,7 +581,7 @@ class Generator(nn.Module):
 
 
 def _encoder(inputs: int, widths: tuple[int, ...], norm: Norm) -> nn.ModuleList:
-    """First level: a plain 3x3 convolution. Last level: no norm."""
+    """Build an encoder: a plain 3x3 convolution first; no normalization in the last level."""
     layers: list[nn.Module] = [nn.Conv2d(inputs, widths[0], 3, padding=1)]
     last = len(widths) - 1
     for level, (before, after) in enumerate(pairwise(widths), start=1):
@@ -583,7 +590,7 @@ def _encoder(inputs: int, widths: tuple[int, ...], norm: Norm) -> nn.ModuleList:
 
 
 def _encode(encoder: nn.ModuleList, features: Tensor) -> list[Tensor]:
-    """Gives the features of every level, full resolution first."""
+    """Return the features of every level, full resolution first."""
     levels = []
     for layer in encoder:
         features = layer(features)

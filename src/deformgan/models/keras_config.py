@@ -1,4 +1,4 @@
-"""read_settings: what a saved Keras architecture tells of a generator beyond its weights."""
+"""read_settings: generator settings from a saved Keras architecture."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -11,7 +11,7 @@ _AGGREGATIONS: dict[str, Literal["max", "average"]] = {"max": "max", "avg": "ave
 
 @dataclass(frozen=True)
 class Settings:
-    """What no weight shows; None where the file does not say.
+    """Settings that the weights do not determine; None where the file lacks them.
 
     Attributes:
         warp: See `GeneratorConfig`.
@@ -25,10 +25,10 @@ class Settings:
 
 
 def read_settings(config: Any) -> Settings:
-    """Reads them off the authors' warping layers and the model's image inputs.
+    """Read the settings from the authors' warping layers and the model's image inputs.
 
     Args:
-        config: What `model.save` wrote, parsed; None of a file that has only weights.
+        config: The parsed architecture written by `model.save`; None for a file with weights only.
     """
     if config is None:
         return Settings()
@@ -48,10 +48,10 @@ def read_settings(config: Any) -> Settings:
     if transforms - _WARPS.keys() or aggregations - _AGGREGATIONS.keys():
         raise InputError(
             f"The architecture in the file warps by {_listed(transforms)} transforms and "
-            f"aggregates by {_listed(aggregations)}; known are 10 or 1, max or avg."
+            f"aggregates by {_listed(aggregations)}; supported are 10 or 1, max or avg."
         )
     if max(len(transforms), len(aggregations), len(sizes)) > 1:
-        raise InputError("The architecture in the file has warps or images of several kinds.")
+        raise InputError("The architecture in the file mixes different warps or image sizes.")
     return Settings(
         warp=next((_WARPS[number] for number in transforms), None),
         aggregation=next((_AGGREGATIONS[name] for name in aggregations), None),

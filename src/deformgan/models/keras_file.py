@@ -1,4 +1,4 @@
-"""read_keras_file: what a Keras 2 file (.h5) holds, layer by layer, whatever the network."""
+"""read_keras_file: the weights in a Keras 2 file (.h5) of any network, layer by layer."""
 
 import json
 import zipfile
@@ -12,19 +12,20 @@ import numpy as np
 
 from deformgan.errors import InputError
 
-# What HDF5's library raises, by way of h5py, where a file's structure does not hold together.
+# Exceptions of the HDF5 library, through h5py, for a file whose structure is inconsistent.
 _DAMAGE = (OSError, RuntimeError, LookupError, ValueError, TypeError, MemoryError, OverflowError)
 _PRECISIONS = (np.dtype(np.float16), np.dtype(np.float32))
 
 
 @dataclass(frozen=True)
 class KerasLayer:
-    """A layer that has weights.
+    """A layer with weights.
 
     Attributes:
-        name: As Keras named it, `conv2d_3`; inside a nested model without that model's name.
-        arrays: By what they are: `kernel`, `bias`, `gamma`, `beta`.
-        paths: Where each array is in the file.
+        name: Keras' name, such as `conv2d_3`; for a layer of a nested model, without the model's
+            name.
+        arrays: Arrays by role: `kernel`, `bias`, `gamma`, `beta`.
+        paths: Path of each array in the file.
     """
 
     name: str
@@ -34,14 +35,14 @@ class KerasLayer:
 
 @dataclass(frozen=True)
 class KerasFile:
-    """The weights of a Keras model, and its description if the file has one.
+    """The weights of a Keras model, and its architecture if the file has one.
 
     Attributes:
-        layers: Those with weights, in the file's order, which is the order of `model.layers`.
-        names: Of all entries of that order, also those without weights and nested models.
-        config: What `model.save` writes of the architecture, whatever it may be; None after
+        layers: Layers with weights, in the file's order, which is the order of `model.layers`.
+        names: Names of all entries in that order, with nested models and layers without weights.
+        config: Parsed JSON of the architecture from `model.save`, not validated; None after
             `model.save_weights`.
-        version: Of Keras.
+        version: Version of Keras.
     """
 
     layers: list[KerasLayer]
@@ -51,10 +52,10 @@ class KerasFile:
 
 
 def read_keras_file(path: Path) -> KerasFile:
-    """Reads a file that `model.save` or `model.save_weights` of Keras 2 wrote with TensorFlow.
+    """Read a file written by `model.save` or `model.save_weights` of Keras 2 with TensorFlow.
 
-    Nothing in the file is executed: a saved architecture is read as JSON, never rebuilt. HDF5 keeps
-    no checksum of plain arrays, so a number changed into another number goes unnoticed.
+    Nothing in the file is executed: a saved architecture is parsed as JSON, never rebuilt. HDF5
+    stores no checksum of plain arrays, so corrupted values go unnoticed.
 
     Args:
         path: The file.
@@ -65,7 +66,7 @@ def read_keras_file(path: Path) -> KerasFile:
     if not h5py.is_hdf5(path):
         if zipfile.is_zipfile(path):
             raise InputError(f"{path} is a Keras 3 file (.keras); the authors' are Keras 2's .h5.")
-        raise InputError(f"{path} is not an HDF5 file, as Keras 2 writes them (.h5).")
+        raise InputError(f"{path} is not an HDF5 file (.h5), the format of Keras 2.")
     with _damage_reported(path), h5py.File(path, "r") as file:
         root = _weights_group(path, file)
         version, backend = (
@@ -76,7 +77,7 @@ def read_keras_file(path: Path) -> KerasFile:
             raise InputError(f"{path} was written by Keras {version}; the authors' are Keras 2's.")
         if backend != "tensorflow":
             raise InputError(
-                f"{path} was written with the backend {backend}; only tensorflow's layout is known."
+                f"{path} was written with the backend {backend}; only tensorflow is supported."
             )
         names = _texts(root, "layer_names")
         layers = [layer for name in names for layer in _layers(path, h5py, root, name)]
@@ -87,7 +88,7 @@ def read_keras_file(path: Path) -> KerasFile:
 
 
 def _library() -> Any:
-    """Gives h5py, or says which extra brings it."""
+    """Import h5py, or raise an error that names the extra that installs it."""
     try:
         import h5py
     except ImportError:
@@ -99,7 +100,7 @@ def _library() -> Any:
 
 @contextmanager
 def _damage_reported(path: Path) -> Generator[None]:
-    """Turns whatever HDF5's library says of a broken file into one sentence."""
+    """Convert every exception of the HDF5 library into a one-sentence error."""
     try:
         yield
     except _DAMAGE as error:
@@ -108,24 +109,24 @@ def _damage_reported(path: Path) -> Generator[None]:
 
 
 def _weights_group(path: Path, file: Any) -> Any:
-    """Finds the group that lists the layers: the root, or `model_weights` after `model.save`."""
+    """Return the group that lists the layers: the root, or `model_weights` after `model.save`."""
     group = file.get("model_weights", file)
     if "layer_names" in group.attrs or "layer_names0" in group.attrs:
         return group
     if "layers" in file or "_layer_checkpoint_dependencies" in file:
         raise InputError(
-            f"{path} is laid out as Keras 3 does (.weights.h5); the authors' are Keras 2's .h5."
+            f"{path} has the layout of Keras 3 (.weights.h5); the authors' are Keras 2's .h5."
         )
     raise InputError(f"{path} holds no Keras weights: it lacks the attribute layer_names.")
 
 
 def _text(value: object) -> str:
-    """Keras writes bytes; h5py gives those or, where somebody rewrote the file, text."""
+    """Decode bytes, as written by Keras; h5py returns text for a file that was rewritten."""
     return value.decode("utf-8") if isinstance(value, bytes) else str(value)
 
 
 def _texts(group: Any, name: str) -> list[str]:
-    """Reads a list that Keras cuts into numbered pieces where it exceeds what a header holds."""
+    """Read a list of texts, which Keras splits into numbered attributes if it is too long."""
     if name in group.attrs:
         return [_text(value) for value in group.attrs[name]]
     texts, piece = [], 0
@@ -136,14 +137,14 @@ def _texts(group: Any, name: str) -> list[str]:
 
 
 def _layers(path: Path, h5py: Any, root: Any, name: str) -> list[KerasLayer]:
-    """Reads a layer, or the layers of a nested model, whose weights lie flat in its group."""
+    """Read a layer, or the layers of a nested model, whose weights are flat in its group."""
     if name not in root:
         raise InputError(f"{path} lists the layer {name}, but holds no group of that name.")
     group, found = root[name], {}
     weights = _texts(group, "weight_names")
     scopes = [weight.rpartition("/")[0].rpartition("/")[2] for weight in weights]
     for weight, scope in zip(weights, scopes, strict=True):
-        # One scope is the layer's own, which TensorFlow may have renamed.
+        # A single scope is the layer's own, which TensorFlow may have renamed.
         layer = scope if len(set(scopes)) > 1 else name
         entry = found.setdefault(layer, KerasLayer(layer, {}, {}))
         role = weight.rpartition("/")[2].partition(":")[0]
@@ -158,7 +159,7 @@ def _layers(path: Path, h5py: Any, root: Any, name: str) -> list[KerasLayer]:
 def _array(path: Path, h5py: Any, dataset: Any) -> np.ndarray:
     if not isinstance(dataset, h5py.Dataset) or dataset.dtype.newbyteorder("=") not in _PRECISIONS:
         raise InputError(f"{path}: {dataset.name} is not an array of 16 or 32 bit numbers.")
-    # HDF5 hands out zeros where nothing was ever written, and believes any size that it reads.
+    # HDF5 returns zeros for data that was never written, and trusts any size in the file.
     if dataset.chunks is None and dataset.id.get_storage_size() != dataset.nbytes:
         raise InputError(f"{path}: the numbers of {dataset.name} are missing.")
     array = dataset[()].astype(np.float32)
@@ -168,7 +169,7 @@ def _array(path: Path, h5py: Any, dataset: Any) -> np.ndarray:
 
 
 def _check_leftovers(path: Path, h5py: Any, root: Any, layers: list[KerasLayer]) -> None:
-    """An array that no list names is a sign of another format, or of damage."""
+    """Reject arrays that no list names: a sign of another format or of damage."""
     listed = {place for layer in layers for place in layer.paths.values()}
 
     def check(_: str, item: Any) -> None:

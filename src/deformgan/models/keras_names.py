@@ -1,15 +1,18 @@
-"""name_arrays: which layer of the authors' networks each layer of a Keras file is.
+"""name_arrays: match the layers of a Keras file to the layers of the authors' networks.
 
-Keras numbers layers of one class in the order of their creation (`conv2d_7`; where the numbers
-start depends on what the process built before). The authors create the whole appearance encoder,
-then the whole pose encoder, then the decoder, so the numbers alone say which layer is which. The
-file is a second witness: it lists layers by their distance from the output, the farthest first, and
-those at the same distance in the order in which a walk back from the output meets them. Both
-encoders' layers of one level are equally far from the output, and the walk enters the appearance
-encoder first, so the file has the two streams level by level: appearance, pose, appearance, pose.
-(A nested model's weights lie together, so of nested encoders one follows the other.) Shapes are the
-third witness: they tell the streams apart at the first level only. If numbers, order and shapes do
-not tell the same story, nothing is converted.
+Keras numbers layers of one class in the order of creation (`conv2d_7`; the first number depends on
+what the process built before). The authors create the whole appearance encoder, then the whole pose
+encoder, then the decoder, so the numbers alone identify the layers.
+
+The order of layers in the file is a second, independent source. Keras lists layers by distance from
+the output, the farthest first, and layers at equal distance in the order in which a traversal from
+the output reaches them. Both encoders' layers of one level are equally far from the output, and the
+traversal enters the appearance encoder first, so the two streams alternate level by level:
+appearance, pose, appearance, pose. (The weights of a nested model are stored together, so nested
+encoders follow each other.)
+
+Shapes are the third source; they distinguish the streams at the first level only. If numbers, order
+and shapes contradict each other, nothing is converted.
 """
 
 import re
@@ -32,11 +35,11 @@ from deformgan.models.keras_weights import (
     to_keras,
 )
 
-_LEVELS = (6, 7)  # of the authors' encoders for 128 and for 256 rows
+_LEVELS = (6, 7)  # of the authors' encoders for images with 128 and 256 rows
 _DISCRIMINATOR_LAYERS = 5
 _CLASSES = ("conv2d", "conv2d_transpose", "instance_normalization", "dense")
 
-# What the first layers take, in channels: 3 for an image, 18 for heat maps of a pose.
+# Input channels of the first layers: 3 per image, 18 for the heat maps of a pose.
 _GENERATORS = {
     (21, 18): None,
     (39,): None,
@@ -59,9 +62,9 @@ class NamedArrays:
     """The arrays of one of the authors' networks.
 
     Attributes:
-        network: Which of the two.
-        arrays: By our names for them (see `keras_weights.keras_parameters`), in Keras' axis order.
-        paths: Where each was in the file.
+        network: Generator or discriminator.
+        arrays: Arrays by our name (see `keras_weights.keras_parameters`), in Keras' axis order.
+        paths: Path of each array in the file.
     """
 
     network: Literal["generator", "discriminator"]
@@ -70,15 +73,15 @@ class NamedArrays:
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Of the arrays."""
+        """Shapes of the arrays by name."""
         return {name: array.shape for name, array in self.arrays.items()}
 
 
 def name_arrays(file: KerasFile) -> NamedArrays:
-    """Finds the authors' network in a Keras file.
+    """Identify the authors' network in a Keras file and name its arrays.
 
     Args:
-        file: Every array in it must have its place.
+        file: The file; every array in it must match a layer.
     """
     classes = _by_class(file)
     counts = {name: len(layers) for name, layers in classes.items()}
@@ -116,21 +119,21 @@ def _number(layer: KerasLayer) -> int:
 
 
 def _by_class(file: KerasFile) -> dict[str, list[KerasLayer]]:
-    """Sorts the layers into Keras' classes, in the file's order."""
+    """Group the layers by Keras class, in the file's order."""
     found: dict[str, list[KerasLayer]] = {name: [] for name in _CLASSES}
     for layer in file.layers:
         name = re.sub(r"_\d+$", "", layer.name)
         if name not in found:
             raise InputError(
-                f"The layer {layer.name} has weights, and none of the authors' networks has one "
-                f"like it; theirs are {', '.join(_CLASSES)}."
+                f"The layer {layer.name} has weights, but the authors' networks have no layer of "
+                f"this class; theirs are {', '.join(_CLASSES)}."
             )
         found[name].append(layer)
     return found
 
 
 def _generator_places(counts: dict[str, int]) -> dict[str, list[str]]:
-    """Lists our names of a generator's layers, by class, in the order of creation."""
+    """List our names of a generator's layers, by class, in the order of creation."""
     blocks = counts["conv2d_transpose"]
     levels = blocks + 1
     for streams in (["enc_app", "enc_pose"], ["enc"]):
@@ -139,7 +142,7 @@ def _generator_places(counts: dict[str, int]) -> dict[str, list[str]]:
         places = {
             "conv2d": [*chain(*encoders), f"dec.{blocks}"],
             "conv2d_transpose": decoder,
-            # Neither the first level nor the last is normalized.
+            # The first and the last level have no normalization.
             "instance_normalization": [*chain(*(enc[1:-1] for enc in encoders)), *decoder],
         }
         if levels in _LEVELS and all(len(places[name]) == counts[name] for name in places):
@@ -155,8 +158,8 @@ def _discriminator_places(counts: dict[str, int]) -> dict[str, list[str]]:
     places = {"conv2d": stacks, "instance_normalization": stacks[1:-1]}
     if any(len(places[name]) != counts[name] for name in places):
         raise InputError(
-            f"A network with {_counted(counts)} layers is none of the authors': it cannot be a "
-            "generator without conv2d_transpose, and a discriminator has 5, 0 and 3."
+            f"A network with {_counted(counts)} layers is none of the authors': a generator needs "
+            "conv2d_transpose, and a discriminator has 5, 0 and 3."
         )
     return places
 
@@ -169,7 +172,7 @@ def _counted(counts: dict[str, int]) -> str:
 def _ordered(
     name: str, stacks: Sequence[str], layers: Sequence[KerasLayer]
 ) -> dict[str, KerasLayer]:
-    """Gives every place its layer, by number, if the file's order agrees."""
+    """Assign layers to places by number, and check that the file's order agrees."""
     ordered = sorted(layers, key=_number)
     numbers = [_number(layer) for layer in ordered]
     if len(set(numbers)) < len(numbers):
@@ -178,20 +181,20 @@ def _ordered(
     listed = [stack for layer in layers for stack, other in found.items() if other is layer]
     if listed not in (list(stacks), sorted(stacks, key=_distance)):
         raise InputError(
-            f"The numbers of the {name} layers and their order in the file contradict each other, "
-            "so it is unknown which is which."
+            f"The numbers of the {name} layers contradict their order in the file, so they cannot "
+            "be identified."
         )
     return found
 
 
 def _distance(stack: str) -> tuple[bool, int, str]:
-    """Sorts layers as they lie on the way to the output; at equal distance appearance is first."""
+    """Return a sort key by position from input to output, appearance before pose at a tie."""
     stream, _, place = stack.partition(".")
     return stream == "dec", int(place), stream
 
 
 def _check_inputs(named: NamedArrays) -> None:
-    """Names a network that differs from the supported ones only in what it is given."""
+    """Reject networks that differ from the supported ones only in their inputs."""
     first = [f"{stack}.0.kernel" for stack in ("enc_app", "enc_pose", "enc", "disc")]
     kernels = [named.arrays[name] for name in first if name in named.arrays]
     channels = tuple(kernel.shape[2] if kernel.ndim == 4 else 0 for kernel in kernels)
@@ -204,7 +207,7 @@ def _check_inputs(named: NamedArrays) -> None:
 
 
 def _check_shapes(named: NamedArrays) -> None:
-    """Compares every array with the network that has their widths."""
+    """Compare the shape of every array with our network of the same widths."""
     for name, shape in named.shapes.items():
         if name.endswith(".kernel") and len(shape) != 4:
             raise InputError(f"{named.paths[name]} has shape {shape}; a kernel has four axes.")
@@ -218,11 +221,11 @@ def _check_shapes(named: NamedArrays) -> None:
         name: tuple(to_keras(value).shape) for name, value in keras_parameters(network).items()
     }
     if missing := sorted(expected.keys() - named.arrays.keys()):
-        raise InputError(f"The file lacks what is called {', '.join(missing)} here.")
+        raise InputError(f"The file lacks the arrays that are called {', '.join(missing)} here.")
     for name, array in named.arrays.items():
         path = named.paths[name]
         if name not in expected:
-            raise InputError(f"{path} has no place: the authors' layer there lacks it.")
+            raise InputError(f"{path} is unexpected: the authors' layer has no such array.")
         if array.shape != expected[name]:
             raise InputError(
                 f"{path} has shape {array.shape}; as {name} it must have {expected[name]}."

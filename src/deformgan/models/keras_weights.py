@@ -1,4 +1,4 @@
-"""keras_parameters, load_keras_arrays, generator_config: the authors' Keras weights and ours."""
+"""keras_parameters, load_keras_arrays, generator_config: loading the authors' Keras weights."""
 
 import re
 from collections.abc import Mapping
@@ -15,14 +15,14 @@ WARPED_LEVELS = 4  # of the authors' generators
 
 
 def keras_parameters(network: Generator | Discriminator) -> dict[str, nn.Parameter]:
-    """Finds the parameter behind every array of the authors' networks.
+    """Map the array names of the authors' networks to our parameters.
 
     Args:
-        network: In the reference's form: transposed up-sampling, joint norm.
+        network: A network in the reference's form: transposed up-sampling, joint norm.
 
     Returns:
-        Parameters by the array's name: `enc_app.I`, `enc_pose.I`, `enc.I` (baseline), `dec.I` or
-        `disc.I`, then `.kernel`, `.bias`, `.gamma` or `.beta`.
+        Parameters by array name: `enc_app.I`, `enc_pose.I`, `enc.I` (baseline), `dec.I` or
+        `disc.I`, followed by `.kernel`, `.bias`, `.gamma` or `.beta`.
     """
     stacks: dict[str, list[Any]]
     if isinstance(network, Discriminator):
@@ -50,11 +50,12 @@ def keras_parameters(network: Generator | Discriminator) -> dict[str, nn.Paramet
 
 @torch.no_grad()
 def load_keras_arrays(network: Generator | Discriminator, arrays: Mapping[str, np.ndarray]) -> None:
-    """Copies the authors' arrays into a network.
+    """Copy the authors' arrays into a network.
 
     Args:
         network: Changed in place; see `keras_parameters`.
-        arrays: By name, kernels (rows, columns, in, out), transposed ones (rows, columns, out, in).
+        arrays: Arrays by name; kernels are (rows, columns, in, out), transposed ones (rows,
+            columns, out, in).
 
     Raises:
         ValueError: If an array is missing, unknown or of another shape.
@@ -73,17 +74,17 @@ def load_keras_arrays(network: Generator | Discriminator, arrays: Mapping[str, n
 
 
 def from_keras(array: Tensor) -> Tensor:
-    """Brings an array into PyTorch's axis order; serves both kinds of convolution."""
+    """Permute an array to PyTorch's axis order; works for both kinds of convolution."""
     return array.permute(3, 2, 0, 1) if array.ndim == 4 else array
 
 
 def to_keras(tensor: Tensor) -> Tensor:
-    """Brings a weight or gradient into Keras' axis order."""
+    """Permute a weight or gradient to Keras' axis order."""
     return tensor.permute(2, 3, 1, 0) if tensor.ndim == 4 else tensor
 
 
 def generator_config(shapes: Mapping[str, tuple[int, ...]]) -> GeneratorConfig:
-    """Reads widths and streams off the shapes of Keras weights."""
+    """Derive widths and streams from the shapes of Keras weights."""
     stream = "enc" if "enc.0.kernel" in shapes else "enc_app"
     levels = sum(bool(re.fullmatch(rf"{stream}\.\d+\.kernel", name)) for name in shapes)
     return GeneratorConfig(
@@ -102,7 +103,7 @@ def generator_config(shapes: Mapping[str, tuple[int, ...]]) -> GeneratorConfig:
 
 
 def discriminator_config(shapes: Mapping[str, tuple[int, ...]]) -> DiscriminatorConfig:
-    """Reads the widths off the shapes of Keras weights."""
+    """Derive the widths from the shapes of Keras weights."""
     layers = sum(name.endswith(".kernel") for name in shapes)
     widths = tuple(shapes[f"disc.{layer}.kernel"][3] for layer in range(layers - 1))
     return DiscriminatorConfig(widths=widths, norm="joint", heatmap_kind="terraced")

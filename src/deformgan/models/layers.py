@@ -1,4 +1,4 @@
-"""Layers: a picture as a copy of the photo, paint, a scene, and what decides between them."""
+"""Layered pictures: a copy of the photo, paint and a scene, composed by predicted opacities."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,31 +15,32 @@ from deformgan.pose import Pose
 
 Base = Literal["soft", "hard"]
 
-# The choice between several photos: the odds that each shows a surface, and how much of the person
-# it shows, to these powers. Higher ones decide harder; means of several copies would be blurred.
+# Exponents for combining several photos, applied to the odds that a photo shows a surface and to
+# the amount of the person that it shows. High values select nearly one photo per pixel, since the
+# mean of several copies would be blurred.
 DECISIVE, LEADING = 4.0, 4.0
 
-# What gradients of the picture must not reach: "nothing"; the matte of the "source", which truth
-# teaches; or "all" that decides between the layers.
+# Which opacities are detached, so that they get no gradient from the picture: "nothing", the matte
+# of the "source" (trained on known truth alone), or "all".
 Hold = Literal["nothing", "source", "all"]
 
 
 @dataclass(frozen=True)
 class LayersConfig:
-    """The shape of a layered output (ours, not the paper's).
+    """Configuration of a layered output (ours, not the paper's).
 
     Attributes:
-        rows: Rows of the image that the network looks at; the columns follow the photo's shape.
-            Fields and features have its size, paint and scene twice its rows and columns, and the
-            picture any size.
-        base: Where the field begins: the parts' transforms blended softly (see `part_field`), or
-            the nearest part's alone.
+        rows: Height at which the network processes images; the width follows the photo's
+            proportions. Fields and features have this size, paint and scene twice its height and
+            width, and the picture any size.
+        base: Initial field: "soft" blends the parts' transforms (see `part_field`), "hard" uses the
+            nearest part's alone.
         correction: Whether a network corrects the field.
-        decision: How much steeper than the odds the picture decides, between copy and paint and
-            between person and scene: at 1 doubt becomes a blend, which is blurred or double.
-        copy: Whether the picture may show the photo itself; without it all is paint.
-        field_widths: Channels of the networks that find the field, half resolution first.
-        detail_widths: Channels of the layers that paint: at the network's resolution, and at twice
+        decision: Factors on the logits of copy versus paint and of person versus scene. At 1,
+            uncertainty becomes a blend, which looks blurred or doubled.
+        copy: Whether the picture may contain pixels of the photo; without it all is painted.
+        field_widths: Channels of the networks that predict the field, half resolution first.
+        detail_widths: Channels of the painting layers at the network's resolution and at twice
             that.
     """
 
@@ -61,20 +62,20 @@ class LayersConfig:
 
     @property
     def stride(self) -> int:
-        """Pixels that the network looks at per pixel of the coarsest level of the field's."""
+        """Network pixels per pixel of the coarsest level of the field networks."""
         return 2 ** len(self.field_widths)
 
 
-@dataclass  # not frozen: Fabric rebuilds what a network returns
+@dataclass  # not frozen: Fabric rebuilds the outputs of a network
 class Fields:
-    """What the poses and a look at the photo decide, at the network's resolution.
+    """Field, visibility and mattes at the network's resolution.
 
     Attributes:
-        base: `source_from_target` by the parts' transforms alone, (x, y) in the network's pixels.
-        source_from_target: The corrected one.
-        visible: Logits: the source shows the very surface that the target shows there.
-        matte: Logits: the target shows the person there.
-        source_matte: Logits: the source photo shows the person there.
+        base: `source_from_target` from the parts' transforms alone, (x, y) in the network's pixels.
+        source_from_target: The corrected field.
+        visible: Logits that the source shows the surface that the target shows at this pixel.
+        matte: Logits that the target shows the person at this pixel.
+        source_matte: Logits that the source photo shows the person at this pixel.
     """
 
     base: Float[Tensor, "batch 2 height width"]
@@ -84,20 +85,20 @@ class Fields:
     source_matte: Float[Tensor, "batch 1 height width"]
 
 
-@dataclass  # not frozen: Fabric rebuilds what a network returns
+@dataclass  # not frozen: Fabric rebuilds the outputs of a network
 class Layers:
-    """A picture and what it is made of, all of the picture's size.
+    """A picture and its layers, all of the picture's size.
 
     Attributes:
         picture: `matte * (visible * copy + (1 - visible) * paint) + (1 - matte) * scene`.
-        copy: The photo, read through the field.
-        paint: The person as painted.
-        scene: What is behind them as painted.
-        visible: In [0, 1], how much of the person is copy.
-        matte: In [0, 1], how much of the picture is person.
-        logits: Of visible and matte as they are taught, before they are decided (see
-            `LayersConfig.decision`) and before copies end at the source's outline.
-        fields: What these come from.
+        copy: The photo, sampled through the field.
+        paint: The person as painted by the network.
+        scene: The background as painted by the network.
+        visible: Opacity of the copy over the paint, in [0, 1].
+        matte: Opacity of the person over the scene, in [0, 1].
+        logits: Logits of `visible` and `matte` for training, before `LayersConfig.decision` is
+            applied and before copies are clipped at the source's outline.
+        fields: The fields behind these layers.
     """
 
     picture: Float[Tensor, "batch 3 rows columns"]
@@ -111,13 +112,13 @@ class Layers:
 
     @property
     def person(self) -> Float[Tensor, "batch 3 rows columns"]:
-        """The person alone, in colours that mean nothing where the matte is 0."""
+        """The person alone; colours are meaningless where the matte is 0."""
         return mix(self.visible, self.copy, self.paint)
 
     def over(
         self, scene: Float[Tensor, "_ 3 rows columns"]
     ) -> Float[Tensor, "batch 3 rows columns"]:
-        """Put the person in front of another scene.
+        """Compose the person over another scene.
 
         Args:
             scene: RGB in [-1, 1], one for all or one for each.
@@ -126,20 +127,19 @@ class Layers:
 
 
 def combine(photos: Sequence[Layers]) -> Layers:
-    """Combine what several photos of one person make of the same target.
+    """Combine the layers of the same target generated from several photos of one person.
 
-    Each pixel's copy is from the photo that shows the surface most surely, nearly alone. Only what
-    no photo shows is painted. Paint and matte are mostly those of the photo that shows most of the
-    person; the weights change smoothly with the pose, so nothing jumps between frames. The scene is
-    the first photo's.
+    Each pixel is copied almost entirely from the photo that most certainly shows its surface. Only
+    surface that no photo shows is painted. Paint and matte come mostly from the photo that shows
+    most of the person. The weights change smoothly with the pose, so frames do not flicker. The
+    scene is the first photo's.
 
     Args:
         photos: Layers of the same targets and size.
 
     Returns:
-        Layers with the first photo's fields and logits. Of one photo given several times, what it
-        makes alone: the same guess twice is no more certain, so the visible share is a weighted
-        mean as well.
+        Layers with the first photo's fields and logits. Repeating one photo does not change the
+        result: the visible share is a weighted mean, since equal guesses add no certainty.
     """
     if len(photos) == 1:
         return photos[0]
@@ -157,7 +157,7 @@ def combine(photos: Sequence[Layers]) -> Layers:
 
 
 class Detail(nn.Module):
-    """Paints at twice the network's resolution, beginning with the picture that it is given.
+    """Network that refines a picture at twice the network's resolution.
 
     Args:
         inputs: Channels of the features at the network's resolution.
@@ -178,7 +178,7 @@ class Detail(nn.Module):
         self.leave = nn.Conv2d(narrow, sum(self.PLANES), 3, padding=1)
 
     def begin(self) -> None:
-        """Start from the picture that comes in: all changes are zero."""
+        """Initialize all changes to zero, so that the incoming picture is the start."""
         nn.init.zeros_(self.leave.weight)
         assert self.leave.bias is not None
         nn.init.zeros_(self.leave.bias)
@@ -192,9 +192,9 @@ class Detail(nn.Module):
         """Return changes of paint, scene (before tanh) and of the logits of visible and matte.
 
         Args:
-            features: Of the trunk, after its activation.
-            copy: The photo, read through the field.
-            weights: Visible and matte so far, in [0, 1].
+            features: Decoder features after their activation.
+            copy: The photo, sampled through the field.
+            weights: Current `visible` and `matte`, in [0, 1].
         """
         features = F.relu(self.enter(features))
         features = F.relu(features + self.block(features))
@@ -206,10 +206,10 @@ class Detail(nn.Module):
 def unfold(
     planes: Float[Tensor, "batch folded height width"],
 ) -> Float[Tensor, "batch _ height*2 width*2"]:
-    """Turn four channels into one of twice the resolution, without the pattern of their order.
+    """Fold groups of four channels into one of twice the resolution, without a dot pattern.
 
-    The four are predicted apart, and where they disagree the picture would be dotted: weights 1 2 1
-    in both directions leave nothing that changes from pixel to pixel.
+    The four channels are predicted separately, so differences among them would be
+    visible as dots. The filter 1 2 1 in both directions removes variation from pixel to pixel.
     """
     fine = F.pixel_shuffle(planes.float(), 2)
     fine = F.pad(fine, (1, 1, 1, 1), mode="replicate")
@@ -226,12 +226,12 @@ def sample_at(
     source_from_target: Float[Tensor, "batch 2 height width"],
     size: tuple[int, int],
 ) -> Float[Tensor, "batch channels height width"]:
-    """Read an image where a field says, bilinearly; beyond its edges, its edges.
+    """Sample an image bilinearly at the positions of a field, with border padding.
 
     Args:
         image: Of any size; it covers the same area as the field's source.
         source_from_target: (x, y) in pixels of an image of `size`.
-        size: Height and width that the field's pixels are of.
+        size: Height and width of the image that the field's pixels refer to.
     """
     scale = source_from_target.new_tensor([2 / size[1], 2 / size[0]])[:, None, None]
     grid = ((source_from_target + 0.5) * scale - 1).permute(0, 2, 3, 1)
@@ -239,7 +239,7 @@ def sample_at(
 
 
 def resize_pose(pose: Pose, before: tuple[int, int], after: tuple[int, int]) -> Pose:
-    """Bring a pose along when its image is resized; sizes are (height, width)."""
+    """Scale a pose to a resized image; sizes are (height, width)."""
     if before == after:
         return pose
     scale = pose.joints.new_tensor([after[1] / before[1], after[0] / before[0]])
@@ -247,7 +247,7 @@ def resize_pose(pose: Pose, before: tuple[int, int], after: tuple[int, int]) -> 
 
 
 def at_most_rows(view: View, rows: int) -> View:
-    """Bring a view to so many rows, in its proportions, if it has more; its background too."""
+    """Downscale a view, with its background, to at most `rows` rows, keeping its proportions."""
     before = (view.image.shape[2], view.image.shape[3])
     if before[0] <= rows:
         return view
@@ -259,7 +259,7 @@ def at_most_rows(view: View, rows: int) -> View:
 def resize(
     image: Float[Tensor, "batch channels _ _"], size: tuple[int, int]
 ) -> Float[Tensor, "batch channels height width"]:
-    """Resize bilinearly, averaging where it shrinks."""
+    """Resize bilinearly, with antialiasing when shrinking."""
     before = (image.shape[2], image.shape[3])
     if before == size:
         return image
@@ -272,10 +272,10 @@ def resize(
 def resize_field(
     source_from_target: Float[Tensor, "batch 2 _ _"], size: tuple[int, int]
 ) -> Float[Tensor, "batch 2 height width"]:
-    """Resize a field; what it holds stays in the pixels that it had.
+    """Resize a field; its values stay in the same pixel units.
 
-    The way of every pixel is resized, not its end: beyond the outermost pixels' centres there is
-    nothing between which an end could lie.
+    Displacements are resized rather than positions: beyond the centres of the outermost pixels,
+    interpolation would have to extrapolate positions.
     """
     before = (source_from_target.shape[2], source_from_target.shape[3])
     if before == size:

@@ -1,4 +1,4 @@
-"""LearnedAffine, AffineRefinement, warp_whole: transforms that a network reads off two poses."""
+"""LearnedAffine, AffineRefinement, warp_whole: transforms predicted from two poses."""
 
 import torch
 import torch.nn.functional as F
@@ -9,20 +9,20 @@ from deformgan.models.blocks import LEAK
 from deformgan.pose import Pose
 
 HIDDEN = (64, 32)  # features of the hidden layers
-MISSING = -3.0  # a whole image left of and above the image
+MISSING = -3.0  # normalized; one image size left of and above the image
 
 
 class LearnedAffine(nn.Module):
-    """Predicts one transform of the whole image from the coordinates of both poses.
+    """Network that predicts one transform of the whole image from the coordinates of both poses.
 
-    Starts at the identity, whatever the poses.
+    Initialized to the identity for all poses.
 
     Source:
-        The authors' code (its default variant, a spatial transformer), layers and order of the
-        coordinates included. There one network serves all warped levels, as here; its parameters
-        are counted once per level, which makes their 27,800 out of 6,950. They feed pixels, and -1
-        for a missing joint: here coordinates are normalized, and a missing joint lies where their
-        -1 would be if the image reached from 0 to 1.
+        The authors' code (its default variant, a spatial transformer), with the same layers and
+        order of coordinates. As in their code, one network serves all warped levels; counting its
+        6,950 parameters once per level yields their 27,800. They feed pixel coordinates, and -1 for
+        a missing joint. Here coordinates are normalized, and a missing joint is placed where their
+        -1 would be if the image spanned 0 to 1.
     """
 
     def __init__(self, joints: int):
@@ -32,14 +32,14 @@ class LearnedAffine(nn.Module):
     def forward(
         self, source_pose: Pose, target_pose: Pose, size: tuple[int, int]
     ) -> Float[Tensor, "batch 1 2 3"]:
-        """Gives `source_from_target`, normalized in the half-pixel frame.
+        """Return `source_from_target`, normalized in the half-pixel frame.
 
         Args:
             source_pose: In pixels.
             target_pose: In pixels.
             size: Height and width of both images.
         """
-        # (B, 4J): source, then target; of every joint y, then x
+        # (B, 4J): source, then target; y before x for every joint
         told = torch.cat(
             [
                 _normalized(pose, size).where(pose.visible[..., None], MISSING).flip(-1).flatten(1)
@@ -51,12 +51,12 @@ class LearnedAffine(nn.Module):
 
 
 class AffineRefinement(nn.Module):
-    """Predicts a correction to every part's transform from both poses.
+    """Network that predicts a correction to every part's transform from both poses.
 
-    Starts at no correction, whatever the poses.
+    Initialized to no correction for all poses.
 
     Source:
-        Ours, not the paper's. Shaped like `LearnedAffine`, but visibility has inputs of its own.
+        Ours, not the paper's. Same shape as `LearnedAffine`, with visibility as additional input.
     """
 
     def __init__(self, joints: int, parts: int):
@@ -67,7 +67,7 @@ class AffineRefinement(nn.Module):
     def forward(
         self, source_pose: Pose, target_pose: Pose, size: tuple[int, int]
     ) -> Float[Tensor, "batch parts 2 3"]:
-        """Gives what to add to `source_from_target` in pixels.
+        """Return the correction to add to `source_from_target`, in pixels.
 
         Args:
             source_pose: In pixels.
@@ -79,8 +79,8 @@ class AffineRefinement(nn.Module):
             seen = pose.visible[..., None]
             told += [_normalized(pose, size).where(seen, 0).flatten(1), pose.visible]
         normalized = _ask(self.layers, torch.cat(told, dim=1)).view(-1, self.parts, 2, 3)
-        # pixel = scale * normalized + middle, on both sides of the transform; the middle of the
-        # source is not in a difference of transforms.
+        # pixel = scale * normalized + middle, on both sides of the transform; the source's middle
+        # cancels in a difference of transforms.
         scale = normalized.new_tensor([size[1], size[0]]) / 2
         middle = scale - 0.5
         linear = normalized[..., :2] * scale[:, None] / scale
@@ -92,19 +92,19 @@ def warp_whole(
     features: Float[Tensor, "batch channels height width"],
     source_from_target: Float[Tensor, "batch 1 2 3"],
 ) -> Float[Tensor, "batch channels height width"]:
-    """Moves a whole feature map by one transform, without masks.
+    """Warp a whole feature map by one transform, without masks.
 
     Args:
         features: Features of the source image.
         source_from_target: Normalized in the half-pixel frame.
 
     Returns:
-        Features in the target's place; outside of the image its border goes on.
+        Features aligned with the target; outside the image the border is repeated.
 
     Source:
         The authors' spatial transformer, sampled in our frame. Theirs mixes two frames, so that
-        its identity stretches a map by a pixel, and it clamps the neighbours' places but not their
-        weights, which then cancel: outside it gives 0.
+        its identity stretches a map by a pixel, and it clamps the neighbours' positions but not
+        their weights, which then cancel: outside the image it returns 0.
     """
     # As in `warp_parts`: bfloat16 is too coarse for coordinates.
     dtype = torch.promote_types(features.dtype, torch.float32)
@@ -116,7 +116,7 @@ def warp_whole(
 
 
 def _small_network(inputs: int, start: list[float]) -> nn.Sequential:
-    """Two hidden layers; answers with `start` until it has learned something."""
+    """Build a network of two hidden layers that initially returns `start` for any input."""
     layers: list[nn.Module] = []
     for width in HIDDEN:
         hidden = nn.Linear(inputs, width)
@@ -132,11 +132,11 @@ def _small_network(inputs: int, start: list[float]) -> nn.Sequential:
 
 
 def _ask(layers: nn.Sequential, told: Tensor) -> Tensor:
-    """Runs the network in the precision of its weights, also in a bfloat16 run."""
+    """Run the network in the precision of its weights, without autocast."""
     with torch.autocast(told.device.type, enabled=False):
         return layers(told.to(next(layers.parameters()).dtype))
 
 
 def _normalized(pose: Pose, size: tuple[int, int]) -> Float[Tensor, "batch joints 2"]:
-    """Brings joints into the [-1, 1] frame of `align_corners=False`."""
+    """Scale joints to the [-1, 1] frame of `align_corners=False`."""
     return (pose.joints * 2 + 1) / pose.joints.new_tensor([size[1], size[0]]) - 1

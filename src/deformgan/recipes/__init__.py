@@ -1,6 +1,6 @@
-"""Runs by name; each is a function that returns its configuration.
+"""Named training runs; each recipe is a function that returns its configuration.
 
-A recipe's docstring says what it is expected to score and what it was measured to score.
+A recipe's docstring states its expected ("Expect:") and measured ("Measured:") results.
 """
 
 from collections.abc import Callable

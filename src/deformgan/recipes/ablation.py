@@ -1,11 +1,11 @@
-"""VARIANTS: a run with one part of the method left out or exchanged.
+"""VARIANTS, LAYERED_VARIANTS: runs with one part of the method removed or replaced.
 
-Every variant is a function of the run "Full" and changes nothing but its generator's streams, warp,
+Every function in `VARIANTS` takes the run "Full" and changes only its generator's streams, warp,
 aggregation or interpolation, or the loss term that compares the output with the target. "Full with
 L1" is `dsc` itself; "maximum" and "bilinear" are `full` itself.
 
-LAYERED_VARIANTS: the same of a run whose generator has layers; each changes the layers' settings,
-or the weights of what is learned from truth.
+Those in `LAYERED_VARIANTS` take a run with a layered generator and change only the settings of the
+layers or the weights of the terms with known truth.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,52 +22,52 @@ PAPER_ROWS = ("baseline", "dsc", "percloss", "full")
 
 
 def full(base: TrainConfig) -> TrainConfig:
-    """Two streams, skips deformed part by part, nearest-neighbour loss."""
+    """Return the run unchanged: two streams, skips warped part by part, nearest-neighbour loss."""
     return base
 
 
 def dsc(base: TrainConfig) -> TrainConfig:
-    """Full, but pixels compared by L1."""
+    """Replace the nearest-neighbour loss by an L1 loss on pixels."""
     return _with_loss(base, l1=L1_WEIGHT)
 
 
 def percloss(base: TrainConfig) -> TrainConfig:
-    """Full, but features of VGG-19's conv2_1 compared element by element."""
+    """Replace the nearest-neighbour loss by an elementwise loss on VGG-19's conv2_1 features."""
     return _with_loss(base, perceptual=PERCEPTUAL_WEIGHT)
 
 
 def baseline(base: TrainConfig) -> TrainConfig:
-    """One stream over photo and both poses, plain skips, pixels compared by L1."""
+    """Use one stream for photo and both poses, plain skips and an L1 loss on pixels."""
     return _with_generator(dsc(base), streams=1, warp="none")
 
 
 def full_l2(base: TrainConfig) -> TrainConfig:
-    """Full, but pixels compared by their squared difference (ours)."""
+    """Replace the nearest-neighbour loss by an L2 loss on pixels (ours)."""
     return _with_loss(base, l2=L2_WEIGHT)
 
 
 def no_warp(base: TrainConfig) -> TrainConfig:
-    """Full, but plain skips (ours)."""
+    """Use plain skips (ours)."""
     return _with_generator(base, warp="none")
 
 
 def single_global(base: TrainConfig) -> TrainConfig:
-    """Full, but one transform for the whole person, from torso and knees."""
+    """Warp by one transform for the whole person, fitted to torso and knees."""
     return _with_generator(base, warp="global")
 
 
 def learned(base: TrainConfig) -> TrainConfig:
-    """Full, but one transform that a network finds from both poses (STN)."""
+    """Warp by one transform that a network predicts from both poses (STN)."""
     return _with_generator(base, warp="learned")
 
 
 def average(base: TrainConfig) -> TrainConfig:
-    """Full, but the mean of parts where they overlap, not the maximum."""
+    """Aggregate overlapping parts by their mean instead of their maximum."""
     return _with_generator(base, aggregation="average")
 
 
 def nearest(base: TrainConfig) -> TrainConfig:
-    """Full, but warps read the nearest feature, not between features."""
+    """Sample warped features at the nearest pixel instead of bilinearly."""
     return _with_generator(base, interpolation="nearest")
 
 
@@ -86,34 +86,34 @@ VARIANTS: dict[str, Callable[[TrainConfig], TrainConfig]] = {
 
 
 def layers(base: TrainConfig) -> TrainConfig:
-    """Soft base, correction, copy and paint under opacities that truth teaches."""
+    """Return the run unchanged: soft base, correction, and opacities trained on known truth."""
     return base
 
 
 def no_correction(base: TrainConfig) -> TrainConfig:
-    """Layers, but the field is that of the parts' transforms."""
+    """Use the field of the parts' transforms without correction."""
     return _without_learning(_with_layers(base, correction=False), "field.", "look.")
 
 
 def no_truth(base: TrainConfig) -> TrainConfig:
-    """Layers, but all is learned from pictures: field, opacities, paint and scene."""
+    """Train field, opacities, paint and scene on pictures alone, without known truth."""
     return replace(
         base, weights=replace(base.weights, flow=0.0, visible=0.0, matte=0.0, planes=0.0)
     )
 
 
 def hard_overlay(base: TrainConfig) -> TrainConfig:
-    """Layers, but the field begins with the nearest part's transform alone."""
+    """Use the nearest part's transform as the initial field."""
     return _with_layers(base, base="hard")
 
 
 def no_copy(base: TrainConfig) -> TrainConfig:
-    """Layers, but every pixel of the person is painted."""
+    """Paint every pixel of the person instead of copying from the photo."""
     return _with_layers(base, copy=False)
 
 
 def paint_only(base: TrainConfig) -> TrainConfig:
-    """No layers: the generator's own output, which paints and blends in the overlaid parts."""
+    """Use the generator's plain output, painted and blended with warped parts, without layers."""
     plain = _with_generator(no_truth(base), layers=None)
     return _without_learning(plain, "field.", "look.", "detail.")
 
@@ -129,22 +129,22 @@ LAYERED_VARIANTS: dict[str, Callable[[TrainConfig], TrainConfig]] = {
 
 
 def usual_variants(base: TrainConfig) -> tuple[str, ...]:
-    """Name the variants of a run that are compared unless others are asked for."""
+    """Return the names of the variants that are compared by default."""
     return PAPER_ROWS if base.generator.layers is None else tuple(LAYERED_VARIANTS)
 
 
 def make_variants(base: TrainConfig, names: Sequence[str]) -> dict[str, TrainConfig]:
-    """Gives variants of a run, each under a recipe name of its own.
+    """Build variants of a run, each with its own recipe name.
 
     Args:
         base: The run "Full": two streams, parts warped, trained with the nearest-neighbour loss; or
             one with layers.
-        names: Of `VARIANTS`, or of `LAYERED_VARIANTS` for a run with layers; at least one, none
-            twice.
+        names: Names in `VARIANTS`, or in `LAYERED_VARIANTS` for a run with layers; at least one,
+            without repetition.
 
     Raises:
-        InputError: If a name is unknown, the run is not "Full", or has an extra that a variant
-            cannot have.
+        InputError: If a name is unknown, the run is not "Full", or it has a setting that a variant
+            does not support.
     """
     if not names or len(set(names)) < len(names):
         raise InputError(
@@ -160,7 +160,7 @@ def make_variants(base: TrainConfig, names: Sequence[str]) -> dict[str, TrainCon
     compares = weights.nearest_neighbour or weights.nearest_neighbour_pixels
     if not compares or generator.streams != 2 or generator.warp != "parts":
         raise InputError(
-            f"{base.recipe} is not the whole method, from which variants leave something out; "
+            f"{base.recipe} is not the full method, from which variants remove a part; "
             "choose a recipe with two streams, warped parts and the nearest-neighbour loss, such "
             "as paper-market-full or paper-market-small."
         )
@@ -181,7 +181,7 @@ def _vary(
 
 
 def _with_loss(base: TrainConfig, **term: float) -> TrainConfig:
-    """Compares output and target by one term alone."""
+    """Compare output and target by one loss term alone."""
     others = dict.fromkeys(
         ("nearest_neighbour", "nearest_neighbour_pixels", "l1", "l2", "perceptual"), 0.0
     )
@@ -194,7 +194,7 @@ def _with_layers(base: TrainConfig, /, **changes: Any) -> TrainConfig:
 
 
 def _without_learning(base: TrainConfig, *networks: str) -> TrainConfig:
-    """Leave out of what learns the networks that a variant has not."""
+    """Remove networks that a variant lacks from `learns`."""
     return replace(base, learns=tuple(name for name in base.learns if name not in networks))
 
 

@@ -1,4 +1,4 @@
-"""Our own recipe for photos of fashion at 256x256."""
+"""Our own recipe for fashion photos at 256x256."""
 
 from dataclasses import replace
 
@@ -8,10 +8,10 @@ from deformgan.training.config import TrainConfig
 
 
 def fashion() -> TrainConfig:
-    """`pedestrian` at 256x256: one level more, half the width at full resolution.
+    """Configure `pedestrian` at 256x256: one more level, half the width at full resolution.
 
-    Expect: SSIM above the paper's 0.756; the white backgrounds make most of it.
-    Measured: not measured; the training images are not at hand. Two steps run on rendered people.
+    Expect: SSIM above the paper's 0.756; the white backgrounds contribute most of it.
+    Measured: not measured; the training images are not available. Two steps run on rendered people.
     """
     base = pedestrian()
     return replace(

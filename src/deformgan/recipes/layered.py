@@ -1,4 +1,4 @@
-"""`layered_small`: the base of an ablation of the layers."""
+"""Base run for an ablation of the layers."""
 
 from dataclasses import replace
 
@@ -8,12 +8,12 @@ from deformgan.training.config import LossWeights, TrainConfig
 
 
 def layered_small() -> TrainConfig:
-    """`pedestrian` in narrow: the base of an ablation of its layers on a CPU.
+    """Configure a narrow `pedestrian`: the base run for an ablation of its layers on a CPU.
 
-    Give `ablate --recipe layered-small --data CUHK03 --rendered TIGHT --init pedestrian-base`. All
-    variants share the trunk of `pedestrian-base`, which stays as it is, and learn the layers from
-    nothing. Colours are compared without VGG-19, which would take most of the time; half of what is
-    seen is rendered, so that a short run learns from truth what it can.
+    Use with `ablate --recipe layered-small --data CUHK03 --rendered TIGHT --init pedestrian-base`.
+    All variants share the frozen trunk of `pedestrian-base` and train the layers from scratch.
+    Colours are compared without VGG-19, which would dominate the run time. Half of the samples are
+    rendered, so that a short run makes the most of their known truth.
 
     Expect: ten minutes per variant on one core.
     Measured: docs/log.md, 2026-11-29.

@@ -15,12 +15,13 @@ DECODER_WIDTHS = (512, 512, 512, 512, 256, 128)
 
 
 def paper_fashion_full() -> TrainConfig:
-    """Deformable skips and the nearest-neighbour loss in windows of 5, in batches of 2.
+    """Configure the paper's method: deformable skips and the nearest-neighbour loss.
 
-    82 M parameters, 90,000 steps; all else as in `paper_market`.
+    Search windows of 5, batches of 2, 82 M parameters, 90,000 steps; otherwise as in
+    `paper_market`.
 
     Expect: SSIM 0.756, IS 3.439 (the paper's).
-    Measured: not measured; the training images are not at hand. Two steps run on rendered people.
+    Measured: not measured; the training images are not available. Two steps run on rendered people.
     """
     return TrainConfig(
         recipe="paper-fashion-full",
@@ -35,7 +36,7 @@ def paper_fashion_full() -> TrainConfig:
 
 
 def paper_fashion_percloss() -> TrainConfig:
-    """Deformable skips, and features of VGG-19's conv2_1 compared element by element.
+    """Configure deformable skips with an elementwise loss on VGG-19's conv2_1 features.
 
     Expect: SSIM 0.744, IS 3.271 (the paper's).
     Measured: not measured, see `paper_fashion_full`.
@@ -49,7 +50,7 @@ def paper_fashion_percloss() -> TrainConfig:
 
 
 def paper_fashion_dsc() -> TrainConfig:
-    """Deformable skips, pixels compared by L1.
+    """Configure deformable skips with an L1 loss on pixels.
 
     Expect: SSIM 0.754, IS 3.352 (the paper's).
     Measured: not measured, see `paper_fashion_full`.
@@ -60,7 +61,7 @@ def paper_fashion_dsc() -> TrainConfig:
 
 
 def paper_fashion_baseline() -> TrainConfig:
-    """One stream over photo and both poses, plain skips, pixels compared by L1.
+    """Configure one stream for photo and both poses, plain skips, and an L1 loss on pixels.
 
     Expect: SSIM 0.754, IS 3.351 (the paper's).
     Measured: not measured, see `paper_fashion_full`.

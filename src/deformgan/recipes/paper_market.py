@@ -11,14 +11,14 @@ from deformgan.training.config import LossWeights, TrainConfig
 
 
 def paper_market_full() -> TrainConfig:
-    """Deformable skips and the nearest-neighbour loss: the paper's own method.
+    """Configure the paper's method: deformable skips and the nearest-neighbour loss.
 
     Two streams, ten parts, 61 M parameters; 90,000 steps of 4 pairs, Adam at 2e-4 without decay, no
-    mirroring, no average. What the paper leaves open follows `paper.md` part 4: per-channel
-    instance norm, bilinear warps, smooth heat maps, correct VGG means.
+    mirroring, no weight averaging. What the paper leaves open follows `paper.md` part 4:
+    per-channel instance norm, bilinear warps, smooth heat maps, correct VGG means.
 
     Expect: SSIM 0.290, mask-SSIM 0.805, IS 3.185, mask-IS 3.502 on 12,000 test pairs (the paper's).
-    Measured: not yet; it needs a GPU (benchmarks/gpu-runs.md).
+    Measured: not yet; needs a GPU (benchmarks/gpu-runs.md).
     """
     return TrainConfig(
         recipe="paper-market-full",
@@ -33,10 +33,10 @@ def paper_market_full() -> TrainConfig:
 
 
 def paper_market_percloss() -> TrainConfig:
-    """Deformable skips, and features of VGG-19's conv2_1 compared element by element.
+    """Configure deformable skips with an elementwise loss on VGG-19's conv2_1 features.
 
     Expect: SSIM 0.276, mask-SSIM 0.788, IS 3.342, mask-IS 3.519 (the paper's).
-    Measured: not yet; it needs a GPU.
+    Measured: not yet; needs a GPU.
     """
     return replace(
         paper_market_full(),
@@ -46,10 +46,10 @@ def paper_market_percloss() -> TrainConfig:
 
 
 def paper_market_dsc() -> TrainConfig:
-    """Deformable skips, pixels compared by L1.
+    """Configure deformable skips with an L1 loss on pixels.
 
     Expect: SSIM 0.272, mask-SSIM 0.796, IS 3.442, mask-IS 3.666 (the paper's).
-    Measured: not yet; it needs a GPU.
+    Measured: not yet; needs a GPU.
     """
     return replace(
         paper_market_full(), recipe="paper-market-dsc", weights=LossWeights(l1=L1_WEIGHT)
@@ -57,10 +57,10 @@ def paper_market_dsc() -> TrainConfig:
 
 
 def paper_market_baseline() -> TrainConfig:
-    """One stream over photo and both poses, plain skips, pixels compared by L1.
+    """Configure one stream for photo and both poses, plain skips, and an L1 loss on pixels.
 
     Expect: SSIM 0.256, mask-SSIM 0.784, IS 3.188, mask-IS 3.580 (the paper's).
-    Measured: not yet; it needs a GPU.
+    Measured: not yet; needs a GPU.
     """
     return replace(
         paper_market_dsc(),

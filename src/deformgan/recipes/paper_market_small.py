@@ -1,4 +1,4 @@
-"""The paper's method at a size that a CPU trains, for comparing its variants."""
+"""The paper's method at a size that a CPU can train, for comparing its variants."""
 
 from dataclasses import replace
 
@@ -9,12 +9,12 @@ from deformgan.training.config import TrainConfig
 
 
 def paper_market_small() -> TrainConfig:
-    """`paper_market_full` at a quarter of its width: the base of an ablation on a CPU.
+    """Configure `paper_market_full` at a quarter of its width: the base of an ablation on a CPU.
 
-    The paper's layout and losses. Beyond its width it deviates from the paper in what lets a short
-    run show more: batches of 8, mirrored pairs, and an average of the weights.
+    The paper's layout and losses. Besides the width, it differs from the paper in settings that
+    help a short run: batches of 8, mirrored pairs, and an average of the weights.
 
-    Expect: the paper's order of rows, lower scores: a hundredth of its samples.
+    Expect: the paper's order of rows at lower scores; it sees a hundredth of the paper's samples.
     Measured: SSIM 0.136, mask-SSIM 0.734 (dsc 0.174, 0.765; baseline 0.130, 0.736; percloss 0.111,
     0.720) after 400 steps on one core, 500 pairs of the test identities (docs/log.md, 2026-11-23).
     """

@@ -7,11 +7,11 @@ from deformgan.models.generator import GeneratorConfig
 from deformgan.models.layers import LayersConfig
 from deformgan.training.config import LossWeights, TrainConfig
 
-# At 7 the term's gradient in the picture is as long as the adversarial one's: at 4 it was 0.43
-# against 0.74 in four batches of the bundled generator.
+# At 7 the norm of this term's gradient in the picture equals that of the adversarial term: at 4 it
+# was 0.43 against 0.74 in four batches of the bundled generator.
 IDENTITY = 7.0
 
-# What a background changes: how the target stream begins, and the decoder's last two blocks.
+# Weights affected by a background: the start of the target stream, and the last decoder blocks.
 NEAR_THE_PICTURE = (
     *("target_encoder.0.", "target_encoder.1.", "target_encoder.2."),
     *("decoder.3.", "decoder.4.", "mix.", "head."),
@@ -19,12 +19,13 @@ NEAR_THE_PICTURE = (
 
 
 def pedestrian_base() -> TrainConfig:
-    """The method at 6.6 M parameters, for two CPU cores and some hours; the trunk of `pedestrian`.
+    """Configure the method at 6.6 M parameters, for some hours on two CPU cores.
 
-    The paper's layout at three eighths of its width and its nearest-neighbour loss. Beyond the
-    paper: an up-sampling that leaves no checkerboard, the warped photo blended in, an average of
-    the weights, small patches judged beside the large ones, SSIM as a further loss, and the person
-    counting four times as much as the background (docs/log.md tells what each of them gained).
+    The trunk of `pedestrian`: the paper's layout at three eighths of its width, with its
+    nearest-neighbour loss. Beyond the paper: upsampling without checkerboard artifacts, the warped
+    photo blended in, an average of the weights, small patches judged in addition to the large ones,
+    SSIM as an additional loss, and a weight of four on pixels of the person (docs/log.md has the
+    gain of each).
 
     Expect: SSIM about 0.29, mask-SSIM about 0.81 on identities never trained on after 60,000
     samples.
@@ -53,9 +54,10 @@ def pedestrian_base() -> TrainConfig:
 
 
 def pedestrian_fields() -> TrainConfig:
-    """The fields of `pedestrian` alone, from rendered people whose truth is known.
+    """Configure the training of `pedestrian`'s fields alone, on rendered people with known truth.
 
-    Give `--data SET` of `deformgan data synthesize --size 256x128`, and `--init pedestrian-base`.
+    Use with `--data SET` of `deformgan data synthesize --size 256x128`, and `--init
+    pedestrian-base`.
 
     Expect: an error of about 3 px where the source shows the surface, half of the parts' alone.
     Measured: 3.12 px and .393 within 1.5 px of 6.49 and .188, visibility .874, matte IoU .833
@@ -81,14 +83,14 @@ def pedestrian_fields() -> TrainConfig:
 
 
 def pedestrian() -> TrainConfig:
-    """Sharp pictures: CUHK03 at 256x96, Market-1501 at 128x64, rendered people with truth.
+    """Configure the layered generator: CUHK03 at 256x96, Market-1501 at 128x64, rendered people.
 
     The last of three runs: start from `pedestrian_fields` (`--init FIELDS/generator.safetensors
-    --data CUHK03 MARKET --rendered SET256 TIGHT`), or go on from the bundled result (`--init
-    pedestrian`). What is deep in `pedestrian_base` stays as it is; what paints, copies and decides
-    between both learns, at 256 rows, with judges that begin with VGG-19's features.
+    --data CUHK03 MARKET --rendered SET256 TIGHT`), or continue from the bundled result (`--init
+    pedestrian`). The deep levels of `pedestrian_base` are frozen. The networks that paint, copy and
+    choose between both are trained at 256 rows, with discriminators on VGG-19's features.
 
-    Expect: pictures as sharp as the photo wherever it shows what is asked for.
+    Expect: pictures as sharp as the photo wherever it shows the required surface.
     Measured: docs/log.md, 2026-11-29.
     """
     base = pedestrian_base()
@@ -129,12 +131,13 @@ def pedestrian() -> TrainConfig:
 
 
 def pedestrian_background() -> TrainConfig:
-    """`pedestrian_base` in a scene that is given: a background photo goes in beside the pose.
+    """Configure `pedestrian_base` with a background photo as additional input beside the pose.
 
-    Start from it (`--init pedestrian-base --data MARKET --rendered SET`); the run changes
-    only what is near the picture's resolution: how the person is moved stays, and what is new is
-    small enough to be bundled beside it. Half of what it learns from is rendered, where the scene
-    is known; of Market's photos the person is cut out and the hole filled.
+    Start from it (`--init pedestrian-base --data MARKET --rendered SET`). The run trains only
+    weights near the picture's resolution: the motion of the person is unchanged, and the new
+    weights are small enough to be bundled separately. Half of the samples are rendered, where the
+    background is known; Market's backgrounds are photos with the person removed and the hole
+    filled.
 
     Expect: outside the person half of `pedestrian_base`'s error, inside it as much as before.
     Measured: L1 outside 0.049 (without a scene 0.301), inside 0.259 (0.260), on 400 pairs of
@@ -145,11 +148,11 @@ def pedestrian_background() -> TrainConfig:
 
 
 def in_a_scene(base: TrainConfig, recipe: str) -> TrainConfig:
-    """Gives the short run that teaches a recipe's generator to paint in a given scene.
+    """Return the short run that adds a background input to a recipe's generator.
 
     Args:
-        base: What the generator was trained by; the run starts from its weights.
-        recipe: The new name.
+        base: The run that trained the generator; the new run starts from its weights.
+        recipe: Name of the new recipe.
     """
     return replace(
         base,
@@ -164,13 +167,13 @@ def in_a_scene(base: TrainConfig, recipe: str) -> TrainConfig:
 
 
 def pedestrian_reid() -> TrainConfig:
-    """`pedestrian_base` with a Re-ID network's judgement as a further loss, for `reid augment`.
+    """Configure `pedestrian_base` with the distance of Re-ID embeddings as additional loss.
 
-    It is the rival that the TPAMI version beats by construction: a generator that is told to please
-    Re-ID. Start from `pedestrian` (`--init pedestrian --steps 500 --decay-steps 200`).
+    For `reid augment`: the competing method of the TPAMI version, a generator trained for Re-ID.
+    Start from `pedestrian` (`--init pedestrian --steps 500 --decay-steps 200`).
 
-    Expect: a higher identity score by the bundled network, which the loss asks for; OSNet's, which
-    it does not, as it was (0.711); SSIM a little lower.
+    Expect: a higher identity score by the bundled network, which the loss optimizes; OSNet's, which
+    it does not, unchanged (0.711); SSIM a little lower.
     Measured: not yet (benchmarks/gpu-runs.md).
     """
     small = pedestrian_base()

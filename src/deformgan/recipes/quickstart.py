@@ -1,4 +1,4 @@
-"""Two minutes that show learning, with nothing but what is bundled."""
+"""A two-minute demonstration of training on bundled data."""
 
 from deformgan.models.discriminator import DiscriminatorConfig
 from deformgan.models.generator import GeneratorConfig
@@ -6,12 +6,12 @@ from deformgan.training.config import LossWeights, TrainConfig
 
 
 def quickstart() -> TrainConfig:
-    """A small generator on the bundled people; no other data, no outside weights.
+    """Configure a small generator trained on the bundled people, without other data or weights.
 
     The nearest-neighbour loss compares colours, since VGG-19 is not bundled.
 
-    Expect: bodies in the asked poses and in their clothes' colours and patterns after two and a
-    half minutes on two cores; faces, turned people and backgrounds stay smears.
+    Expect: bodies in the target poses with the colours and patterns of their clothes after two and
+    a half minutes on two cores; faces, turned people and backgrounds stay blurred.
     Measured: as expected, 143 s in all, 13 samples/s (docs/log.md, 2026-11-23).
     """
     return TrainConfig(

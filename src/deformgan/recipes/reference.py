@@ -1,4 +1,4 @@
-"""The authors' runs as their code made them, quirks and all."""
+"""The authors' runs with all deviations of their code from the paper."""
 
 from dataclasses import replace
 
@@ -16,15 +16,16 @@ from deformgan.recipes.paper_market import (
 )
 from deformgan.training.config import TrainConfig
 
-# Not kept: Adam's small number, which Keras adds without correcting the bias of the second moment.
+# Not reproduced: Keras adds Adam's epsilon without correcting the bias of the second moment.
 ADVERSARIAL_EPSILON = 1e-7
 
 
 def _with_quirks(paper: TrainConfig) -> TrainConfig:
-    """One norm over all channels, terraced heat maps, nearest sampling, red and blue exchanged.
+    """Apply the deviations of the authors' code to one of the paper's runs.
 
-    Besides: total least squares, the strided frame, masks with the authors' edges, probabilities
-    that the loss keeps from 0, three draws per step.
+    One norm over all channels, terraced heat maps, nearest sampling, total least squares, the
+    strided frame, masks with the authors' edges, swapped means of red and blue, probabilities
+    offset from 0 in the loss, and three draws per step.
     """
     return replace(
         paper,
@@ -47,16 +48,16 @@ def _with_quirks(paper: TrainConfig) -> TrainConfig:
 
 
 def reference_market_full() -> TrainConfig:
-    """`paper_market_full` with the authors' quirks.
+    """Configure `paper_market_full` with the authors' deviations.
 
-    Expect: SSIM 0.290, mask-SSIM 0.805: the paper's numbers were made by that code.
+    Expect: SSIM 0.290, mask-SSIM 0.805: the paper's numbers, produced by that code.
     Measured: not yet; single steps agree with the authors' code (`deformgan verify`).
     """
     return _with_quirks(paper_market_full())
 
 
 def reference_market_percloss() -> TrainConfig:
-    """`paper_market_percloss` with the authors' quirks.
+    """Configure `paper_market_percloss` with the authors' deviations.
 
     Expect: SSIM 0.276, mask-SSIM 0.788 (the paper's).
     Measured: not yet.
@@ -65,7 +66,7 @@ def reference_market_percloss() -> TrainConfig:
 
 
 def reference_market_dsc() -> TrainConfig:
-    """`paper_market_dsc` with the authors' quirks.
+    """Configure `paper_market_dsc` with the authors' deviations.
 
     Expect: SSIM 0.272, mask-SSIM 0.796 (the paper's).
     Measured: not yet.
@@ -74,7 +75,7 @@ def reference_market_dsc() -> TrainConfig:
 
 
 def reference_market_baseline() -> TrainConfig:
-    """`paper_market_baseline` with the authors' quirks.
+    """Configure `paper_market_baseline` with the authors' deviations.
 
     Expect: SSIM 0.256, mask-SSIM 0.784 (the paper's).
     Measured: not yet.
@@ -83,36 +84,36 @@ def reference_market_baseline() -> TrainConfig:
 
 
 def reference_fashion_full() -> TrainConfig:
-    """`paper_fashion_full` with the authors' quirks.
+    """Configure `paper_fashion_full` with the authors' deviations.
 
     Expect: SSIM 0.756, IS 3.439 (the paper's).
-    Measured: not measured; the training images are not at hand.
+    Measured: not measured; the training images are not available.
     """
     return _with_quirks(paper_fashion_full())
 
 
 def reference_fashion_percloss() -> TrainConfig:
-    """`paper_fashion_percloss` with the authors' quirks.
+    """Configure `paper_fashion_percloss` with the authors' deviations.
 
     Expect: SSIM 0.744, IS 3.271 (the paper's).
-    Measured: not measured; the training images are not at hand.
+    Measured: not measured; the training images are not available.
     """
     return _with_quirks(paper_fashion_percloss())
 
 
 def reference_fashion_dsc() -> TrainConfig:
-    """`paper_fashion_dsc` with the authors' quirks.
+    """Configure `paper_fashion_dsc` with the authors' deviations.
 
     Expect: SSIM 0.754, IS 3.352 (the paper's).
-    Measured: not measured; the training images are not at hand.
+    Measured: not measured; the training images are not available.
     """
     return _with_quirks(paper_fashion_dsc())
 
 
 def reference_fashion_baseline() -> TrainConfig:
-    """`paper_fashion_baseline` with the authors' quirks.
+    """Configure `paper_fashion_baseline` with the authors' deviations.
 
     Expect: SSIM 0.754, IS 3.351 (the paper's).
-    Measured: not measured; the training images are not at hand.
+    Measured: not measured; the training images are not available.
     """
     return _with_quirks(paper_fashion_baseline())

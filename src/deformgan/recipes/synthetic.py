@@ -1,4 +1,4 @@
-"""Our own recipes for rendered people alone, whose weights are free of a data set's terms."""
+"""Our own recipes for rendered people alone, whose weights carry no data set's terms of use."""
 
 from deformgan.models.discriminator import DiscriminatorConfig
 from deformgan.models.generator import GeneratorConfig
@@ -7,7 +7,7 @@ from deformgan.training.config import LossWeights, TrainConfig
 
 
 def synthetic_background() -> TrainConfig:
-    """`synthetic` in a scene that is given; see `pedestrian_background`.
+    """Configure `synthetic` with a background input; see `pedestrian_background`.
 
     Start from `synthetic` (`--init synthetic`).
 
@@ -18,12 +18,13 @@ def synthetic_background() -> TrainConfig:
 
 
 def synthetic() -> TrainConfig:
-    """A generator of half `pedestrian_base`'s size that never saw a photo of anybody.
+    """Configure a generator of half `pedestrian_base`'s size, trained without photos of people.
 
-    It learns from `deformgan data synthesize` and compares colours, not VGG-19's features, so that
-    nobody's terms are on its weights. Rendered people vary less than real ones, so it is smaller.
+    It is trained on `deformgan data synthesize` and compares colours instead of VGG-19's features,
+    so its weights carry no third-party terms. Rendered people vary less than real ones, so it is
+    smaller.
 
-    Expect: on rendered people nearly as good as `pedestrian`; on photos poses less sure.
+    Expect: on rendered people nearly as good as `pedestrian`; on photos less accurate poses.
     Measured: on rendered people SSIM 0.290, mask-SSIM 0.797, PCKh 0.819 (`pedestrian` 0.298, 0.798,
     0.939); on photos 0.206, 0.773, 0.704 (0.279, 0.809, 0.925); 2,200 steps, the last 700 with
     falling learning rate, 17,600 samples on one core in some 45 minutes (docs/model-card.md).

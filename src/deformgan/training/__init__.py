@@ -1,1 +1,1 @@
-"""Training: what a run is, one step of it, and the loop around it."""
+"""Training: run configuration, training step and loop."""

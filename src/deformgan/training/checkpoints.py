@@ -1,4 +1,4 @@
-"""Checkpoints of a run: the last few, each complete, and only ever of the run that reads them."""
+"""Checkpoints of a run: written atomically, and loaded only into the same run."""
 
 import json
 import re
@@ -13,31 +13,31 @@ import torch
 from deformgan.errors import InputError
 
 FOLDER = "checkpoints"
-# What a run may change and still be the same run.
+# Settings that may change when a run is resumed.
 _FREE = {"steps", "decay_steps", "log_every", "save_every", "keep", "compile"}
 
 
 @runtime_checkable
 class Learner(Protocol):
-    """What a run changes: networks, optimizers, averages."""
+    """Everything that a run changes: networks, optimizers, averages."""
 
     def state(self) -> dict[str, Any]:
-        """Gives everything that going on needs, in types that need no unpickling of classes."""
+        """Return the complete state, in types that `torch.load` reads with `weights_only`."""
         ...
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Takes everything back to where `state` was given."""
+        """Restore a state returned by `state`."""
         ...
 
 
 def checkpoints(out: Path) -> list[Path]:
-    """Lists the checkpoints of a run, oldest first."""
+    """List the checkpoints of a run, oldest first."""
     found = (out / FOLDER).glob("*.pt")
     return sorted(path for path in found if re.fullmatch(r"\d{7,}", path.stem))
 
 
 def steps_saved(out: Path) -> int:
-    """Tells how many steps a run's last checkpoint has; 0 without one."""
+    """Return the step of a run's last checkpoint, 0 without one."""
     saved = checkpoints(out)
     return int(saved[-1].stem) if saved else 0
 
@@ -45,18 +45,18 @@ def steps_saved(out: Path) -> int:
 def save_checkpoint(
     out: Path, learner: Learner, config: Any, step: int, data: list[dict[str, Any]]
 ) -> None:
-    """Writes a checkpoint beside its name, renames it, and removes the oldest beyond `keep`.
+    """Write a checkpoint atomically, and remove the oldest beyond `keep`.
 
     Args:
         out: Folder of the run.
-        learner: As it is after `step` steps.
-        config: The run, a dataclass whose `keep` says how many checkpoints stay.
-        step: How many steps are done.
-        data: What the run learns from, see `PairBatches.fingerprint`.
+        learner: Its state after `step` steps is saved.
+        config: The run, a dataclass whose `keep` is the number of checkpoints to keep.
+        step: Number of completed steps.
+        data: Fingerprint of the training data, see `PairBatches.fingerprint`.
     """
     folder = out / FOLDER
     folder.mkdir(exist_ok=True)
-    for left in folder.glob(".*.unfinished"):  # by a run that was killed
+    for left in folder.glob(".*.unfinished"):  # left by a killed run
         left.unlink()
     unfinished = folder / f".{step:07d}.unfinished"
     state = {"step": step, "config": _identity(config), "data": json.dumps(data)}
@@ -67,16 +67,16 @@ def save_checkpoint(
 
 
 def load_checkpoint(path: Path, learner: Learner, config: Any, data: list[dict[str, Any]]) -> int:
-    """Takes a learner back to where a run stopped.
+    """Restore a learner from a checkpoint of the same run.
 
     Args:
         path: A checkpoint.
         learner: Changed in place.
-        config: Must be the run's own, but for its number of steps and its records.
-        data: Must be what the run learnt from.
+        config: Must equal the run's own, except for the number of steps and the logging settings.
+        data: Must equal the fingerprint of the run's training data.
 
     Returns:
-        The number of steps done.
+        The number of completed steps.
     """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
@@ -102,12 +102,12 @@ def load_checkpoint(path: Path, learner: Learner, config: Any, data: list[dict[s
 
 
 def _identity(config: Any) -> dict[str, str]:
-    """What must be equal for a run to be resumed, in types that need no unpickling of classes."""
+    """Return the settings that must be equal to resume a run, each as JSON."""
     return {name: json.dumps(v) for name, v in asdict(config).items() if name not in _FREE}
 
 
 def _completed(identity: Mapping[str, str], config: Any) -> dict[str, str]:
-    """Gives settings that are newer than a checkpoint the defaults that they had without a name."""
+    """Fill in settings that are newer than the checkpoint with their default values."""
     complete = {}
     for field in fields(config):
         if field.name in _FREE:

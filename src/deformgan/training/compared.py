@@ -1,4 +1,4 @@
-"""Compared: a generated image beside the true one, as loss terms and judges look at both."""
+"""Compared: a generated and a true image at one size, with their VGG-19 features."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,17 +17,17 @@ Features = dict[str, Float[Tensor, "batch _ _ _"]]
 
 @dataclass(frozen=True)
 class Compared:
-    """Both images at the rows at which they are compared.
+    """A generated and a true image at the size at which they are compared.
 
-    Larger pictures of a layered generator are brought to the network's rows; at their own size they
-    are judged besides.
+    Larger pictures of a layered generator are downscaled to the network's rows; the discriminator
+    judges them at their own size as well.
 
     Attributes:
         target: The true photo and its pose.
-        generated: Its rival, in [-1, 1]; None where only the true one is looked at.
-        target_features: Of VGG-19 by layer, without a gradient, in units of the layer's mean (see
-            `Vgg19Features.level`).
-        generated_features: The same of the generated one; the gradient flows.
+        generated: The generated image, in [-1, 1]; None if only the true one is used.
+        target_features: VGG-19 features of the target by layer, without gradient, divided by the
+            layer's mean (see `Vgg19Features.level`).
+        generated_features: The same features of the generated image, with gradient.
     """
 
     target: View
@@ -42,12 +42,12 @@ class Compared:
         features: Vgg19Features | None,
         config: TrainConfig,
     ) -> "Compared":
-        """Bring both to one size and run VGG-19 on them.
+        """Resize both images to one size and compute their VGG-19 features.
 
         Args:
             target: At its own size.
             generated: Of the same size.
-            features: VGG-19 with the layers of the loss terms and judges; None if none needs it.
+            features: VGG-19 with the layers of loss terms and discriminator; None if none are used.
             config: The run.
         """
         if config.generator.layers is not None:
@@ -58,7 +58,7 @@ class Compared:
             return Compared(target, generated, {}, {})
         if features is None:
             raise ValueError(
-                f"{' and '.join(config.vgg_layers)} of VGG-19 are asked for, got None."
+                f"features must provide {' and '.join(config.vgg_layers)} of VGG-19, got None."
             )
         with torch.no_grad():
             wanted = _look(features, target.image, config.vgg_layers)

@@ -1,4 +1,4 @@
-"""TrainConfig: all that defines a run."""
+"""TrainConfig: the complete configuration of a run."""
 
 import math
 from dataclasses import asdict, dataclass
@@ -16,27 +16,28 @@ Precision = Literal["auto", "float32", "bfloat16"]
 
 @dataclass(frozen=True)
 class LossWeights:
-    """What the generator minimizes; a term of weight 0 is not computed.
+    """Weights of the generator's loss terms; a term of weight 0 is not computed.
 
     Attributes:
-        adversarial: Of the discriminator's judgement.
-        nearest_neighbour: On VGG-19 conv1_2 (the paper's lambda, for the original Oxford weights;
-            converted for others).
-        nearest_neighbour_pixels: On colours of 0 to 255; needs no outside weights.
-        l1: On pixels.
-        l2: On pixels.
-        perceptual: On VGG-19 conv2_1.
-        ssim: Of 1 - SSIM (ours).
-        identity: Of 1 - cosine of the bundled Re-ID network's vectors (the paper's rival: a
-            generator trained for Re-ID).
-        features: On VGG-19 conv3_2 (ours: forgives a shift of a pixel or two).
-        flow: On the error of a layered generator's field in pixels at its own rows, where it is
-            known; that of hidden surface counts `HIDDEN` times.
-        visible: Of the cross entropy of what the source shows, where it is known.
-        matte: Of the cross entropy of both mattes, where they are known.
-        planes: On the pixels of paint and scene apart, where both are known.
-        person: How often a pixel of the person counts in the nearest-neighbour terms, beside 1 for
-            one of the background (ours: the target's background is not to be known).
+        adversarial: Adversarial loss.
+        nearest_neighbour: Nearest-neighbour loss on VGG-19 conv1_2 (the paper's lambda, for the
+            original Oxford weights; converted for others).
+        nearest_neighbour_pixels: Nearest-neighbour loss on colours in 0..255; needs no outside
+            weights.
+        l1: L1 loss on pixels.
+        l2: L2 loss on pixels.
+        perceptual: Perceptual loss on VGG-19 conv2_1.
+        ssim: 1 - SSIM (ours).
+        identity: 1 - cosine similarity of the bundled Re-ID network's embeddings (the competing
+            method of the paper: a generator trained for Re-ID).
+        features: Perceptual loss on VGG-19 conv3_2 (ours: tolerates a shift of a pixel or two).
+        flow: Error of a layered generator's field against known truth, in pixels at the network's
+            size; hidden surface is weighted by `HIDDEN`.
+        visible: Cross entropy of the visibility against known truth.
+        matte: Cross entropy of both mattes against known truth.
+        planes: L1 loss of paint and scene separately, against known truth.
+        person: Weight of a person pixel in the nearest-neighbour terms, relative to 1 for a
+            background pixel (ours: the target's background cannot be predicted).
     """
 
     adversarial: float = 1.0
@@ -59,11 +60,11 @@ class LossWeights:
             if not 0 <= value < math.inf:
                 raise ValueError(f"{name} must not be negative, got {value}")
         if not any(value for name, value in asdict(self).items() if name != "person"):
-            raise ValueError("one of the weights must not be 0")
+            raise ValueError("at least one weight must be positive")
 
     @property
     def vgg_layers(self) -> tuple[str, ...]:
-        """The layers of VGG-19 that the terms look at."""
+        """VGG-19 layers that the loss terms need."""
         terms = {
             "conv1_2": self.nearest_neighbour,
             "conv2_1": self.perceptual,
@@ -73,61 +74,61 @@ class LossWeights:
 
     @property
     def of_layers(self) -> tuple[str, ...]:
-        """The terms that look at layers whose truth is known."""
+        """Loss terms that need the known truth of a layered generator."""
         names = ("flow", "visible", "matte", "planes")
         return tuple(name for name in names if getattr(self, name))
 
     @property
     def of_opacity(self) -> bool:
-        """Whether truth teaches what decides between a picture's layers."""
+        """Whether the opacities of the layers are trained on known truth."""
         return bool(self.visible or self.matte)
 
     @property
     def of_pictures(self) -> bool:
-        """Whether any term looks at the picture, not only at fields whose truth is known."""
+        """Whether any term needs the generated picture, not only fields with known truth."""
         fields = ("flow", "visible", "matte", "person")
         return any(value for name, value in asdict(self).items() if name not in fields)
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """A run; with the data and the program it gives the same weights again on one machine.
+    """Configuration of a run; with equal data and code it is reproducible on one machine.
 
     Attributes:
-        recipe: Name, for the records.
-        generator: Shape of the generator.
-        discriminator: Shape of the discriminator.
-        weights: Of the loss terms.
+        recipe: Name of the run, for records.
+        generator: Configuration of the generator.
+        discriminator: Configuration of the discriminator.
+        weights: Weights of the loss terms.
         nearest_neighbour_window: n of the n x n neighbourhood.
         vgg_channel_order: "reference" swaps VGG-19's means of red and blue as the authors' code
             does, see `Vgg19Features`.
-        adversarial_epsilon: Added to probabilities before their logarithm; the authors have 1e-7.
-        draws: Batches per step: 1 for all, or the authors' 3, one each for the real photos that the
-            discriminator sees, for the generated ones, and for the generator's own move.
+        adversarial_epsilon: Added to probabilities before the logarithm; the authors use 1e-7.
+        draws: Batches per step: 1 shared by all losses, or the authors' 3: real photos for the
+            discriminator, generated images for the discriminator, and the generator's own batch.
         batch_size: Pairs per step, over all processes.
         steps: Discriminator steps, and as many generator steps.
-        learning_rate: Of Adam, for both players.
-        decay_steps: How many of the last steps the learning rate takes to fall to 0, along a
-            straight line; 0 keeps it.
-        betas: Of Adam.
-        ema_decay: Of the running average of the generator's weights that is kept as the result; 0
-            keeps the last weights.
-        gradient_clip: Largest norm of a player's gradient, which is scaled down to it; 0 leaves
-            gradients as they are.
+        learning_rate: Adam's learning rate, for both networks.
+        decay_steps: Number of final steps in which the learning rate falls linearly to 0; 0 keeps
+            it constant.
+        betas: Adam's betas.
+        ema_decay: Decay of the exponential moving average of the generator's weights, which is the
+            result; 0 keeps the last weights.
+        gradient_clip: Largest norm of a network's gradient; 0 disables clipping.
         flip: Whether to mirror every second pair.
-        learns: Beginnings of the names of the generator's weights that learn, such as "decoder.4";
-            the others stay as they are. By default all learn.
-        rendered_share: Share of rendered people in every batch, where such a set is given; of all
-            batches where the sets have different sizes or the generator has layers, since then
-            each batch is of one set.
-        shares: Of the sets of photos among the photos, in any unit; by default all alike.
-        precision: Of convolutions; weights, losses and warps stay in float32. "auto" takes bfloat16
-            where the device computes in it (emulated it is some fifty times slower).
-        compile: Whether to let torch.compile rewrite both players, which needs a compiler.
-        seed: Of weights, order of pairs, flips and dropout.
+        learns: Name prefixes of the generator's trainable weights, such as "decoder.4"; the others
+            are frozen. By default all are trained.
+        rendered_share: Share of rendered people in every batch, if a rendered set is given; the
+            share of batches if the sets have different sizes or the generator has layers, since
+            then each batch comes from one set.
+        shares: Relative shares of the sets of photos; by default equal.
+        precision: Precision of convolutions; weights, losses and warps stay in float32. "auto"
+            selects bfloat16 where the device supports it natively (emulation is some fifty times
+            slower).
+        compile: Whether to use torch.compile for both networks; requires a compiler.
+        seed: Random seed of weights, order of pairs, flips and dropout.
         log_every: Steps between lines of `metrics.jsonl`.
         save_every: Steps between checkpoints and sample grids.
-        keep: How many of the last checkpoints stay.
+        keep: Number of latest checkpoints to keep.
     """
 
     recipe: str
@@ -175,7 +176,7 @@ class TrainConfig:
                 "layers: set generator.layers, or these weights to 0"
             )
         if layers is not None and not (self.weights.of_pictures or layers.correction):
-            raise ValueError("a field without correction learns nothing: set layers.correction")
+            raise ValueError("a field without correction has no weights: set layers.correction")
         if not all(0 <= beta < 1 for beta in self.betas):
             raise ValueError(f"betas must be at least 0 and below 1, got {self.betas}")
         window = self.nearest_neighbour_window
@@ -190,7 +191,7 @@ class TrainConfig:
                     f"{player.skeleton}"
                 ) from None
         if self.discriminator.background and not self.generator.background:
-            raise ValueError("a discriminator that sees the background needs a generator that does")
+            raise ValueError("discriminator.background needs generator.background")
         if self.generator.skeleton != self.discriminator.skeleton:
             raise ValueError("generator and discriminator must have the same skeleton")
         layers = len(self.discriminator.widths)
@@ -201,10 +202,10 @@ class TrainConfig:
 
     @property
     def vgg_layers(self) -> tuple[str, ...]:
-        """The layers of VGG-19 that loss terms or the discriminator look at."""
+        """VGG-19 layers that the loss terms or the discriminator need."""
         return tuple(dict.fromkeys(self.weights.vgg_layers + self.discriminator.feature_layers))
 
     def learning_rate_at(self, step: int) -> float:
-        """Gives Adam's learning rate in a step, of which 0 is the first."""
+        """Return Adam's learning rate at a step, counted from 0."""
         left = self.steps - step
         return self.learning_rate * min(1.0, left / (self.decay_steps + 1))

@@ -1,4 +1,4 @@
-"""open_data: the photos of a run, as its recipe mixes them."""
+"""open_data: the training data of a run, mixed as its recipe specifies."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,19 +14,18 @@ from deformgan.pair import Pair
 from deformgan.skeletons.setting import read_skeleton_setting
 from deformgan.training.config import TrainConfig
 
-NUM_SAMPLES = 8  # pairs in a sample grid, if there are so many
+NUM_SAMPLES = 8  # pairs in a sample grid, at most
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What a run learns from.
+    """Training data of a run.
 
     Attributes:
         batches: The batch of every step.
-        samples: Pairs of the first data set, to show progress on.
-        size: Height and width of its images; of a layered generator, which has no size of its own,
-            those of the framing in which it is shown people in photos of any size: half as wide as
-            high.
+        samples: Pairs of the first data set for sample grids.
+        size: Height and width of its images; for a layered generator, which accepts any size, those
+            of the framing of people in photos of any size: half as wide as high.
     """
 
     batches: PairBatches | MixedBatches
@@ -37,13 +36,13 @@ class TrainingData:
 def open_data(
     config: TrainConfig, folders: Sequence[Path], fabric: Fabric, rendered: Sequence[Path] = ()
 ) -> TrainingData:
-    """Read the data sets of a run.
+    """Open the data sets of a run and mix them.
 
     Args:
-        config: The run; says how large the share of each is.
-        folders: Data sets of any kind that `open_dataset` knows.
-        fabric: Where batches are made; of several processes each gets its part of them.
-        rendered: Further sets, of rendered people.
+        config: The run; determines the share of each set.
+        folders: Data sets of any kind that `open_dataset` supports.
+        fabric: Device of the batches; each of several processes gets its part of them.
+        rendered: Additional sets of rendered people.
     """
     skeleton = read_skeleton_setting(config.generator.skeleton)
     datasets = [open_dataset(folder, skeleton=skeleton) for folder in folders]
@@ -57,15 +56,15 @@ def mix_datasets(
     fabric: Fabric,
     rendered: Sequence[PhotoSet] = (),
 ) -> TrainingData:
-    """Make batches of data sets that are open already; else as `open_data`."""
+    """Mix data sets that are already open; otherwise as `open_data`."""
     everything = [*datasets, *rendered]
     _check_sizes(config, everything)
     share = config.rendered_share if rendered else 0.0
     if config.shares and len(config.shares) != len(datasets):
         given = "is 1 set" if len(datasets) == 1 else f"are {len(datasets)} sets"
         raise InputError(
-            f"There {given} of photos, but shares of {len(config.shares)}; give as many --shares "
-            "as sets of --data."
+            f"There {given} of photos, but --shares lists {len(config.shares)}; give one share "
+            "per set of --data."
         )
     shares = config.shares or (1.0,) * len(datasets)
     proportions = [(1 - share) * one / sum(shares) for one in shares]
@@ -74,7 +73,7 @@ def mix_datasets(
     alike = len(sizes) == 1
     if not alike and config.draws > 1:
         raise InputError(
-            f"A step of {config.draws} draws needs photos of one size, and these are of "
+            f"A step with {config.draws} draws needs photos of one size, but these are "
             f"{_listed(sizes)}; set --draws 1."
         )
     if alike and config.generator.layers is None:
@@ -84,7 +83,7 @@ def mix_datasets(
             _batches(config, [dataset], fabric, truth=has_truth(dataset)) for dataset in everything
         ]
         batches = MixedBatches(kinds, proportions) if len(kinds) > 1 else kinds[0]
-    # Once is no reason to have the images on the device a second time.
+    # For one batch, the images are not copied to the device a second time.
     samples = PairBatches(
         datasets[0],
         min(NUM_SAMPLES, len(datasets[0].pairs)),
@@ -135,12 +134,12 @@ def _check_sizes(config: TrainConfig, datasets: Sequence[PhotoSet]) -> None:
 
 def _check_shapes(config: TrainConfig, datasets: Sequence[PhotoSet]) -> None:
     judge = config.discriminator
-    least = 2 ** (len(judge.widths) + 1) + 2  # what leaves one patch
+    least = 2 ** (len(judge.widths) + 1) + 2  # for one patch
     for height, width in {dataset.size for dataset in datasets}:
         rows = min(height, judge.rows or height)
         if min(rows, round(rows * width / height)) < least:
             raise InputError(
-                f"The photos are {height}x{width}; the discriminator looks at {rows} rows of them "
+                f"The photos are {height}x{width}; the discriminator judges {rows} rows of them "
                 f"and needs {least} rows and columns."
             )
 

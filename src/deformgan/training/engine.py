@@ -1,4 +1,4 @@
-"""run_steps: the steps of any run, with its records and checkpoints; going on where it stopped."""
+"""run_steps: the training loop of any run, with metrics, checkpoints and resuming."""
 
 import time
 from collections.abc import Callable
@@ -26,7 +26,7 @@ Terms = dict[str, Float[Tensor, ""]]
 
 @runtime_checkable
 class Schedule(Protocol):
-    """What a run's configuration, a dataclass, tells the engine: see `TrainConfig`."""
+    """Settings of the training loop in a run's configuration, a dataclass; see `TrainConfig`."""
 
     @property
     def steps(self) -> int: ...  # noqa: D102
@@ -41,19 +41,19 @@ class Schedule(Protocol):
 
 
 class DivergedError(Exception):
-    """A loss is no number any more: one sentence that names the term, the step and the photos."""
+    """A loss is not finite; the message names the term, the step and the photos."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is.
+    """Progress of a run.
 
     Attributes:
-        step: Steps done.
-        steps: Steps to do in all.
-        samples_per_second: Since the last report, over all processes.
-        seconds_left: At the mean speed so far.
-        memory: Bytes in use at the peak.
+        step: Completed steps.
+        steps: Total number of steps.
+        samples_per_second: Speed since the last report, over all processes.
+        seconds_left: Estimate from the mean speed so far.
+        memory: Peak memory in bytes.
         terms: Means of the loss terms since the last report.
     """
 
@@ -80,27 +80,28 @@ def run_steps(
     report: Callable[[Progress], None] = print,
     on_step: Callable[[int], None] = lambda done: None,
 ) -> None:
-    """Does the steps that are left of a run.
+    """Run the remaining steps of a run.
 
-    In `out` it keeps `metrics.jsonl` (one line per `log_every` steps) and `checkpoints/`. Files are
-    written beside and renamed, so a run that is killed leaves the last complete ones. Where a step
-    depends on its number and the seed alone, a resumed run equals an unbroken one.
+    Writes `metrics.jsonl` (one line per `log_every` steps) and `checkpoints/` into `out`. Files are
+    written atomically, so a killed run leaves the last complete ones. If a step depends only on its
+    number and the seed, a resumed run equals an uninterrupted one.
 
     Args:
-        config: Decides how many steps there are, how often something is written, and, as a whole,
-            which checkpoints are of this run.
+        config: Determines the number of steps and how often to log and save; as a whole, it
+            identifies the run that a checkpoint belongs to.
         learner: What the run changes.
         out: An existing folder.
-        step: Does the step of a number, counted from 0, and gives its loss terms by name.
+        step: Takes the step with the given number, counted from 0, and returns its loss terms by
+            name.
         fabric: Device, precision and processes.
-        data: What the run learns from, see `PairBatches.fingerprint`.
-        describe: Names the photos of a step, for errors.
-        save: Writes the result after so many steps, before their checkpoint; called in the leading
-            process.
-        resume: Whether to go on from the folder's last checkpoint, if it has one.
-        tensorboard: Whether to write events for TensorBoard.
-        report: Is told of the progress at every line of the metrics, in the leading process.
-        on_step: Is told after every step how many are done.
+        data: Fingerprint of the training data, see `PairBatches.fingerprint`.
+        describe: Returns the names of the photos of a step, for errors.
+        save: Writes the result after a number of steps, before their checkpoint; called in the
+            main process.
+        resume: Whether to resume from the folder's last checkpoint, if it has one.
+        tensorboard: Whether to write TensorBoard events.
+        report: Called with the progress at every line of the metrics, in the main process.
+        on_step: Called after every step with the number of completed steps.
 
     Raises:
         DivergedError: If a loss term is not finite. No checkpoint is written after that step.
@@ -116,7 +117,7 @@ def run_steps(
         done = number + 1
         logs = done % config.log_every == 0 or done == config.steps
         saves = done % config.save_every == 0 or done == config.steps
-        # Looking at a number makes a GPU wait, so there it is done where the run waits anyway.
+        # Reading a value waits for the GPU, so this happens only where the run waits anyway.
         if logs or saves or fabric.device.type == "cpu":
             _check_finite(seen, done, describe, out)
         on_step(done)
@@ -138,13 +139,13 @@ def run_steps(
                 report(progress)
         if saves and records is not None:
             save(done, records)
-            # Last, so that what a killed run lacks is made again.
+            # Last, so that outputs missing after a kill are written again on resuming.
             save_checkpoint(out, learner, config, done, data)
     fabric.barrier()
 
 
 def _means(fabric: Fabric, seen: list[Terms]) -> dict[str, float]:
-    """Average terms over the steps that have them, and over processes."""
+    """Average terms over the steps that have them and over processes."""
     names = list(dict.fromkeys(name for terms in seen for name in terms))
     means = torch.stack(
         [torch.stack([terms[name] for terms in seen if name in terms]).mean() for name in names]

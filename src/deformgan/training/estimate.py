@@ -1,4 +1,4 @@
-"""estimate: what a run will take, from one rehearsed step."""
+"""estimate: the time and memory of a run, measured on a trial step."""
 
 import time
 from collections.abc import Sequence
@@ -17,12 +17,12 @@ from deformgan.training.step import train_step
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a run will take.
+    """Time and memory requirements of a run.
 
     Attributes:
-        seconds_per_step: Of this process' part.
-        memory: Bytes in use at the peak, of this process on its device.
-        available: Bytes that there are, ours included.
+        seconds_per_step: Duration of this process' part of a step.
+        memory: Peak memory of this process on its device, in bytes.
+        available: Total memory of the device, in bytes, including this process'.
     """
 
     seconds_per_step: float
@@ -33,13 +33,13 @@ class Estimate:
 def estimate(
     fabric: Fabric, draws: Sequence[Pair], features: Vgg19Features | None, config: TrainConfig
 ) -> Estimate:
-    """Rehearses two steps on players of its own, which are forgotten, and times the second.
+    """Run two steps on temporary networks and measure the second.
 
     Args:
-        fabric: Of the run.
+        fabric: Device, precision and processes of the run.
         draws: Batches of one step of the run.
-        features: Of the run.
-        config: The run. The rehearsal is never compiled: that would take longer than it tells.
+        features: VGG-19 of the run.
+        config: The run. Compilation is disabled, since it would take longer than the measurement.
     """
     config = replace(config, compile=False)
     players = Players.create(config, fabric)
@@ -53,11 +53,11 @@ def estimate(
 
 
 def mean_estimate(kinds: Sequence[Estimate], counts: Sequence[int]) -> Estimate:
-    """Average over kinds of steps.
+    """Average over kinds of steps; memory is the largest.
 
     Args:
-        kinds: What each takes.
-        counts: How often each comes.
+        kinds: Estimate of each kind.
+        counts: Number of steps of each kind.
     """
     seconds = [kind.seconds_per_step * count for kind, count in zip(kinds, counts, strict=True)]
     memory = max(kind.memory for kind in kinds)

@@ -1,4 +1,4 @@
-"""open_fabric: the device and the processes of a run."""
+"""open_fabric: device and processes of a run."""
 
 import os
 from typing import Protocol, runtime_checkable
@@ -12,22 +12,22 @@ from deformgan.training.config import Precision
 
 @runtime_checkable
 class Precise(Protocol):
-    """A run's configuration, of which this needs to know one thing."""
+    """The precision setting of a run's configuration."""
 
     @property
     def precision(self) -> Precision:
-        """Of convolutions."""
+        """Precision of convolutions."""
         ...
 
 
 def open_fabric(device: torch.device, some_unused: bool = False) -> Fabric:
-    """Gets ready to train, alone or as one of the processes that `torchrun` started.
+    """Set up training in one process, or in one of the processes started by `torchrun`.
 
     Args:
-        device: Where to train. Of several processes each takes the GPU of its own number; they
-            speak by NCCL on GPUs and by gloo on CPUs.
-        some_unused: Whether a step may leave weights without a gradient, such as those of a judge
-            that looks at large images only. Processes then look for them in every step.
+        device: Device to train on. Each of several processes uses the GPU with its local rank; they
+            communicate by NCCL on GPUs and by gloo on CPUs.
+        some_unused: Whether a step may leave weights without a gradient, such as those of a
+            discriminator branch for large images. Processes then search for them at every step.
     """
     on_gpu = device.type == "cuda"
     if "TORCHELASTIC_RUN_ID" not in os.environ:
@@ -50,19 +50,20 @@ def open_fabric(device: torch.device, some_unused: bool = False) -> Fabric:
 
 
 def autocast(config: Precise, device: torch.device) -> torch.autocast:
-    """Lets convolutions run in the precision of the run.
+    """Return the autocast context that runs convolutions in the precision of the run.
 
-    Not Fabric's own, which would copy what a network is given and cannot copy our frozen views.
+    Fabric's own autocast is not used: it copies the inputs of a network, which fails for our frozen
+    views.
     """
     return torch.autocast(device.type, torch.bfloat16, enabled=uses_bfloat16(config, device))
 
 
 def uses_bfloat16(config: Precise, device: torch.device) -> bool:
-    """Tells whether convolutions run in bfloat16 under `config.precision`."""
+    """Return whether convolutions run in bfloat16 under `config.precision`."""
     if config.precision != "auto":
         return config.precision == "bfloat16"
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    # Older torch cannot tell: float32 is always right, if not always fastest.
+    # Older torch cannot detect support; float32 is always correct, if not always fastest.
     capabilities = getattr(torch.cpu, "get_capabilities", dict)()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

@@ -1,4 +1,4 @@
-"""train: a generator learns by a recipe; its steps, its records, its result."""
+"""train: train a generator by a recipe."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -35,28 +35,28 @@ def train(
     report: Callable[[Progress], None] = print,
     on_step: Callable[[int], None] = lambda done: None,
 ) -> Path:
-    """Runs a recipe to its last step.
+    """Train a generator to the last step of a recipe.
 
-    In `out` it keeps `metrics.jsonl` (one line per `log_every` steps), `samples/` (source, target
-    and generated, side by side), `checkpoints/` (everything that resuming needs) and
-    `generator.safetensors` (the averaged generator). Files are written beside and renamed, so a run
-    that is killed leaves the last complete ones. What a step does depends on its number and the
-    seed alone, so a resumed run equals an unbroken one, on a CPU to the bit.
+    Writes `metrics.jsonl` (one line per `log_every` steps), `samples/` (source, target and
+    generated image, side by side), `checkpoints/` (the complete state for resuming) and
+    `generator.safetensors` (the averaged generator) into `out`. Files are written atomically, so a
+    killed run leaves the last complete ones. A step depends only on its number and the seed, so a
+    resumed run equals an uninterrupted one, bitwise on a CPU.
 
     Args:
         config: The run.
-        batches: Where the pairs of each step come from; of several processes each has its part.
+        batches: Source of the pairs of each step; each of several processes has its part.
         out: An existing folder.
         fabric: Device, precision and processes.
-        features: VGG-19 for the loss terms; None if none needs it.
-        samples: Pairs to show; None for no pictures.
-        metadata: Goes into the weights file, with the steps and samples that were trained.
-        resume: Whether to go on from the folder's last checkpoint, if it has one.
-        start: Weights to begin with, of the configuration's shape; by default drawn from the seed.
-            A resumed run has its own.
-        tensorboard: Whether to write events for TensorBoard.
-        report: Is told of the progress at every line of the metrics, in the leading process.
-        on_step: Is told after every step how many are done.
+        features: VGG-19 for the loss terms; None if no term needs it.
+        samples: Pairs for sample grids; None writes none.
+        metadata: Stored in the weights file, with the numbers of steps and samples.
+        resume: Whether to resume from the folder's last checkpoint, if it has one.
+        start: Initial weights, of the configuration's shape; by default random from the seed.
+            Ignored by a resumed run.
+        tensorboard: Whether to write TensorBoard events.
+        report: Called with the progress at every line of the metrics, in the main process.
+        on_step: Called after every step with the number of completed steps.
 
     Returns:
         Path of the trained generator.

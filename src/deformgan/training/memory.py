@@ -1,4 +1,4 @@
-"""How much memory a run takes, and how much there is."""
+"""Memory used by a run, and available memory."""
 
 import os
 import sys
@@ -10,14 +10,14 @@ _STATUS = Path("/proc/self/status")
 
 
 def memory_in_use(device: torch.device) -> int:
-    """Gives the most bytes that were in use on a device so far; on the CPU those of this process.
+    """Return the peak memory used on a device, in bytes; on the CPU that of this process.
 
-    0 where the system does not tell.
+    Returns 0 if the system does not report it.
     """
     if device.type == "cuda":
         return torch.cuda.max_memory_reserved(device)
     try:
-        # Not of `resource`: there a process begins with the peak of the one that started it.
+        # Not from `resource`, where a process starts with the peak of its parent.
         for line in _STATUS.read_text().splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
@@ -32,7 +32,7 @@ def memory_in_use(device: torch.device) -> int:
 
 
 def memory_limit(device: torch.device) -> int:
-    """Gives how many bytes a device has; 0 where the system does not tell."""
+    """Return the total memory of a device, in bytes; 0 if the system does not report it."""
     if device.type == "cuda":
         return torch.cuda.get_device_properties(device).total_memory
     try:

@@ -1,6 +1,6 @@
-"""train_person_embedding, export_person_embedding: how the bundled embedding is made.
+"""train_person_embedding, export_person_embedding: training of the bundled person embedding.
 
-`python -m deformgan.training.person_embedding train --help` and `... export --help` say what from.
+See `python -m deformgan.training.person_embedding train --help` and `... export --help`.
 """
 
 import json
@@ -25,12 +25,12 @@ from deformgan.metrics.ranking import Ranking, first_of_each, rank_gallery
 from deformgan.pose import Pose
 from deformgan.training.person_embedding_crops import PersonBatches, PhotosOfPeople
 
-SHARPNESS = 16.0  # of the softmax over cosines
-SMOOTHING = 0.1  # of the labels
+SHARPNESS = 16.0  # scale of the cosines in the softmax
+SMOOTHING = 0.1  # label smoothing
 TRIPLET_SHARPNESS = 10.0
-WARM_UP = 100  # steps in which the learning rate rises
+WARM_UP = 100  # steps of learning rate warm-up
 LOG_EVERY = 25
-NUM_HELD_OUT = 50  # identities that tell how a run goes; never trained on
+NUM_HELD_OUT = 50  # identities for validation; never trained on
 TERMS = (
     "trained on Market-1501 (Zheng et al., ICCV 2015; academic research only) and rendered people"
 )
@@ -38,17 +38,17 @@ TERMS = (
 
 @dataclass(frozen=True)
 class PersonEmbeddingTraining:
-    """A run.
+    """Configuration of a run.
 
     Attributes:
-        steps: How many.
-        small: For this share of the steps images have half the height and width.
-        people: How many people are in a batch.
-        photos: How many photos of each.
-        learning_rate: At its highest; it falls to 0 along a half cosine.
-        weight_decay: Of AdamW.
+        steps: Number of steps.
+        small: Share of the steps, from the first, with images of half the height and width.
+        people: People per batch.
+        photos: Photos per person in a batch.
+        learning_rate: Peak learning rate; it falls to 0 along a half cosine.
+        weight_decay: AdamW's weight decay.
         ema: Decay of the averaged weights.
-        seed: Of everything.
+        seed: Random seed.
     """
 
     steps: int = 3_000
@@ -62,10 +62,10 @@ class PersonEmbeddingTraining:
 
 
 class Classes(nn.Module):
-    """Tells the people of the training set apart: one direction for each.
+    """Classifier of the training identities: one direction for each.
 
     Source:
-        Wang et al., "NormFace", ACM Multimedia 2017: cosines, since cosines are what is used.
+        Wang et al., "NormFace", ACM Multimedia 2017: cosines, as in the use of the embedding.
     """
 
     def __init__(self, features: int, people: int):
@@ -73,10 +73,10 @@ class Classes(nn.Module):
         self.directions = nn.Parameter(torch.randn(people, features) / features**0.5)
 
     def forward(self, vectors: Float[Tensor, "batch features"]) -> Float[Tensor, "batch people"]:
-        """Gives logits.
+        """Compute logits.
 
         Args:
-            vectors: Of length 1.
+            vectors: Unit-length embeddings.
         """
         return SHARPNESS * vectors @ F.normalize(self.directions, dim=1).T
 
@@ -86,16 +86,16 @@ def person_embedding_loss(
     logits: Float[Tensor, "batch classes"],
     people: Int64[Tensor, "batch"],
 ) -> Tensor:
-    """Asks who it is, and that everybody is nearer to himself than to anybody else in the batch.
+    """Compute the identity classification loss plus the triplet loss within the batch.
 
     Args:
-        vectors: Of length 1.
-        logits: Of `Classes`.
-        people: Who it is.
+        vectors: Unit-length embeddings.
+        logits: Output of `Classes`.
+        people: Number of the person in each photo.
 
     Source:
         The farthest photo of the same person against the nearest of another, without a margin:
-        Hermans et al., "In Defense of the Triplet Loss", 2017. Theirs are Euclidean distances.
+        Hermans et al., "In Defense of the Triplet Loss", 2017. Theirs uses Euclidean distances.
     """
     who = F.cross_entropy(logits, people, label_smoothing=SMOOTHING)
     cosine = vectors @ vectors.T
@@ -106,7 +106,7 @@ def person_embedding_loss(
 
 
 def score(network: nn.Module, people: PhotoSet) -> Ranking:
-    """Searches for everybody in the other cameras: the first photo of each by each camera asks."""
+    """Rank the photos of other cameras for the first photo of every person by every camera."""
     who = number_people(people)
     before = network.training
     vectors = network.eval()(people.images)
@@ -118,20 +118,20 @@ def score(network: nn.Module, people: PhotoSet) -> Ranking:
 
 
 def number_people(people: PhotoSet) -> Int64[Tensor, "photos"]:
-    """Numbers everybody from 0."""
+    """Assign a number from 0 to every person, and return it for every photo."""
     numbers = {who: number for number, who in enumerate(sorted(set(people.identities)))}
     return torch.tensor([numbers[who] for who in people.identities])
 
 
 def split_held_out(people: PhotoSet) -> tuple[PhotoSet, PhotoSet]:
-    """Gives the photos to learn from and those of `NUM_HELD_OUT` identities."""
+    """Split into training photos and those of `NUM_HELD_OUT` identities."""
     identities = sorted(set(people.identities))
     held_out = set(identities[:: len(identities) // NUM_HELD_OUT])
     return people.of_people(set(identities) - held_out), people.of_people(held_out)
 
 
 def gather_photos(sets: list[PhotoSet]) -> PhotosOfPeople:
-    """Joins data sets; nobody of one is in another."""
+    """Concatenate data sets, whose identities are distinct from each other's."""
     names = [(number, who) for number, photos in enumerate(sets) for who in photos.identities]
     numbers = {name: person for person, name in enumerate(sorted(set(names)))}
     return PhotosOfPeople(
@@ -150,19 +150,19 @@ def train_person_embedding(
     threads: int = 1,
     score_every: int = 300,
 ) -> None:
-    """Trains the network, going on where `out` was left.
+    """Train the network, resuming from `out` if it has a checkpoint.
 
-    Every batch follows from seed and step, so that a run that was broken off ends like an unbroken
-    one. What is learnt is printed, not chosen: the last averaged weights are the result.
+    Batches depend only on the seed and the step, so an interrupted run ends like an uninterrupted
+    one. Validation results are only printed; the last averaged weights are the result.
 
     Args:
-        market: Market-1501 with the field's annotation; only its training identities are read.
+        market: Market-1501 with the public pose annotation; only its training identities are read.
         out: The run's folder; created.
-        rendered: People rendered by `deformgan data synthesize`, learnt beside the others.
+        rendered: Additional people, rendered by `deformgan data synthesize`.
         config: The run.
         save_every: Steps between checkpoints.
-        threads: Of torch; the next batch is made by one more.
-        score_every: Steps between looks at the people held out.
+        threads: Torch's threads; one more prepares the next batch.
+        score_every: Steps between evaluations on the held-out people.
     """
     torch.set_num_threads(threads)
     out.mkdir(parents=True, exist_ok=True)
@@ -194,7 +194,7 @@ def train_person_embedding(
         optimizer.load_state_dict(saved["optimizer"])
         first = saved["step"]
     started, total = time.process_time(), 0.0
-    helper = ThreadPoolExecutor(1)  # makes the next batch while the network learns
+    helper = ThreadPoolExecutor(1)  # prepares the next batch during a step
     upcoming = helper.submit(batches.__getitem__, first)
     for step in range(first, config.steps):
         rate = 0.5 * (1 + math.cos(math.pi * step / config.steps)) * min(1, (step + 1) / WARM_UP)
@@ -208,7 +208,7 @@ def train_person_embedding(
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        # Short at first, so that the random start is soon forgotten.
+        # A short average at first, to forget the random initialization.
         average.multi_avg_fn = get_ema_multi_avg_fn(min(config.ema, (1 + step) / (10 + step)))
         average.update_parameters(network)
         total += loss.item()
@@ -235,10 +235,10 @@ def train_person_embedding(
 
 
 def export_person_embedding(run: Path, out: Path, market: Path) -> None:
-    """Writes the averaged weights of a run as the file that the package brings.
+    """Write the averaged weights of a run as the file bundled with the package.
 
     Args:
-        run: Its folder.
+        run: The run's folder.
         out: A .safetensors file.
         market: As in training.
     """

@@ -1,7 +1,7 @@
-"""PersonBatches: photos of people, several of each, found from (seed, step) alone.
+"""PersonBatches: augmented photos of people, several of each, from (seed, step) alone.
 
-They are spoilt in the ways that must not change who somebody is: moved, turned, mirrored, in other
-light, blurred as generated pictures are, half hidden, in front of something else.
+Augmentations keep the identity: shift, rotation, mirroring, lighting, blur as in generated
+pictures, partial occlusion, and another background.
 """
 
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ from deformgan.pixels import to_float
 from deformgan.pose import Pose
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
-REACH = 0.06  # a person goes on for this share of the height beyond the bones
-ELSEWHERE = 0.3  # share of the photos whose person is put in front of another photo's place
+REACH = 0.06  # width of the person around the bones, as a share of the image height
+ELSEWHERE = 0.3  # share of the photos whose background is replaced by another photo
 BLURRED = 0.3
 HIDDEN = 0.4
 GREY = 0.05
@@ -25,12 +25,12 @@ GREY = 0.05
 
 @dataclass(frozen=True)
 class PhotosOfPeople:
-    """Photos and who is in them.
+    """Photos with the identities of the people in them.
 
     Attributes:
         images: RGB.
         pose: In pixels of `images`.
-        people: A number for everybody, from 0.
+        people: Number of the person in each photo, from 0.
     """
 
     images: UInt8[Tensor, "images 3 height width"]
@@ -39,21 +39,21 @@ class PhotosOfPeople:
 
     @cached_property
     def rows(self) -> list[Int64[Tensor, "_"]]:
-        """Which photos there are of each person."""
+        """Indices of the photos of each person."""
         order = self.people.argsort(stable=True)
         return list(order.split(self.people.bincount().tolist()))
 
 
 class PersonBatches:
-    """Training batches.
+    """Training batches, by step.
 
     Args:
-        photos: What they are made of.
-        num_people: How many people are in a batch.
-        num_photos: How many photos of each; somebody with fewer comes twice in the same.
-        seed: Of all that is drawn.
-        small_for: In so many first steps images have half the height and width: a quarter of the
-            cost, while there is still much to learn from colours and large shapes.
+        photos: Photos to draw from.
+        num_people: People per batch.
+        num_photos: Photos per person; repeated for people with fewer photos.
+        seed: Random seed.
+        small_for: Number of first steps with images of half the height and width: a quarter of the
+            cost, while colours and large shapes still have much to teach.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class PersonBatches:
     def __getitem__(
         self, step: int
     ) -> tuple[Float[Tensor, "batch 3 height width"], Int64[Tensor, "batch"]]:
-        """Makes the batch of one step, counted from 0: images in [-1, 1], and who is in them."""
+        """Build the batch of a step, counted from 0: images in [-1, 1], and identities."""
         random = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
         rows = self.photos.rows
         chosen = []
@@ -88,7 +88,7 @@ class PersonBatches:
         return _hide(images, random), self.photos.people[index]
 
     def _elsewhere(self, index: Tensor, small: bool, random: torch.Generator) -> Tensor:
-        """Takes photos, and puts some people in front of the place, and the person, of another."""
+        """Load photos, and paste some people in front of another photo, over its person."""
         images, pose = self._take(index, small)
         count = int(len(images) * ELSEWHERE)
         moved = torch.randperm(len(images), generator=random)[:count]
@@ -96,7 +96,7 @@ class PersonBatches:
         place, _ = self._take(other, small)
         height, width = images.shape[2:]
         covered = person_region(pose[moved], (height, width))[:, None].float()
-        # A soft border: no network shall recognize scissors.
+        # A soft border, so that the network cannot recognize pasted people by their outline.
         covered = F.avg_pool2d(covered, 3, stride=1, padding=1, count_include_pad=False)
         images[moved] = place + covered * (images[moved] - place)
         return images
@@ -110,14 +110,15 @@ class PersonBatches:
 
 
 def person_region(pose: Pose, size: tuple[int, int]) -> Bool[Tensor, "batch height width"]:
-    """Draws roughly where somebody is: all that is near a bone, among them neck to hips.
+    """Compute the approximate region of each person: all pixels near a bone, with neck to hips.
 
     Args:
-        pose: In pixels; bones with a missing end are left out, without any all is the person.
+        pose: In pixels. Bones with an invisible end are skipped; without any, the region is the
+            whole image.
         size: (height, width).
     """
     height, width = size
-    # Drawn at half the size, which is near enough.
+    # Computed at half the size, which is accurate enough.
     row = torch.arange(0.5, height, 2)
     column = torch.arange(0.5, width, 2)
     at = torch.stack(torch.meshgrid(column, row, indexing="xy"), dim=-1)[None, None]
@@ -137,7 +138,7 @@ def _uniform(random: torch.Generator, low: float, high: float, *shape: int) -> T
 
 
 def _move(images: Tensor, random: torch.Generator) -> Tensor:
-    """Shifts, turns, scales and mirrors; the border goes on beyond the edges."""
+    """Shift, rotate, scale and mirror randomly, with border padding."""
     count, _, height, width = images.shape
     angle = _uniform(random, -0.1, 0.1, count)
     scale = torch.exp(_uniform(random, -0.14, 0.1, count))
@@ -159,7 +160,7 @@ def _move(images: Tensor, random: torch.Generator) -> Tensor:
 
 
 def _light(images: Tensor, random: torch.Generator) -> Tensor:
-    """Changes brightness, contrast, saturation and the colour of the light."""
+    """Change brightness, contrast, saturation and the colour of the light randomly."""
     count = len(images)
     middle = images.mean(dim=(1, 2, 3), keepdim=True)
     gain = torch.exp(_uniform(random, -0.2, 0.2, count, 1, 1, 1))
@@ -173,7 +174,7 @@ def _light(images: Tensor, random: torch.Generator) -> Tensor:
 
 
 def _blur(images: Tensor, random: torch.Generator) -> Tensor:
-    """Takes the detail from some images: a half to a third of the pixels, enlarged again."""
+    """Blur some images by downscaling to a half or a third of their size and back."""
     order = torch.randperm(len(images), generator=random)
     half = int(len(images) * BLURRED / 2)
     images = images.clone()
@@ -187,7 +188,7 @@ def _blur(images: Tensor, random: torch.Generator) -> Tensor:
 
 
 def _hide(images: Tensor, random: torch.Generator) -> Tensor:
-    """Lays a grey or coloured box over some images."""
+    """Cover some images with a grey or coloured box."""
     count, _, height, width = images.shape
     area = _uniform(random, 0.03, 0.3, count) * height * width
     tall = torch.exp(_uniform(random, -0.7, 1.2, count))

@@ -1,4 +1,4 @@
-"""Players: generator and discriminator, what moves them, and the average that is kept."""
+"""Players: generator and discriminator with their optimizers, and the averaged generator."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,20 +18,20 @@ from deformgan.training.launch import uses_bfloat16
 
 Tensors = tuple[Tensor, ...] | list[Tensor]
 
-_FIRST = "target_encoder.0.weight"  # what a background widens
-# What only some generators of one shape have.
+_FIRST = "target_encoder.0.weight"  # gains input channels with a background
+# Name prefixes of weights that only some generators of the same shape have.
 _ADDED = ("field.", "look.", "detail.", "learned_affine.", "refinement.")
 
 
 @dataclass(frozen=True)
 class Player:
-    """A network that is trained.
+    """A network in training.
 
     Attributes:
-        network: Its weights and configuration.
-        shared: The same network to be called where it is to learn: its gradients are averaged over
-            the run's processes.
-        optimizer: Moves it.
+        network: The network itself.
+        shared: The wrapped network for the forward pass in training, whose gradients are averaged
+            over the run's processes.
+        optimizer: Optimizer of the network.
     """
 
     network: nn.Module
@@ -40,8 +40,8 @@ class Player:
 
     @staticmethod
     def create(network: nn.Module, fabric: Fabric, config: TrainConfig) -> "Player":
-        """Hands a new network over to the run's devices."""
-        # Tensor cores and a CPU's matrix units want channels last; float32 does not care.
+        """Set up a new network on the run's device and processes."""
+        # Tensor cores and a CPU's matrix units prefer channels last; for float32 it is neutral.
         fast = fabric.device.type == "cuda" or uses_bfloat16(config, fabric.device)
         layout = torch.channels_last if fast else torch.contiguous_format
         network = network.to(fabric.device).to(memory_format=layout)
@@ -54,10 +54,10 @@ class Player:
         return Player(network, shared, optimizer)
 
     def move(self, fabric: Fabric, loss: Tensor, gradient_clip: float) -> Tensor | None:
-        """Goes one step down a loss.
+        """Take an optimizer step on a loss.
 
         Returns:
-            The gradient's norm before it was clipped; None where nothing is clipped.
+            The gradient norm before clipping; None without clipping.
         """
         self.optimizer.zero_grad()
         fabric.backward(loss)
@@ -70,11 +70,11 @@ class Player:
 
 @dataclass(frozen=True)
 class Players:
-    """Both networks of the game.
+    """Both networks in training.
 
     Attributes:
-        generator: Paints.
-        discriminator: Judges.
+        generator: Generator with its optimizer.
+        discriminator: Discriminator with its optimizer.
         average: Running average of the generator's weights.
     """
 
@@ -84,45 +84,45 @@ class Players:
 
     @staticmethod
     def create(config: TrainConfig, fabric: Fabric) -> "Players":
-        """Draws new networks from the run's seed."""
+        """Create both networks, initialized from the run's seed."""
         torch.manual_seed(config.seed)
         networks = Generator(config.generator), Discriminator(config.discriminator)
         _let_learn(networks[0], config.learns)
         generator, discriminator = (Player.create(network, fabric, config) for network in networks)
         average = AveragedModel(generator.network, multi_avg_fn=_warmed_up(config.ema_decay))
-        # Its counter is read at every step, which must not wait for the GPU.
+        # The counter is read at every step; on the CPU that does not wait for the GPU.
         average.n_averaged = average.n_averaged.cpu()
         return Players(generator, discriminator, average)
 
     def result(self, config: TrainConfig) -> Generator:
-        """Gives the generator that a run keeps: the average, or the last weights without one."""
+        """Return the generator to save: the average, or the last weights without one."""
         module = self.average.module if config.ema_decay else self.generator.network
         assert isinstance(module, Generator)
         return module
 
     @torch.no_grad()
     def start_from(self, generator: Generator) -> None:
-        """Takes over a generator's weights, also into the average.
+        """Initialize generator and average from another generator's weights.
 
-        A generator that had no background becomes one that has, and paints as it did: the weights
-        on the background begin at zero. What only one of both has (layers, a learned affine) is
-        left as it was drawn, or left out.
+        A background input is added if the other generator has none; its weights start at zero, so
+        the output is unchanged. Weights that only one of both has (layers, a learned affine) keep
+        their initialization, or are ignored.
         """
         for network in (self.generator.network, self.average.module):
             network.load_state_dict(weights_to_take(generator, network), strict=False)
 
     def set_learning_rate(self, rate: float) -> None:
-        """Lets both players go on at another pace."""
+        """Set the learning rate of both optimizers."""
         for player in (self.generator, self.discriminator):
             for group in player.optimizer.param_groups:
                 group["lr"] = rate
 
     def state(self) -> dict[str, Any]:
-        """Gives everything that going on needs."""
+        """Return the complete state for resuming."""
         return {name: part.state_dict() for name, part in self._parts().items()}
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Takes everything back to where `state` was given."""
+        """Restore a state returned by `state`."""
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
 
@@ -137,14 +137,15 @@ class Players:
 
 
 def weights_to_take(generator: Generator, network: nn.Module) -> dict[str, Tensor]:
-    """Choose the weights that a network can start from.
+    """Select the weights of a generator that another network can start from.
 
     Args:
-        generator: Has them.
-        network: Of the same shape, but for a background and for what only some generators have.
+        generator: Source of the weights.
+        network: Must have the same shape, except for a background input and weights that only some
+            generators have.
 
     Raises:
-        InputError: If it is of another shape.
+        InputError: If it has another shape.
     """
     state, wanted = generator.state_dict(), network.state_dict()
     first, second = state.get(_FIRST), wanted.get(_FIRST)
@@ -167,11 +168,11 @@ def _let_learn(generator: Generator, learns: Sequence[str]) -> None:
         parameter.requires_grad_(name.startswith(tuple(learns)))
     for beginning in learns:
         if not any(name.startswith(beginning) for name, _ in generator.named_parameters()):
-            raise InputError(f"learns has {beginning!r}, with which no weight's name begins.")
+            raise InputError(f"learns has {beginning!r}, but no weight's name begins with it.")
 
 
 def _warmed_up(decay: float) -> Callable[[Tensors, Tensors, Tensor | int], None]:
-    """Averages over fewer steps at first, so that the weights of the start are soon forgotten."""
+    """Return an average with a shorter window at first, to forget the initial weights."""
 
     def update(averages: Tensors, weights: Tensors, done: Tensor | int) -> None:
         current = min(decay, (1 + int(done)) / (10 + int(done)))

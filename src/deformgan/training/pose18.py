@@ -1,6 +1,6 @@
-"""train_pose18, export_pose18: how the bundled pose detector is made.
+"""train_pose18, export_pose18: training of the bundled pose detector.
 
-`python -m deformgan.training.pose18 train --help` and `... export --help` say what from.
+See `python -m deformgan.training.pose18 train --help` and `... export --help`.
 """
 
 import json
@@ -30,9 +30,9 @@ from deformgan.training.pose18_crops import SIZE, TORSO, CropBatches, Crops, Peo
 
 SIGMA = 1.25  # of a joint's Gaussian, in cells
 PERSON_SIGMA = 1.75
-WARM_UP = 300  # steps in which the learning rate rises
+WARM_UP = 300  # steps of learning rate warm-up
 LOG_EVERY = 50
-NUM_HELD_OUT = 50  # identities that choose between runs and calibrate; never trained on
+NUM_HELD_OUT = 50  # identities for validation and calibration; never trained on
 TERMS = (
     "trained on Market-1501 (Zheng et al., ICCV 2015; academic research only) and rendered people"
 )
@@ -41,16 +41,16 @@ GRID = (SIZE[0] // STRIDE, SIZE[1] // STRIDE)
 
 @dataclass(frozen=True)
 class Pose18Training:
-    """A run.
+    """Configuration of a run.
 
     Attributes:
-        steps: How many.
-        market, rendered, wide, empty: How many crops of each kind make up a batch.
-        learning_rate: At its highest; it falls to 0 along a half cosine.
-        weight_decay: Of AdamW.
+        steps: Number of steps.
+        market, rendered, wide, empty: Number of crops of each kind in a batch.
+        learning_rate: Peak learning rate; it falls to 0 along a half cosine.
+        weight_decay: AdamW's weight decay.
         ema: Decay of the averaged weights.
-        gentle_from: From this share of the steps on crops are spoilt half as much.
-        seed: Of everything.
+        gentle_from: Share of the steps after which augmentation is half as strong.
+        seed: Random seed.
     """
 
     steps: int = 13_000
@@ -66,15 +66,16 @@ class Pose18Training:
 
 
 def heatmap_targets(pose: Pose, sigma: float) -> Float[Tensor, "batch joints rows columns"]:
-    """Draws a Gaussian round every visible joint of a crop, in cells of the network's maps."""
+    """Render a Gaussian at every visible joint of a crop, in cells of the network's maps."""
     in_cells = Pose((pose.joints + 0.5) / STRIDE - 0.5, pose.visible)
     return render_heatmaps(in_cells, GRID, sigma)
 
 
 def pose18_loss(logits: Float[Tensor, "batch maps rows columns"], crops: Crops) -> Tensor:
-    """Asks for the joints' Gaussians cell by cell, and for their places among all cells.
+    """Compute the loss of heat maps, joint positions and person maps.
 
-    The first term makes a peak's height say whether the joint is there, the second sharpens where.
+    The cross entropy per cell makes a peak's height indicate whether the joint is visible; the
+    cross entropy over all cells sharpens its position.
     """
     joints, people = logits[:, :-1], logits[:, -1]
     target = heatmap_targets(crops.pose, SIGMA)
@@ -89,7 +90,7 @@ def pose18_loss(logits: Float[Tensor, "batch maps rows columns"], crops: Crops) 
     middles = [_middle(pose) for pose in (crops.pose, crops.other)]
     wanted = torch.stack([heatmap_targets(middle, PERSON_SIGMA)[:, 0] for middle in middles])
     person = F.binary_cross_entropy_with_logits(people, wanted.amax(dim=0), reduction="none")
-    # A person without a torso in view is neither somebody nor nobody.
+    # A person whose torso is out of view counts neither as a person nor as empty.
     told = crops.pose.visible.sum(dim=1) == 0
     told |= middles[0].visible[:, 0]
     person = (person.sum(dim=(1, 2)) * told).mean()
@@ -105,11 +106,14 @@ def _middle(pose: Pose) -> Pose:
 def find_joints(
     network: nn.Module, images: UInt8[Tensor, "photos 3 128 64"]
 ) -> tuple[Float[Tensor, "photos joints 2"], Float[Tensor, "photos joints"]]:
-    """Gives where a network sees the joints of whole pedestrian photos, and how high its peaks are.
+    """Detect the joints of whole pedestrian photos.
 
     Args:
-        network: In or out of training; it is left in training.
+        network: In either mode; left in training mode.
         images: RGB.
+
+    Returns:
+        Joints in pixels of the photo, and the logits of their peaks.
     """
     network.eval()
     places, peaks = [], []
@@ -123,7 +127,7 @@ def find_joints(
 
 
 def score(network: nn.Module, images: Tensor, pose: Pose) -> dict[str, float]:
-    """Measures on whole pedestrian photos of 128x64 how many joints are found within 8 px."""
+    """Compute the share of joints found within 8 px on whole pedestrian photos of 128x64."""
     places, peaks = find_joints(network, images)
     away = (places - pose.joints).norm(dim=2)
     near = (away <= 8)[pose.visible].float().mean().item()
@@ -135,18 +139,19 @@ def score(network: nn.Module, images: Tensor, pose: Pose) -> dict[str, float]:
 def calibrate(
     network: Pose18Network, people: People, empties: Tensor, seed: int, num_batches: int = 40
 ) -> tuple[list[float], list[float], dict[str, float]]:
-    """Finds out how often a joint is there, given the height of its peak.
+    """Fit the probability that a joint is visible, given the logit of its peak.
 
     Args:
         network: Trained, in evaluation mode.
-        people: Held out.
+        people: Held-out people.
         empties: As in training.
-        seed: Of the crops.
-        num_batches: Of 32 crops, a tenth of which show nobody.
+        seed: Random seed of the crops.
+        num_batches: Number of batches of 32 crops, a tenth of which show nobody.
 
     Returns:
-        Slope and offset of a logistic curve per joint (Platt's scaling), and what came of it on
-        other crops of the same people: expected calibration error before and after, in ten bins.
+        Slope and offset of a logistic curve per joint (Platt scaling), and its evaluation on other
+        crops of the same people: expected calibration error in ten bins before and after, and the
+        share of joints whose visibility is predicted correctly.
     """
     batches = CropBatches([people], [29], empties, 3, seed)
     peaks, there = [], []
@@ -196,14 +201,14 @@ def _calibration_error(scores: Tensor, labels: Tensor) -> float:
 
 
 def export_pose18(run: Path, out: Path, market: Path, empty: Path, seed: int = 0) -> None:
-    """Writes the averaged weights of a run, calibrated, as the file that the package brings.
+    """Write the averaged weights of a run, calibrated, as the file bundled with the package.
 
     Args:
-        run: Its folder.
+        run: The run's folder.
         out: A .safetensors file.
         market: As in training.
         empty: As in training.
-        seed: Of the run.
+        seed: Random seed of the run.
     """
     saved = torch.load(run / "checkpoint.pt", weights_only=True)
     network = Pose18Network(Pose18Config())
@@ -241,7 +246,7 @@ def export_pose18(run: Path, out: Path, market: Path, empty: Path, seed: int = 0
 
 
 def split_held_out(real: Market1501) -> tuple[Tensor, Tensor]:
-    """Gives the images to learn from and those of `NUM_HELD_OUT` identities, (N,) positions."""
+    """Return indices (N,) of the training images and of those of `NUM_HELD_OUT` identities."""
     identities = sorted(set(real.identities))
     held_out = set(identities[:: len(identities) // NUM_HELD_OUT])
     enough = real.poses.visible.sum(dim=1) >= 4
@@ -259,20 +264,20 @@ def train_pose18(
     save_every: int = 250,
     threads: int = 1,
 ) -> None:
-    """Trains the network, going on where `out` was left.
+    """Train the network, resuming from `out` if it has a checkpoint.
 
-    Every batch follows from seed and step, so that a run that was broken off ends like an unbroken
-    one. What is learnt is printed, not chosen: the last averaged weights are the result.
+    Batches depend only on the seed and the step, so an interrupted run ends like an uninterrupted
+    one. Validation results are only printed; the last averaged weights are the result.
 
     Args:
-        market: Market-1501 with the field's annotation; only its training identities are read.
+        market: Market-1501 with the public pose annotation; only its training identities are read.
         rendered: People rendered by `deformgan data synthesize`.
-        wide: The same with `--framing wide --size 160x128`.
-        empty: A folder of photos of one size without people.
+        wide: People rendered with `--framing wide --size 160x128`.
+        empty: A folder of photos without people, all of one size.
         out: The run's folder; created.
         config: The run.
         save_every: Steps between checkpoints.
-        threads: Of torch; the next crops are made by one more.
+        threads: Torch's threads; one more prepares the next crops.
     """
     torch.set_num_threads(threads)
     out.mkdir(parents=True, exist_ok=True)
@@ -294,7 +299,7 @@ def train_pose18(
         optimizer.load_state_dict(saved["optimizer"])
         first = saved["step"]
     started, total = time.perf_counter(), 0.0
-    helper = ThreadPoolExecutor(1)  # makes the next crops while the network learns
+    helper = ThreadPoolExecutor(1)  # prepares the next crops during a step
     upcoming = helper.submit(batches.__getitem__, first)
     for step in range(first, config.steps):
         rate = 0.5 * (1 + math.cos(math.pi * step / config.steps)) * min(1, (step + 1) / WARM_UP)
@@ -307,7 +312,7 @@ def train_pose18(
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        # Short at first, so that the random start is soon forgotten.
+        # A short average at first, to forget the random initialization.
         average.multi_avg_fn = get_ema_multi_avg_fn(min(config.ema, (1 + step) / (10 + step)))
         average.update_parameters(network)
         total += loss.item()
@@ -332,15 +337,15 @@ def train_pose18(
 def open_crops(
     real: Market1501, learn: Tensor, rendered: Path, wide: Path, empty: Path, config: Pose18Training
 ) -> CropBatches:
-    """Reads what a run learns from.
+    """Open the training data of a run.
 
     Args:
         real: Market-1501.
-        learn: Positions of the images to learn from.
-        rendered: See `train_pose18`, like all that follows.
-        wide: With masks, so that people can be put in front of something else.
+        learn: Indices of the training images.
+        rendered: See `train_pose18`, also for the following.
+        wide: With masks, so that backgrounds can be replaced.
         empty: Without people.
-        config: How many of each make up a batch.
+        config: Determines the number of crops of each kind in a batch.
     """
     drawn, cut = Synthetic(rendered), Synthetic(wide)
     torso = cut.poses.visible[:, TORSO].sum(dim=1) >= 2
@@ -362,7 +367,7 @@ def open_crops(
 
 
 def read_empty(folder: Path) -> Tensor:
-    """Reads photos without people, all of one size, as uint8 (N, 3, height, width)."""
+    """Read photos without people, all of one size, as uint8 (N, 3, height, width)."""
     photos = [read_photo(path) for path in sorted(folder.iterdir())]
     return torch.from_numpy(np.stack(photos)).permute(0, 3, 1, 2).contiguous()
 

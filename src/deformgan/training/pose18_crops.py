@@ -1,8 +1,8 @@
-"""CropBatches: crops of people as a detector meets them, found from (seed, step) alone.
+"""CropBatches: augmented crops of people for training a detector, from (seed, step) alone.
 
-A crop is what `detectors.pose18` cuts out around a person, spoilt in every way that photos and
-earlier looks are: shifted, turned, too large or too small, cut off, blurred, dark, half hidden,
-with somebody else beside, or with nobody in it.
+A crop is what `detectors.pose18` cuts out around a person, with augmentations that cover variations
+of photos and errors of earlier passes: shift, rotation, wrong scale, truncation, blur, darkness,
+occlusion, a second person, or no person at all.
 """
 
 from collections.abc import Sequence
@@ -17,8 +17,8 @@ from deformgan.pixels import to_float
 from deformgan.pose import Pose
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
-SIZE = (128, 96)  # of a crop: height, width
-FILL = (100.0, 72.0)  # rows and columns that the joints' box fills at most
+SIZE = (128, 96)  # height and width of a crop
+FILL = (100.0, 72.0)  # largest height and width of the joints' bounding box in a crop
 LARGEST_ENLARGEMENT = 6.0
 UPPER_BODY = OPENPOSE18.indices(
     [joint for joint in OPENPOSE18.joints if not joint.endswith(("knee", "ankle"))]
@@ -33,7 +33,7 @@ class People:
     Attributes:
         images: RGB.
         pose: In pixels of `images`.
-        masks: Share of every pixel that the person covers, 0..255, where that is known.
+        masks: Coverage of every pixel by the person, 0..255, if known.
     """
 
     images: UInt8[Tensor, "images 3 height width"]
@@ -47,11 +47,10 @@ class Crops:
 
     Attributes:
         images: RGB in [-1, 1], of `SIZE`.
-        pose: Of the person whose crop it is, in pixels of the crop; only joints within it are
-            visible.
-        other: Of somebody who is also in the picture; often nobody.
-        known: The joints whose absence is certain where they are not visible. A joint behind
-            something that was laid over the image may be guessed or not.
+        pose: Pose of the crop's person, in pixels of the crop; only joints inside it are visible.
+        other: Pose of a second person in the crop; often without visible joints.
+        known: Joints whose visibility label is reliable. False for a joint behind an occluder,
+            which the network may guess or not.
     """
 
     images: Float[Tensor, "batch 3 height width"]
@@ -61,16 +60,16 @@ class Crops:
 
 
 class CropBatches:
-    """Training crops from several sets of people, mixed in fixed numbers.
+    """Training crops from several sets of people, in fixed proportions.
 
     Args:
         people: The sets.
-        counts: How many crops of each set make up a batch.
-        empties: Images without anybody, RGB, of one size.
-        num_empty: How many crops of a batch show nobody.
-        seed: Of all that is drawn.
-        gentle_from: From this step on crops are spoilt half as much, so that the network ends on
-            what it will mostly see.
+        counts: Number of crops of each set in a batch.
+        empties: Images without people, RGB, of one size.
+        num_empty: Number of crops without people in a batch.
+        seed: Random seed.
+        gentle_from: Step from which augmentation is half as strong, so that training ends on
+            typical crops.
     """
 
     def __init__(
@@ -90,7 +89,7 @@ class CropBatches:
         self.gentle_from = gentle_from
 
     def __getitem__(self, step: int) -> Crops:
-        """Makes the batch of one step, counted from 0; there is no last one."""
+        """Build the batch of a step, counted from 0; there is no last one."""
         random = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
         gentle = self.gentle_from is not None and step >= self.gentle_from
         severity = 0.5 if gentle else 1.0
@@ -119,7 +118,7 @@ def _crops(
     pose, masks = people.pose[chosen], None
     if people.masks is not None:
         masks = people.masks[chosen][:, None].float() / 255
-    # Mirrored: every second.
+    # Mirror every second crop on average.
     flipped = _chance(count, 0.5, random)
     mirrored = pose.flip(images.shape[-1], OPENPOSE18)
     pose = Pose(
@@ -132,8 +131,8 @@ def _crops(
 
     image_from_crop = _looks(pose, random, severity)
     placed = _to_crop(pose, image_from_crop)
-    # Beyond the image, and behind a person who was cut out: a wall, its own border, another photo
-    # of somebody, a place.
+    # Fill the area beyond the image, and behind a person who was cut out: with a plain colour, the
+    # repeated border, another person's photo or an empty place.
     valid = _sample(torch.ones_like(images[:, :1]), image_from_crop, "zeros")
     if masks is not None:
         cut_out = _chance(count, 0.5, random)[:, None, None, None]
@@ -141,7 +140,7 @@ def _crops(
         valid = torch.where(cut_out, alpha, valid)
     behind, other = _behind(people, images, empties, image_from_crop, random)
     crops = _sample(images, image_from_crop, "border") * valid + behind * (1 - valid)
-    # The other one counts where the image does not hide them.
+    # Joints of the second person are visible where the image does not cover them.
     where = other.joints.round().long()
     columns, rows = where[..., 0].clamp(0, SIZE[1] - 1), where[..., 1].clamp(0, SIZE[0] - 1)
     shown = valid[torch.arange(count)[:, None], 0, rows, columns] < 0.5
@@ -152,10 +151,10 @@ def _crops(
 
 
 def _looks(pose: Pose, random: torch.Generator, severity: float = 1.0) -> Tensor:
-    """Draws where each crop is cut: a map (B, 2, 3) from its pixels to those of the image."""
+    """Draw the position of each crop: a map (B, 2, 3) from its pixels to those of the image."""
     count = len(pose)
     seen = pose.visible.clone()
-    half = _chance(count, 0.2 * severity, random)  # only the upper body is looked at
+    half = _chance(count, 0.2 * severity, random)  # only the upper body is framed
     upper = torch.zeros_like(seen)
     upper[:, UPPER_BODY] = True
     upper &= seen
@@ -163,7 +162,7 @@ def _looks(pose: Pose, random: torch.Generator, severity: float = 1.0) -> Tensor
     low, high = _box(pose.joints, seen)
     size = (high - low).clamp(min=4.0)
     scale = (torch.tensor([FILL[1], FILL[0]]) / size).amin(dim=1).clamp(max=LARGEST_ENLARGEMENT)
-    # Most looks are good ones; a quarter are a first look at somebody far off the middle.
+    # Most crops are well placed; a quarter imitate a first pass, far off the person's centre.
     rough = _chance(count, 0.25 * severity, random)
     spread = torch.where(rough, 0.4, 0.14)
     scale = scale * (_normal(count, random) * spread).clamp(-0.9, 0.5).exp()
@@ -187,7 +186,7 @@ def _to_crop(pose: Pose, image_from_crop: Tensor) -> Pose:
 
 
 def _sample(images: Tensor, image_from_crop: Tensor, padding: str) -> Tensor:
-    """Cuts crops out of images; shrunken first where that would alias."""
+    """Sample crops from images."""
     height, width = images.shape[2:]
     row = torch.arange(SIZE[0], dtype=torch.float32)
     column = torch.arange(SIZE[1], dtype=torch.float32)
@@ -205,22 +204,22 @@ def _behind(
     image_from_crop: Tensor,
     random: torch.Generator,
 ) -> tuple[Tensor, Pose]:
-    """Makes what is beyond and behind the images, and says who stands there."""
+    """Build the background of the crops, and return the pose of a second person in it."""
     count = len(images)
     kind = torch.rand(count, generator=random)
-    # Flat: grey, black, white, any colour.
+    # A plain colour: grey, black, white or any other.
     flat = torch.rand(count, 3, 1, 1, generator=random) * 2 - 1
     grey = torch.rand(count, 1, 1, 1, generator=random) * 2 - 1
     grey = torch.where(torch.rand(count, 1, 1, 1, generator=random) < 0.3, grey.sign(), grey)
     plain = _chance(count, 0.7, random)[:, None, None, None]
     behind = torch.where(plain, grey, flat).expand(-1, -1, *SIZE)
-    # The border goes on.
+    # The repeated border.
     behind = behind.clone()
     bordered, placed = kind < 0.35, kind > 0.6
     behind[bordered] = _sample(images[bordered], image_from_crop[bordered], "border")
-    # A place without anybody.
+    # A place without people.
     behind[placed] = _places(empties, int(placed.sum()), random)
-    # Somebody else to the right or left, whole.
+    # A whole second person to the right or left.
     chosen = torch.randint(len(people.images), (count,), generator=random)
     neighbour = people.pose[chosen]
     side = torch.where(_chance(count, 0.5, random), 1.0, -1.0)
@@ -255,7 +254,7 @@ def _places(empties: Tensor, count: int, random: torch.Generator) -> Tensor:
 def _cover(
     crops: Tensor, pose: Pose, random: torch.Generator, severity: float = 1.0
 ) -> tuple[Tensor, Tensor]:
-    """Lays a flat rectangle over a quarter of the crops, or an eighth."""
+    """Cover a quarter of the crops with a plain rectangle, at half severity an eighth."""
     count = len(crops)
     size = torch.rand(count, 2, generator=random) * torch.tensor([30.0, 44.0]) + 8
     corner = torch.rand(count, 2, generator=random) * torch.tensor([SIZE[1], SIZE[0]]) - size / 2
@@ -274,7 +273,7 @@ def _cover(
 def _nobody(
     people: Sequence[People], empties: Tensor, count: int, random: torch.Generator
 ) -> Crops:
-    """Makes crops that show nobody, of four kinds in turn."""
+    """Build crops without people, of four kinds in turn."""
     kinds = [
         lambda: _places(empties, 1, random),
         lambda: _texture(people[0], random),
@@ -289,7 +288,7 @@ def _nobody(
 
 
 def _texture(people: People, random: torch.Generator) -> Tensor:
-    """Enlarges a piece of a photo in which no joint lies: a wall, leaves, a road, a sleeve."""
+    """Enlarge a piece of a photo without joints, such as a wall, leaves, a road or a sleeve."""
     chosen = int(torch.randint(len(people.images), (), generator=random))
     image, pose = people.images[chosen], people.pose[[chosen]]
     height, width = image.shape[1:]
@@ -308,7 +307,7 @@ def _texture(people: People, random: torch.Generator) -> Tensor:
 
 
 def _shuffled(images: Tensor, random: torch.Generator) -> Tensor:
-    """Cuts a photo into squares of 8, 16 or 32 pixels and mixes them."""
+    """Cut a photo into squares of 8, 16 or 32 pixels and shuffle them."""
     chosen = torch.randint(len(images), (1,), generator=random)
     photo = F.interpolate(to_float(images[chosen]), size=SIZE, mode="bilinear")
     side = 8 << int(torch.randint(3, (), generator=random))
@@ -319,7 +318,7 @@ def _shuffled(images: Tensor, random: torch.Generator) -> Tensor:
 
 
 def _pattern(random: torch.Generator) -> Tensor:
-    """Draws blobs or grains of any size on a gradient, or stripes."""
+    """Render blobs or grains of any size on a gradient, or stripes."""
     size = 1 << int(torch.randint(6, (), generator=random))
     colors = 1 if torch.rand((), generator=random) < 0.4 else 3
     grains = torch.randn(1, colors, SIZE[0] // size + 2, SIZE[1] // size + 2, generator=random)
@@ -337,13 +336,13 @@ def _pattern(random: torch.Generator) -> Tensor:
 
 
 def _spoil(images: Tensor, random: torch.Generator, severity: float = 1.0) -> Tensor:
-    """Changes light and colours, blurs, adds noise."""
+    """Change lighting and colours, blur, and add noise."""
     count = len(images)
 
     def drawn(spread: float, channels: int = 1) -> Tensor:
         return torch.randn(count, channels, 1, 1, generator=random) * spread * severity
 
-    # Every third crop comes from a picture of a half, a third or a quarter of the size.
+    # A third of the crops is downscaled to a half, a third or a quarter of the size, and back.
     images = images.clone()
     for share, factor in ((0.16, 2), (0.1, 3), (0.06, 4)):
         soft = _chance(count, share * severity, random)

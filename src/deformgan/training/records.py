@@ -1,4 +1,4 @@
-"""Records: what a run tells of itself while it goes on, as numbers and as pictures."""
+"""Records: metrics and sample grids of a run."""
 
 import json
 from collections.abc import Mapping
@@ -17,22 +17,22 @@ METRICS, SAMPLES, TENSORBOARD = "metrics.jsonl", "samples", "tensorboard"
 
 
 class Records:
-    """Writes `metrics.jsonl`, `samples/` and, if asked, events for TensorBoard."""
+    """Writer of `metrics.jsonl`, `samples/` and, optionally, TensorBoard events."""
 
     def __init__(self, out: Path, step: int, tensorboard: bool = False):
-        """Opens the records of a run.
+        """Open the records of a run.
 
         Args:
             out: Folder of the run.
-            step: How many steps are done; lines of later ones are dropped, since they come again.
-            tensorboard: Whether to write events too; needs the extra `track`.
+            step: Number of completed steps; later lines are removed, since they are written again.
+            tensorboard: Whether to write TensorBoard events; needs the extra `track`.
         """
         self.out = out
         self.events = _open_events(out / TENSORBOARD, step) if tensorboard else None
         _drop_after(out / METRICS, step)
 
     def write(self, step: int, numbers: Mapping[str, Any]) -> None:
-        """Adds a line."""
+        """Write a line of metrics."""
         with (self.out / METRICS).open("a") as file:
             file.write(json.dumps({"step": step, **numbers}) + "\n")
         if self.events is not None:
@@ -42,7 +42,7 @@ class Records:
 
     @torch.no_grad()
     def show(self, step: int, generator: Generator, samples: Pair) -> None:
-        """Paints the samples: source, target and generated side by side, a pair a row."""
+        """Write a sample grid: source, target and generated image, one pair per row."""
         was_training = generator.training
         generated = generator.eval()(
             samples.source, samples.target.pose, background=samples.target.background
@@ -62,7 +62,7 @@ class Records:
 
 
 def find_tensorboard() -> type:
-    """Gives the class that writes events, or says which extra has it."""
+    """Return TensorBoard's writer class, or raise an error that names the extra with it."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:

@@ -1,4 +1,4 @@
-"""change_settings: a recipe, changed by name."""
+"""change_settings: override settings of a recipe by name."""
 
 import dataclasses
 import tomllib
@@ -12,21 +12,21 @@ from pydantic import TypeAdapter, ValidationError
 
 from deformgan.errors import InputError
 
-_NONE = "none"  # a part that may be absent, left out
+_NONE = "none"  # disables an optional part
 
 Settings = Mapping[str, Any]
 Config = TypeVar("Config")  # a dataclass such as `TrainConfig`
 
 
 def change_settings(config: Config, settings: Settings, source: str) -> Config:
-    """Gives a configuration with some of its settings changed.
+    """Return a configuration with some settings changed.
 
     Args:
-        config: Where to begin.
-        settings: By name; those of a part (`weights`, `generator`, `discriminator`) in a mapping of
-            their own, or with the part's name and a dot before theirs. Texts are read as the type
-            that the setting has.
-        source: Where they come from, for errors.
+        config: The configuration to start from.
+        settings: Values by name; settings of a part (`weights`, `generator`, `discriminator`) in a
+            nested mapping, or with the part's name and a dot as prefix. Texts are converted to the
+            type of the setting.
+        source: Origin of the settings, for errors.
 
     Raises:
         InputError: If a name is unknown or a value is not allowed.
@@ -38,7 +38,7 @@ def change_settings(config: Config, settings: Settings, source: str) -> Config:
         *parts, name = path
         place = values
         for part in parts:
-            if place[part] is None:  # one that may be absent begins with its defaults
+            if place[part] is None:  # an absent optional part starts with its defaults
                 place[part] = {}
             place = place[part]
         place[name] = _from_text(kind, path, value)
@@ -57,7 +57,7 @@ def change_settings(config: Config, settings: Settings, source: str) -> Config:
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """Reads settings from a TOML file; parts are its tables."""
+    """Read settings from a TOML file; parts are its tables."""
     try:
         with path.open("rb") as file:
             return tomllib.load(file)
@@ -70,7 +70,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def read_flags(words: Sequence[str]) -> dict[str, Any]:
-    """Reads settings from a command line: `--weights.l1 100 --generator.encoder-widths 16 32`."""
+    """Read settings from a command line: `--weights.l1 100 --generator.encoder-widths 16 32`."""
     found: dict[str, Any] = {}
     for word in words:
         if word.startswith("--"):
@@ -96,7 +96,7 @@ def _flatten(settings: Settings, before: tuple[str, ...] = ()) -> Iterator[tuple
 
 
 def _from_text(kind: type, path: tuple[str, ...], value: Any) -> Any:
-    """Reads a text where pydantic does not: as several values, or as one of a few numbers."""
+    """Convert a text where pydantic does not: to a tuple, None or a literal that is no string."""
     if not isinstance(value, str):
         return value
     holder: Any = kind
@@ -114,7 +114,7 @@ def _from_text(kind: type, path: tuple[str, ...], value: Any) -> Any:
 def _check_name(kind: type, path: tuple[str, ...], source: str, value: Any) -> None:
     holder: Any = kind
     if path == ("recipe",):
-        raise InputError(f"{source}: the recipe is not a setting; name another one.")
+        raise InputError(f"{source}: the recipe is not a setting; choose another recipe instead.")
     for depth, part in enumerate(path):
         known = _parts(holder)
         if part not in known:
@@ -138,7 +138,7 @@ def _check_name(kind: type, path: tuple[str, ...], source: str, value: Any) -> N
 
 
 def _parts(holder: Any) -> dict[str, Any]:
-    """Return the types of a dataclass' settings, also of one that may be None; else none."""
+    """Return the types of a dataclass's settings, also of an optional one; else nothing."""
     if get_origin(holder) in (Union, UnionType):
         kinds = [kind for kind in get_args(holder) if dataclasses.is_dataclass(kind)]
         holder = kinds[0] if kinds else None

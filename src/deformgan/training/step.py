@@ -1,4 +1,4 @@
-"""train_step: the game, once around."""
+"""train_step: one step of adversarial training."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -31,8 +31,8 @@ from deformgan.training.config import TrainConfig
 from deformgan.training.launch import autocast
 from deformgan.training.players import Players
 
-HIDDEN = 0.3  # how much a pixel of hidden surface counts beside one that the source shows
-_NOISE = 2  # stream of random numbers; the batches' own are in `datasets.batches`
+HIDDEN = 0.3  # weight of a pixel of hidden surface, relative to a visible one
+_NOISE = 2  # random stream of dropout; `datasets.batches` uses its own
 
 
 def train_step(
@@ -43,23 +43,23 @@ def train_step(
     config: TrainConfig,
     step: int,
 ) -> dict[str, Float[Tensor, ""]]:
-    """Lets the discriminator move, then the generator.
+    """Take one optimizer step of the discriminator, then one of the generator.
 
     Args:
         fabric: Device, precision and processes.
         players: Changed in place.
-        draws: `config.draws` batches of photos; of several processes each has its own part.
+        draws: `config.draws` batches of photos; each of several processes has its own part.
         features: VGG-19 with the layers of the loss terms; None if no term needs it.
         config: The run.
-        step: Which one this is; dropout is drawn from it and the run's seed.
+        step: Number of the step; seeds the dropout noise together with the run's seed.
 
     Returns:
-        Loss terms by name, weighted, of this process' part, detached and still on the device; with
+        Weighted loss terms of this process' part by name, detached and still on the device; with
         clipping also the norms of both gradients.
 
     Source:
-        Section 3. The authors draw real, fake and generator's batch apart; by default here one
-        draw and one pass of the generator serve all three.
+        Section 3. The authors draw separate batches for real photos, generated images and the
+        generator; by default one batch and one pass of the generator serve all three here.
     """
     real, fake, pair = draws if len(draws) == 3 else [*draws] * 3
     generator, discriminator = players.generator, players.discriminator
@@ -85,7 +85,7 @@ def train_step(
                 ).float()
                 fake_features = Compared.of(fake.target, faked, features, config).generated_features
             real_features = Compared.of(real.target, None, features, config).target_features
-        # Real and generated are one batch, since gradients of several processes meet once a call.
+        # One batch of real and generated images: gradients are synchronized once per call.
         scales = discriminator.shared(
             View.cat([real.source, fake.source]),
             View.cat([real.target, replace(fake.target, image=faked)]),
@@ -104,7 +104,7 @@ def train_step(
         )
     }
 
-    # The discriminator only passes the generator's gradient on: its own weights get none.
+    # The generator's gradient passes through the discriminator, whose weights need none.
     discriminator.network.requires_grad_(False)
     with autocast(config, fabric.device):
         judged = replace(pair.target, image=generated)
@@ -115,8 +115,8 @@ def train_step(
         terms |= layers_terms(layers, pair, config)
     if not terms:
         raise InputError(
-            "All weights are of what is known of rendered people, and of these photos nothing is: "
-            "leave them out, or give weights to losses of pictures."
+            "All loss weights need the known truth of rendered people, which these photos lack: "
+            "leave them out, or set weights of losses on pictures."
         )
     loss = torch.stack(list(terms.values())).sum()
     norms["generator_gradient"] = generator.move(fabric, loss, config.gradient_clip)
@@ -128,10 +128,10 @@ def train_step(
 
 
 def _wanted(config: TrainConfig) -> Want:
-    """Choose what the generator is asked for.
+    """Return which output to request from the generator.
 
-    Where truth teaches what decides between the layers, losses that like blur must not choose among
-    them. Without truth nothing else would teach it.
+    If the opacities of the layers are trained on known truth, they must not receive the gradients
+    of losses that favour blur. Otherwise these are the only gradients that they receive.
     """
     if config.generator.layers is None:
         return "picture"
@@ -143,11 +143,11 @@ def _wanted(config: TrainConfig) -> Want:
 def _fields_step(
     fabric: Fabric, players: Players, pair: Pair, config: TrainConfig
 ) -> dict[str, Float[Tensor, ""]]:
-    """Teach fields alone, where their truth is known: no picture is painted, nothing is judged."""
+    """Take an optimizer step on fields with known truth, without picture and discriminator."""
     if pair.truth is None:
         raise InputError(
-            "Only the fields are to learn, and of these photos nothing is known: give rendered "
-            "people with surfaces, or weights to losses of pictures."
+            "Only the fields are trained, but these photos have no known truth: give rendered "
+            "people with surfaces, or set weights of losses on pictures."
         )
     with autocast(config, fabric.device):
         fields = players.generator.shared(pair.source, pair.target.pose, None, None, "fields")
@@ -161,7 +161,7 @@ def _fields_step(
 
 
 def noise_of_step(fabric: Fabric, config: TrainConfig, step: int) -> Noise:
-    """Draws dropout from (seed, step); of several processes each has its part of the noise."""
+    """Seed the dropout noise by (seed, step); each of several processes has its part of it."""
     seed = np.random.SeedSequence((config.seed, _NOISE, step)).generate_state(1, np.uint64)
     random = torch.Generator(fabric.device).manual_seed(int(seed[0] >> 1))
     return Noise(random, fabric.global_rank, fabric.world_size)
@@ -172,11 +172,11 @@ def generator_terms(
     fake_logits: Sequence[Float[Tensor, "batch _"]],
     config: TrainConfig,
 ) -> dict[str, Float[Tensor, ""]]:
-    """Gives what the generator minimizes, term by term, weighted.
+    """Return the weighted loss terms of the generator.
 
     Args:
         compared: The generated image and the true one.
-        fake_logits: The discriminator's judgement of it, scale by scale.
+        fake_logits: Logits of the discriminator for the generated image, scale by scale.
         config: The run.
     """
     weights = config.weights
@@ -198,7 +198,7 @@ def generator_terms(
     if weights.identity:
         terms["identity"] = weights.identity * identity_loss(generated, wanted_image)
     if weights.nearest_neighbour_pixels:
-        # On the scale that VGG's own input has.
+        # Scaled to 0..255, the pixel range of VGG-19's input.
         nearest = _nearest_neighbour(generated, wanted_image, target.pose, config)
         terms["nearest_neighbour_pixels"] = weights.nearest_neighbour_pixels * 127.5 * nearest
     wanted, painted = compared.target_features, compared.generated_features
@@ -219,11 +219,11 @@ def generator_terms(
 
 
 def fields_terms(fields: Fields, pair: Pair, config: TrainConfig) -> dict[str, Float[Tensor, ""]]:
-    """Return the terms of fields whose truth is known, weighted.
+    """Return the weighted loss terms of fields with known truth.
 
     Args:
-        fields: Of a layered generator.
-        pair: With its truth.
+        fields: Output of a layered generator.
+        pair: A pair with ground truth.
         config: The run.
     """
     truth, weights = pair.truth, config.weights
@@ -233,7 +233,7 @@ def fields_terms(fields: Fields, pair: Pair, config: TrainConfig) -> dict[str, F
     if weights.flow:
         seen, through = truth.visible, truth.matched & ~truth.visible
         error = field_error(fields.source_from_target, truth, size)
-        # A pixel more counts the same everywhere but near 0, where it would have no direction.
+        # The L2 norm, smoothed near 0, where its gradient is undefined.
         error = (error.square() + 0.01).sqrt()
         total = (error * seen).sum() + HIDDEN * (error * through).sum()
         terms["flow"] = weights.flow * total / (seen.sum() + HIDDEN * through.sum()).clamp(min=1)
@@ -260,7 +260,7 @@ def field_error(
     truth: Truth,
     size: tuple[int, int],
 ) -> Float[Tensor, "batch rows columns"]:
-    """Measure how far a field is off at the places where the truth is known.
+    """Compute the distance of a field from the known truth.
 
     Args:
         source_from_target: In pixels of its own size.
@@ -268,7 +268,7 @@ def field_error(
         size: Height and width of the images.
 
     Returns:
-        In pixels of the field's size; meaningless where nothing is matched.
+        Distance in pixels of the field's size; meaningless where nothing is matched.
     """
     own = (source_from_target.shape[2], source_from_target.shape[3])
     scale = source_from_target.new_tensor([own[1] / size[1], own[0] / size[0]])[:, None, None]
@@ -278,7 +278,7 @@ def field_error(
 
 
 def layers_terms(layers: Layers, pair: Pair, config: TrainConfig) -> dict[str, Float[Tensor, ""]]:
-    """Return the terms of a picture's layers whose truth is known, weighted; see `fields_terms`."""
+    """Return the weighted loss terms of layers with known truth; see `fields_terms`."""
     truth, weights = pair.truth, config.weights
     assert truth is not None
     stride, terms = truth.stride, {}
@@ -308,7 +308,7 @@ def _mean_where(values: Tensor, where: Tensor) -> Float[Tensor, ""]:
 def _nearest_neighbour(
     generated: Tensor, target: Tensor, pose: Pose, config: TrainConfig
 ) -> Float[Tensor, ""]:
-    """The loss as a mean over pixels in which those of the person may count more."""
+    """Compute the mean loss over pixels, with a weight on those of the person."""
     window, person = config.nearest_neighbour_window, config.weights.person
     if person == 1:
         return nearest_neighbour_loss(generated, target, window)
@@ -316,7 +316,7 @@ def _nearest_neighbour(
     skeleton = read_skeleton_setting(config.generator.skeleton)
     size = (generated.shape[-2], generated.shape[-1])
     weight = 1 + (person - 1) * person_region(pose, skeleton, size).to(distance.dtype)
-    # A person who fills the photo counts no more in all than one far away.
+    # Normalized, so that the size of the person does not change the total weight.
     return (distance * weight / weight.mean(dim=(1, 2), keepdim=True)).mean()
 
 
