@@ -21,8 +21,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from deformgan.cli.frames import SMOOTHING, follow, read_frames, smooth, steady
-from deformgan.cli.outputs import write_json
 from deformgan.datasets.bundled_people import bundled_people, bundled_walk
+from deformgan.files import write_json
 from deformgan.pose import Pose
 from deformgan.predict import PoseTransfer
 from deformgan.provenance import provenance

@@ -73,12 +73,13 @@ def animate(
         read_size,
         read_source,
     )
-    from deformgan.cli.outputs import output_file, write_json
+    from deformgan.cli.outputs import output_file
     from deformgan.cli.pictures import check_alpha, check_suffix, write_animation
     from deformgan.cli.progress import progress
     from deformgan.cli.video import video_library
     from deformgan.detectors import check_detector
     from deformgan.errors import InputError
+    from deformgan.files import write_json
     from deformgan.framing import is_framed
     from deformgan.predict import PoseTransfer
 

@@ -4,8 +4,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deformgan.cli.outputs import output_dir, output_file, write_json, written_beside
+from deformgan.cli.outputs import output_dir, output_file
 from deformgan.errors import InputError
+from deformgan.files import write_json, write_text
 
 if TYPE_CHECKING:
     from deformgan.evaluation.systems import Weights
@@ -118,8 +119,7 @@ def evaluate(
     table = metrics_table(report)
     print(table)
     if markdown is not None:
-        with written_beside(markdown) as unfinished:
-            unfinished.write_text(f"{table}\n\n{failures_table(report['failures'])}\n")
+        write_text(markdown, f"{table}\n\n{failures_table(report['failures'])}\n")
     _say_problems(findings.problems, json)
     print(f"{len(findings.rows)} of {len(photos)} pairs scored; wrote {json}")
     return 0 if len(findings.rows) == len(photos) else _INCOMPLETE

@@ -81,10 +81,11 @@ def generate(
         read_source,
         read_target,
     )
-    from deformgan.cli.outputs import output_file, write_json
+    from deformgan.cli.outputs import output_file
     from deformgan.cli.pictures import check_alpha, check_suffix, write_picture
     from deformgan.detectors import check_detector
     from deformgan.errors import InputError
+    from deformgan.files import write_json
     from deformgan.predict import PoseTransfer
 
     started = time.perf_counter()

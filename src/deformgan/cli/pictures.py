@@ -11,9 +11,9 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from deformgan.cli.outputs import written_beside
 from deformgan.cli.video import write_video
 from deformgan.errors import InputError
+from deformgan.files import written_beside
 
 Picture = UInt8[np.ndarray, "_ _ channels"]  # RGB or RGBA
 

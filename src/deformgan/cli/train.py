@@ -6,7 +6,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any, Literal
 
-from deformgan.cli.outputs import output_file, write_json
+from deformgan.cli.outputs import output_file
 from deformgan.cli.training import (
     DIVERGED,
     read_plan,
@@ -15,6 +15,7 @@ from deformgan.cli.training import (
     train_on_screen,
 )
 from deformgan.errors import InputError
+from deformgan.files import write_json
 
 if TYPE_CHECKING:
     from deformgan.models.generator import Generator

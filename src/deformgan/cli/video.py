@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import UInt8
 
-from deformgan.cli.outputs import written_beside
 from deformgan.errors import InputError
+from deformgan.files import written_beside
 
 if TYPE_CHECKING:
     import av
