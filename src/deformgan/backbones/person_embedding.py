@@ -13,9 +13,10 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from deformgan.backbones.weights_file import read_network
+from deformgan.files import bundled
 from deformgan.pixels import to_float
 
-BUNDLED = Path(__file__).parents[1] / "weights" / "person_embedding.safetensors"
+BUNDLED = bundled("weights/person_embedding.safetensors")
 KIND = "person_embedding"  # in a file's metadata
 
 SIZE = (128, 64)  # height and width of what the network looks at
