@@ -23,10 +23,10 @@ from torch import Tensor
 from torchvision.utils import make_grid
 
 from deformgan.checkpoint import load_generator
-from deformgan.cli.outputs import write_json
 from deformgan.datasets import open_dataset
 from deformgan.datasets.photo_set import PhotoSet
 from deformgan.evaluation.bootstrap import bootstrap_interval, paired_difference
+from deformgan.files import write_json
 from deformgan.models.generator import Generator
 from deformgan.pair import View
 from deformgan.pixels import to_bytes, to_float

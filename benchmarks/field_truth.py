@@ -17,12 +17,12 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from deformgan.checkpoint import load_generator
-from deformgan.cli.outputs import write_json
 from deformgan.datasets import open_dataset
 from deformgan.datasets.correspondence import correspond
 from deformgan.datasets.synthetic import Synthetic
 from deformgan.errors import InputError
 from deformgan.evaluation.bootstrap import bootstrap_intervals
+from deformgan.files import write_json
 from deformgan.models.generator import Generator
 from deformgan.models.layers import Fields, resize
 from deformgan.pair import Truth, View

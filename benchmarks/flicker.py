@@ -20,8 +20,8 @@ import tyro
 from jaxtyping import Float
 from torch import Tensor
 
-from deformgan.cli.outputs import write_json
 from deformgan.datasets.bundled_people import bundled_people, bundled_walk
+from deformgan.files import write_json
 from deformgan.inputs import PosedPhoto, read_frames, read_source
 from deformgan.motion import SMOOTHING, follow, smooth, steady
 from deformgan.pose import Pose

@@ -23,11 +23,11 @@ import tyro
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from deformgan.cli.outputs import write_json
 from deformgan.datasets.market1501 import Market1501
 from deformgan.datasets.photo_set import PhotoSet
 from deformgan.detectors.pose18_network import Pose18Config, Pose18Network
 from deformgan.evaluation.bootstrap import bootstrap_interval
+from deformgan.files import write_json
 from deformgan.pose import Pose
 from deformgan.provenance import provenance
 from deformgan.reid.manifest import MANIFEST, read_manifest

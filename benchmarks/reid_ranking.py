@@ -19,7 +19,7 @@ import torch
 import tyro
 from sklearn.metrics import average_precision_score
 
-from deformgan.cli.outputs import write_json
+from deformgan.files import write_json
 from deformgan.metrics.ranking import rank_gallery
 from deformgan.provenance import provenance
 from deformgan.reid.distances import DISTANCES

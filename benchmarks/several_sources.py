@@ -19,13 +19,13 @@ from torch import Tensor
 from torchvision.utils import make_grid
 
 from deformgan.checkpoint import load_generator
-from deformgan.cli.outputs import write_json
 from deformgan.datasets import open_dataset
 from deformgan.datasets.photo_set import PhotoSet
 from deformgan.evaluation.bootstrap import bootstrap_interval, paired_difference
 from deformgan.evaluation.identity import Extractor, identity
 from deformgan.evaluation.judges import OSNET
 from deformgan.evaluation.person_mask import person_mask
+from deformgan.files import write_json
 from deformgan.metrics.ssim import mask_ssim
 from deformgan.models.generator import Generator
 from deformgan.painting import paint

@@ -118,8 +118,10 @@ def test_an_evaluation_is_the_command_s(tmp_path):
     )
     assert report.pairs == report.asked == 3
     assert set(metrics) <= set(report.metrics)
-    low, high = report.metrics["ssim"].interval
-    assert low <= report["ssim"] <= high
+    interval, value = report.metrics["ssim"].interval, report["ssim"]
+    assert interval is not None
+    assert value is not None
+    assert interval[0] <= value <= interval[1]
     assert "ssim" in report.table()
     out = tmp_path / "report.json"
     arguments = ["--images", FOLDER / "bounding_box_train", "--pairs", pairs, "--json", out]

@@ -30,6 +30,7 @@ from deformgan.datasets import PhotoSet, open_dataset
 from deformgan.datasets.batches import PairBatches
 from deformgan.datasets.bundled_people import bundled_photo_set
 from deformgan.deformable_skip import warp_parts
+from deformgan.files import bundled
 from deformgan.losses.nearest_neighbour import nearest_neighbour_loss
 from deformgan.models.generator import Generator, GeneratorConfig
 from deformgan.pair import View
@@ -43,7 +44,7 @@ from deformgan.training.launch import open_fabric
 from deformgan.training.players import Players
 from deformgan.training.step import train_step
 
-PEOPLE = Path(__file__).with_name("people") / "annotation.csv"
+PEOPLE = bundled("people/annotation.csv")
 PEOPLE_SIZE = (128, 64)
 CHANNELS = 64  # as in VGG-19's conv1_2 and the generator's first level
 QUICK_SECONDS, FULL_SECONDS = 1.8, 20.0  # time to repeat one comparison

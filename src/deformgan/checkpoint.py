@@ -10,15 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
 from deformgan.errors import InputError
+from deformgan.files import (
+    bundled,
+    read_safetensors,
+    read_safetensors_header,
+    write_safetensors,
+)
 from deformgan.models.generator import Generator, GeneratorConfig
 from deformgan.models.layers import LayersConfig
 
-BUNDLED = Path(__file__).parent / "weights"
+BUNDLED = bundled("weights")
 
 _log = logging.getLogger(__name__)
 
@@ -30,8 +34,7 @@ def bundled_weights() -> list[str]:
 
 def _is_generator(path: Path) -> bool:
     # Our other networks have a "kind" in their metadata.
-    with safe_open(path, framework="pt") as file:
-        return "kind" not in (file.metadata() or {})
+    return "kind" not in read_safetensors_header(path)[1]
 
 
 def save_generator(
@@ -69,28 +72,6 @@ def save_generator(
         }
         described |= {"base": base, "base_sha256": weights_sum(base)}
     write_safetensors(path, weights, described)
-
-
-def write_safetensors(
-    path: Path, weights: Mapping[str, Tensor], described: Mapping[str, str]
-) -> None:
-    """Write tensors atomically; equal content yields identical bytes.
-
-    Args:
-        path: Replaced if it exists.
-        weights: Contiguous, on the CPU.
-        described: Metadata for the header.
-    """
-    content = save(dict(weights), dict(described))
-    # safetensors writes the metadata in an order that differs from process to process.
-    length = int.from_bytes(content[:8], "little")
-    header = json.loads(content[8 : 8 + length])
-    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
-    ordered = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
-    ordered += b" " * (-len(ordered) % 8)  # tensors begin at a multiple of 8 bytes
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    unfinished.write_bytes(len(ordered).to_bytes(8, "little") + ordered + content[8 + length :])
-    unfinished.replace(path)
 
 
 def load_generator(
@@ -131,19 +112,14 @@ def load_generator(
 
 def has_layers(weights: str | Path) -> bool:
     """Return whether weights generate layers, for pictures of any size; reads only the header."""
-    with safe_open(find_weights_file(weights), framework="pt") as file:
-        config = json.loads((file.metadata() or {}).get("config", "{}"))
-    return config.get("layers") is not None
+    _, described = read_safetensors_header(find_weights_file(weights))
+    return json.loads(described.get("config", "{}")).get("layers") is not None
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Read the weights in a file, with those of its base, and the metadata in its header."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            described = file.metadata() or {}
-            state = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        raise InputError(f"{path} is not a safetensors file ({error}).") from None
+    tensors, described = read_safetensors(path)
+    state = {name: tensor.float() for name, tensor in tensors.items()}
     if (base := described.get("base")) is None:
         return state, described
     if weights_sum(base) != described["base_sha256"]:

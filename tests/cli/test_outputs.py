@@ -1,10 +1,8 @@
-"""Outputs are checked before the work and never left half written."""
-
-import json
+"""Outputs are checked before the work."""
 
 import pytest
 
-from deformgan.cli.outputs import output_dir, output_file, write_json, written_beside
+from deformgan.cli.outputs import output_dir, output_file
 from deformgan.errors import InputError
 
 
@@ -41,36 +39,3 @@ def test_a_folder_cannot_take_the_place_of_a_file(tmp_path, name):
     (tmp_path / "taken").write_text("a file")
     with pytest.raises(InputError, match="a file is in its place"):
         output_dir(tmp_path / name)
-
-
-def test_a_file_appears_only_when_it_is_complete(tmp_path):
-    out = tmp_path / "out.png"
-    with written_beside(out) as unfinished:
-        unfinished.write_text("new")
-        assert unfinished.parent == out.parent
-        assert unfinished.suffix == out.suffix
-        assert not out.exists()
-    assert [path.name for path in tmp_path.iterdir()] == ["out.png"]
-    assert out.read_text() == "new"
-
-
-def test_after_an_error_the_old_file_stays_and_nothing_else(tmp_path):
-    out = tmp_path / "out.png"
-    out.write_text("old")
-
-    def break_off() -> None:
-        with written_beside(out) as unfinished:
-            unfinished.write_text("half of the n")
-            raise RuntimeError
-
-    with pytest.raises(RuntimeError):
-        break_off()
-    assert [path.name for path in tmp_path.iterdir()] == ["out.png"]
-    assert out.read_text() == "old"
-
-
-def test_a_report_survives_the_round_trip_with_null_for_what_is_not_finite(tmp_path):
-    report = tmp_path / "report.json"
-    write_json(report, {"worst": float("nan"), "cases": [1, float("inf")], "ratio": (0.5, "a")})
-    strict = json.loads(report.read_text(), parse_constant=pytest.fail)
-    assert strict == {"worst": None, "cases": [1, None], "ratio": [0.5, "a"]}

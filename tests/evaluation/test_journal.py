@@ -5,6 +5,7 @@ import pytest
 
 from deformgan.errors import InputError
 from deformgan.evaluation.journal import Journal
+from deformgan.files import written_beside
 
 ARRAYS = {"rows": np.arange(3), "number/ssim": np.array([0.5, np.nan, 1]), "problems": np.array([])}
 
@@ -28,7 +29,10 @@ def test_other_settings_begin_anew(tmp_path):
 def test_an_unfinished_batch_does_not_count(tmp_path):
     journal = Journal(tmp_path / "j", {})
     journal[0] = ARRAYS
-    (journal.folder / "unfinished.npz").write_bytes(b"PK half a file")
+    for name in ("000001.npz", "settings.json"):  # as a killed process leaves them
+        with written_beside(tmp_path / name, journal.folder) as unfinished:
+            unfinished.touch()
+        unfinished.write_bytes(b"PK half a file")
     again = Journal(tmp_path / "j", {})
     assert 0 in again
     assert next(again.column("rows", 2)).tolist() == [0, 1, 2]

@@ -13,6 +13,7 @@ from torch import Tensor
 from deformgan.checkpoint import load_generator
 from deformgan.datasets.batches import PairBatches
 from deformgan.errors import InputError
+from deformgan.files import written_beside
 from deformgan.models.discriminator import DiscriminatorConfig
 from deformgan.models.generator import GeneratorConfig
 from deformgan.pose import Pose
@@ -261,6 +262,24 @@ def test_no_unfinished_file_is_left(run):
         "generator.safetensors",
         "metrics.jsonl",
     ]
+
+
+def test_what_a_killed_run_left_unfinished_is_removed(run, batches):
+    out = run(steps=3, samples=batches[0])
+    left = [out / "checkpoints" / ".0000006.unfinished"]  # as earlier versions named it
+    for path in (checkpoints(out)[-1], out / "samples" / "0000003.png", out / "metrics.jsonl"):
+        with written_beside(path) as unfinished:
+            unfinished.write_bytes(path.read_bytes())
+        left.append(unfinished)
+    for path in left:
+        path.write_bytes(b"half of it")
+    run(resume=True, samples=batches[0])
+    assert not any(path.exists() for path in left)
+
+
+def test_the_same_run_writes_the_same_bytes(run):
+    first, second = (run(folder, steps=2) for folder in ("one", "other"))
+    assert checkpoints(first)[-1].read_bytes() == checkpoints(second)[-1].read_bytes()
 
 
 def test_a_setting_that_is_newer_than_the_checkpoint_had_its_default(run):

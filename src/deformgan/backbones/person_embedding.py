@@ -13,10 +13,11 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from deformgan.backbones.weights_file import read_network
+from deformgan.files import bundled
 from deformgan.pixels import to_float
 
-BUNDLED = Path(__file__).parents[1] / "weights" / "person_embedding.safetensors"
-KIND = "person_embedding"  # "kind" in a file's metadata
+BUNDLED = bundled("weights/person_embedding.safetensors")
+KIND = "person_embedding"  # in a file's metadata
 
 SIZE = (128, 64)  # height and width of the network's input
 BATCH = 64  # images per forward pass, whatever the caller's batch

@@ -11,10 +11,10 @@ from typing import Any
 from urllib.parse import urlparse
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from deformgan.errors import InputError
+from deformgan.files import read_safetensors
 
 
 @dataclass(frozen=True)
@@ -97,19 +97,14 @@ def read_network(path: Path, kind: str, what: str) -> tuple[dict[str, Tensor], d
     Returns:
         A state dict, with rounded weights in float32, and the file's metadata.
     """
-    try:
-        with safe_open(path, framework="pt") as file:
-            described = file.metadata() or {}
-            state = {
-                # The batch counters of normalization layers remain integers.
-                name: tensor.float() if tensor.is_floating_point() else tensor
-                for name in file.keys()  # noqa: SIM118
-                for tensor in [file.get_tensor(name)]
-            }
-    except FileNotFoundError:
-        raise InputError(f"The {what} {path} does not exist.") from None
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"{path} is not a safetensors file ({error}).") from None
+    if not path.exists():
+        raise InputError(f"The {what} {path} does not exist.")
+    tensors, described = read_safetensors(path)
     if described.get("kind") != kind:
         raise InputError(f"{path} holds no {what}.")
+    # The batch counters of normalization layers remain integers.
+    state = {
+        name: tensor.float() if tensor.is_floating_point() else tensor
+        for name, tensor in tensors.items()
+    }
     return state, described

@@ -6,7 +6,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from deformgan.cli.outputs import write_json, written_beside
 from deformgan.cli.training import (
     DIVERGED,
     read_plan,
@@ -15,6 +14,7 @@ from deformgan.cli.training import (
     train_on_screen,
 )
 from deformgan.errors import InputError
+from deformgan.files import write_json, write_text, written_beside
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -256,8 +256,7 @@ def _read_start(
 
 
 def _write(out: Path, report: dict[str, Any], table: str, figure: "Image") -> None:
-    with written_beside(out / TABLE) as unfinished:
-        unfinished.write_text(table, encoding="utf-8")
+    write_text(out / TABLE, table)
     with written_beside(out / FIGURE) as unfinished:
         figure.save(unfinished)
     write_json(out / REPORT, report)

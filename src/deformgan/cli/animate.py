@@ -66,11 +66,12 @@ def animate(
     import time
 
     from deformgan.cli.arguments import check_skeleton, choose_weights, read_size
-    from deformgan.cli.outputs import output_file, write_json
+    from deformgan.cli.outputs import output_file
     from deformgan.cli.pictures import check_alpha, check_suffix, write_animation
     from deformgan.cli.progress import progress
     from deformgan.detectors import check_detector
     from deformgan.errors import InputError
+    from deformgan.files import write_json
     from deformgan.inputs import read_frames, read_source
     from deformgan.motion import MOST_SMOOTH
     from deformgan.predict import PoseTransfer

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from deformgan.cli.outputs import output_file, write_json
+from deformgan.cli.outputs import output_file
+from deformgan.files import write_json
 
 
 def bench(

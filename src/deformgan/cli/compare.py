@@ -6,8 +6,9 @@ from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from deformgan.cli.outputs import output_dir, output_file, write_json, written_beside
+from deformgan.cli.outputs import output_dir, output_file
 from deformgan.errors import InputError
+from deformgan.files import write_json, write_text, written_beside
 
 if TYPE_CHECKING:
     from deformgan.evaluation.comparison import Report
@@ -80,8 +81,7 @@ def compare(
     if out is not None:
         output_dir(out)
         for name, text in texts.items():
-            with written_beside(out / name) as unfinished:
-                unfinished.write_text(text, encoding="utf-8")
+            write_text(out / name, text)
         write_json(out / REPORT, comparison)
     if out is not None and grid is not None:
         with written_beside(out / GRID) as unfinished:

@@ -45,8 +45,9 @@ def convert(
     import hashlib
 
     from deformgan.checkpoint import save_generator
-    from deformgan.cli.outputs import output_file, write_json, written_beside
+    from deformgan.cli.outputs import output_file
     from deformgan.errors import InputError
+    from deformgan.files import write_json, written_beside
     from deformgan.models.keras_config import read_settings
     from deformgan.models.keras_file import read_keras_file
     from deformgan.models.keras_names import name_arrays

@@ -34,12 +34,13 @@ def demo(
     from itertools import chain
 
     from deformgan.cli.arguments import read_size
-    from deformgan.cli.outputs import output_dir, output_file, write_json
+    from deformgan.cli.outputs import output_dir, output_file
     from deformgan.cli.pictures import write_animation, write_picture
     from deformgan.cli.progress import progress
     from deformgan.cli.sheet import Example, draw_sheet, draw_walk
     from deformgan.datasets.bundled_people import bundled_people, bundled_walk
     from deformgan.detectors import check_detector
+    from deformgan.files import write_json
     from deformgan.inputs import PosedPhoto, detect, read_source
     from deformgan.predict import PoseTransfer
 

@@ -3,8 +3,9 @@
 import sys
 from pathlib import Path
 
-from deformgan.cli.outputs import output_dir, output_file, write_json, written_beside
+from deformgan.cli.outputs import output_dir, output_file
 from deformgan.errors import InputError
+from deformgan.files import write_json, write_text
 
 _INCOMPLETE = 1
 _SHOWN = 10  # problems printed; the report has all
@@ -106,8 +107,7 @@ def evaluate(
         print(f"resumed after {report.resumed} of {report.asked} pairs")
     print(report.table())
     if markdown is not None:
-        with written_beside(markdown) as unfinished:
-            unfinished.write_text(f"{report.table()}\n\n{report.failures()}\n")
+        write_text(markdown, f"{report.table()}\n\n{report.failures()}\n")
     _say_problems(report.problems, json)
     print(f"{report.pairs} of {report.asked} pairs scored; wrote {json}")
     return 0 if report.pairs == report.asked else _INCOMPLETE

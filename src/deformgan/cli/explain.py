@@ -48,12 +48,13 @@ def explain(
     import time
 
     from deformgan.cli.arguments import check_skeleton, describe_pose
-    from deformgan.cli.outputs import output_dir, output_file, write_json, written_beside
+    from deformgan.cli.outputs import output_dir, output_file
     from deformgan.detectors import check_detector
     from deformgan.evaluation.explain import describe_layers, describe_parts, describe_skips
     from deformgan.evaluation.explain import explain as explain_pair
     from deformgan.evaluation.explain_pictures import draw_explanation
     from deformgan.evaluation.pair_diagnosis import describe_pair, tabulate_pairs
+    from deformgan.files import write_json, written_beside
     from deformgan.inputs import read_source, read_target
     from deformgan.predict import PoseTransfer
 

@@ -73,10 +73,11 @@ def generate(
     import time
 
     from deformgan.cli.arguments import check_skeleton, choose_weights, describe_pose, read_size
-    from deformgan.cli.outputs import output_file, write_json
+    from deformgan.cli.outputs import output_file
     from deformgan.cli.pictures import check_alpha, check_suffix, write_picture
     from deformgan.detectors import check_detector
     from deformgan.errors import InputError
+    from deformgan.files import write_json
     from deformgan.inputs import read_source, read_target
     from deformgan.predict import PoseTransfer
 

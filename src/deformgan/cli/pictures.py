@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from deformgan.cli.outputs import written_beside
 from deformgan.errors import InputError
+from deformgan.files import written_beside
 from deformgan.video import open_av
 
 Picture = UInt8[np.ndarray, "_ _ channels"]  # RGB or RGBA

@@ -48,11 +48,12 @@ def pose(
     import time
 
     from deformgan.cli.detection import find_poses
-    from deformgan.cli.outputs import output_file, write_json
+    from deformgan.cli.outputs import output_file
     from deformgan.cli.pictures import check_suffix
     from deformgan.detectors import load_detector
     from deformgan.detectors.repair import repair as repair_poses
     from deformgan.errors import InputError
+    from deformgan.files import write_json
     from deformgan.photos import Photos
     from deformgan.pose import Pose
     from deformgan.pose_formats import Annotations
@@ -142,7 +143,7 @@ def _times(photos: "Photos", findings: "Findings"):
 
 
 def _write_poses(out: Path, annotations: "Annotations", repaired: "Repaired | None") -> None:
-    from deformgan.cli.outputs import write_json
+    from deformgan.files import write_json
     from deformgan.pose_formats import write_annotation_csv, write_deformgan_json
 
     flags = None

@@ -6,7 +6,8 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any, Literal
 
-from deformgan.cli.outputs import output_file, write_json
+from deformgan.cli.outputs import output_file
+from deformgan.files import write_json
 from deformgan.cli.training import (
     DIVERGED,
     read_plan,

@@ -5,7 +5,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deformgan.cli.outputs import output_file, write_json
+from deformgan.cli.outputs import output_file
+from deformgan.files import write_json
 
 if TYPE_CHECKING:
     from deformgan.verify import Row

@@ -10,10 +10,11 @@ from PIL import Image
 
 from deformgan.datasets.market1501 import Market1501
 from deformgan.datasets.photo_set import PhotoSet
+from deformgan.files import bundled
 from deformgan.pose import Pose
 from deformgan.pose_formats.annotation_csv import read_annotation_csv
 
-FOLDER = Path(__file__).parents[1] / "people"  # a data set in the layout of Market-1501
+FOLDER = bundled("people")  # a data set in the layout of Market-1501
 VIEWS = 4  # per person: front, side, back, random
 
 # The subset of the 75 people shown in the demo: sharp images of diverse people and clothes.

@@ -19,6 +19,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from deformgan.errors import InputError
+from deformgan.files import written_beside
 from deformgan.framing import Framing, read_photo
 
 THREADS = min(8, os.cpu_count() or 1)  # Pillow releases the GIL while decoding
@@ -125,10 +126,9 @@ def _write(
     file: Path, question: dict[str, Any], images: Iterator[UInt8[np.ndarray, "3 height width"]]
 ) -> None:
     """Write to a temporary file and rename it, so that the cache file is always complete."""
-    beside = file.with_name(f".{file.name}.{os.getpid()}.part")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("wb") as opened:
+        with written_beside(file) as unfinished, unfinished.open("wb") as opened:
             opened.write(json.dumps(question).encode().ljust(_HEADER))
             sums = []
             for image in images:
@@ -138,9 +138,5 @@ def _write(
             opened.write(np.array(sums, dtype="<u4").tobytes())
             opened.flush()
             os.fsync(opened.fileno())
-        beside.replace(file)
     except OSError as error:
         raise InputError(f"The decoded images cannot be cached in {file}: {error}.") from error
-    finally:
-        if beside.exists():
-            beside.unlink()

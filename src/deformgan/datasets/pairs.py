@@ -1,7 +1,6 @@
 """Pairs of images: the field's pair rule, sample of test pairs, and pair table."""
 
 import csv
-import os
 from collections.abc import Sequence
 from itertools import permutations
 from pathlib import Path
@@ -13,6 +12,7 @@ from jaxtyping import Bool, Int64
 from torch import Tensor
 
 from deformgan.errors import InputError
+from deformgan.files import written_beside
 
 HEADER = ["from", "to"]
 TEST_PAIRS = 12_000  # in the published lists
@@ -129,8 +129,8 @@ def read_pairs(path: str | Path) -> list[tuple[str, str]]:
 
 def write_pairs(path: str | Path, pairs: Sequence[tuple[str, str]]) -> None:
     """Write a pair table atomically to an existing folder."""
-    path = Path(path)
-    beside = path.with_name(path.name + ".part")
-    with open(beside, "w", newline="", encoding="utf-8") as file:
+    with (
+        written_beside(Path(path)) as unfinished,
+        unfinished.open("w", newline="", encoding="utf-8") as file,
+    ):
         csv.writer(file, lineterminator="\n").writerows([HEADER, *pairs])
-    os.replace(beside, path)

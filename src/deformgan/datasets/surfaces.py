@@ -1,6 +1,5 @@
 """Surfaces: for every pixel of a rendered picture, its position on the body at rest."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from jaxtyping import Float, Float16, UInt8
 from torch import Tensor
 
 from deformgan.errors import InputError
+from deformgan.files import written_beside
 
 SURFACES = "surfaces"  # folder, beside those of masks and backgrounds
 NOTHING = 255  # layer of pixels that show no surface of the body
@@ -73,12 +73,10 @@ def write_surface(
 
     Half precision is accurate to 0.5 mm within a metre of the origin.
     """
-    beside = path.with_name(f".{path.name}.part")
-    with beside.open("wb") as file:
+    with written_beside(path) as unfinished, unfinished.open("wb") as file:
         np.savez_compressed(
             file, place=place.permute(1, 2, 0).numpy().astype(np.float16), layer=layer.numpy()
         )
-    os.replace(beside, path)
 
 
 def read_surface(path: Path) -> Surface:

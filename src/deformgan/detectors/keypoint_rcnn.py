@@ -4,7 +4,6 @@ from pathlib import Path
 from urllib.error import URLError
 
 import numpy as np
-import safetensors.torch
 import torch
 from jaxtyping import UInt8
 
@@ -13,6 +12,7 @@ from deformgan.detectors.crop import Crop, cut_box, whole
 from deformgan.detectors.outside_model import needed_file, quiet
 from deformgan.detectors.person import Box, Detection
 from deformgan.errors import InputError
+from deformgan.files import read_safetensors
 from deformgan.pose_formats.coco_json import COCO17
 
 # Least score of a box for it to contain a person.
@@ -114,7 +114,7 @@ def _from_file(path: Path) -> torch.nn.Module:
     network = detection.keypointrcnn_resnet50_fpn(weights=None, weights_backbone=None)
     try:
         if file.suffix == ".safetensors":
-            state = safetensors.torch.load_file(file)
+            state = read_safetensors(file)[0]
         else:
             state = torch.load(file, map_location="cpu", weights_only=True)
         network.load_state_dict(state)

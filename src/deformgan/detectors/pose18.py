@@ -22,11 +22,12 @@ from deformgan.detectors.pose18_network import (
     Pose18Network,
     fold_norms,
 )
+from deformgan.files import bundled
 from deformgan.pixels import to_image
 from deformgan.pose import Pose
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
-BUNDLED = Path(__file__).parents[1] / "weights" / "pose18.safetensors"
+BUNDLED = bundled("weights/pose18.safetensors")
 KIND = "pose18"  # in a file's metadata
 
 CROP = (128, 96)  # height and width of the network's input, multiples of 32

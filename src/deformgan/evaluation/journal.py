@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from deformgan.errors import InputError
+from deformgan.files import is_unfinished, write_text, written_beside
 
 _SETTINGS = "settings.json"
 
@@ -32,9 +33,7 @@ class Journal:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
             # Written atomically like the batches: truncated settings would look like other ones.
-            beside = head.with_suffix(".part")
-            beside.write_text(written)
-            beside.replace(head)
+            write_text(head, written)
 
     def __contains__(self, batch: int) -> bool:
         return self._file(batch).is_file()
@@ -46,9 +45,8 @@ class Journal:
 
     def __setitem__(self, batch: int, arrays: Mapping[str, np.ndarray]) -> None:
         """Write the arrays of one batch atomically."""
-        beside = self.folder / "unfinished.npz"
-        np.savez(beside, allow_pickle=False, **arrays)
-        beside.replace(self._file(batch))
+        with written_beside(self._file(batch)) as unfinished:
+            np.savez(unfinished, allow_pickle=False, **arrays)
 
     def column(self, name: str, batches: int) -> Iterator[np.ndarray]:
         """Yield one array of every batch, in order; skip batches that lack it."""
@@ -67,5 +65,6 @@ class Journal:
 
 def _is_ours(folder: Path) -> bool:
     return folder.is_dir() and all(
-        path.name == _SETTINGS or path.suffix in (".npz", ".part") for path in folder.iterdir()
+        path.name == _SETTINGS or path.suffix == ".npz" or is_unfinished(path)
+        for path in folder.iterdir()
     )

@@ -12,8 +12,9 @@ from pathlib import Path
 import torch
 
 from deformgan.errors import InputError
+from deformgan.files import write_text
 from deformgan.pose import Pose, Skeleton
-from deformgan.pose_formats.annotations import Annotations, are_numbers, write_whole
+from deformgan.pose_formats.annotations import Annotations, are_numbers
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
 HEADER = "name:keypoints_y:keypoints_x"
@@ -103,7 +104,7 @@ def write_annotation_csv(path: str | Path, annotations: Annotations) -> None:
             for axis in (1, 0)
         ]
         lines.append(f"{name}: {columns[0]}: {columns[1]}")
-    write_whole(path, "\n".join(lines) + "\n")
+    write_text(path, "\n".join(lines) + "\n")
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:

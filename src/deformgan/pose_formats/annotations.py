@@ -1,9 +1,7 @@
 """Annotations: poses by image name."""
 
-import os
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import TypeGuard
 
 import torch
@@ -90,10 +88,3 @@ def are_numbers(values: object, count: int) -> TypeGuard[list[float]]:
         and len(values) == count
         and all(type(value) in (int, float) and abs(value) <= _LARGEST for value in values)
     )
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file atomically: to a temporary file beside it, then rename."""
-    beside = path.with_name(path.name + ".part")
-    beside.write_text(text, encoding="utf-8", newline="\n")
-    os.replace(beside, path)

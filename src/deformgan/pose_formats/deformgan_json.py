@@ -25,8 +25,9 @@ from pathlib import Path
 import torch
 
 from deformgan.errors import InputError
+from deformgan.files import write_text
 from deformgan.pose import Pose, Skeleton
-from deformgan.pose_formats.annotations import Annotations, are_numbers, write_whole
+from deformgan.pose_formats.annotations import Annotations, are_numbers
 from deformgan.skeletons import SKELETONS
 
 
@@ -114,7 +115,7 @@ def write_deformgan_json(
     if repaired is not None:
         flags = [f"    {json.dumps(name)}: {json.dumps(how)}" for name, how in repaired.items()]
         entries.append('  "repaired": {\n' + ",\n".join(flags) + "\n  }")
-    write_whole(Path(path), "{\n" + ",\n".join(entries) + "\n}\n")
+    write_text(Path(path), "{\n" + ",\n".join(entries) + "\n}\n")
 
 
 def _named(

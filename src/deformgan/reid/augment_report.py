@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from deformgan.files import write_json, write_text
 from deformgan.provenance import provenance
 
 REPORT = "augment-report.json"
@@ -48,9 +49,7 @@ class Tally:
 
     def save(self, path: Path) -> None:
         """Write the tally atomically as JSON."""
-        beside = path.with_name(f"{path.name}.part")
-        beside.write_text(json.dumps(vars(self)), encoding="utf-8")
-        beside.replace(path)
+        write_text(path, json.dumps(vars(self)))
 
     @staticmethod
     def load(path: Path) -> "Tally":
@@ -121,20 +120,14 @@ class AugmentReport:
 
     def save(self, path: Path) -> None:
         """Write the report atomically as JSON."""
-        _write(path, asdict(self))
+        write_json(path, asdict(self))
 
     def save_in(self, folder: Path) -> None:
         """Write the report into the data set, without time, speed and provenance."""
         timeless = {k: v for k, v in asdict(self).items() if k not in _OF_THE_RUN}
-        _write(folder / REPORT, timeless)
+        write_json(folder / REPORT, timeless)
 
     @staticmethod
     def load(path: Path) -> "AugmentReport":
         """Read a report that `save` wrote."""
         return AugmentReport(**json.loads(path.read_text(encoding="utf-8")))
-
-
-def _write(path: Path, report: dict[str, Any]) -> None:
-    beside = path.with_name(f".{path.name}.part")
-    beside.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    beside.replace(path)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from deformgan.errors import InputError
+from deformgan.files import write_text
 
 Erasing = Literal["both", "on", "off"]
 
@@ -151,11 +152,11 @@ def run_cells(
                 report(f"{number}/{len(cells)} {cell.name}: running in another process")
                 continue
             _check_settings(folder, settings(cell))
-            write_whole(folder / SETTINGS, dict(settings(cell)))
+            _write(folder / SETTINGS, dict(settings(cell)))
             begun = time.monotonic()
             result = measure(cell, folder)
             seconds.append(time.monotonic() - begun)
-            write_whole(
+            _write(
                 folder / RESULT,
                 {"cell": asdict(cell), **result, "wall_seconds": round(seconds[-1], 1)},
             )
@@ -206,11 +207,8 @@ def claimed(folder: Path) -> Generator[bool]:
         yield True
 
 
-def write_whole(path: Path, data: object) -> None:
-    """Write JSON atomically: to a temporary file, then rename."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_text(json.dumps(data, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    beside.replace(path)
+def _write(path: Path, data: object) -> None:
+    write_text(path, json.dumps(data, indent=1, allow_nan=False) + "\n")
 
 
 def _folder(out: Path, cell: Cell) -> Path:

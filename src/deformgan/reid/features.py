@@ -11,7 +11,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, UInt8
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from deformgan.backbones.person_embedding import load_person_embedding
@@ -19,6 +18,7 @@ from deformgan.datasets.image_cache import load_images
 from deformgan.datasets.photo_set import photo_size
 from deformgan.errors import InputError
 from deformgan.evaluation.identity import Extractor
+from deformgan.files import read_safetensors, read_safetensors_header
 from deformgan.reid.baseline import load_baseline
 from deformgan.reid.person_photos import PersonPhotos, stretch_all
 
@@ -130,7 +130,7 @@ def open_features(extractor: str, device: str = "cpu") -> Features:
         )
     if path.suffix == ".onnx":
         return NetworkFeatures(path.stem, Extractor(path))
-    if path.suffix == ".npz" or _holds_vectors(path):
+    if path.suffix == ".npz" or "vectors" in read_safetensors_header(path)[0]:
         return FileFeatures(path)
     baseline = load_baseline(path, device)
     return NetworkFeatures(f"{baseline.config.name} ({path.parent.name})", baseline)
@@ -139,14 +139,6 @@ def open_features(extractor: str, device: str = "cpu") -> Features:
 def normalize(vectors: Float[Tensor, "photos features"]) -> Float[Tensor, "photos features"]:
     """L2-normalize embeddings, as the paper does before any distance."""
     return F.normalize(vectors.float(), dim=1)
-
-
-def _holds_vectors(path: Path) -> bool:
-    try:
-        with safe_open(path, framework="pt") as file:
-            return "vectors" in file.keys()  # noqa: SIM118
-    except (SafetensorError, OSError):
-        return False  # `load_baseline` raises the precise error
 
 
 def _read(path: Path) -> tuple[list[str], Tensor]:
@@ -159,12 +151,11 @@ def _read(path: Path) -> tuple[list[str], Tensor]:
             raise InputError(
                 f"{path} is not a file of vectors: an .npz with `names` (strings) and `vectors`."
             ) from None
-    with safe_open(path, framework="pt") as file:
-        described, vectors = file.metadata() or {}, file.get_tensor("vectors").float()
+    tensors, described = read_safetensors(path)
     try:
         names = json.loads(described["names"])
     except (KeyError, ValueError):
         names = None
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise InputError(f"{path} has vectors, but no JSON list `names` in its metadata.")
-    return names, vectors
+    return names, tensors["vectors"].float()

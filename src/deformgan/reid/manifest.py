@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from deformgan.errors import InputError
+from deformgan.files import written_beside
 from deformgan.reid.labels import LABELS, Label
 
 MANIFEST = "manifest.jsonl"
@@ -61,11 +62,12 @@ def write_manifest(path: Path, photos: Iterable[GeneratedPhoto]) -> None:
         path: File to write, in an existing folder.
         photos: Photos in order; may be a stream that does not fit into memory.
     """
-    beside = path.with_name(path.name + ".part")
-    with beside.open("w", encoding="utf-8", newline="\n") as file:
+    with (
+        written_beside(path) as unfinished,
+        unfinished.open("w", encoding="utf-8", newline="\n") as file,
+    ):
         for photo in photos:
             file.write(json.dumps(as_json(photo), ensure_ascii=False, allow_nan=False) + "\n")
-    beside.replace(path)
 
 
 def read_manifest(path: Path) -> list[GeneratedPhoto]:

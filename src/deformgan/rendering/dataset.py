@@ -21,10 +21,11 @@ from torch import Tensor
 
 from deformgan.datasets.surfaces import SURFACES, write_surface
 from deformgan.errors import InputError
+from deformgan.files import remove_unfinished, write_json, written_beside
 from deformgan.pixels import to_bytes
 from deformgan.pose import Pose, Skeleton
 from deformgan.pose_formats.annotation_csv import read_annotation_csv, write_annotation_csv
-from deformgan.pose_formats.annotations import Annotations, write_whole
+from deformgan.pose_formats.annotations import Annotations
 from deformgan.rendering.animals.body import QUADRUPED20
 from deformgan.rendering.animals.picture import (
     AnimalShot,
@@ -178,9 +179,8 @@ def save_jpeg(image: Float[Tensor, "3 height width"], path: Path, quality: int =
 
 
 def _save(image: Image.Image, path: Path, **options: int):
-    beside = path.with_name(f".{path.name}.part")
-    image.save(beside, format="PNG" if path.suffix == ".png" else "JPEG", **options)
-    os.replace(beside, path)
+    with written_beside(path) as unfinished:
+        image.save(unfinished, format="PNG" if path.suffix == ".png" else "JPEG", **options)
 
 
 def render_dataset(
@@ -210,8 +210,9 @@ def render_dataset(
         after the last one.
     """
     _claim(out, plan)
-    for folder in (IMAGES, MASKS, BACKGROUNDS, SURFACES, _UNFINISHED):
+    for folder in (".", IMAGES, MASKS, BACKGROUNDS, SURFACES, _UNFINISHED):
         (out / folder).mkdir(exist_ok=True)
+        remove_unfinished(out / folder)
     poses = _finished(out, plan.skeleton)
     missing: dict[int, list[int]] = {}
     for number in range(1, plan.people + 1):
@@ -342,7 +343,7 @@ def _claim(out: Path, plan: Plan):
             )
     elif any(out.iterdir()):
         raise InputError(f"{out} is not empty and has no {MANIFEST}; choose another folder.")
-    write_whole(path, json.dumps(manifest, indent=2) + "\n")
+    write_json(path, manifest)
 
 
 def _parameters(plan: Plan) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from deformgan.errors import InputError
+from deformgan.files import bundled
 from deformgan.pose import Skeleton
 from deformgan.skeletons.skeleton_file import (
     SkeletonFile,
@@ -22,7 +23,7 @@ __all__ = [
 
 _FILES = {
     path.stem: parse_skeleton_file(json.loads(path.read_text(encoding="utf-8")), path.name)
-    for path in sorted(Path(__file__).parent.glob("*.json"))
+    for path in sorted(bundled("skeletons").glob("*.json"))
     if not path.name.endswith(".schema.json")
 }
 SKELETONS: dict[str, Skeleton] = {name: file.skeleton() for name, file in _FILES.items()}

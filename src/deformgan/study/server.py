@@ -5,7 +5,6 @@ one: images are addressed by the item's position and re-encoded as PNG.
 """
 
 import io
-from importlib.resources import files
 from typing import Annotated, Literal
 
 from fastapi import FastAPI, HTTPException, Path, Request
@@ -13,11 +12,12 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 from PIL import Image, ImageOps
 from pydantic import BaseModel, Field
 
+from deformgan.files import bundled
 from deformgan.study.config import picture_files
 from deformgan.study.store import OutOfTurnError, Store, UnknownParticipantError
 
 AHEAD = 2  # items to prefetch, so that loading does not shorten the display time
-_PAGE = files("deformgan.study") / "page"
+_PAGE = bundled("study/page")
 _KINDS = {"study.css": "text/css", "study.js": "text/javascript"}
 _HEADERS = {
     "Cache-Control": "no-store",

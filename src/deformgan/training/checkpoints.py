@@ -11,6 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 
 from deformgan.errors import InputError
+from deformgan.files import remove_unfinished, written_beside
 
 FOLDER = "checkpoints"
 # Settings that may change when a run is resumed.
@@ -56,14 +57,18 @@ def save_checkpoint(
     """
     folder = out / FOLDER
     folder.mkdir(exist_ok=True)
-    for left in folder.glob(".*.unfinished"):  # left by a killed run
-        left.unlink()
-    unfinished = folder / f".{step:07d}.unfinished"
     state = {"step": step, "config": _identity(config), "data": json.dumps(data)}
-    torch.save({**state, **learner.state()}, unfinished)
-    unfinished.replace(folder / f"{step:07d}.pt")
+    save_state(folder / f"{step:07d}.pt", {**state, **learner.state()})
     for old in checkpoints(out)[: -config.keep]:
         old.unlink()
+
+
+def save_state(path: Path, state: Mapping[str, Any]) -> None:
+    """Write a state atomically, and remove what killed runs left unfinished in its folder."""
+    remove_unfinished(path.parent)
+    # A file object, since given a path, `torch.save` writes the file's name into the file.
+    with written_beside(path) as unfinished, unfinished.open("wb") as file:
+        torch.save(dict(state), file)
 
 
 def load_checkpoint(path: Path, learner: Learner, config: Any, data: list[dict[str, Any]]) -> int:

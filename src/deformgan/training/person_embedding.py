@@ -17,12 +17,13 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from deformgan.backbones.person_embedding import KIND, PersonEmbedding
-from deformgan.checkpoint import write_safetensors
 from deformgan.datasets.market1501 import Market1501
 from deformgan.datasets.photo_set import PhotoSet
 from deformgan.datasets.synthetic import Synthetic
+from deformgan.files import write_safetensors
 from deformgan.metrics.ranking import Ranking, first_of_each, rank_gallery
 from deformgan.pose import Pose
+from deformgan.training.checkpoints import save_state
 from deformgan.training.person_embedding_crops import PersonBatches, PhotosOfPeople
 
 SHARPNESS = 16.0  # scale of the cosines in the softmax
@@ -227,8 +228,7 @@ def train_person_embedding(
                 "recipe": asdict(config),
                 "data": described,
             }
-            torch.save(state, out / "checkpoint.pt.part")
-            (out / "checkpoint.pt.part").replace(path)
+            save_state(path, state)
         if done % score_every == 0 or done == config.steps:
             print(done, score(average.module, check).means(), flush=True)
     helper.shutdown()

@@ -17,15 +17,16 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from deformgan.checkpoint import write_safetensors
 from deformgan.datasets.market1501 import Market1501
 from deformgan.datasets.synthetic import Synthetic
 from deformgan.detectors.pose18 import KIND, decode
 from deformgan.detectors.pose18_network import STRIDE, Pose18Config, Pose18Network
+from deformgan.files import write_safetensors
 from deformgan.framing import read_photo
 from deformgan.heatmap import render_heatmaps
 from deformgan.pixels import to_float
 from deformgan.pose import Pose
+from deformgan.training.checkpoints import save_state
 from deformgan.training.pose18_crops import SIZE, TORSO, CropBatches, Crops, People
 
 SIGMA = 1.25  # of a joint's Gaussian, in cells
@@ -329,8 +330,7 @@ def train_pose18(
                 "optimizer": optimizer.state_dict(),
                 "step": done,
             }
-            torch.save(state, out / "checkpoint.pt.part")
-            (out / "checkpoint.pt.part").replace(path)
+            save_state(path, state)
     helper.shutdown()
 
 

@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from deformgan.errors import InputError
+from deformgan.files import remove_unfinished, write_text, written_beside
 from deformgan.models.generator import Generator
 from deformgan.pair import Pair
 from deformgan.pixels import to_bytes
@@ -28,6 +29,8 @@ class Records:
             tensorboard: Whether to write TensorBoard events; needs the extra `track`.
         """
         self.out = out
+        for folder in (out, out / SAMPLES):
+            remove_unfinished(folder)
         self.events = _open_events(out / TENSORBOARD, step) if tensorboard else None
         _drop_after(out / METRICS, step)
 
@@ -53,9 +56,8 @@ class Records:
         picture = rows.permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1).cpu().numpy()
         path = self.out / SAMPLES / f"{step:07d}.png"
         path.parent.mkdir(exist_ok=True)
-        unfinished = path.with_name(".unfinished.png")
-        Image.fromarray(picture).save(unfinished)  # (B * H, 3 * W, 3)
-        unfinished.replace(path)
+        with written_beside(path) as unfinished:
+            Image.fromarray(picture).save(unfinished)  # (B * H, 3 * W, 3)
         if self.events is not None:
             self.events.add_image("samples", picture, step, dataformats="HWC")
             self.events.flush()
@@ -81,6 +83,4 @@ def _drop_after(path: Path, step: int) -> None:
         return
     lines = path.read_text().splitlines(keepends=True)
     kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    unfinished.write_text("".join(kept))
-    unfinished.replace(path)
+    write_text(path, "".join(kept))

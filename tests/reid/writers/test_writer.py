@@ -78,6 +78,7 @@ def test_a_run_that_was_killed_goes_on_to_the_same_tree(
     assert writer.done(0)
     assert not writer.done(1)
     (out / ".unfinished" / "left-over.part").write_text("half a fi")
+    (out / ".report.0123abcd.unfinished.json").write_text("half a fi")
 
     resumed = open_writer(every_writer, out, photos, data, SETTINGS)
     for number, items in enumerate(shards):

@@ -32,9 +32,10 @@ def check(folder: Path, /, *, skeleton: str = "openpose18", json: Path | None = 
     """
     from functools import partial
 
-    from deformgan.cli.outputs import output_file, write_json
+    from deformgan.cli.outputs import output_file
     from deformgan.cli.progress import progress
     from deformgan.datasets.doctor import examine
+    from deformgan.files import write_json
     from deformgan.skeletons import find_skeleton
 
     if json is not None:

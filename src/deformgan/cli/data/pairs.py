@@ -28,11 +28,12 @@ def pairs(
         seed: Random seed of the draw; published lists use 0.
         json: Where to write the numbers of images, people and pairs as JSON.
     """
-    from deformgan.cli.outputs import output_file, write_json
+    from deformgan.cli.outputs import output_file
     from deformgan.datasets import open_dataset, recognize
     from deformgan.datasets.pairs import build_pairs, write_pairs
     from deformgan.datasets.splits import refuse_leaks
     from deformgan.errors import InputError
+    from deformgan.files import write_json
 
     for file in (out, json):
         if file is not None:

@@ -57,9 +57,10 @@ def synthesize(
     import sys
     import time
 
-    from deformgan.cli.outputs import output_dir, output_file, write_json
+    from deformgan.cli.outputs import output_dir, output_file
     from deformgan.cli.progress import progress
     from deformgan.errors import InputError
+    from deformgan.files import write_json
 
     height_and_width = _read_size(size)
     for flag, value in (("--people", people), ("--per-person", per_person), ("--workers", workers)):

@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from deformgan.cli.outputs import output_file, write_json
+from deformgan.cli.outputs import output_file
 from deformgan.errors import InputError
+from deformgan.files import write_json
 
 
 def evaluate(

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from deformgan.cli.outputs import output_dir, write_json, written_beside
+from deformgan.cli.outputs import output_dir
 from deformgan.cli.training import DIVERGED, read_settings, set_threads
 from deformgan.errors import InputError
+from deformgan.files import write_json, write_text, written_beside
 
 if TYPE_CHECKING:
     from deformgan.reid.cells import Cell
@@ -138,8 +139,7 @@ def write(out: Path, cells: "Sequence[Cell]", trial: "Experiment") -> list[str]:
     for name, figure in figures.items():
         with written_beside(out / name) as unfinished:
             save_plot(figure, unfinished)
-    with written_beside(out / MARKDOWN) as unfinished:
-        unfinished.write_text(write_report(report, list(figures)), encoding="utf-8")
+    write_text(out / MARKDOWN, write_report(report, list(figures)))
     write_json(out / REPORT, report)
     return list(figures)
 

@@ -5,9 +5,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
 
-from deformgan.cli.outputs import output_dir, output_file, write_json
+from deformgan.cli.outputs import output_dir, output_file
 from deformgan.cli.training import DIVERGED, Screen, read_settings, set_threads
 from deformgan.errors import InputError
+from deformgan.files import write_json
 
 
 def train(

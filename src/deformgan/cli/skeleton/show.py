@@ -15,9 +15,10 @@ def show(skeleton: str, /, *, out: Path, json: Path | None = None) -> None:
     """
     from PIL import Image
 
-    from deformgan.cli.outputs import output_file, write_json, written_beside
+    from deformgan.cli.outputs import output_file
     from deformgan.cli.skeleton.picture import draw_skeleton
     from deformgan.errors import InputError
+    from deformgan.files import write_json, written_beside
     from deformgan.skeletons import find_skeleton_file
 
     if out.suffix.lower() != ".png":

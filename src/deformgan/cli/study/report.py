@@ -21,7 +21,8 @@ def report(
     import io
     from dataclasses import asdict, fields
 
-    from deformgan.cli.outputs import output_dir, output_file, write_json, written_beside
+    from deformgan.cli.outputs import output_dir, output_file
+    from deformgan.files import write_json, write_text, written_beside
     from deformgan.study.answers import Answer, read_answers
     from deformgan.study.config import read_study
     from deformgan.study.plots import draw_participants, draw_shares
@@ -50,8 +51,7 @@ def report(
     }
     output_dir(out)
     for name, content in texts.items():
-        with written_beside(out / name) as beside:
-            beside.write_text(content, encoding="utf-8", newline="\n")
+        write_text(out / name, content)
     for name, picture in (
         ("shares.png", draw_shares(found)),
         ("participants.png", draw_participants(found)),

@@ -50,12 +50,11 @@ class WebDatasetWriter(Writer):
     def _write(self, part: str, photos: list[Original], poses: Pose | None = None) -> None:
         for number, first in enumerate(range(0, len(photos), PER_SHARD)):
             rows = range(first, min(first + PER_SHARD, len(photos)))
-            beside = self.beside()
-            write_tar(
-                beside,
-                (_original(photos[row], None if poses is None else poses[[row]]) for row in rows),
+            samples = (
+                _original(photos[row], None if poses is None else poses[[row]]) for row in rows
             )
-            self.move(beside, self.out / f"{part}-{number:06d}.tar")
+            with self.written(self.out / f"{part}-{number:06d}.tar") as unfinished:
+                write_tar(unfinished, samples)
 
 
 def write_tar(path: Path, samples: Iterable[Sample]) -> None:

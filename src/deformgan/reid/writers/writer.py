@@ -14,7 +14,7 @@ import json
 import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -26,6 +26,7 @@ import torch
 from deformgan.datasets.photo_set import PhotoSet
 from deformgan.datasets.splits import NoTestSplitError
 from deformgan.errors import InputError
+from deformgan.files import remove_unfinished, written_beside
 from deformgan.framing import Framing
 from deformgan.pose import Pose
 from deformgan.pose_formats.annotation_csv import HEADER, read_annotation_csv, write_annotation_csv
@@ -120,20 +121,20 @@ class Writer(ABC):
         if self.done(number):
             return
         with self._writing():
-            beside = self.beside()
-            (beside / _FILES).mkdir(parents=True)
-            self.fill(beside / _FILES, number, items)
+            unfinished = self.out / UNFINISHED / f"{uuid4().hex}.part"
+            (unfinished / _FILES).mkdir(parents=True)
+            self.fill(unfinished / _FILES, number, items)
             poses = Pose.cat([item.pose for item in items]) if items else _no_poses()
             names = [self.table_name(item.photo.name, item.photo.identity) for item in items]
-            write_annotation_csv(beside / _JOINTS, Annotations(names, poses))
-            write_manifest(beside / MANIFEST, (item.photo for item in items))
+            write_annotation_csv(unfinished / _JOINTS, Annotations(names, poses))
+            write_manifest(unfinished / MANIFEST, (item.photo for item in items))
             try:
-                beside.rename(self._shard(number))
+                unfinished.rename(self._shard(number))
             except OSError:
                 # Another process was faster, with the same bytes.
                 if not self.done(number):
                     raise
-                shutil.rmtree(beside)
+                shutil.rmtree(unfinished)
 
     def finish(self, shards: int | None = None) -> None:
         """Move everything to its place, the manifest last; this is idempotent.
@@ -147,6 +148,7 @@ class Writer(ABC):
             if not self.complete:
                 self._put_in_place(self._shards(shards))
             shutil.rmtree(self.out / UNFINISHED, ignore_errors=True)
+            remove_unfinished(self.out)  # a report, if a process was killed while writing it
 
     # Overridden by each layout.
 
@@ -209,14 +211,14 @@ class Writer(ABC):
                 annotations = read_annotation_csv(self.data / table)
                 known = [name for name in wanted if name in annotations]
                 if known:
-                    beside = self.beside()
-                    write_annotation_csv(beside, annotations.select(known))
-                    self.move(beside, path)
+                    with self.written(path) as unfinished:
+                        write_annotation_csv(unfinished, annotations.select(known))
                     return
 
-    def beside(self) -> Path:
-        """Return a unique temporary path in the same file system."""
-        return self.out / UNFINISHED / f"{uuid4().hex}.part"
+    def written(self, target: Path) -> AbstractContextManager[Path]:
+        """Write a file atomically, as `written_beside` does, but first in the hidden folder."""
+        target.parent.mkdir(parents=True, exist_ok=True)
+        return written_beside(target, self.out / UNFINISHED)
 
     def copy(self, source: Path, target: Path) -> None:
         """Copy a file's contents atomically."""
@@ -224,10 +226,8 @@ class Writer(ABC):
             file = source.open("rb")
         except OSError as error:
             raise InputError(f"The image {source} cannot be read: {error.strerror}.") from None
-        beside = self.beside()
-        with file, beside.open("wb") as copied:
+        with file, self.written(target) as unfinished, unfinished.open("wb") as copied:
             shutil.copyfileobj(file, copied)
-        self.move(beside, target)
 
     def move(self, source: Path, target: Path) -> None:
         """Move a file within `out` to its place, overwriting an existing one."""
@@ -241,10 +241,11 @@ class Writer(ABC):
             target: File to write.
             text: Pieces of the text.
         """
-        beside = self.beside()
-        with beside.open("w", encoding="utf-8", newline="") as file:
+        with (
+            self.written(target) as unfinished,
+            unfinished.open("w", encoding="utf-8", newline="") as file,
+        ):
             file.writelines(text)
-        self.move(beside, target)
 
     def join(self, target: Path, parts: Iterable[Path], header: str | None = None) -> None:
         """Concatenate text files.

@@ -1,0 +1,152 @@
+"""Files: written atomically, read with one clear error, and found in the package.
+
+A file appears under its name only when it is complete. Until then it has a hidden name, which
+differs for every write, so that threads and processes do not collide.
+"""
+
+import json
+import math
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from secrets import token_hex
+from typing import TYPE_CHECKING
+
+from safetensors import SafetensorError, safe_open
+
+from deformgan.errors import InputError
+
+if TYPE_CHECKING:  # commands import this module before they know whether they need torch
+    from torch import Tensor
+
+_UNFINISHED_NAME = ".*.unfinished*"
+
+
+def bundled(name: str) -> Path:
+    """Return the path of a file or folder of the package, such as `weights`."""
+    return Path(__file__).parent / name
+
+
+@contextmanager
+def written_beside(path: Path, folder: Path | None = None) -> Generator[Path]:
+    """Write a file atomically: it appears under its name only when complete.
+
+        with written_beside(out) as unfinished:
+            image.save(unfinished)
+
+    Args:
+        path: Final name of the file.
+        folder: Where the unfinished file is, in the same file system; by default the folder of
+            `path`.
+
+    Yields:
+        A hidden name with the same suffix (so that image libraries recognize the format). On
+        success the file moves to `path`; on an error it is removed, and an earlier file at `path`
+        is kept.
+    """
+    # Shortened, since a file system allows 255 bytes.
+    name = f".{path.stem[:40]}.{token_hex(4)}.unfinished{path.suffix}"
+    unfinished = (path.parent if folder is None else folder) / name
+    try:
+        yield unfinished
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def is_unfinished(path: Path) -> bool:
+    """Return whether a file has a name that `written_beside` gives to unfinished files."""
+    return path.match(_UNFINISHED_NAME)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove unfinished files of killed processes; no other process may write to the folder."""
+    for path in folder.glob(_UNFINISHED_NAME):
+        path.unlink()
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file atomically, in UTF-8 and with line ends as in `text`."""
+    with written_beside(path) as unfinished:
+        unfinished.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_json(path: Path, data: object) -> None:
+    """Write a report atomically as JSON.
+
+    Args:
+        path: The file.
+        data: Dictionaries, lists, strings and plain Python numbers. Numbers that are not finite
+            become null, since JSON cannot represent them.
+    """
+    write_text(path, json.dumps(_finite(data), indent=2, allow_nan=False) + "\n")
+
+
+def _finite(data: object) -> object:
+    match data:
+        case float() if not math.isfinite(data):
+            return None
+        case dict():
+            return {key: _finite(value) for key, value in data.items()}
+        case list() | tuple():
+            return [_finite(value) for value in data]
+        case _:
+            return data
+
+
+def write_safetensors(
+    path: Path, tensors: Mapping[str, "Tensor"], metadata: Mapping[str, str]
+) -> None:
+    """Write tensors atomically; the same content gives the same bytes.
+
+    Args:
+        path: The file; replaced if it exists.
+        tensors: Contiguous tensors on the CPU, by name.
+        metadata: Written to the header.
+    """
+    from safetensors.torch import save
+
+    content = save(dict(tensors), dict(metadata))
+    # safetensors writes the metadata in an order that differs from process to process.
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    ordered = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    ordered += b" " * (-len(ordered) % 8)  # tensors begin at a multiple of 8 bytes
+    with written_beside(path) as unfinished:
+        unfinished.write_bytes(len(ordered).to_bytes(8, "little") + ordered + content[8 + length :])
+
+
+def read_safetensors(path: Path) -> tuple[dict[str, "Tensor"], dict[str, str]]:
+    """Read the tensors of a safetensors file, by name, and the metadata in its header.
+
+    Raises:
+        InputError: If the file is missing, damaged or of another format.
+    """
+    with _opened(path) as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, _metadata(file)  # noqa: SIM118
+
+
+def read_safetensors_header(path: Path) -> tuple[list[str], dict[str, str]]:
+    """Read the names of the tensors and the metadata, without loading a tensor.
+
+    Raises:
+        InputError: If the file is missing, damaged or of another format.
+    """
+    with _opened(path) as file:
+        return list(file.keys()), _metadata(file)
+
+
+@contextmanager
+def _opened(path: Path) -> Generator[safe_open]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            yield file
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist.") from None
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{path} is not a safetensors file ({error}).") from None
+
+
+def _metadata(file: safe_open) -> dict[str, str]:
+    return file.metadata() or {}
