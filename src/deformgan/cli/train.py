@@ -7,7 +7,6 @@ from statistics import median
 from typing import TYPE_CHECKING, Any, Literal
 
 from deformgan.cli.outputs import output_file
-from deformgan.files import write_json
 from deformgan.cli.training import (
     DIVERGED,
     read_plan,
@@ -15,6 +14,7 @@ from deformgan.cli.training import (
     skeleton_settings,
     train_on_screen,
 )
+from deformgan.files import write_json
 
 if TYPE_CHECKING:
     from deformgan.training.config import TrainConfig
