@@ -72,7 +72,7 @@ def test_a_missing_scene_and_one_too_many_are_refused(people):
         Generator(TINY)(source, target, background=scene(1))
     with pytest.raises(ValueError, match="needs the background of the candidate"):
         Discriminator(DiscriminatorConfig(widths=(4, 8), background=True))(source, source)
-    with pytest.raises(ValueError, match="one stream has none"):
+    with pytest.raises(ValueError, match="streams must be 2"):
         GeneratorConfig(streams=1, warp="none", background=True)
 
 

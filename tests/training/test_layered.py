@@ -349,7 +349,7 @@ def test_weights_that_photos_have_no_use_for_are_refused_with_photos_alone(peopl
     config = replace(CONFIG, weights=LossWeights(adversarial=0.0, planes=1.0))
     players = Players.create(config, open_fabric(CPU))
     assert "planes" in step_of(players, pair_of(people), config)
-    with pytest.raises(InputError, match="of these photos nothing is"):
+    with pytest.raises(InputError, match="which these photos lack"):
         step_of(players, pair_of(people, known=False), config)
 
 
