@@ -272,7 +272,7 @@ def test_without_layers_there_is_no_choice(transfer, photo, people):
         with pytest.raises(InputError, match=r"paint pictures of 128x64 \(height x width\) only"):
             run(transfer, *call, size=size)
     for background in ("source", "none", "#102030"):
-        with pytest.raises(InputError, match="paint the scene themselves"):
+        with pytest.raises(InputError, match="generate the scene themselves"):
             run(transfer, *call, background=background)
     with pytest.raises(InputError, match="pasting needs some with layers"):
         paste(transfer, *call[:3])
@@ -306,7 +306,7 @@ def test_several_photos_may_have_several_sizes(layered, street, photo, people):
 
 
 def test_several_photos_need_layers_and_a_pose_each(transfer, layered, photo, people):
-    with pytest.raises(InputError, match="2 photos of a person are given"):
+    with pytest.raises(InputError, match="2 source photos are given"):
         run(transfer, [photo] * 2, [people(1)] * 2, people(1), SIZE)
     for poses in ([people(1)], people(3)):
         with pytest.raises(InputError, match="every photo needs one"):

@@ -110,12 +110,6 @@ def load_generator(
     return generator.eval().to(device), metadata
 
 
-def has_layers(weights: str | Path) -> bool:
-    """Return whether weights generate layers, for pictures of any size; reads only the header."""
-    _, described = read_safetensors_header(find_weights_file(weights))
-    return json.loads(described.get("config", "{}")).get("layers") is not None
-
-
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Read the weights in a file, with those of its base, and the metadata in its header."""
     tensors, described = read_safetensors(path)

@@ -87,8 +87,8 @@ def test_every_frame_of_an_animation_is_in_the_scene(weights, tmp_path):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--weights", "synthetic", "--background", "{scene}"], "take no background"),
-        (["--weights", "{weights}"], "give --background"),
+        (["--weights", "synthetic", "--background", "{scene}"], "generate the scene themselves"),
+        (["--weights", "{weights}"], "require a photo as --background"),
         (["--weights", "{weights}", "--background", "gone.png"], "gone.png does not exist"),
     ],
 )

@@ -357,7 +357,7 @@ def test_a_pose_without_a_photo_is_refused(tmp_path, capsys):
         (["--paste", "--size", "300"], "remove --size 300"),
         (["--paste", "--background", "none"], "remove --background none"),
         (["--weights", "synthetic", "--size", "256"], "128x64 (height x width) only"),
-        (["--weights", "synthetic", "--background", "source"], "paint the scene themselves"),
+        (["--weights", "synthetic", "--background", "source"], "generate the scene themselves"),
         (["--weights", "synthetic", "--paste"], "with layers"),
     ],
 )

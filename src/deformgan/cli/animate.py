@@ -13,7 +13,7 @@ def animate(
     out: Path,
     fps: float = 12.0,
     smooth: float = 1.0,
-    weights: str | None = None,
+    weights: str = "pedestrian",
     detector: str = "pose18",
     person: int = 0,
     source_pose: str | None = None,
@@ -40,7 +40,7 @@ def animate(
         fps: Frames per second, at most 50.
         smooth: Strength of the smoothing, from 0 to 10: 1 removes the jitter of detectors and keeps
             the motion, 0 uses the joints as detected.
-        weights: Name of bundled weights or a .safetensors file; by default pedestrian.
+        weights: Name of bundled weights or a .safetensors file.
         detector: Pose detector for photos: pose18 (bundled), or another one, usually as
             NAME:PATH (movenet, blazepose, simcc, vitpose, keypoint_rcnn).
         person: Index of the person in the source photo, by size: 0 is the largest. In frames it is
@@ -57,7 +57,7 @@ def animate(
             photo. A photo of the frames' size is cropped like them; of any other, the centre is
             used. By default paint if the source photo has the model's size, otherwise source.
             Weights without layers support only paint; background-conditioned weights support only a
-            photo (by default pedestrian-background, if pedestrian has no layers).
+            photo.
         noise: Keep the generator's dropout active.
         seed: Random seed for dropout noise, which is the same in all frames.
         device: Device to compute on: auto (a GPU if there is one), cpu, cuda or cuda:N.
@@ -65,7 +65,7 @@ def animate(
     """
     import time
 
-    from deformgan.cli.arguments import check_skeleton, choose_weights, read_size
+    from deformgan.cli.arguments import check_skeleton, read_size
     from deformgan.cli.outputs import output_file
     from deformgan.cli.pictures import check_alpha, check_suffix, write_animation
     from deformgan.cli.progress import progress
@@ -91,7 +91,6 @@ def animate(
         check_alpha(out, MOVING_SUFFIXES)
     asked = read_size(size)
     check_detector(detector)
-    weights = choose_weights(weights, background)
     transfer = PoseTransfer.from_pretrained(weights, device)
     transfer.staging.check_size(asked)
     joints = check_skeleton(skeleton, transfer.skeleton)

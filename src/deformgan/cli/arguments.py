@@ -5,28 +5,11 @@ This imports torch, so commands import it inside their functions.
 
 from pathlib import Path
 
-from deformgan.checkpoint import has_layers, load_generator
+from deformgan.checkpoint import load_generator
 from deformgan.errors import InputError
 from deformgan.pose import Pose, Skeleton
-from deformgan.scene import parse_background
 from deformgan.skeletons import find_skeleton
 from deformgan.skeletons.openpose18 import OPENPOSE18
-
-WEIGHTS, BACKGROUND_WEIGHTS = "pedestrian", "pedestrian-background"
-
-
-def choose_weights(weights: str | None, background: str | None) -> str:
-    """Return the weights to use.
-
-    Args:
-        weights: Value of `--weights`; None if the flag is not given.
-        background: Value of `--background`; weights without layers need a variant of their own for
-            a background photo.
-    """
-    if weights is not None:
-        return weights
-    photo = background is not None and isinstance(parse_background(background), Path)
-    return BACKGROUND_WEIGHTS if photo and not has_layers(WEIGHTS) else WEIGHTS
 
 
 def read_size(size: str | None) -> tuple[int, int] | int | None:

@@ -16,7 +16,7 @@ def generate(
     /,
     *,
     out: Path,
-    weights: str | None = None,
+    weights: str = "pedestrian",
     detector: str = "pose18",
     person: int = 0,
     pose_person: int = 0,
@@ -42,7 +42,7 @@ def generate(
             and back, need weights with layers: each surface is copied from the photo that shows it,
             and only what no photo shows is painted; scene and position come from the first photo.
         out: Where to write the picture (.png, .jpg, .jpeg, .webp or .bmp); its folder must exist.
-        weights: Name of bundled weights or a .safetensors file; by default pedestrian.
+        weights: Name of bundled weights or a .safetensors file.
         detector: Pose detector for photos: pose18 (bundled), or another one, usually as
             NAME:PATH (movenet, blazepose, simcc, vitpose, keypoint_rcnn).
         person: Index of the person in the source photo, by size: 0 is the largest. With several
@@ -61,7 +61,7 @@ def generate(
             a photo. A photo of the pose photo's size is cropped like it; of any other, the centre
             is used. By default paint if the source photo has the model's size, otherwise source.
             Weights without layers support only paint; background-conditioned weights support only a
-            photo (by default pedestrian-background, if pedestrian has no layers).
+            photo.
         paste: Paste the person into the whole photo: into the pose photo, replacing the person
             there, or, if POSE is a pose file, into the source photo, where the person stood. The
             result has the size of that photo.
@@ -72,7 +72,7 @@ def generate(
     """
     import time
 
-    from deformgan.cli.arguments import check_skeleton, choose_weights, describe_pose, read_size
+    from deformgan.cli.arguments import check_skeleton, describe_pose, read_size
     from deformgan.cli.outputs import output_file
     from deformgan.cli.pictures import check_alpha, check_suffix, write_picture
     from deformgan.detectors import check_detector
@@ -105,7 +105,6 @@ def generate(
             )
     asked = read_size(size)
     check_detector(detector)
-    weights = choose_weights(weights, background)
     transfer = PoseTransfer.from_pretrained(weights, device)
     transfer.staging.check_size(asked)
     joints = check_skeleton(skeleton, transfer.skeleton)
