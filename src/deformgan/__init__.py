@@ -11,7 +11,7 @@ Names are imported when they are first used, so `import deformgan` itself loads 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 if TYPE_CHECKING:
     from deformgan.api import Metric, People, Report, detect, evaluate, train
