@@ -26,11 +26,12 @@ from deformgan.checkpoint import load_generator
 from deformgan.cli.outputs import write_json
 from deformgan.datasets import open_dataset
 from deformgan.datasets.photo_set import PhotoSet
-from deformgan.evaluation.bootstrap import bootstrap_interval, paired_difference
 from deformgan.models.generator import Generator
 from deformgan.pair import View
 from deformgan.pixels import to_bytes, to_float
 from deformgan.provenance import provenance
+from deformgan.stats.bootstrap import bootstrap_interval
+from deformgan.stats.paired import paired_difference
 
 BATCH = 25
 EDGE = 3  # pixels on either side of the person's outline in which a halo would be

@@ -22,7 +22,6 @@ from deformgan.checkpoint import load_generator
 from deformgan.cli.outputs import write_json
 from deformgan.datasets import open_dataset
 from deformgan.datasets.photo_set import PhotoSet
-from deformgan.evaluation.bootstrap import bootstrap_interval, paired_difference
 from deformgan.evaluation.identity import Extractor, identity
 from deformgan.evaluation.judges import OSNET
 from deformgan.evaluation.person_mask import person_mask
@@ -32,6 +31,8 @@ from deformgan.painting import paint
 from deformgan.pair import View
 from deformgan.pixels import to_float
 from deformgan.provenance import provenance
+from deformgan.stats.bootstrap import bootstrap_interval
+from deformgan.stats.paired import paired_difference
 
 BATCH = 10
 

@@ -12,13 +12,13 @@ from torch import Tensor
 
 from deformgan.checkpoint import load_generator
 from deformgan.datasets.photo_set import PhotoSet
-from deformgan.evaluation.bootstrap import paired_difference
 from deformgan.evaluation.contact_sheet import contact_sheet
 from deformgan.evaluation.drawing import draw_pose
 from deformgan.evaluation.estimate import Estimate, estimate_means, subtract
 from deformgan.evaluation.person_mask import person_mask
 from deformgan.evaluation.pictures import Judge, generate_pictures, judge_pictures, score_pictures
 from deformgan.metrics.sharpness import relative_sharpness
+from deformgan.stats.paired import paired_difference
 
 Scores = dict[str, Float[Tensor, "pairs"]]
 

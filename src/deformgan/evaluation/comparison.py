@@ -13,9 +13,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from deformgan.errors import InputError
-from deformgan.evaluation.bootstrap import bootstrap_intervals, weighted_mean
 from deformgan.evaluation.pckh import counts_joints
-from deformgan.evaluation.significance import EXACT, FLIPS, holm, sign_flip_test
+from deformgan.stats.bootstrap import bootstrap_intervals, weighted_mean
+from deformgan.stats.significance import EXACT, FLIPS, holm, sign_flip_test
 
 LEVEL = 0.05
 

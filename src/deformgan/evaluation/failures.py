@@ -9,7 +9,6 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from deformgan.evaluation.bootstrap import bootstrap_intervals, weighted_mean
 from deformgan.evaluation.pair_diagnosis import (
     LOST,
     ORIGINS,
@@ -23,6 +22,7 @@ from deformgan.evaluation.pair_diagnosis import (
 from deformgan.evaluation.pckh import counts_joints
 from deformgan.metrics.part_error import PREFIX
 from deformgan.pose import Pose, Skeleton
+from deformgan.stats.bootstrap import bootstrap_intervals, weighted_mean
 
 # Bootstrap resamples: few enough for 12,000 pairs in many buckets to take seconds.
 RESAMPLES = 2000

@@ -8,13 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from deformgan.evaluation.bootstrap import bootstrap_intervals, weighted_mean
 from deformgan.evaluation.evaluate import Findings
 from deformgan.evaluation.failures import failure_report
 from deformgan.evaluation.measures import Measures
 from deformgan.evaluation.pair_photos import PairPhotos
 from deformgan.evaluation.pckh import counts_joints
 from deformgan.provenance import provenance
+from deformgan.stats.bootstrap import bootstrap_intervals, weighted_mean
 
 # Packages that affect the scores, besides our own code.
 PACKAGES = ("torch", "torchvision", "numpy", "pillow")
