@@ -20,17 +20,19 @@ import tyro
 from jaxtyping import Bool, Float, Int64, UInt8
 from PIL import Image
 from torch import Tensor
-from torchvision.utils import make_grid
 
 from deformgan.checkpoint import load_generator
 from deformgan.datasets import open_dataset
 from deformgan.datasets.photo_set import PhotoSet
-from deformgan.evaluation.bootstrap import bootstrap_interval, paired_difference
+from deformgan.draw.pictures import to_pictures
+from deformgan.draw.sheets import tile
 from deformgan.files import write_json
 from deformgan.models.generator import Generator
 from deformgan.pair import View
 from deformgan.pixels import to_bytes, to_float
 from deformgan.provenance import provenance
+from deformgan.stats.bootstrap import bootstrap_interval
+from deformgan.stats.paired import paired_difference
 
 BATCH = 25
 EDGE = 3  # pixels on either side of the person's outline in which a halo would be
@@ -196,8 +198,7 @@ def draw(
         plain = paint(without, people, pair[None])
         source, target = to_float(people.images[pair])
         cells += [source, target, plain[0], *painted]
-    grid = make_grid(to_bytes(torch.stack(cells)), nrow=8, padding=3, pad_value=255)
-    image = Image.fromarray(grid.permute(1, 2, 0).numpy())
+    image = tile(to_pictures(to_bytes(torch.stack(cells))), columns=8)
     image.resize((image.width * 3 // 2, image.height * 3 // 2), Image.Resampling.LANCZOS).save(path)
     print(path)
 

@@ -21,13 +21,13 @@ from deformgan.datasets import open_dataset
 from deformgan.datasets.correspondence import correspond
 from deformgan.datasets.synthetic import Synthetic
 from deformgan.errors import InputError
-from deformgan.evaluation.bootstrap import bootstrap_intervals
 from deformgan.files import write_json
 from deformgan.models.generator import Generator
 from deformgan.models.layers import Fields, resize
 from deformgan.pair import Truth, View
 from deformgan.pixels import to_float
 from deformgan.provenance import provenance
+from deformgan.stats.bootstrap import bootstrap_intervals
 from deformgan.training.step import field_error
 
 BATCH = 10

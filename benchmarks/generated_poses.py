@@ -26,11 +26,11 @@ from torch import Tensor, nn
 from deformgan.datasets.market1501 import Market1501
 from deformgan.datasets.photo_set import PhotoSet
 from deformgan.detectors.pose18_network import Pose18Config, Pose18Network
-from deformgan.evaluation.bootstrap import bootstrap_interval
 from deformgan.files import write_json
 from deformgan.pose import Pose
 from deformgan.provenance import provenance
 from deformgan.reid.manifest import MANIFEST, read_manifest
+from deformgan.stats.bootstrap import bootstrap_interval
 from deformgan.training.pose18 import find_joints, pose18_loss, read_empty
 from deformgan.training.pose18_crops import CropBatches, People
 

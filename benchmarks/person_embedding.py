@@ -35,11 +35,11 @@ from deformgan.datasets.market1501 import Market1501
 from deformgan.datasets.pairs import pair_rows, read_pairs
 from deformgan.datasets.photo_set import PhotoSet
 from deformgan.errors import InputError
-from deformgan.evaluation.bootstrap import bootstrap_interval
 from deformgan.evaluation.identity import Extractor
 from deformgan.evaluation.pictures import generate_pictures
 from deformgan.metrics.ranking import Ranking, first_of_each, rank_gallery
 from deformgan.provenance import provenance
+from deformgan.stats.bootstrap import bootstrap_interval
 from deformgan.training.person_embedding import number_people
 
 PAIR_LIST = Path(__file__).with_name("market_test_pairs.csv")

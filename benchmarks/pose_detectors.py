@@ -21,10 +21,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from deformgan.datasets.market1501 import Market1501
 from deformgan.detectors import PoseDetector, find_person, load_detector
+from deformgan.draw.poses import draw_pose
+from deformgan.draw.sheets import tile
 from deformgan.framing import read_photo
 from deformgan.pose import Pose
 from deformgan.pose_formats import read_annotation_csv
@@ -67,6 +69,11 @@ class Tally:
         counts = torch.stack(self.joints).sum(dim=0).float()
         share = (counts[1] / counts[0].clamp(min=1)).tolist()
         return dict(zip(OPENPOSE18.joints, [round(value, 3) for value in share], strict=True))
+
+
+# Colours of right and left limbs, and of the others.
+SIDES = {"right": (255, 0, 0), "left": (0, 191, 255)}
+MIDDLE = (0, 255, 0)
 
 
 def measure(
@@ -121,25 +128,10 @@ def nobody() -> dict[str, np.ndarray]:
 def draw(image: np.ndarray, pose: Pose, scale: int) -> Image.Image:
     """Draws a pose into an enlarged photo: right limbs red, left ones blue, others green."""
     picture = Image.fromarray(image).resize((image.shape[1] * scale, image.shape[0] * scale))
-    pen = ImageDraw.Draw(picture)
-    places = ((pose.joints[0] + 0.5) * scale).tolist()
-    for one, other in OPENPOSE18.limbs:
-        a, b = OPENPOSE18.indices([one, other])
-        if pose.visible[0, a] and pose.visible[0, b]:
-            side = other.split("_")[0]
-            color = {"right": "red", "left": "deepskyblue"}.get(side, "lime")
-            pen.line([*places[a], *places[b]], fill=color, width=2)
+    sides = [bone[1].split("_")[0] for bone in OPENPOSE18.limbs]
+    colours = [SIDES.get(side, MIDDLE) for side in sides]
+    draw_pose(picture, pose, scale, bones=colours, width=2, radius=1)
     return picture
-
-
-def sheet(pictures: list[Image.Image], columns: int) -> Image.Image:
-    """Lays pictures of one size side by side."""
-    width, height = pictures[0].size
-    rows = -(-len(pictures) // columns)
-    result = Image.new("RGB", (columns * width, rows * height))
-    for number, picture in enumerate(pictures):
-        result.paste(picture, (number % columns * width, number // columns * height))
-    return result
 
 
 def compare(
@@ -194,7 +186,7 @@ def compare(
                 person = find_person(detector, image)
                 pose = detector(image).pose if person is None else person.pose
                 pictures.append(draw(image, pose, scale))
-            sheet(pictures, columns).save(out / f"{name}_{key}.png")
+            tile(pictures, columns, gap=0).save(out / f"{name}_{key}.png")
         for key, values in results.items():
             print(name, key, json.dumps(values), flush=True)
     (out / "report.json").write_text(json.dumps(report, indent=2) + "\n")

@@ -23,20 +23,21 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 
 from deformgan.datasets.market1501 import Market1501
 from deformgan.datasets.photo_set import PhotoSet
 from deformgan.detectors import load_detector
 from deformgan.detectors.fastestdet import FastestDet
 from deformgan.detectors.people import PERSON_SCORE
+from deformgan.draw.pictures import to_pictures
+from deformgan.draw.sheets import tile
 from deformgan.evaluation.detection_score import detection_score
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
 RADIUS = 8 / 128  # of the image's height
 SURE = 0.5
 VIEWS = 4
-SHOWN, COLUMNS = 48, 12
+SHOWN, COLUMNS, ZOOM = 48, 12, 2
 
 
 def render(folder: Path, images: int, seed: int) -> dict[str, float]:
@@ -109,18 +110,6 @@ def statistics(images: np.ndarray) -> dict[str, list[float]]:
     }
 
 
-def contact_sheet(images: np.ndarray) -> Image.Image:
-    """Lays images side by side, at twice their size."""
-    count, height, width = images.shape[:3]
-    rows = -(-count // COLUMNS)
-    paper = np.full((rows * (height + 2), COLUMNS * (width + 2), 3), 255, dtype=np.uint8)
-    for number, image in enumerate(images):
-        top, left = number // COLUMNS * (height + 2), number % COLUMNS * (width + 2)
-        paper[top : top + height, left : left + width] = image
-    sheet = Image.fromarray(paper)
-    return sheet.resize((sheet.width * 2, sheet.height * 2), Image.Resampling.LANCZOS)
-
-
 def main(
     shared: Path = Path("../shared"),
     out: Path = Path("runs/rendered_people"),
@@ -149,9 +138,7 @@ def main(
         random = np.random.default_rng(seed)
         rows = random.permutation(len(data))[:images].tolist()
         report[kind] = look(data, rows, shared)
-        contact_sheet(data.images[rows[:SHOWN]].permute(0, 2, 3, 1).numpy()).save(
-            out / f"{kind}.png"
-        )
+        tile(to_pictures(data.images[rows[:SHOWN]], ZOOM), COLUMNS).save(out / f"{kind}.png")
         print(kind, json.dumps(report[kind]), flush=True)
     (out / "report.json").write_text(json.dumps(report, indent=2) + "\n")
 

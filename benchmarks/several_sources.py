@@ -14,14 +14,13 @@ from typing import Any
 import torch
 import tyro
 from jaxtyping import Int64, UInt8
-from PIL import Image
 from torch import Tensor
-from torchvision.utils import make_grid
 
 from deformgan.checkpoint import load_generator
 from deformgan.datasets import open_dataset
 from deformgan.datasets.photo_set import PhotoSet
-from deformgan.evaluation.bootstrap import bootstrap_interval, paired_difference
+from deformgan.draw.pictures import to_pictures
+from deformgan.draw.sheets import tile
 from deformgan.evaluation.identity import Extractor, identity
 from deformgan.evaluation.judges import OSNET
 from deformgan.evaluation.person_mask import person_mask
@@ -32,6 +31,8 @@ from deformgan.painting import paint
 from deformgan.pair import View
 from deformgan.pixels import to_float
 from deformgan.provenance import provenance
+from deformgan.stats.bootstrap import bootstrap_interval
+from deformgan.stats.paired import paired_difference
 
 BATCH = 10
 
@@ -92,8 +93,7 @@ def main(
             torch.cat([photos.images[drawn[row].roll(-1)], *(kind[[row]] for kind in pictures)])
             for row in range(min(8, len(drawn)))
         ]
-        grid = make_grid(torch.cat(rows), nrow=2 * most + 1, padding=3, pad_value=255)
-        Image.fromarray(grid.permute(1, 2, 0).numpy()).save(figure)
+        tile(to_pictures(torch.cat(rows)), columns=2 * most + 1).save(figure)
 
 
 def draw(photos: PhotoSet, people: int, most: int, seed: int) -> Int64[Tensor, "people photos"]:

@@ -31,9 +31,10 @@ from deformgan.checkpoint import load_generator
 from deformgan.datasets import open_dataset, recognize
 from deformgan.datasets.pairs import pair_rows, read_pairs, sample_test_pairs
 from deformgan.datasets.photo_set import PhotoSet
+from deformgan.draw.pictures import to_pictures
+from deformgan.draw.poses import pose_pictures
+from deformgan.draw.sheets import contact_sheet
 from deformgan.errors import InputError
-from deformgan.evaluation.contact_sheet import contact_sheet
-from deformgan.evaluation.drawing import draw_pose
 from deformgan.evaluation.estimate import Estimate, estimate_means, subtract
 from deformgan.evaluation.judges import load_judges
 from deformgan.evaluation.person_mask import person_mask
@@ -50,6 +51,7 @@ from deformgan.provenance import provenance
 HERE = Path(__file__).parent
 PAIR_LISTS = {"cuhk03": HERE / "cuhk03_test_pairs.csv"}
 PAIR_LIST = HERE / "market_test_pairs.csv"  # of every other data set
+ZOOM = 2
 SHEET_PEOPLE = 10
 _BATCH = 50
 
@@ -251,13 +253,16 @@ def draw_sheet(
     rows = list(first.values())[:SHEET_PEOPLE]
     source, target = pairs[rows].unbind(dim=1)
     columns = {
-        "source": people.images[source],
-        "its pose": draw_pose(people.poses[source], people.size)[0],
-        "asked": draw_pose(people.poses[target], people.size)[0],
-        "target": people.images[target],
-        **{Path(system).stem: pictures[rows] for system, pictures in outputs.items()},
+        "source": to_pictures(people.images[source], ZOOM),
+        "its pose": pose_pictures(people.poses[source], people.size, ZOOM),
+        "asked": pose_pictures(people.poses[target], people.size, ZOOM),
+        "target": to_pictures(people.images[target], ZOOM),
+        **{
+            Path(system).stem: to_pictures(pictures[rows], ZOOM)
+            for system, pictures in outputs.items()
+        },
     }
-    return contact_sheet(columns, strips=2)
+    return contact_sheet(list(columns), list(zip(*columns.values(), strict=True)), strips=2)
 
 
 if __name__ == "__main__":

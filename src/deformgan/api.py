@@ -18,8 +18,8 @@ from PIL import Image
 from deformgan.detectors import Detection
 from deformgan.detectors.person import around
 from deformgan.device import find_device
+from deformgan.draw.raster import rasterize_pose as draw_pose
 from deformgan.errors import InputError
-from deformgan.evaluation.drawing import draw_pose
 from deformgan.evaluation.evaluate import evaluate as evaluate_pairs
 from deformgan.evaluation.evaluate import settings_of
 from deformgan.evaluation.failures import failures_table

@@ -7,8 +7,8 @@ import torch
 from deformgan.datasets.bundled_people import FOLDER
 from deformgan.datasets.market1501 import Market1501
 from deformgan.datasets.pairs import sample_test_pairs
+from deformgan.draw.sheets import BORDER, HEADER
 from deformgan.evaluation.ablation import compare_order, compare_variants, draw_figure, write_table
-from deformgan.evaluation.contact_sheet import GAP, HEADER
 from deformgan.metrics.ssim import ssim
 
 COUNT = 12
@@ -114,11 +114,11 @@ def test_the_table_has_a_row_for_each_variant_with_the_papers_numbers(found):
 def test_the_figure_shows_source_pose_target_and_every_variant(pictures, people, pairs):
     figure = np.array(draw_figure(pictures, people, pairs))
     height, width = people.size
-    cell = 2 * width + 2 * GAP
-    top = HEADER + GAP
+    cell = 2 * width + 2 * BORDER
+    top = HEADER + BORDER
 
     def shown(column):
-        left = 2 * GAP + column * cell
+        left = 2 * BORDER + column * cell
         return figure[top : top + 2 * height : 2, left : left + 2 * width : 2]
 
     source, target = pairs[0].tolist()

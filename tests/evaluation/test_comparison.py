@@ -9,10 +9,10 @@ import torch
 from scipy import stats
 
 from deformgan.errors import InputError
-from deformgan.evaluation.bootstrap import paired_difference
 from deformgan.evaluation.comparison import Report, better, compare_reports
 from deformgan.evaluation.comparison_tables import write_latex, write_markdown
-from deformgan.evaluation.significance import holm
+from deformgan.stats.paired import paired_difference
+from deformgan.stats.significance import holm
 
 # Differences
 

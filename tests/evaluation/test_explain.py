@@ -1,7 +1,6 @@
 """What is explained is what the generator does."""
 
 import math
-from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -10,6 +9,8 @@ import torch.nn.functional as F
 
 from deformgan.affine import normalize, part_transforms
 from deformgan.datasets.bundled_people import bundled_people
+from deformgan.draw.colours import flow_colours
+from deformgan.draw.poses import part_outlines
 from deformgan.errors import InputError
 from deformgan.evaluation.explain import (
     describe_layers,
@@ -20,15 +21,8 @@ from deformgan.evaluation.explain import (
     in_pixels,
     skip_maps,
 )
-from deformgan.evaluation.explain_pictures import (
-    _spread,
-    draw_explanation,
-    flow_colours,
-    heat_colours,
-    part_colours,
-    part_outlines,
-    ruled,
-)
+from deformgan.evaluation.explain_layers import ruled
+from deformgan.evaluation.explain_pictures import draw_explanation
 from deformgan.models.generator import Generator, GeneratorConfig
 from deformgan.models.layers import LayersConfig
 from deformgan.pair import View
@@ -227,26 +221,6 @@ def test_all_missing_parts_can_be_drawn():
     explanation = explain(tiny(), source, without(target, *limbs))
     assert set(explanation.origins) == {"own", "not_asked"}
     assert draw_explanation(explanation)["explain"].width > 640
-
-
-def test_names_beside_a_picture_do_not_overlap_and_stay_inside():
-    for wanted in ([5.0, 6.0, 7.0, 90.0], [95.0, 96.0, 97.0], [50.0]):
-        places = _spread(wanted, 10, 100)
-        assert all(later - earlier >= 10 for earlier, later in pairwise(places))
-        assert places[0] >= 5
-        assert places[-1] <= 95
-    assert _spread([20.0, 60.0], 10, 100) == [20, 60]
-
-
-@pytest.mark.parametrize("count", [1, 2, 3, 6, 10, 18])
-def test_colours_differ(count):
-    assert len(set(part_colours(count))) == count
-
-
-def test_brighter_means_more():
-    ramp = heat_colours(torch.linspace(0, 1, 50)[None])[:, 0]
-    luma = ramp.T @ torch.tensor([0.299, 0.587, 0.114])
-    assert (luma.diff() > 0).all()
 
 
 @pytest.mark.parametrize("settings", [{}, {"copy": False}, {"correction": False}, {"base": "hard"}])

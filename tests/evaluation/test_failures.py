@@ -6,12 +6,12 @@ import math
 import pytest
 import torch
 
-from deformgan.evaluation.bootstrap import bootstrap_interval
 from deformgan.evaluation.failures import RESAMPLES, failure_report, failures_table, part_pairs
 from deformgan.evaluation.pair_diagnosis import diagnose_pairs, pose_distance
 from deformgan.pose import Part, Pose, Skeleton
 from deformgan.pose_formats.annotation_csv import read_annotation_csv
 from deformgan.skeletons.openpose18 import OPENPOSE18
+from deformgan.stats.bootstrap import bootstrap_interval
 
 # Shoulders and hips 8 and 4 to either side of the middle, 30 apart: width over length 0.4.
 BODY = {

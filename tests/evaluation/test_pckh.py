@@ -11,10 +11,10 @@ from deformgan.datasets.market1501 import Market1501
 from deformgan.datasets.pairs import sample_test_pairs
 from deformgan.detectors import load_detector
 from deformgan.detectors.person import Detection
-from deformgan.evaluation.bootstrap import weighted_mean
 from deformgan.evaluation.pckh import find_again, pckh
 from deformgan.pose import Pose
 from deformgan.skeletons.openpose18 import OPENPOSE18
+from deformgan.stats.bootstrap import weighted_mean
 
 TORSO = (("right_shoulder", "right_hip"), ("left_shoulder", "left_hip"))
 

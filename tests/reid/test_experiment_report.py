@@ -8,11 +8,11 @@ import pytest
 import torch
 from scipy import stats
 
-from deformgan.evaluation.bootstrap import paired_difference
-from deformgan.evaluation.significance import holm
 from deformgan.reid.cells import make_cells
 from deformgan.reid.experiment_figures import draw_figures
 from deformgan.reid.experiment_report import summarize, write_report
+from deformgan.stats.paired import paired_difference
+from deformgan.stats.significance import holm
 
 PEOPLE = [f"{row:04d}" for row in range(40) for _ in range(3)]
 SHARED = {

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from deformgan.cli.main import main
-from deformgan.study.agreement import wilson_interval
+from deformgan.stats.proportion import wilson_interval
 from deformgan.study.config import read_study
 from deformgan.study.store import Store
 

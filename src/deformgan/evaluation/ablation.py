@@ -12,13 +12,14 @@ from torch import Tensor
 
 from deformgan.checkpoint import load_generator
 from deformgan.datasets.photo_set import PhotoSet
-from deformgan.evaluation.bootstrap import paired_difference
-from deformgan.evaluation.contact_sheet import contact_sheet
-from deformgan.evaluation.drawing import draw_pose
+from deformgan.draw.pictures import to_pictures
+from deformgan.draw.poses import pose_pictures
+from deformgan.draw.sheets import contact_sheet
 from deformgan.evaluation.estimate import Estimate, estimate_means, subtract
 from deformgan.evaluation.person_mask import person_mask
 from deformgan.evaluation.pictures import Judge, generate_pictures, judge_pictures, score_pictures
 from deformgan.metrics.sharpness import relative_sharpness
+from deformgan.stats.paired import paired_difference
 
 Scores = dict[str, Float[Tensor, "pairs"]]
 
@@ -207,17 +208,15 @@ def draw_figure(
         rows.setdefault(people.identities[target], row)
     chosen = list(rows.values())[:SHOWN]
     source, target = pairs[chosen].unbind(dim=1)
+    zoom = ZOOM if people.size[0] < 256 else 1
     columns = {
-        "source": people.images[source],
-        "pose": draw_pose(people.poses[target], people.size, people.skeleton)[0],
-        "target": people.images[target],
-        **{name: images[chosen] for name, images in pictures.items()},
+        "source": to_pictures(people.images[source], zoom),
+        "pose": pose_pictures(people.poses[target], people.size, zoom, people.skeleton),
+        "target": to_pictures(people.images[target], zoom),
+        **{name: to_pictures(images[chosen], zoom) for name, images in pictures.items()},
     }
-    return contact_sheet(
-        columns,
-        strips=2 if len(columns) <= WIDE and len(chosen) > 1 else 1,
-        zoom=ZOOM if people.size[0] < 256 else 1,
-    )
+    strips = 2 if len(columns) <= WIDE and len(chosen) > 1 else 1
+    return contact_sheet(list(columns), list(zip(*columns.values(), strict=True)), strips)
 
 
 def _sharpness(

@@ -13,9 +13,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from deformgan.errors import InputError
-from deformgan.evaluation.bootstrap import bootstrap_intervals, weighted_mean
-from deformgan.evaluation.pckh import counts_joints
-from deformgan.evaluation.significance import EXACT, FLIPS, holm, sign_flip_test
+from deformgan.evaluation.pckh import metric_weights
+from deformgan.stats.bootstrap import bootstrap_means
+from deformgan.stats.significance import EXACT, FLIPS, holm, sign_flip_test
 
 LEVEL = 0.05
 
@@ -297,27 +297,17 @@ def _compare(
         [other.numbers[name][theirs] - first.numbers[name][ours] for name in names], dim=1
     )
     # PCKh is a fraction of all target joints, not the mean of the pairs' fractions.
-    asked = first.asked[ours].nan_to_num()
-    weights = torch.stack(
-        [asked if counts_joints(name) else torch.ones_like(asked) for name in names], dim=1
-    )
+    weights = metric_weights(names, first.asked[ours].nan_to_num())
     present = ~differences.isnan() & (weights > 0)
-    intervals = bootstrap_intervals(
+    means = bootstrap_means(
         differences.where(present, torch.nan), weights=weights, confidence=1 - LEVEL
     )
     p = sign_flip_test((differences * weights).where(present, 0.0))
-    found = {}
-    for column, name in enumerate(names):
-        rows = present[:, column]
-        if rows.any():
-            value = weighted_mean(differences[rows, column], weights[rows, column])
-            found[name] = {
-                "value": value,
-                "ci95": intervals[column].tolist(),
-                "pairs": int(rows.sum()),
-                "p": p[column].item(),
-            }
-    return found
+    return {
+        name: {"value": mean.value, "ci95": list(mean.interval), "pairs": mean.count, "p": one}
+        for name, mean, one in zip(names, means, p.tolist(), strict=True)
+        if mean is not None
+    }
 
 
 def _correct(differences: Sequence[dict[str, dict[str, Any]]]) -> None:

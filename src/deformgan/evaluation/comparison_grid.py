@@ -8,14 +8,14 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
 
+from deformgan.draw.colours import INK, PAPER
+from deformgan.draw.sheets import GAP, LABEL, Cell, above, beside, label, label_width, pad, titled
 from deformgan.errors import InputError
 from deformgan.evaluation.comparison import PairKey, Report, better
-from deformgan.evaluation.contact_sheet import GAP, INK
 from deformgan.evaluation.generated_folder import GeneratedFolder
 from deformgan.framing import read_photo
 
-# In pixels: approximate height of a photo, font size, line height.
-HEIGHT, FONT, LINE = 240, 14, 17
+HEIGHT = 240  # approximate height of a photo in pixels
 
 Picture = UInt8[np.ndarray, "height width 3"]
 
@@ -74,63 +74,55 @@ def draw_grid(
         for report in reports
         if report.label in generated
     ]
-    strips = []
+    rows: dict[str, list[Cell]] = {}
     for kind, keys in chosen.items():
         for key in keys:
             source, target = (read_photo(images / name) for name in key[:2])
             height, width = target.shape[:2]
-            cells = [
-                (source, "source"),
-                (target, "target"),
-                *(_cell(report, folder, key, (height, width), metric) for report, folder in shown),
+            zoom = max(1, round(HEIGHT / height))
+            size = (zoom * width, zoom * height)
+            rows[f"{kind}: {Path(key[0]).stem} to {Path(key[1]).stem}"] = [
+                (_resize(source, size), ["source"]),
+                (_resize(target, size), ["target"]),
+                *(
+                    _cell(report, folder, key, (height, width), metric, size)
+                    for report, folder in shown
+                ),
             ]
-            strips.append(_strip(f"{kind}: {Path(key[0]).stem}\nto {Path(key[1]).stem}", cells))
-    sheet = Image.new(
-        "RGB",
-        (max(strip.width for strip in strips), sum(strip.height for strip in strips)),
-        "white",
-    )
-    top = 0
-    for strip in strips:
-        sheet.paste(strip, (0, top))
-        top += strip.height
-    return sheet
+    wide = max(label_width(text) for row in rows.values() for _, text in row)
+    strips = [
+        titled({title: beside([label(*cell, wide, below=True) for cell in row], 2 * GAP)})
+        for title, row in rows.items()
+    ]
+    return pad(above(strips, 2 * GAP), GAP)
 
 
 def _cell(
-    report: Report, folder: GeneratedFolder, key: PairKey, size: tuple[int, int], metric: str
-) -> tuple[Picture | None, str]:
-    """Return a system's picture of a pair, or None if there is no valid one, and its caption."""
+    report: Report,
+    folder: GeneratedFolder,
+    key: PairKey,
+    size: tuple[int, int],
+    metric: str,
+    shown: tuple[int, int],
+) -> Cell:
+    """Return a system's picture of a pair, blank if there is no valid one, and its caption."""
     row = report.pairs.index(key)
     picture = folder.read(row, size).picture
     score = report.numbers[metric][row].item() if metric in report.numbers else math.nan
     number = "no score" if math.isnan(score) else f"{metric} {score:.3f}"
-    pixels = None if picture is None else picture.permute(1, 2, 0).numpy()
-    return pixels, f"{report.label}\n{number}"
+    cell = _no_picture(shown)
+    if picture is not None:
+        cell = _resize(picture.permute(1, 2, 0).numpy(), shown)
+    return cell, [report.label, number]
 
 
-def _strip(name: str, cells: Sequence[tuple[Picture | None, str]]) -> Image.Image:
-    """Draw one row of the grid: a title, then captioned source, target and generated pictures."""
-    target = cells[1][0]
-    assert target is not None
-    font = ImageFont.load_default(FONT)
-    zoom = max(1, round(HEIGHT / target.shape[0]))
-    height, width = (zoom * length for length in target.shape[:2])
-    words = [line for _, caption in cells for line in caption.splitlines()]
-    column = math.ceil(max(width, *map(font.getlength, words))) + 2 * GAP
-    wide = math.ceil(max(column * len(cells), *map(font.getlength, name.splitlines()))) + 2 * GAP
-    strip = Image.new("RGB", (wide, height + 4 * LINE + 4 * GAP), "white")
-    draw = ImageDraw.Draw(strip)
-    draw.text((GAP, GAP), name, INK, font)
-    top = 2 * LINE + 2 * GAP
-    for place, (picture, caption) in enumerate(cells):
-        left = place * column + (column - width) // 2
-        if picture is None:
-            draw.rectangle((left, top, left + width - 1, top + height - 1), outline=INK)
-            draw.text((left + width / 2, top + height / 2), "no picture", INK, font, anchor="mm")
-        else:
-            image = Image.fromarray(picture).resize((width, height), Image.Resampling.BICUBIC)
-            strip.paste(image, (left, top))
-        below = (place * column + column / 2, top + height + GAP / 2)
-        draw.text(below, caption, INK, font, anchor="ma", align="center")
-    return strip
+def _resize(picture: Picture, size: tuple[int, int]) -> Image.Image:
+    return Image.fromarray(np.ascontiguousarray(picture)).resize(size, Image.Resampling.BICUBIC)
+
+
+def _no_picture(size: tuple[int, int]) -> Image.Image:
+    blank = Image.new("RGB", size, PAPER)
+    draw, font = ImageDraw.Draw(blank), ImageFont.load_default(LABEL)
+    draw.rectangle((0, 0, size[0] - 1, size[1] - 1), outline=INK)
+    draw.text((size[0] / 2, size[1] / 2), "no picture", INK, font, anchor="mm")
+    return blank

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from deformgan.evaluation.bootstrap import bootstrap_interval, weighted_mean
 from deformgan.evaluation.pckh import counts_joints
+from deformgan.stats.bootstrap import bootstrap_interval, weighted_mean
 
 
 @dataclass(frozen=True)

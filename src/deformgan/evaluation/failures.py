@@ -9,7 +9,6 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from deformgan.evaluation.bootstrap import bootstrap_intervals, weighted_mean
 from deformgan.evaluation.pair_diagnosis import (
     LOST,
     ORIGINS,
@@ -20,9 +19,10 @@ from deformgan.evaluation.pair_diagnosis import (
     diagnose_pairs,
     tabulate_pairs,
 )
-from deformgan.evaluation.pckh import counts_joints
+from deformgan.evaluation.pckh import metric_weights
 from deformgan.metrics.part_error import PREFIX
 from deformgan.pose import Pose, Skeleton
+from deformgan.stats.bootstrap import bootstrap_means
 
 # Bootstrap resamples: few enough for 12,000 pairs in many buckets to take seconds.
 RESAMPLES = 2000
@@ -124,7 +124,7 @@ def failure_report(
         numbers: One number per pair, by metric; NaN where a pair has none. `pckh` is weighted by
             the number of target joints, as in other means.
         skeleton: Skeleton of the poses.
-        clusters: Person in each pair, for intervals over people; see `bootstrap_interval`.
+        clusters: Person in each pair, for intervals over people; see `stats.bootstrap`.
         edges: See `part_pairs`.
         worst_by: Metric that ranks the worst pairs; by default the first. Large values are bad for
             `l1`, `lpips` and part errors, small ones for others.
@@ -235,10 +235,7 @@ def _summary(
     if not numbers:
         return {"n": len(rows), "metrics": {}}
     values = torch.stack([of[rows].double().cpu() for of in numbers.values()], dim=1)
-    weights = torch.ones_like(values)
-    for column, name in enumerate(numbers):
-        if counts_joints(name):
-            weights[:, column] = asked[rows].double()
+    weights = metric_weights(list(numbers), asked[rows].cpu())
     who = None if clusters is None else [clusters[row] for row in rows.tolist()]
     estimates = _estimates(values, weights, who)
     return {"n": len(rows), "metrics": dict(zip(numbers, estimates, strict=True))}
@@ -253,17 +250,17 @@ def _estimates(
 
     A single pair has no interval.
     """
-    ends = bootstrap_intervals(values, RESAMPLES, weights=weights, clusters=clusters).tolist()
-    found: list[dict[str, Any] | None] = []
-    for column in range(values.shape[1]):
-        present = ~values[:, column].isnan()
-        count = int(present.sum())
-        if not count:
-            found.append(None)
-            continue
-        mean = weighted_mean(values[present, column], weights[present, column])
-        found.append({"value": mean, "ci95": ends[column] if count > 1 else None, "n": count})
-    return found
+    means = bootstrap_means(values, RESAMPLES, weights=weights, clusters=clusters)
+    return [
+        None
+        if mean is None
+        else {
+            "value": mean.value,
+            "ci95": list(mean.interval) if mean.count > 1 else None,
+            "n": mean.count,
+        }
+        for mean in means
+    ]
 
 
 def _errors_by_origin(

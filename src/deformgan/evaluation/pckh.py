@@ -1,6 +1,9 @@
 """pckh: percentage of correct keypoints, as found by a pose detector in generated images."""
 
-from jaxtyping import Bool, Float, UInt8
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Bool, Float, Num, UInt8
 from torch import Tensor
 
 from deformgan.detectors.person import PoseDetector
@@ -39,6 +42,20 @@ def pckh(
 def counts_joints(metric: str) -> bool:
     """Return whether a metric is a fraction of target joints, by which its mean is weighted."""
     return metric.split("_", maxsplit=1)[0] == "pckh"
+
+
+def metric_weights(
+    metrics: Sequence[str], asked: Num[Tensor, "pairs"]
+) -> Float[Tensor, "pairs metrics"]:
+    """Return the weight of each pair in the mean of each metric.
+
+    Args:
+        metrics: Names of the metrics.
+        asked: Number of visible target joints of each pair, by which PCKh is weighted.
+    """
+    weights = torch.ones(len(asked), len(metrics), dtype=torch.float64, device=asked.device)
+    weights[:, [counts_joints(name) for name in metrics]] = asked[:, None].double()
+    return weights
 
 
 def find_again(

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool
 from torch import Tensor
 
-from deformgan.evaluation.drawing import FIELD_BONES, bar_corners, fill_disc, fill_polygon
+from deformgan.draw.raster import FIELD_BONES, bar_corners, fill_disc, fill_polygon
 from deformgan.parts import person_region
 from deformgan.pose import Pose, Skeleton
 from deformgan.skeletons.openpose18 import OPENPOSE18

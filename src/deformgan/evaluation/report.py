@@ -8,13 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from deformgan.evaluation.bootstrap import bootstrap_intervals, weighted_mean
 from deformgan.evaluation.evaluate import Findings
 from deformgan.evaluation.failures import failure_report
 from deformgan.evaluation.measures import Measures
 from deformgan.evaluation.pair_photos import PairPhotos
-from deformgan.evaluation.pckh import counts_joints
+from deformgan.evaluation.pckh import metric_weights
 from deformgan.provenance import provenance
+from deformgan.stats.bootstrap import bootstrap_means
 
 # Packages that affect the scores, besides our own code.
 PACKAGES = ("torch", "torchvision", "numpy", "pillow")
@@ -107,17 +107,14 @@ def _metrics(findings: Findings, measures: Measures, asked: Tensor) -> dict[str,
     names = list(findings.numbers)
     if names:
         values = torch.stack([findings.numbers[name] for name in names], dim=1)
-        weights = torch.ones_like(values)
-        weights[:, [counts_joints(name) for name in names]] = asked[:, None].double()
-        ends = bootstrap_intervals(values, weights=weights)
-        for place, name in enumerate(names):
-            there = ~values[:, place].isnan()
+        weights = metric_weights(names, asked)
+        for name, mean in zip(names, bootstrap_means(values, weights=weights), strict=True):
             metrics[name] = {"value": None, "ci95": None, "what": measures.what[name]}
-            if there.any():
-                metrics[name]["value"] = weighted_mean(values[there, place], weights[there, place])
-                metrics[name]["ci95"] = ends[place].tolist()
-            if not there.all():
-                metrics[name]["n"] = int(there.sum())
+            if mean is not None:
+                metrics[name] |= {"value": mean.value, "ci95": list(mean.interval)}
+            count = 0 if mean is None else mean.count
+            if count < len(values):
+                metrics[name]["n"] = count
     for name, number in findings.corpus.items():
         metrics[name] = {"ci95": None, "what": measures.what[name], **number}
     return metrics

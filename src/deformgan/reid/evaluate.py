@@ -9,13 +9,13 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from deformgan.datasets.market1501 import NOBODY
-from deformgan.evaluation.bootstrap import bootstrap_interval
 from deformgan.metrics.ranking import Ranking, rank_gallery
 from deformgan.reid.distances import Distance
 from deformgan.reid.distances.cosine import Cosine
 from deformgan.reid.features import NetworkFeatures
 from deformgan.reid.person_photos import PersonPhotos
 from deformgan.reid.rerank import k_reciprocal_distance
+from deformgan.stats.bootstrap import bootstrap_interval
 
 JUNK, DISTRACTOR = NOBODY
 

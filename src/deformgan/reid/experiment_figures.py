@@ -5,8 +5,8 @@ from typing import Any
 
 from PIL import Image
 
+from deformgan.draw.plots import Interval, Point, Series, draw_intervals, draw_lines
 from deformgan.reid.cells import REAL
-from deformgan.reid.plots import Interval, Point, Series, draw_intervals, draw_lines
 
 
 def draw_figures(report: Mapping[str, Any]) -> dict[str, Image.Image]:

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from deformgan.evaluation.bootstrap import bootstrap_interval
-from deformgan.evaluation.significance import holm, sign_flip_test
 from deformgan.reid.cells import REAL, Cell
-from deformgan.reid.paired import paired_t
+from deformgan.stats.bootstrap import bootstrap_interval
+from deformgan.stats.paired import paired_t
+from deformgan.stats.significance import holm, sign_flip_test
 
 METRICS = {"map": "mAP", "rank1": "rank-1", "minp": "mINP"}
 LEVEL = 0.05

@@ -4,7 +4,7 @@ from typing import Any
 
 from PIL import Image
 
-from deformgan.reid.plots import Interval, draw_intervals
+from deformgan.draw.plots import Interval, draw_intervals
 
 _LABELS = {"r2g": "R2G", "g2r": "G2R", "preferred": "preferred"}
 

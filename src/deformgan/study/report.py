@@ -1,14 +1,16 @@
 """Statistics and Markdown report of a study."""
 
 from collections.abc import Callable, Sequence
-from statistics import mean, median
+from statistics import median
 from typing import Any
 
 import torch
 
 from deformgan.errors import InputError
-from deformgan.evaluation.bootstrap import bootstrap_interval
-from deformgan.study.agreement import krippendorff_alpha, sign_test, wilson_interval
+from deformgan.stats.agreement import krippendorff_alpha, same_answer_rate
+from deformgan.stats.bootstrap import bootstrap_interval
+from deformgan.stats.proportion import wilson_interval
+from deformgan.stats.significance import sign_test
 from deformgan.study.answers import Answer, Answers
 
 # CVPR 2018, table 2, quoted from memory (R2G, G2R in %).
@@ -123,14 +125,9 @@ def _agreement(given: Sequence[Answer]) -> dict[str, Any]:
     for answer in given:
         by_picture.setdefault((answer.kind, answer.picture), []).append(answer.answer)
     several = [said for said in by_picture.values() if len(said) > 1]
-    same = [
-        sum(said.count(one) * (said.count(one) - 1) for one in set(said))
-        / (len(said) * (len(said) - 1))
-        for said in several
-    ]
     return {
         "krippendorff_alpha": krippendorff_alpha(several),
-        "same_answer": mean(same) if same else None,
+        "same_answer": same_answer_rate(several),
         "pictures_judged_by_several": len(several),
     }
 

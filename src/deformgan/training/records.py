@@ -5,9 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from PIL import Image
 
+from deformgan.draw.pictures import to_pictures
+from deformgan.draw.sheets import join
 from deformgan.errors import InputError
 from deformgan.files import remove_unfinished, write_text, written_beside
 from deformgan.models.generator import Generator
@@ -51,15 +53,15 @@ class Records:
             samples.source, samples.target.pose, background=samples.target.background
         )
         generator.train(was_training)
-        rows = torch.stack([samples.source.image, samples.target.image, generated], dim=1)
-        rows = to_bytes(rows.flatten(0, 1)).unflatten(0, rows.shape[:2])
-        picture = rows.permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1).cpu().numpy()
+        columns = (samples.source.image, samples.target.image, generated)
+        rows = zip(*(to_pictures(to_bytes(images)) for images in columns), strict=True)
+        picture = join(list(rows), gap=0)
         path = self.out / SAMPLES / f"{step:07d}.png"
         path.parent.mkdir(exist_ok=True)
         with written_beside(path) as unfinished:
-            Image.fromarray(picture).save(unfinished)  # (B * H, 3 * W, 3)
+            picture.save(unfinished)
         if self.events is not None:
-            self.events.add_image("samples", picture, step, dataformats="HWC")
+            self.events.add_image("samples", np.array(picture), step, dataformats="HWC")
             self.events.flush()
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from deformgan.affine import fit_affine
-from deformgan.evaluation.drawing import fill_polygon
+from deformgan.draw.raster import fill_polygon
 from deformgan.parts import inside_polygon, limb_corners, square_mask
 from deformgan.verify.sheet import Ledger, Sheet
 from deformgan.verify.tolerances import TRANSFORM

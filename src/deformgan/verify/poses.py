@@ -5,12 +5,12 @@ import torch
 import torch.nn.functional as F
 
 from deformgan.affine import global_transform, part_transforms
-from deformgan.evaluation.drawing import (
+from deformgan.draw.raster import (
     bar_corners,
-    draw_pose,
-    draw_stickman,
     fill_disc,
     fill_polygon,
+    rasterize_pose,
+    rasterize_stickman,
 )
 from deformgan.evaluation.person_mask import LINKS, RADIUS, close_gaps, thick_bones
 from deformgan.heatmap import joints_from_heatmaps, render_heatmaps
@@ -219,8 +219,8 @@ def _heatmaps(sheet: Sheet, target: Pose, size: tuple[int, int]) -> None:
 
 def _pictures(sheet: Sheet, target: Pose, size: tuple[int, int]) -> None:
     drawn = target[: len(sheet["draw_colors"])]
-    pictures, masks = draw_pose(drawn, size, OPENPOSE18)
+    pictures, masks = rasterize_pose(drawn, size, OPENPOSE18)
     sheet.same("draw_colors", pictures.permute(0, 2, 3, 1))
     sheet.same_bits("draw_mask_packed", masks)
-    stickmen = draw_stickman(target[: len(sheet["stickman_x2"])], size, OPENPOSE18)
+    stickmen = rasterize_stickman(target[: len(sheet["stickman_x2"])], size, OPENPOSE18)
     sheet.same("stickman_x2", (2 * stickmen).round().permute(0, 2, 3, 1))

@@ -129,10 +129,10 @@ def write(out: Path, cells: "Sequence[Cell]", trial: "Experiment") -> list[str]:
     Returns:
         File names of the figures.
     """
+    from deformgan.draw.plots import save_plot
     from deformgan.reid.cells import read_results
     from deformgan.reid.experiment_figures import draw_figures
     from deformgan.reid.experiment_report import summarize, write_report
-    from deformgan.reid.plots import save_plot
 
     report = summarize(read_results(cells, out), cells, trial.describe())
     figures = draw_figures(report)

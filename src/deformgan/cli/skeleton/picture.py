@@ -15,6 +15,9 @@ from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
 
 from deformgan.cli.skeleton.layout import lay_out
+from deformgan.draw.colours import Colour
+from deformgan.draw.poses import draw_pose, zoomed
+from deformgan.draw.sheets import wrap
 from deformgan.parts import part_masks
 from deformgan.pose import Pose, Skeleton
 from deformgan.skeletons.skeleton_file import SkeletonFile
@@ -30,7 +33,6 @@ TINT, WHOLE = 0.34, 0.07  # opacity of a part, and of one that covers the whole 
 DISC = 6  # radius of a joint, with margin
 REACHES = (15, 21, 28, 38, 50)  # distances to try from a joint to its number's centre
 FAR = 25  # beyond this distance, a line links a number to its joint
-Colour = tuple[int, int, int]
 Box = tuple[float, float, float, float]
 
 
@@ -63,7 +65,7 @@ def draw_skeleton(file: SkeletonFile) -> UInt8[np.ndarray, "height width 3"]:
     draw_parts(drawing, stage)
     _draw_bones(drawing, stage)
     _draw_numbers(drawing, stage)
-    title = _wrap(file.description, _font(17), width + PANEL)
+    title = wrap(file.description, width + PANEL, _font(17))
     head = GAP + 46 + 24 * len(title) + GAP // 2
     columns = max(1, (width + PANEL + GAP) // COLUMN)
     lines = -(-len(file.joints) // columns)
@@ -176,15 +178,17 @@ def _enlarge(mask: np.ndarray) -> np.ndarray:
 
 
 def _draw_bones(drawing: Image.Image, stage: Stage) -> None:
-    draw = ImageDraw.Draw(drawing)
-    places, seen = _fine_places(stage), stage.pose.visible[0].tolist()
-    for bone in stage.skeleton.limbs:
-        start, end = stage.skeleton.indices(bone)
-        if seen[start] and seen[end]:
-            draw.line([places[start], places[end]], BONE, width=2 * FINE)
-    for place, visible in zip(places, seen, strict=True):
-        if visible:
-            draw.circle(place, 4.5 * FINE, PAPER, BONE, width=2 * FINE)
+    bones = [BONE] * len(stage.skeleton.limbs)
+    draw_pose(
+        drawing,
+        stage.pose,
+        FINE,
+        stage.skeleton,
+        bones=bones,
+        rim=BONE,
+        width=2 * FINE,
+        radius=4.5 * FINE,
+    )
 
 
 def _draw_numbers(drawing: Image.Image, stage: Stage) -> None:
@@ -298,17 +302,7 @@ class _Pen:
 
 
 def _fine_places(stage: Stage) -> list[tuple[float, float]]:
-    return [(x * FINE, y * FINE) for x, y in stage.pose.joints[0].tolist()]
-
-
-def _wrap(words: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> list[str]:
-    lines: list[str] = []
-    for word in words.split():
-        if lines and font.getlength(f"{lines[-1]} {word}") <= width:
-            lines[-1] += f" {word}"
-        else:
-            lines.append(word)
-    return lines
+    return zoomed(stage.pose.joints[0], FINE)
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:

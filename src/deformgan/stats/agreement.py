@@ -1,39 +1,26 @@
-"""Confidence interval of a proportion, sign test, and inter-rater agreement."""
+"""Agreement between raters."""
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from statistics import mean
 
-Z = 1.959963984540054  # 97.5 % quantile of the normal distribution
 
-
-def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
-    """Return the 95 % Wilson interval of a proportion; it is also valid at 0 and 1.
+def same_answer_rate(units: Iterable[Sequence[str]]) -> float | None:
+    """Return how often two raters of an image give the same answer, averaged over images.
 
     Args:
-        successes: Number of successes.
-        trials: Number of trials, at least 1.
+        units: Answers to each image; images with fewer than two are ignored.
 
-    Source:
-        Wilson, "Probable inference, the law of succession, and statistical inference", 1927.
+    Returns:
+        A rate in [0, 1]; None if no image has two answers.
     """
-    if not 0 <= successes <= trials or trials < 1:
-        raise ValueError(
-            f"successes must be between 0 and trials, and trials at least 1, got {successes} and "
-            f"{trials}."
-        )
-    share = successes / trials
-    middle = share + Z**2 / (2 * trials)
-    reach = Z * math.sqrt(share * (1 - share) / trials + Z**2 / (4 * trials**2))
-    total = 1 + Z**2 / trials
-    return max(0.0, (middle - reach) / total), min(1.0, (middle + reach) / total)
-
-
-def sign_test(successes: int, trials: int) -> float:
-    """Return the exact two-sided p value of the sign test, for equally likely answers."""
-    fewer = min(successes, trials - successes)
-    below = sum(math.comb(trials, count) for count in range(fewer + 1))
-    return min(1.0, 2 * below / 2**trials)
+    rates = []
+    for answers in units:
+        count = len(answers)
+        if count > 1:
+            same = sum(many * (many - 1) for many in Counter(answers).values())
+            rates.append(same / (count * (count - 1)))
+    return mean(rates) if rates else None
 
 
 def krippendorff_alpha(units: Iterable[Sequence[str]]) -> float | None:

@@ -1,11 +1,22 @@
-"""Student's t for paired runs, against SciPy."""
+"""Paired differences of images, and Student's t for paired runs, against SciPy."""
 
 import math
 
 import pytest
+import torch
 from scipy import stats
 
-from deformgan.reid.paired import paired_t, student_quantile, student_tails
+from deformgan.stats.bootstrap import bootstrap_interval
+from deformgan.stats.paired import paired_difference, paired_t, student_quantile, student_tails
+
+
+def test_a_small_steady_gain_shows_in_the_paired_difference_only():
+    hard = torch.rand(100, dtype=torch.float64)
+    better = hard + 0.01 + 0.002 * torch.randn(100, dtype=torch.float64)
+    difference, low, high = paired_difference(better, hard)
+    assert difference == pytest.approx((better - hard).mean().item())
+    assert 0 < low < difference < high
+    assert bootstrap_interval(better)[0] < bootstrap_interval(hard)[1]
 
 
 @pytest.mark.parametrize("freedom", [1, 2, 3, 4, 5, 8, 29])

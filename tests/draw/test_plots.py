@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageColor
 
-from deformgan.reid.plots import (
+from deformgan.draw.plots import (
     COLOURS,
     Interval,
     Point,

@@ -1,29 +1,11 @@
-"""Intervals, the sign test and agreement, against scipy, loops and a published example."""
+"""Agreement, against loops and a published example."""
 
 from itertools import combinations
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest
 
-from deformgan.study.agreement import krippendorff_alpha, sign_test, wilson_interval
-
-
-@pytest.mark.parametrize(("successes", "trials"), [(0, 1), (1, 1), (0, 45), (17, 45), (45, 45)])
-def test_wilson_s_interval_is_scipy_s(successes, trials):
-    expected = binomtest(successes, trials).proportion_ci(method="wilson")
-    assert wilson_interval(successes, trials) == pytest.approx(tuple(expected), abs=1e-12)
-
-
-@pytest.mark.parametrize(("successes", "trials"), [(0, 1), (5, 10), (9, 10), (70, 100), (0, 12)])
-def test_the_sign_test_is_scipy_s(successes, trials):
-    assert sign_test(successes, trials) == pytest.approx(binomtest(successes, trials).pvalue)
-
-
-@pytest.mark.parametrize(("successes", "trials"), [(1, 0), (3, 2), (-1, 2)])
-def test_what_is_no_share_is_refused(successes, trials):
-    with pytest.raises(ValueError, match="between 0 and trials"):
-        wilson_interval(successes, trials)
+from deformgan.stats.agreement import krippendorff_alpha, same_answer_rate
 
 
 def test_alpha_is_that_of_krippendorff_s_own_example():
@@ -60,3 +42,11 @@ def test_alpha_at_its_ends():
     assert krippendorff_alpha([["a", "a"], ["b", "b", "b"]]) == pytest.approx(1)
     assert krippendorff_alpha([["a", "a"], ["a"]]) is None
     assert krippendorff_alpha([["a"], []]) is None
+
+
+def test_two_raters_agree_as_often_as_pairs_of_their_answers():
+    units = [["a", "a", "b"], ["a", "a"], ["b"], []]
+    pairs = [[x == y for x, y in combinations(unit, 2)] for unit in units[:2]]
+    expected = np.mean([np.mean(same) for same in pairs])
+    assert same_answer_rate(units) == pytest.approx(expected)
+    assert same_answer_rate(units[2:]) is None

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy import stats
 
-from deformgan.evaluation.significance import holm, sign_flip_test
+from deformgan.stats.significance import holm, sign_flip_test, sign_test
 
 
 @pytest.mark.parametrize("count", [1, 5, 10])
@@ -77,3 +77,8 @@ def test_holm_by_hand():
     assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
     assert holm([0.9, 0.8]) == [1.0, 1.0]
     assert holm([]) == []
+
+
+@pytest.mark.parametrize(("successes", "trials"), [(0, 1), (5, 10), (9, 10), (70, 100), (0, 12)])
+def test_the_sign_test_is_scipy_s(successes, trials):
+    assert sign_test(successes, trials) == pytest.approx(stats.binomtest(successes, trials).pvalue)

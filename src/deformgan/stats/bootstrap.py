@@ -1,6 +1,8 @@
 """Percentile bootstrap intervals of means."""
 
+import math
 from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -32,25 +34,18 @@ def bootstrap_interval(
             fractions; None for equal weights.
         clusters: Person in each image; None to resample individual images.
 
+    Returns:
+        Lower and upper end; NaN if a value is NaN or infinite.
+
     Source:
         Efron, "Bootstrap Methods: Another Look at the Jackknife", 1979: the percentile interval.
     """
-    if len(values) == 0:
-        raise ValueError("an interval needs at least one value, got none.")
-    counts = _weights(values, weights).cpu().numpy()
-    sums = values.double().cpu().numpy() * counts
-    if clusters is not None:
-        of_image = _cluster_numbers(clusters)
-        sums, counts = np.bincount(of_image, sums), np.bincount(of_image, counts)
-    random = np.random.default_rng(seed)
-    rows = max(1, _CHUNK // len(sums))  # keeps memory bounded for tens of thousands of images
-    means = []
-    for start in range(0, resamples, rows):
-        drawn = random.integers(len(sums), size=(min(rows, resamples - start), len(sums)))
-        means.append(sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1))
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(np.concatenate(means), [tail, 1 - tail])
-    return float(low), float(high)
+    if values.isnan().any():
+        return math.nan, math.nan
+    column = None if weights is None else weights[:, None]
+    ends = bootstrap_intervals(values[:, None], resamples, seed, confidence, column, clusters)
+    low, high = ends[0].tolist()
+    return low, high
 
 
 def bootstrap_intervals(
@@ -64,8 +59,7 @@ def bootstrap_intervals(
     """Compute the intervals of many metrics from the same resamples, in about the time of one.
 
     Args:
-        values: One number per image and metric; NaN where an image has none, and is ignored. A
-            metric without NaN gets the same interval as from `bootstrap_interval`.
+        values: One number per image and metric; NaN where an image has none, and is ignored.
         resamples: As in `bootstrap_interval`.
         seed: As in `bootstrap_interval`.
         confidence: As in `bootstrap_interval`.
@@ -107,35 +101,43 @@ def bootstrap_intervals(
     return torch.from_numpy(ends)
 
 
-def paired_difference(
-    first: Float[Tensor, "images"],
-    second: Float[Tensor, "images"],
+@dataclass(frozen=True)
+class BootstrapMean:
+    """A mean over the images that have a number.
+
+    Attributes:
+        value: The mean.
+        interval: Lower and upper end of its interval.
+        count: Number of images that have a number.
+    """
+
+    value: float
+    interval: tuple[float, float]
+    count: int
+
+
+def bootstrap_means(
+    values: Float[Tensor, "images metrics"],
     resamples: int = 10_000,
     seed: int = 0,
     confidence: float = 0.95,
-    weights: Num[Tensor, "images"] | None = None,
+    weights: Num[Tensor, "images metrics"] | None = None,
     clusters: Sequence[Hashable] | None = None,
-) -> tuple[float, float, float]:
-    """Compute the mean paired difference of two systems, and its interval.
-
-    Image difficulty common to both systems cancels, so the interval is narrower than those of the
-    two systems suggest. An interval without 0 is a significant difference.
-
-    Args:
-        first: One number per image.
-        second: The other system's numbers for the same images, in the same order.
-        resamples: As in `bootstrap_interval`.
-        seed: As in `bootstrap_interval`.
-        confidence: As in `bootstrap_interval`.
-        weights: As in `bootstrap_interval`, shared by both systems.
-        clusters: As in `bootstrap_interval`.
+) -> list[BootstrapMean | None]:
+    """Compute mean, interval and count of every metric; arguments as in `bootstrap_intervals`.
 
     Returns:
-        The mean of `first` minus `second`, and the lower and upper ends of its interval.
+        One per metric; None for a metric without values.
     """
-    difference = first.double() - second.double()
-    low, high = bootstrap_interval(difference, resamples, seed, confidence, weights, clusters)
-    return weighted_mean(difference, weights), low, high
+    ends = bootstrap_intervals(values, resamples, seed, confidence, weights, clusters).tolist()
+    found: list[BootstrapMean | None] = []
+    for column, (low, high) in enumerate(ends):
+        present = ~values[:, column].isnan()
+        count = int(present.sum())
+        some = None if weights is None else weights[present, column]
+        mean = weighted_mean(values[present, column], some) if count else None
+        found.append(None if mean is None else BootstrapMean(mean, (low, high), count))
+    return found
 
 
 def weighted_mean(

@@ -1,5 +1,6 @@
-"""Significance tests of paired differences, with correction for multiple comparisons."""
+"""Significance tests, with correction for multiple comparisons."""
 
+import math
 from collections.abc import Sequence
 from itertools import product
 
@@ -54,6 +55,13 @@ def sign_flip_test(
             exceeded += (np.abs(signs @ values[:, many]) >= least[many]).sum(axis=0)
         p[many] = (1 + exceeded) / (1 + flips)
     return torch.from_numpy(p)
+
+
+def sign_test(successes: int, trials: int) -> float:
+    """Return the exact two-sided p value of the sign test, for equally likely answers."""
+    fewer = min(successes, trials - successes)
+    below = sum(math.comb(trials, count) for count in range(fewer + 1))
+    return min(1.0, 2 * below / 2**trials)
 
 
 def holm(p: Sequence[float]) -> list[float]:

@@ -1,4 +1,4 @@
-"""Rendering of poses, for figures and for masks."""
+"""Rasters by the authors' rule, pixel by pixel: masks of metrics, and their pictures of poses."""
 
 import colorsys
 from itertools import pairwise
@@ -41,7 +41,7 @@ _BONES = {
 }
 
 
-def draw_pose(
+def rasterize_pose(
     pose: Pose, size: tuple[int, int], skeleton: Skeleton = OPENPOSE18, radius: float = 2.0
 ) -> tuple[UInt8[Tensor, "batch 3 height width"], Bool[Tensor, "batch height width"]]:
     """Draw white bones and a disc per joint, coloured by hue, on black.
@@ -78,7 +78,7 @@ def draw_pose(
     return picture, drawn
 
 
-def draw_stickman(
+def rasterize_stickman(
     pose: Pose, size: tuple[int, int], skeleton: Skeleton = OPENPOSE18
 ) -> Float[Tensor, "batch 3 height width"]:
     """Draw the right side, the left side and the torso as bars, one channel each, in [0, 1].

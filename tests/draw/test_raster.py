@@ -5,13 +5,13 @@ import pytest
 import skimage.draw
 import torch
 
-from deformgan.evaluation.drawing import (
+from deformgan.draw.raster import (
     bar_corners,
-    draw_pose,
-    draw_stickman,
     fill_disc,
     fill_polygon,
     line_coverage,
+    rasterize_pose,
+    rasterize_stickman,
 )
 from deformgan.pose import Pose
 from deformgan.skeletons.openpose18 import OPENPOSE18
@@ -32,7 +32,7 @@ def test_draws_the_authors_pose_picture_to_the_pixel(golden, size):
     pose, arrays = golden_poses(golden, size)
     colours = arrays["draw_colors"]
     height, width = colours.shape[1:3]
-    picture, drawn = draw_pose(pose, (height, width))
+    picture, drawn = rasterize_pose(pose, (height, width))
     np.testing.assert_array_equal(picture.permute(0, 2, 3, 1).numpy(), colours)
     mask = np.unpackbits(arrays["draw_mask_packed"], axis=-1)[..., :width].astype(bool)
     np.testing.assert_array_equal(drawn.numpy(), mask)
@@ -42,7 +42,7 @@ def test_draws_the_authors_pose_picture_to_the_pixel(golden, size):
 def test_draws_the_authors_stickman_to_the_pixel(golden, size):
     pose, arrays = golden_poses(golden, size)
     expected = arrays["stickman_x2"]
-    stickman = draw_stickman(pose, expected.shape[1:3])
+    stickman = rasterize_stickman(pose, expected.shape[1:3])
     np.testing.assert_array_equal((2 * stickman).permute(0, 2, 3, 1).numpy(), expected)
 
 
@@ -109,23 +109,23 @@ def test_a_bar_without_length_is_finite_and_empty():
 def test_missing_joints_and_their_bones_leave_no_trace():
     joints = torch.rand(1, 18, 2) * 60
     nobody = Pose(joints, torch.zeros(1, 18, dtype=torch.bool))
-    picture, drawn = draw_pose(nobody, (64, 64))
+    picture, drawn = rasterize_pose(nobody, (64, 64))
     assert not drawn.any()
     assert not picture.any()
-    assert not draw_stickman(nobody, (64, 64)).any()
+    assert not rasterize_stickman(nobody, (64, 64)).any()
 
 
 def test_a_pose_is_drawn_the_same_alone_and_in_a_batch():
     pose = Pose(torch.rand(4, 18, 2) * 60, torch.rand(4, 18) < 0.8)
-    together, _ = draw_pose(pose, (48, 40))
+    together, _ = rasterize_pose(pose, (48, 40))
     for item in range(4):
-        alone, _ = draw_pose(pose[item : item + 1], (48, 40))
+        alone, _ = rasterize_pose(pose[item : item + 1], (48, 40))
         assert torch.equal(alone[0], together[item])
 
 
 def test_every_joint_has_its_own_colour():
     joints = torch.stack([torch.arange(18) * 6.0 + 3, torch.full((18,), 4.0)], dim=-1)[None]
     alone = torch.eye(18, dtype=torch.bool)
-    picture, _ = draw_pose(Pose(joints.expand(18, 18, 2), alone), (8, 112))
+    picture, _ = rasterize_pose(Pose(joints.expand(18, 18, 2), alone), (8, 112))
     colours = {tuple(picture[i, :, 4, 6 * i + 3].tolist()) for i in range(18)}
     assert len(colours) == len(OPENPOSE18.joints)

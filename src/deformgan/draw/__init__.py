@@ -1,0 +1,1 @@
+"""Figures: poses, sheets of labelled pictures, and plots."""

@@ -1,0 +1,1 @@
+"""Statistics: intervals, tests and agreement, of numbers whose origin does not matter."""
