@@ -14,8 +14,9 @@ import deformgan
 
 images = Path(deformgan.__file__).parent / "people" / "bounding_box_train"
 pairs = Path(__file__).with_name("pairs.csv")
-images, pairs, *generated = sys.argv[1:] or (images, pairs)
-
-pictures = {"generated": generated[0]} if generated else {"weights": "pedestrian"}
-report = deformgan.evaluate(images, pairs, **pictures, metrics=("ssim", "mask_ssim", "identity"))
+images, pairs, *folder = sys.argv[1:] or (images, pairs)
+generated, weights = (folder[0], None) if folder else (None, "pedestrian")
+report = deformgan.evaluate(
+    images, pairs, generated=generated, weights=weights, metrics=("ssim", "pckh_pose18")
+)
 print(report.table())
