@@ -86,7 +86,7 @@ def test_generate_takes_paths(run, tmp_path):
 
 def test_animate_runs_on_the_bundled_people(run, tmp_path):
     run("animate.py")
-    assert Image.open(tmp_path / "walk.gif").n_frames > 12  # equal frames are merged
+    assert getattr(Image.open(tmp_path / "walk.gif"), "n_frames", 1) > 12  # equal frames are merged
 
 
 def test_animate_takes_paths(run, tmp_path):
@@ -94,7 +94,7 @@ def test_animate_takes_paths(run, tmp_path):
     (tmp_path / "steps.csv").write_text("\n".join(lines[:4]) + "\n", encoding="utf-8")
     photo = sorted(PHOTOS.iterdir())[8]
     run("animate.py", photo, tmp_path / "steps.csv", tmp_path / "out.gif")
-    assert Image.open(tmp_path / "out.gif").n_frames == 3
+    assert getattr(Image.open(tmp_path / "out.gif"), "n_frames", 1) == 3
 
 
 def test_evaluate_runs_on_the_bundled_people(run, capsys):
