@@ -12,11 +12,11 @@ from pathlib import Path
 
 import deformgan
 
-images = Path(deformgan.__file__).parent / "people" / "bounding_box_train"
-pairs = Path(__file__).with_name("pairs.csv")
-images, pairs, *folder = sys.argv[1:] or (images, pairs)
-generated, weights = (folder[0], None) if folder else (None, "pedestrian")
-report = deformgan.evaluate(
-    images, pairs, generated=generated, weights=weights, metrics=("ssim", "pckh_pose18")
-)
+people = Path(deformgan.__file__).parent / "people" / "bounding_box_train"
+images, pairs = sys.argv[1:3] or (people, Path(__file__).with_name("pairs.csv"))
+generated = sys.argv[3] if len(sys.argv) > 3 else None
+weights = None if generated else "pedestrian"
+
+metrics = ("ssim", "mask_ssim", "pckh_pose18")  # by default all
+report = deformgan.evaluate(images, pairs, generated=generated, weights=weights, metrics=metrics)
 print(report.table())
