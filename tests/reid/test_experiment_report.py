@@ -10,7 +10,8 @@ from scipy import stats
 
 from deformgan.reid.cells import make_cells
 from deformgan.reid.experiment_figures import draw_figures
-from deformgan.reid.experiment_report import summarize, write_report
+from deformgan.reid.experiment_report import write_report
+from deformgan.reid.experiment_summary import summarize
 from deformgan.stats.paired import paired_difference
 from deformgan.stats.significance import holm
 

@@ -41,7 +41,9 @@ def draw_pose(
     """
     draw = ImageDraw.Draw(picture)
     width = zoom + 1 if width is None else width
-    places, seen = zoomed(pose.joints[0], zoom), pose.visible[0].tolist()
+    # Pillow would truncate the coordinates.
+    places = [(round(x), round(y)) for x, y in zoomed(pose.joints[0], zoom)]
+    seen = pose.visible[0].tolist()
     colours = bone_colours(len(skeleton.limbs)) if bones is None else bones
     for number, bone in enumerate(skeleton.limbs):
         start, end = skeleton.indices(bone)

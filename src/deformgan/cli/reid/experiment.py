@@ -132,7 +132,8 @@ def write(out: Path, cells: "Sequence[Cell]", trial: "Experiment") -> list[str]:
     from deformgan.draw.plots import save_plot
     from deformgan.reid.cells import read_results
     from deformgan.reid.experiment_figures import draw_figures
-    from deformgan.reid.experiment_report import summarize, write_report
+    from deformgan.reid.experiment_report import write_report
+    from deformgan.reid.experiment_summary import summarize
 
     report = summarize(read_results(cells, out), cells, trial.describe())
     figures = draw_figures(report)
