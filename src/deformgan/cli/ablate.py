@@ -35,6 +35,7 @@ def ablate(
     rendered: Path | None = None,
     skeleton: str | None = None,
     vgg: Path | None = None,
+    download: bool = False,
     init: str | None = None,
     judges: Path | None = None,
     pairs: int = 500,
@@ -77,8 +78,9 @@ def ablate(
             layered-small for a CPU.
         rendered: A second data set, of rendered people, mixed in as the recipe specifies.
         skeleton: Skeleton of the poses, a built-in name or a JSON file; by default the recipe's.
-        vgg: VGG-19 weights for the losses (.npz, or torchvision's .pth); by default torchvision's,
-            from PyTorch's hub folder.
+        vgg: VGG-19 weights for the losses (.npz, or torchvision's .pth); by default torchvision's
+            file in PyTorch's hub folder.
+        download: Download VGG-19 weights (548 MB, from PyTorch) if they are needed and missing.
         init: Generator that every variant starts from, the name of bundled weights or a file; only
             weights that a variant shares with it are loaded. By default random weights.
         judges: Folder with MoveNet, OSNet and FastestDet, to score pose, identity and detection.
@@ -136,7 +138,7 @@ def ablate(
     set_threads(threads)
     fabric = open_fabric(find_device(device))
     features = {
-        name: Vgg19Features(vgg, layers, base.vgg_channel_order).to(fabric.device)
+        name: Vgg19Features(vgg, layers, base.vgg_channel_order, download).to(fabric.device)
         for name, plan in plans.items()
         if (layers := plan.vgg_layers)
     }

@@ -29,6 +29,7 @@ def train(
     rendered: tuple[Path, ...] = (),
     skeleton: str | None = None,
     vgg: Path | None = None,
+    download: bool = False,
     init: str | None = None,
     resume: bool = False,
     config: Path | None = None,
@@ -58,8 +59,9 @@ def train(
             people.
         rendered: Further data sets of rendered people, mixed in as the recipe specifies.
         skeleton: Skeleton of the poses, a built-in name or a JSON file; by default the recipe's.
-        vgg: VGG-19 weights for the losses (.npz, or torchvision's .pth); by default torchvision's,
-            from PyTorch's hub folder.
+        vgg: VGG-19 weights for the losses (.npz, or torchvision's .pth); by default torchvision's
+            file in PyTorch's hub folder.
+        download: Download VGG-19 weights (548 MB, from PyTorch) if they are needed and missing.
         init: Generator to start from, the name of bundled weights or a file; by default random
             weights.
         resume: Resume from the last checkpoint in the output folder.
@@ -99,7 +101,15 @@ def train(
     if tensorboard:
         find_tensorboard()
     set_threads(threads)
-    run = Run(plan, data, rendered, vgg=vgg, init=init, device=find_device(device))
+    run = Run(
+        plan,
+        data,
+        rendered,
+        vgg=vgg,
+        download=download,
+        init=init,
+        device=find_device(device),
+    )
     screen = train_on_screen(
         plan,
         run.photos,
