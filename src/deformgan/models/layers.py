@@ -65,7 +65,7 @@ class LayersConfig:
         return 2 ** len(self.field_widths)
 
 
-@dataclass  # not frozen: Fabric rebuilds what a network returns
+@dataclass(frozen=True)
 class Fields:
     """What the poses and a look at the photo decide, at the network's resolution.
 
@@ -84,7 +84,7 @@ class Fields:
     source_matte: Float[Tensor, "batch 1 height width"]
 
 
-@dataclass  # not frozen: Fabric rebuilds what a network returns
+@dataclass(frozen=True)
 class Layers:
     """A picture and what it is made of, all of the picture's size.
 

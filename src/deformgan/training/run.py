@@ -16,8 +16,9 @@ from deformgan.provenance import provenance
 from deformgan.training.checkpoints import steps_saved
 from deformgan.training.config import TrainConfig
 from deformgan.training.data import TrainingData, open_data
+from deformgan.training.distributed import Fabric
 from deformgan.training.engine import Progress
-from deformgan.training.launch import Fabric, open_fabric
+from deformgan.training.launch import open_fabric
 from deformgan.training.loop import train
 
 
