@@ -11,6 +11,7 @@ import json
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -41,8 +42,10 @@ def main(golden: Path) -> None:
     poses = dict(np.load(golden / f"poses_{KEY}.npz"))
     warp = dict(np.load(golden / "warp.npz"))
     rows = _choose(poses, warp)
-    np.savez_compressed(BUNDLED / f"poses_{KEY}.npz", **_poses(poses, rows))
-    np.savez_compressed(BUNDLED / "warp.npz", **_warp(warp, rows))
+    arrays = dict[str, Any](_poses(poses, rows))
+    np.savez_compressed(BUNDLED / f"poses_{KEY}.npz", **arrays)
+    arrays = dict[str, Any](_warp(warp, rows))
+    np.savez_compressed(BUNDLED / "warp.npz", **arrays)
     listed = {
         path.relative_to(BUNDLED).as_posix(): _entry(path)
         for path in sorted(BUNDLED.rglob("*"))
