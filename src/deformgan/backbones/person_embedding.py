@@ -134,7 +134,7 @@ def load_person_embedding(path: Path | None = None) -> PersonEmbedding:
     """Reads a network, ready to look.
 
     Args:
-        path: A .safetensors file that `training.person_embedding` wrote; by default the one that
+        path: A .safetensors file that `tools/person_embedding.py` wrote; by default the one that
             comes with the package.
     """
     path = BUNDLED if path is None else path

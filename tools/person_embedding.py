@@ -1,6 +1,6 @@
 """train_person_embedding, export_person_embedding: how the bundled embedding is made.
 
-`python -m deformgan.training.person_embedding train --help` and `... export --help` say what from.
+`python -m tools.person_embedding train --help` and `... export --help` say what from.
 """
 
 import json
@@ -23,7 +23,7 @@ from deformgan.datasets.photo_set import PhotoSet
 from deformgan.datasets.synthetic import Synthetic
 from deformgan.metrics.ranking import Ranking, first_of_each, rank_gallery
 from deformgan.pose import Pose
-from deformgan.training.person_embedding_crops import PersonBatches, PhotosOfPeople
+from tools.person_embedding_crops import PersonBatches, PhotosOfPeople
 
 SHARPNESS = 16.0  # of the softmax over cosines
 SMOOTHING = 0.1  # of the labels
