@@ -13,6 +13,7 @@ adds is not made of the few people alone.
 """
 
 import math
+import sys
 import time
 from pathlib import Path
 from statistics import fmean, stdev
@@ -31,8 +32,11 @@ from deformgan.pose import Pose
 from deformgan.provenance import provenance
 from deformgan.reid.manifest import MANIFEST, read_manifest
 from deformgan.stats.bootstrap import bootstrap_interval
-from deformgan.training.pose18 import find_joints, pose18_loss, read_empty
-from deformgan.training.pose18_crops import CropBatches, People
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from tools.pose18 import find_joints, pose18_loss, read_empty
+from tools.pose18_crops import CropBatches, People
 
 NEAR = 8  # pixels, as in benchmarks/pose_detectors.py
 WARM_UP = 50
@@ -113,7 +117,7 @@ def main(
 
 
 def train(sets: list[PhotoSet], nobody: Tensor, steps: int, batch: int, seed: int) -> nn.Module:
-    """Trains the network, more simply than `training.pose18` does: no average, none rendered."""
+    """Trains the network, more simply than `tools/pose18.py` does: no average, none rendered."""
     people = []
     for photos in sets:
         enough = photos.poses.visible.sum(dim=1) >= 4

@@ -40,7 +40,10 @@ from deformgan.evaluation.pictures import generate_pictures
 from deformgan.metrics.ranking import Ranking, first_of_each, rank_gallery
 from deformgan.provenance import provenance
 from deformgan.stats.bootstrap import bootstrap_interval
-from deformgan.training.person_embedding import number_people
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from tools.person_embedding import number_people
 
 PAIR_LIST = Path(__file__).with_name("market_test_pairs.csv")
 BINS = 6  # of the histogram, per channel

@@ -3,8 +3,8 @@
     python benchmarks/gpu/market_training.py --data .carry/market1501.tar \
         --vgg .carry/vgg19_block1_OIHW.npz --wheels .carry/wheels --out OUT --minutes 7
 
-Runs from the root of the repository with nothing but PyTorch, NumPy, Pillow, safetensors, jaxtyping
-and Lightning Fabric (which may lie in `--wheels`), so that a bare machine will do. `--out` gets
+Runs from the root of the repository with nothing but PyTorch, NumPy, Pillow, safetensors and
+jaxtyping (what a machine lacks may lie in `--wheels`), so that a bare machine will do. `--out` gets
 `result.json`, `sheet.png`, `metrics.jsonl` and, where it has no more than 16 MB,
 `generator.safetensors`.
 """

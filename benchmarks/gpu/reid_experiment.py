@@ -10,7 +10,7 @@ report with its figures, and `augment-report.json`. Started again with the same 
 networks are not kept.
 
 Runs from the root of the repository with nothing but PyTorch, torchvision, NumPy, Pillow,
-safetensors, jaxtyping and Lightning Fabric (which may lie in `--wheels`).
+safetensors and jaxtyping (what a machine lacks may lie in `--wheels`).
 """
 
 import argparse

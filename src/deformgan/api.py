@@ -292,6 +292,7 @@ def train(
     data: Sequence[str | Path] = (),
     rendered: Sequence[str | Path] = (),
     vgg: Path | None = None,
+    download: bool = False,
     init: str | Path | None = None,
     resume: bool = False,
     device: str | torch.device = "auto",
@@ -308,6 +309,7 @@ def train(
         data: Data sets in any supported layout; by default the bundled people.
         rendered: Further data sets of rendered people, mixed in as the recipe specifies.
         vgg: VGG-19 weights for the losses; see `Vgg19Features`.
+        download: Whether missing VGG-19 weights may be downloaded (548 MB).
         init: Generator to start from, the name of bundled weights or a file.
         resume: Continue the run in the folder.
         device: Device to train on.
@@ -333,6 +335,7 @@ def train(
         [Path(each) for each in data],
         [Path(each) for each in rendered],
         vgg=vgg,
+        download=download,
         init=init,
         device=find_device(device),
     )

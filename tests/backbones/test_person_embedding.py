@@ -167,7 +167,7 @@ def test_a_blurred_photo_stays_nearer_to_the_person_than_a_stranger_is(bundled, 
 
 def test_finds_people_of_market1501_whom_it_never_saw(bundled, market1501):
     from deformgan.datasets.market1501 import Market1501
-    from deformgan.training.person_embedding import score
+    from tools.person_embedding import score
 
     everybody = Market1501(market1501, split="test")
     some = everybody.of_people(sorted(set(everybody.identities))[::4])

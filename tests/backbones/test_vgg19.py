@@ -175,8 +175,13 @@ def test_says_what_to_do_where_no_weights_are(monkeypatch, tmp_path):
 
     monkeypatch.setattr("torch.hub.urlopen", no_network)
     before = socket.getdefaulttimeout()
-    with pytest.raises(InputError, match=r"could not be downloaded .*give a path to vgg19"):
+    with pytest.raises(
+        InputError, match=r"vgg= .*download= .*548 MB.* from download\.pytorch\.org"
+    ):
         Vgg19Features()
+    assert limits == []
+    with pytest.raises(InputError, match=r"could not be downloaded .*give a path to vgg19"):
+        Vgg19Features(download=True)
     assert limits == [vgg19.DOWNLOAD_TIMEOUT]
     assert socket.getdefaulttimeout() == before
 

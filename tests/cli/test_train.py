@@ -5,6 +5,7 @@ import re
 import sys
 from dataclasses import asdict, replace
 from itertools import product
+from urllib.error import URLError
 
 import numpy as np
 import pytest
@@ -501,6 +502,25 @@ def test_a_mistake_is_one_line_and_writes_nothing(
     complaint = complaint_of(capsys, "tiny", *(word for pair in given.items() for word in pair))
     assert all(word in complaint for word in words), complaint
     assert not (tmp_path / "x").exists()
+
+
+def test_weights_are_not_downloaded_unless_asked(data, tmp_path, tiny, monkeypatch, capsys):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    asked = []
+
+    def unreachable(*_args, **_options):
+        asked.append(True)
+        raise URLError("no network")
+
+    monkeypatch.setattr("torch.hub.urlopen", unreachable)
+    arguments = ["tiny", "--data", data, "--out", tmp_path / "x"]
+    complaint = complaint_of(capsys, *arguments)
+    assert all(
+        word in complaint for word in ("use --vgg", "use --download", "548 MB", "quickstart")
+    )
+    assert not asked
+    assert "could not be downloaded" in complaint_of(capsys, *arguments, "--download")
+    assert asked
 
 
 def test_an_output_folder_that_is_a_file_is_refused(data, vgg, tmp_path, tiny, capsys):

@@ -1,5 +1,6 @@
 """Keypoint R-CNN's adapter: around a network whose answer is known, and around the real one."""
 
+import sys
 from urllib.error import URLError
 
 import numpy as np
@@ -10,6 +11,7 @@ from torch import nn
 from torchvision.models import detection
 from torchvision.ops.misc import FrozenBatchNorm2d
 
+from deformgan.detectors import load_detector
 from deformgan.detectors.keypoint_rcnn import KeypointRCNN
 from deformgan.errors import InputError
 from deformgan.pose_formats.coco_json import COCO17
@@ -37,7 +39,7 @@ class Network(nn.Module):
 
 
 @pytest.fixture
-def crowd(monkeypatch):
+def crowd(monkeypatch, tmp_path):
     """Three people: the second is the largest, the first the surest, the third nobody."""
     random = torch.Generator().manual_seed(0)
     places = 50 * torch.rand(3, 17, 2, generator=random)
@@ -46,6 +48,10 @@ def crowd(monkeypatch):
     boxes = [[0.0, 0, 10, 20], [5, 5, 45, 50], [0, 0, 50, 50]]
     network = Network(boxes, [0.99, 0.8, 0.3], keypoints, responses)
     monkeypatch.setattr(detection, "keypointrcnn_resnet50_fpn", lambda **_: network)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    file = tmp_path / "hub" / "checkpoints" / "keypointrcnn_resnet50_fpn_coco-fc266e95.pth"
+    file.parent.mkdir(parents=True)
+    torch.save({}, file)
     return network
 
 
@@ -88,14 +94,22 @@ def test_where_nobody_is_no_joint_is_visible(crowd):
     assert detector(photo).torso_score == 0
 
 
-def test_a_failed_download_is_said_in_silence(monkeypatch, capfd):
-    def unreachable(**options):
-        print("Downloading ...")
+def test_downloads_only_if_asked_and_fails_in_one_line(monkeypatch, tmp_path, capfd):
+    asked = []
+
+    def unreachable(*_args, **_options):
+        asked.append(True)
+        print("Downloading ...", file=sys.stderr)
         raise URLError("no network")
 
-    monkeypatch.setattr(detection, "keypointrcnn_resnet50_fpn", unreachable)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr("torch.hub.urlopen", unreachable)
+    with pytest.raises(InputError, match=r"keypoint_rcnn:download .*226 MB.*pytorch\.org"):
+        load_detector("keypoint_rcnn")
+    assert not asked
     with pytest.raises(InputError, match=r"keypoint_rcnn:PATH .*keypointrcnn_resnet50_fpn"):
-        KeypointRCNN(None)
+        load_detector("keypoint_rcnn:download")
+    assert asked
     assert capfd.readouterr().err == ""
 
 

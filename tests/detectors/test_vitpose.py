@@ -2,13 +2,13 @@
 
 import math
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from deformgan.detectors import load_detector
 from deformgan.detectors.vitpose import ViTPose
 from deformgan.errors import InputError
 from deformgan.pose_formats.coco_json import COCO17
@@ -130,7 +130,7 @@ def test_another_model_is_refused(tmp_path):
 def test_a_folder_without_a_model_is_refused(tmp_path, content):
     if content is not None:
         (tmp_path / "config.json").write_text(content)
-    with pytest.raises(InputError, match="not a folder with a transformers model"):
+    with pytest.raises(InputError, match="has no transformers model"):
         ViTPose(tmp_path)
 
 
@@ -162,17 +162,20 @@ def test_weights_of_another_network_are_refused(tmp_path):
         ViTPose(tmp_path)
 
 
-def test_a_name_of_the_hub_is_given_to_transformers(monkeypatch):
+def test_a_model_of_the_hub_is_downloaded_only_if_asked(monkeypatch):
     asked = []
 
-    def unreachable(name, **options):
-        asked.append(name)
+    def unreachable(name, local_files_only):
+        asked.append((name, local_files_only))
         raise OSError("no network")
 
     monkeypatch.setattr(transformers.AutoConfig, "from_pretrained", unreachable)
-    with pytest.raises(InputError, match="Hugging Face hub"):
-        ViTPose(Path("usyd-community/vitpose-base-simple"))
-    assert asked == ["usyd-community/vitpose-base-simple"]
+    name = "usyd-community/vitpose-base-simple"
+    with pytest.raises(InputError, match=f"vitpose:download:{name} fetches it"):
+        load_detector(f"vitpose:{name}")
+    with pytest.raises(InputError, match="could not be downloaded from the Hugging Face hub"):
+        load_detector(f"vitpose:download:{name}")
+    assert asked == [(name, True), (name, False)]
 
 
 def test_a_missing_folder_or_library_is_said(tmp_path, folder, monkeypatch):

@@ -15,7 +15,7 @@ import pytest
 from deformgan.cli.verify import verify as run_command
 from deformgan.errors import InputError
 from deformgan.verify import Row, verify
-from deformgan.verify.golden import MANIFEST, Golden
+from deformgan.verify.golden import BUNDLED, MANIFEST, Golden
 from deformgan.verify.manifest import check_manifest
 from deformgan.verify.run import STEPS, Step, check_step
 from deformgan.verify.sheet import Finding, Ledger, Sheet
@@ -302,6 +302,23 @@ def test_the_manifest_is_held_to_the_files_and_the_files_to_the_manifest(golden,
     wrong = {row.array: row.note for row in check_manifest(Golden(copy)) if row.status != "pass"}
     assert wrong.keys() == {"demo_carry_over.npz", "tables/pairs_all.csv", "stranger.txt"}
     assert wrong["stranger.txt"] == "not listed"
+
+
+def test_the_bundled_numbers_verify_an_installation_and_notice_a_wrong_one(
+    monkeypatch, capsys, tmp_path
+):
+    assert run_command() == 0
+    printed = capsys.readouterr().out
+    files = ("geometry_units", "inception_score", "nn_loss", "poses_128x64", "warp")
+    assert all(re.search(rf"^{name}\.npz +\d+ pass", printed, re.MULTILINE) for name in files)
+    assert "fail" not in printed
+    copy = copy_of(BUNDLED, tmp_path)
+    rewrite(copy / "nn_loss.npz", lambda arrays: {**arrays, "l1_a": arrays["l1_a"] + 1})
+    write_manifest(copy)
+    monkeypatch.setattr("deformgan.verify.run.BUNDLED", copy)
+    quick = [step for step in STEPS if "nn_loss" in step.pattern]
+    monkeypatch.setattr("deformgan.verify.run.STEPS", tuple(quick))
+    assert [row.array for row in verify() if row.status == "fail"] == ["l1_a"]
 
 
 @pytest.mark.parametrize("content", [None, "notes.txt"])

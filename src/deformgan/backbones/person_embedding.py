@@ -135,7 +135,7 @@ def load_person_embedding(path: Path | None = None) -> PersonEmbedding:
     """Load a frozen network in evaluation mode.
 
     Args:
-        path: A .safetensors file written by `training.person_embedding`; by default the bundled
+        path: A .safetensors file written by `tools/person_embedding.py`; by default the bundled
             one.
     """
     path = BUNDLED if path is None else path

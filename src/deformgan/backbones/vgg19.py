@@ -80,21 +80,24 @@ class Vgg19Features(nn.Module):
         weights: Path | None = None,
         layers: Sequence[str] = ("conv1_2",),
         channel_order: ChannelOrder = "correct",
+        download: bool = False,
     ):
         """Load the weights.
 
         Args:
             weights: An .npz file of original Oxford weights (`conv1_1.weight` in OIHW order, or
                 Keras' `block1_conv1.kernel` in HWIO order), torchvision's .pth file, or None for
-                the copy in torch's hub folder, which torchvision downloads once (548 MB).
+                torchvision's file in torch's hub folder.
             layers: Layers that `forward` returns, from conv1_1 to conv3_4.
             channel_order: "reference" swaps the means of red and blue as the authors' code does.
                 Only for Oxford weights.
+            download: Whether torchvision may download its file (548 MB) if `weights` is None and
+                the hub folder lacks it.
         """
         super().__init__()
         if weights is None:
-            arrays, pixels = _torchvision_download(), "torchvision"
-            origin = "torchvision's download"
+            arrays, pixels = _from_hub_folder(download), "torchvision"
+            origin = "torchvision's file"
         else:
             arrays, pixels = _read(weights)
             origin = str(weights)
@@ -288,13 +291,20 @@ def _torchvision_file(path: Path) -> dict[str, Tensor]:
     return _named(torch.load(path, map_location="cpu", weights_only=True, mmap=True))
 
 
-def _torchvision_download() -> dict[str, Tensor]:
-    """Read torchvision's file from torch's hub folder, downloading it if it is missing."""
+def _from_hub_folder(download: bool) -> dict[str, Tensor]:
+    """Read torchvision's file from torch's hub folder; download it only if this is allowed."""
     from torchvision.models import VGG19_Weights
 
     name, _ = _torchvision_name()
     path = Path(torch.hub.get_dir()) / "checkpoints" / name
     if not path.is_file():
+        if not download:
+            raise InputError(
+                f"The losses need VGG-19 weights, and {path.parent} has no {name}: use vgg= with "
+                "a file of them, use download= to fetch that file (548 MB) from "
+                f"{urlparse(VGG19_Weights.IMAGENET1K_V1.url).hostname}, or choose a recipe without "
+                "VGG-19, such as quickstart or synthetic."
+            )
         before = socket.getdefaulttimeout()
         # Torch sets no timeout, so a firewall that drops packets would block forever.
         socket.setdefaulttimeout(DOWNLOAD_TIMEOUT)

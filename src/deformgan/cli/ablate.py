@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 from deformgan.cli.training import (
     DIVERGED,
@@ -35,6 +35,7 @@ def ablate(
     rendered: Path | None = None,
     skeleton: str | None = None,
     vgg: Path | None = None,
+    download: bool = False,
     init: str | None = None,
     judges: Path | None = None,
     pairs: int = 500,
@@ -42,14 +43,7 @@ def ablate(
     config: Path | None = None,
     device: str = "auto",
     threads: int | None = None,
-    steps: int | None = None,
-    batch_size: int | None = None,
-    learning_rate: float | None = None,
-    precision: Literal["auto", "float32", "bfloat16"] | None = None,
-    seed: int | None = None,
-    log_every: int | None = None,
-    save_every: int | None = None,
-    settings: Sequence[str] = (),
+    settings: Annotated[Sequence[str], "deformgan.training.config.TrainConfig"] = (),
 ) -> int | None:
     """Train variants of the method with equal budgets, and compare them.
 
@@ -65,7 +59,7 @@ def ablate(
     pictures only), hard-overlay (the field starts from hard parts), no-copy (everything is
     painted), paint-only (no layers). Ground truth for them comes from --rendered.
 
-    All other settings are the recipe's, and can be changed as in `deformgan train`.
+    All other settings are the recipe's, listed below, and can be changed as in `deformgan train`.
 
     Args:
         data: Data set in any layout supported by `deformgan data check`.
@@ -77,8 +71,9 @@ def ablate(
             layered-small for a CPU.
         rendered: A second data set, of rendered people, mixed in as the recipe specifies.
         skeleton: Skeleton of the poses, a built-in name or a JSON file; by default the recipe's.
-        vgg: VGG-19 weights for the losses (.npz, or torchvision's .pth); by default torchvision's,
-            from PyTorch's hub folder.
+        vgg: VGG-19 weights for the losses (.npz, or torchvision's .pth); by default torchvision's
+            file in PyTorch's hub folder.
+        download: Download VGG-19 weights (548 MB, from PyTorch) if they are needed and missing.
         init: Generator that every variant starts from, the name of bundled weights or a file; only
             weights that a variant shares with it are loaded. By default random weights.
         judges: Folder with MoveNet, OSNet and FastestDet, to score pose, identity and detection.
@@ -87,14 +82,7 @@ def ablate(
         config: TOML file of settings.
         device: Device to train and generate on, such as cpu or cuda.
         threads: Number of CPU threads; by default PyTorch's choice.
-        steps: Number of training steps of every variant; by default the recipe's.
-        batch_size: Pairs per step over all processes; by default the recipe's.
-        learning_rate: Learning rate; by default the recipe's.
-        precision: Numeric precision of convolutions; by default the recipe's.
-        seed: Random seed for weights, data order, flips and dropout; by default the recipe's.
-        log_every: Steps between log lines; by default the recipe's.
-        save_every: Steps between checkpoints; by default the recipe's.
-        settings: Other settings by name, as in `deformgan train`.
+        settings: Settings by name, listed by `--help`.
     """
     # Import everything now, so that a long run does not pick up code that changes meanwhile.
 
@@ -117,17 +105,7 @@ def ablate(
     from deformgan.training.launch import open_fabric
     from deformgan.training.loop import RESULT
 
-    named = {
-        "steps": steps,
-        "batch_size": batch_size,
-        "learning_rate": learning_rate,
-        "precision": precision,
-        "seed": seed,
-        "log_every": log_every,
-        "save_every": save_every,
-        **skeleton_settings(skeleton),
-    }
-    base = read_plan(recipe, config, named, settings)
+    base = read_plan(recipe, config, skeleton_settings(skeleton), settings)
     plans = make_variants(base, variants or usual_variants(base))
     if pairs < 1:
         raise InputError(f"--pairs must be positive, got {pairs}.")
@@ -136,7 +114,7 @@ def ablate(
     set_threads(threads)
     fabric = open_fabric(find_device(device))
     features = {
-        name: Vgg19Features(vgg, layers, base.vgg_channel_order).to(fabric.device)
+        name: Vgg19Features(vgg, layers, base.vgg_channel_order, download).to(fabric.device)
         for name, plan in plans.items()
         if (layers := plan.vgg_layers)
     }

@@ -16,8 +16,10 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr
 from importlib import import_module
+from typing import get_args
 
 from deformgan import __version__
+from deformgan.cli.settings_help import describe_settings, read_fields
 from deformgan.errors import InputError
 
 # To add a command, add its file and one line here.
@@ -46,7 +48,8 @@ COMMANDS: dict[str, str] = {
     "bench": "Benchmark speed and memory.",
 }
 
-# A command with this parameter receives in it all flags that its signature does not name.
+# A command with this parameter receives in it all flags that its signature does not name. They are
+# the settings of a dataclass, named in the parameter's annotation: Annotated[Sequence[str], PATH].
 _SETTINGS = "settings"
 
 _BAD_INPUT = 2
@@ -150,8 +153,11 @@ def _parse(
         return functools.partial(function, *args, **kwargs)
 
     signature = inspect.signature(function)
-    open_ended = _SETTINGS in signature.parameters
-    if open_ended:
+    settings: list[str] = []
+    described = None  # the dataclass of the settings
+    if open_ended := _SETTINGS in signature.parameters:
+        described = next(iter(get_args(signature.parameters[_SETTINGS].annotation)[1:]), None)
+        arguments, settings = _take_settings(arguments, signature, described)
         closed = [
             parameter for name, parameter in signature.parameters.items() if name != _SETTINGS
         ]
@@ -172,12 +178,40 @@ def _parse(
         with redirect_stderr(complaint):
             if not open_ended:
                 return parse()
-            command, unknown = parse(return_unknown_args=True)
-            return functools.partial(command, **{_SETTINGS: unknown})
+            return functools.partial(parse(), **{_SETTINGS: settings})
     except SystemExit as stop:
         if not stop.code:
+            if described is not None:
+                print(describe_settings(described))
             return None
         raise InputError(f"{_flatten(complaint.getvalue())}; see {prog} --help.") from None
+
+
+def _take_settings(
+    arguments: list[str], signature: inspect.Signature, described: str | None
+) -> tuple[list[str], list[str]]:
+    """Separate the flags that a signature does not name, with their values, from the others.
+
+    A setting takes one value; one of several values, or an unknown one, all up to the next flag.
+    """
+    named = {"help", *(name for name in signature.parameters if name != _SETTINGS)}
+    fields = read_fields(described) if described else []
+    single = {setting.name for setting in fields if not setting.several}
+    others: list[str] = []
+    settings: list[str] = []
+    left: float = 0  # values that the current setting may still take
+    for word in arguments:
+        if word.startswith("--"):
+            flag, assigned, _ = word.removeprefix("--").partition("=")
+            name = flag.replace("-", "_")
+            left = 0 if name in named or assigned else 1 if name in single else float("inf")
+            (others if name in named else settings).append(word)
+        elif left and not (word.startswith("-") and word[1:2].isalpha()):
+            left -= 1
+            settings.append(word)
+        else:
+            others.append(word)
+    return others, settings
 
 
 def _flatten(box: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 from deformgan.cli.outputs import output_file
 from deformgan.cli.training import (
@@ -30,26 +30,21 @@ def train(
     rendered: tuple[Path, ...] = (),
     skeleton: str | None = None,
     vgg: Path | None = None,
+    download: bool = False,
     init: str | None = None,
     resume: bool = False,
     config: Path | None = None,
     device: str = "auto",
     threads: int | None = None,
-    steps: int | None = None,
-    batch_size: int | None = None,
-    learning_rate: float | None = None,
-    precision: Literal["auto", "float32", "bfloat16"] | None = None,
-    seed: int | None = None,
-    log_every: int | None = None,
-    save_every: int | None = None,
     tensorboard: bool = False,
     json: Path | None = None,
-    settings: Sequence[str] = (),
+    settings: Annotated[Sequence[str], "deformgan.training.config.TrainConfig"] = (),
 ) -> int | None:
     """Train a generator.
 
-    Other settings of the recipe can be given by name, such as --ema-decay 0.99, --weights.l1 100
-    or --generator.encoder-widths 16 32 64, or in a TOML file (--config); flags override the file.
+    The settings of the recipe, listed below, can be changed by name, such as --steps 100,
+    --weights.l1 100 or --generator.encoder-widths 16 32 64, or in a TOML file (--config); flags
+    override the file.
     Under torchrun, each process takes its share of every batch.
 
     Args:
@@ -59,48 +54,40 @@ def train(
             people.
         rendered: Further data sets of rendered people, mixed in as the recipe specifies.
         skeleton: Skeleton of the poses, a built-in name or a JSON file; by default the recipe's.
-        vgg: VGG-19 weights for the losses (.npz, or torchvision's .pth); by default torchvision's,
-            from PyTorch's hub folder.
+        vgg: VGG-19 weights for the losses (.npz, or torchvision's .pth); by default torchvision's
+            file in PyTorch's hub folder.
+        download: Download VGG-19 weights (548 MB, from PyTorch) if they are needed and missing.
         init: Generator to start from, the name of bundled weights or a file; by default random
             weights.
         resume: Resume from the last checkpoint in the output folder.
         config: TOML file of settings.
         device: Device to train on, such as cpu or cuda.
         threads: Number of CPU threads; by default PyTorch's choice.
-        steps: Number of training steps; by default the recipe's.
-        batch_size: Pairs per step over all processes; by default the recipe's.
-        learning_rate: Learning rate; by default the recipe's.
-        precision: Numeric precision of convolutions; by default the recipe's.
-        seed: Random seed for weights, data order, flips and dropout; by default the recipe's.
-        log_every: Steps between log lines; by default the recipe's.
-        save_every: Steps between checkpoints; by default the recipe's.
         tensorboard: Also write TensorBoard events; needs the extra `track`.
         json: Where to write configuration, speed, memory and losses as JSON.
-        settings: Other settings by name, as described above.
+        settings: Settings by name, listed by `--help`.
     """
     from deformgan.device import find_device
     from deformgan.training.loop import RESULT
     from deformgan.training.records import find_tensorboard
     from deformgan.training.run import Run, check_new
 
-    named = {
-        "steps": steps,
-        "batch_size": batch_size,
-        "learning_rate": learning_rate,
-        "precision": precision,
-        "seed": seed,
-        "log_every": log_every,
-        "save_every": save_every,
-        **skeleton_settings(skeleton),
-    }
-    plan = read_plan(recipe, config, named, settings)
+    plan = read_plan(recipe, config, skeleton_settings(skeleton), settings)
     check_new(out, resume)
     if json is not None:
         output_file(json)
     if tensorboard:
         find_tensorboard()
     set_threads(threads)
-    run = Run(plan, data, rendered, vgg=vgg, init=init, device=find_device(device))
+    run = Run(
+        plan,
+        data,
+        rendered,
+        vgg=vgg,
+        download=download,
+        init=init,
+        device=find_device(device),
+    )
     screen = train_on_screen(
         plan,
         run.photos,

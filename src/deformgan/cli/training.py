@@ -9,12 +9,11 @@ from deformgan.cli.outputs import output_dir
 from deformgan.errors import InputError
 
 if TYPE_CHECKING:
-    from lightning_fabric import Fabric
-
     from deformgan.backbones.vgg19 import Vgg19Features
     from deformgan.datasets.batches import MixedBatches, PairBatches
     from deformgan.training.config import TrainConfig
     from deformgan.training.data import TrainingData
+    from deformgan.training.distributed import Fabric
     from deformgan.training.engine import Progress
     from deformgan.training.estimate import Estimate
 

@@ -1,6 +1,7 @@
 """Pose detectors by name, one file each."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from deformgan.detectors.blazepose import BlazePose
@@ -21,7 +22,14 @@ DETECTORS: dict[str, Callable[[Path | None], PoseDetector]] = {
     "vitpose": ViTPose,
     "keypoint_rcnn": KeypointRCNN,
 }
-WITHOUT_PATH = ("pose18", "keypoint_rcnn")  # bundled, or downloaded by torchvision
+# Those that can download their model, if the user asks for it by `DOWNLOAD` in place of a path or
+# before the name of a model.
+DOWNLOADS: dict[str, Callable[[Path | None], PoseDetector]] = {
+    "keypoint_rcnn": partial(KeypointRCNN, download=True),
+    "vitpose": partial(ViTPose, download=True),
+}
+DOWNLOAD = "download"
+WITHOUT_PATH = ("pose18", "keypoint_rcnn")  # bundled, or in torch's hub folder
 
 __all__ = [
     "DETECTORS",
@@ -39,11 +47,15 @@ def load_detector(name_and_path: str) -> PoseDetector:
     """Load a pose detector.
 
     Args:
-        name_and_path: "NAME", or "NAME:PATH" with the detector's model file.
+        name_and_path: "NAME", or "NAME:PATH" with the detector's model file. Nothing is downloaded
+            except by "keypoint_rcnn:download" and "vitpose:download:OWNER/NAME".
     """
     name = check_detector(name_and_path)
     path = name_and_path.removeprefix(name).removeprefix(":")
-    return DETECTORS[name](Path(path) if path else None)
+    detectors = DETECTORS
+    if name in DOWNLOADS and path.partition(":")[0] == DOWNLOAD:
+        detectors, path = DOWNLOADS, path.removeprefix(DOWNLOAD).removeprefix(":")
+    return detectors[name](Path(path) if path else None)
 
 
 def check_detector(name_and_path: str) -> str:

@@ -1,7 +1,7 @@
 """Keypoint R-CNN from torchvision: everyone in a photo, each with a box and 17 COCO joints."""
 
 from pathlib import Path
-from urllib.error import URLError
+from urllib.parse import urlparse
 
 import numpy as np
 import torch
@@ -31,9 +31,11 @@ class KeypointRCNN:
 
     Args:
         path: Weights: torchvision's own file or another state dict of the same network, also as
-            safetensors. By default torchvision downloads its own (226 MB).
+            safetensors. By default torchvision's own in torch's hub folder.
         joint_score: Joints with a lower score are not visible, in [0, 1].
         person_score: Boxes with a lower score are ignored, in [0, 1].
+        download: Whether torchvision may download its weights (226 MB) if they are not given and
+            not in the hub folder.
 
     Source:
         He et al., "Mask R-CNN", ICCV 2017. A joint's score is the sigmoid of its map's largest
@@ -45,8 +47,11 @@ class KeypointRCNN:
         path: Path | None,
         joint_score: float = JOINT_SCORE,
         person_score: float = PERSON_SCORE,
+        download: bool = False,
     ):
-        self._network = (_downloaded() if path is None else _from_file(path)).eval()
+        if path is None:
+            path = _find_file(download)
+        self._network = _from_file(path).eval()
         self._joint_score, self._person_score = joint_score, person_score
 
     def __call__(
@@ -93,18 +98,30 @@ class KeypointRCNN:
         return people
 
 
-def _downloaded() -> torch.nn.Module:
+def _find_file(download: bool) -> Path:
+    """Find torchvision's weights in torch's hub folder; download them only if this is allowed."""
     from torchvision.models import detection
 
     weights = detection.KeypointRCNN_ResNet50_FPN_Weights.DEFAULT
+    url = urlparse(weights.url)
+    path = Path(torch.hub.get_dir()) / "checkpoints" / Path(url.path).name
+    if path.is_file():
+        return path
+    if not download:
+        raise InputError(
+            f"The detector keypoint_rcnn needs torchvision's weights, and {path.parent} has no "
+            f"{path.name}: use keypoint_rcnn:PATH with that file, or keypoint_rcnn:download to "
+            f"fetch it (226 MB) from {url.hostname}."
+        )
     with quiet():
         try:
-            return detection.keypointrcnn_resnet50_fpn(weights=weights, progress=False)
-        except (URLError, OSError, RuntimeError):
+            weights.get_state_dict(progress=False, check_hash=True)
+        except (OSError, RuntimeError):
             raise InputError(
-                "torchvision's keypoint R-CNN weights could not be downloaded; pass "
+                "torchvision's keypoint R-CNN weights could not be downloaded; use "
                 f"keypoint_rcnn:PATH with the file of {weights.url}."
             ) from None
+    return path
 
 
 def _from_file(path: Path) -> torch.nn.Module:

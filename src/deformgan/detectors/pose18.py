@@ -236,7 +236,7 @@ def load_network(path: Path) -> tuple[Pose18Network, dict[str, Any]]:
     """Load a network, ready for inference, and its metadata.
 
     Args:
-        path: A .safetensors file written by `training.pose18`.
+        path: A .safetensors file written by `tools/pose18.py`.
     """
     state, described = read_network(path, KIND, "pose18 detector")
     config = json.loads(described["config"])

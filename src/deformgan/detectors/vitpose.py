@@ -26,20 +26,21 @@ class ViTPose:
 
     Args:
         path: A folder as saved by transformers (config.json, preprocessor_config.json,
-            model.safetensors), or the name of a model on the Hugging Face hub, which transformers
-            downloads, for example usyd-community/vitpose-base-simple.
+            model.safetensors), or the name of a model on the Hugging Face hub that transformers
+            already has on this machine, for example usyd-community/vitpose-base-simple.
         joint_score: Joints with a lower score are not visible, in [0, 1].
+        download: Whether transformers may download a model that is given by its name.
 
     Source:
         Xu et al., "ViTPose: Simple Vision Transformer Baselines for Human Pose Estimation", NeurIPS
         2022; cropping and decoding by transformers.
     """
 
-    def __init__(self, path: Path | None, joint_score: float = JOINT_SCORE):
+    def __init__(self, path: Path | None, joint_score: float = JOINT_SCORE, download: bool = False):
         if path is None:
             raise InputError(
-                "The detector vitpose needs its model: vitpose:FOLDER, or vitpose:OWNER/NAME on "
-                "the Hugging Face hub."
+                "The detector vitpose needs its model: vitpose:FOLDER, or vitpose:OWNER/NAME of "
+                "the Hugging Face hub, which vitpose:download:OWNER/NAME downloads first."
             )
         name = path.as_posix()
         if not path.is_dir() and not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", name):
@@ -51,19 +52,33 @@ class ViTPose:
             except ImportError:
                 raise missing_extra("vitpose", "vitpose") from None
             try:
-                config = transformers.AutoConfig.from_pretrained(name)
+                config = transformers.AutoConfig.from_pretrained(
+                    name, local_files_only=not download
+                )
             except Exception:  # the library's errors have no common base class
+                if path.is_dir():
+                    raise InputError(f"{path} has no transformers model.") from None
+                if not download:
+                    raise InputError(
+                        f"{path} is neither a folder nor a model that transformers has on this "
+                        f"machine; vitpose:download:{name} fetches it from the Hugging Face hub "
+                        "(up to gigabytes, depending on the model)."
+                    ) from None
                 raise InputError(
-                    f"{path} is not a folder with a transformers model, and no model of that name "
-                    "could be loaded from the Hugging Face hub."
+                    f"The model {name} could not be downloaded from the Hugging Face hub."
                 ) from None
             # Checked first, because transformers initializes missing weights randomly.
             if config.model_type != "vitpose" or config.num_labels != len(COCO17):
                 raise InputError(f"{path} is not a ViTPose model of COCO's 17 joints.")
             try:
-                self._processor = transformers.VitPoseImageProcessor.from_pretrained(name)
+                self._processor = transformers.VitPoseImageProcessor.from_pretrained(
+                    name, local_files_only=not download
+                )
                 self._network, loaded = transformers.VitPoseForPoseEstimation.from_pretrained(
-                    name, use_safetensors=True, output_loading_info=True
+                    name,
+                    use_safetensors=True,
+                    output_loading_info=True,
+                    local_files_only=not download,
                 )
             except Exception:
                 raise InputError(

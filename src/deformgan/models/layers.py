@@ -66,7 +66,7 @@ class LayersConfig:
         return 2 ** len(self.field_widths)
 
 
-@dataclass  # not frozen: Fabric rebuilds the outputs of a network
+@dataclass(frozen=True)
 class Fields:
     """Field, visibility and mattes at the network's resolution.
 
@@ -85,7 +85,7 @@ class Fields:
     source_matte: Float[Tensor, "batch 1 height width"]
 
 
-@dataclass  # not frozen: Fabric rebuilds the outputs of a network
+@dataclass(frozen=True)
 class Layers:
     """A picture and its layers, all of the picture's size.
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning_fabric import Fabric
 
 from deformgan.errors import InputError
 from deformgan.provenance import provenance
@@ -25,6 +24,7 @@ from deformgan.reid.rivals import RIVALS
 from deformgan.reid.train import RESULT, train_baseline
 from deformgan.reid.training_photos import TrainingPhotos, read_training_photos, training_people
 from deformgan.training.checkpoints import FOLDER
+from deformgan.training.distributed import Fabric
 
 RECORDS = {"log_every", "save_every", "keep"}  # settings that do not affect the result
 

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning_fabric import Fabric
 
 from deformgan.reid.baseline import Baseline, BaselineConfig, save_baseline
 from deformgan.reid.batches import ReidBatches
 from deformgan.reid.heads import Heads
 from deformgan.reid.training_photos import TrainingPhotos
+from deformgan.training.distributed import Fabric
 from deformgan.training.engine import Progress, Terms, run_steps
 from deformgan.training.launch import autocast
 from deformgan.training.records import Records
@@ -25,7 +25,7 @@ class Student:
 
     Attributes:
         heads: Baseline with its training heads.
-        shared: The same module, wrapped by Fabric for training.
+        shared: The same module, wrapped for training in several processes.
         optimizer: Optimizer of all parameters.
     """
 
@@ -64,8 +64,7 @@ class Student:
             optimizer = torch.optim.AdamW(
                 moved, config.learning_rate, weight_decay=config.weight_decay, fused=True
             )
-        shared, optimizer = fabric.setup(heads, optimizer)
-        return Student(heads, shared, optimizer), start
+        return Student(heads, fabric.share(heads), optimizer), start
 
     def state(self) -> dict[str, Any]:
         """Return everything needed to resume training."""
@@ -136,7 +135,7 @@ def train_baseline(
         with autocast(config, fabric.device):
             terms = student.shared(images, classes, soft)
         student.optimizer.zero_grad()
-        fabric.backward(torch.stack(list(terms.values())).sum())
+        torch.stack(list(terms.values())).sum().backward()
         student.optimizer.step()
         return {name: term.detach() for name, term in terms.items()}
 

@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lightning_fabric import Fabric
-
 from deformgan.datasets import open_dataset
 from deformgan.datasets.batches import MixedBatches, PairBatches, has_truth
 from deformgan.datasets.photo_set import PhotoSet
@@ -13,6 +11,7 @@ from deformgan.errors import InputError
 from deformgan.pair import Pair
 from deformgan.skeletons.setting import read_skeleton_setting
 from deformgan.training.config import TrainConfig
+from deformgan.training.distributed import Fabric
 
 NUM_SAMPLES = 8  # pairs in a sample grid, at most
 

@@ -8,7 +8,6 @@ from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
-from lightning_fabric import Fabric
 from torch import Tensor
 
 from deformgan.training.checkpoints import (
@@ -18,6 +17,7 @@ from deformgan.training.checkpoints import (
     save_checkpoint,
     steps_saved,
 )
+from deformgan.training.distributed import Fabric
 from deformgan.training.memory import memory_in_use
 from deformgan.training.records import Records
 
@@ -150,10 +150,7 @@ def _means(fabric: Fabric, seen: list[Terms]) -> dict[str, float]:
     means = torch.stack(
         [torch.stack([terms[name] for terms in seen if name in terms]).mean() for name in names]
     )
-    if fabric.world_size > 1:
-        means = fabric.all_reduce(means, reduce_op="mean")
-        assert isinstance(means, Tensor)
-    return dict(zip(names, means.tolist(), strict=True))
+    return dict(zip(names, fabric.mean(means).tolist(), strict=True))
 
 
 def _check_finite(seen: list[Terms], done: int, describe: Callable[[int], str], out: Path) -> None:

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from lightning_fabric import Fabric
 
 from deformgan.backbones.vgg19 import Vgg19Features
 from deformgan.pair import Pair
 from deformgan.training.config import TrainConfig
+from deformgan.training.distributed import Fabric
 from deformgan.training.memory import memory_in_use, memory_limit
 from deformgan.training.players import Players
 from deformgan.training.step import train_step

@@ -1,13 +1,14 @@
 """open_fabric: device and processes of a run."""
 
+import atexit
 import os
 from typing import Protocol, runtime_checkable
 
 import torch
-from lightning_fabric import Fabric
-from lightning_fabric.strategies.ddp import DDPStrategy
+import torch.distributed as dist
 
 from deformgan.training.config import Precision
+from deformgan.training.distributed import Fabric
 
 
 @runtime_checkable
@@ -29,32 +30,21 @@ def open_fabric(device: torch.device, some_unused: bool = False) -> Fabric:
         some_unused: Whether a step may leave weights without a gradient, such as those of a
             discriminator branch for large images. Processes then search for them at every step.
     """
-    on_gpu = device.type == "cuda"
-    if "TORCHELASTIC_RUN_ID" not in os.environ:
-        devices = 1 if device.index is None or not on_gpu else [device.index]
-        fabric = Fabric(accelerator=device.type, devices=devices)
-    else:
-        local = int(os.environ["LOCAL_WORLD_SIZE"])
-        fabric = Fabric(
-            accelerator=device.type,
-            devices=local,
-            num_nodes=int(os.environ["WORLD_SIZE"]) // local,
-            strategy=DDPStrategy(
-                process_group_backend="nccl" if on_gpu else "gloo",
-                broadcast_buffers=False,
-                find_unused_parameters=some_unused,
-            ),
-        )
-    fabric.launch()
-    return fabric
+    several = "TORCHELASTIC_RUN_ID" in os.environ
+    if device.type == "cuda":
+        index = int(os.environ["LOCAL_RANK"]) if several else device.index or 0
+        device = torch.device("cuda", index)
+        torch.cuda.set_device(device)
+    if not several:
+        return Fabric(device)
+    if not dist.is_initialized():
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        atexit.register(dist.destroy_process_group)
+    return Fabric(device, dist.get_rank(), dist.get_world_size(), some_unused)
 
 
 def autocast(config: Precise, device: torch.device) -> torch.autocast:
-    """Return the autocast context that runs convolutions in the precision of the run.
-
-    Fabric's own autocast is not used: it copies the inputs of a network, which fails for our frozen
-    views.
-    """
+    """Return the autocast context that runs convolutions in the precision of the run."""
     return torch.autocast(device.type, torch.bfloat16, enabled=uses_bfloat16(config, device))
 
 

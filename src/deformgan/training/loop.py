@@ -4,14 +4,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from lightning_fabric import Fabric
-
 from deformgan.backbones.vgg19 import Vgg19Features
 from deformgan.checkpoint import save_generator
 from deformgan.datasets.batches import MixedBatches, PairBatches
 from deformgan.models.generator import Generator
 from deformgan.pair import Pair
 from deformgan.training.config import TrainConfig
+from deformgan.training.distributed import Fabric
 from deformgan.training.engine import Progress, Terms, run_steps
 from deformgan.training.players import Players
 from deformgan.training.records import Records

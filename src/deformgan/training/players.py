@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -14,6 +13,7 @@ from deformgan.errors import InputError
 from deformgan.models.discriminator import Discriminator
 from deformgan.models.generator import Generator
 from deformgan.training.config import TrainConfig
+from deformgan.training.distributed import Fabric
 from deformgan.training.launch import uses_bfloat16
 
 Tensors = tuple[Tensor, ...] | list[Tensor]
@@ -50,17 +50,16 @@ class Player:
         )
         if config.compile:
             network.compile()
-        shared, optimizer = fabric.setup(network, optimizer)
-        return Player(network, shared, optimizer)
+        return Player(network, fabric.share(network), optimizer)
 
-    def move(self, fabric: Fabric, loss: Tensor, gradient_clip: float) -> Tensor | None:
+    def move(self, loss: Tensor, gradient_clip: float) -> Tensor | None:
         """Take an optimizer step on a loss.
 
         Returns:
             The gradient norm before clipping; None without clipping.
         """
         self.optimizer.zero_grad()
-        fabric.backward(loss)
+        loss.backward()
         norm = None
         if gradient_clip:
             norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), gradient_clip)

@@ -16,8 +16,9 @@ from deformgan.provenance import provenance
 from deformgan.training.checkpoints import steps_saved
 from deformgan.training.config import TrainConfig
 from deformgan.training.data import TrainingData, open_data
+from deformgan.training.distributed import Fabric
 from deformgan.training.engine import Progress
-from deformgan.training.launch import Fabric, open_fabric
+from deformgan.training.launch import open_fabric
 from deformgan.training.loop import train
 
 
@@ -29,6 +30,7 @@ class Run:
         data: Data sets in any layout; the bundled people if there is none.
         rendered: Further data sets of rendered people, mixed in as `config` specifies.
         vgg: VGG-19 weights for the losses; see `Vgg19Features`.
+        download: Whether missing VGG-19 weights may be downloaded (548 MB).
         init: Generator to start from, the name of bundled weights or a file; None for random
             weights.
         device: Device to train on.
@@ -44,6 +46,7 @@ class Run:
         rendered: Sequence[Path] = (),
         *,
         vgg: Path | None = None,
+        download: bool = False,
         init: str | Path | None = None,
         device: torch.device | None = None,
     ):
@@ -52,7 +55,7 @@ class Run:
         self.fabric: Fabric = open_fabric(device or torch.device("cpu"), some_unused)
         self.features: Vgg19Features | None = None
         if layers := config.vgg_layers:
-            features = Vgg19Features(vgg, layers, config.vgg_channel_order)
+            features = Vgg19Features(vgg, layers, config.vgg_channel_order, download)
             self.features = features.to(self.fabric.device)
         self.start = None if init is None else _load_start(init, config)
         folders = list(data) or [FOLDER]

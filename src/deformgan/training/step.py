@@ -7,7 +7,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from lightning_fabric import Fabric
 from torch import Tensor
 
 from deformgan.backbones.vgg19 import OXFORD_LEVEL, Vgg19Features
@@ -28,6 +27,7 @@ from deformgan.pose import Pose
 from deformgan.skeletons.setting import read_skeleton_setting
 from deformgan.training.compared import Compared
 from deformgan.training.config import TrainConfig
+from deformgan.training.distributed import Fabric
 from deformgan.training.launch import autocast
 from deformgan.training.players import Players
 
@@ -98,11 +98,7 @@ def train_step(
         discriminator_loss(*logits.float().chunk(2), config.adversarial_epsilon)
         for logits in scales
     )
-    norms = {
-        "discriminator_gradient": discriminator.move(
-            fabric, discriminator_term, config.gradient_clip
-        )
-    }
+    norms = {"discriminator_gradient": discriminator.move(discriminator_term, config.gradient_clip)}
 
     # The generator's gradient passes through the discriminator, whose weights need none.
     discriminator.network.requires_grad_(False)
@@ -119,7 +115,7 @@ def train_step(
             "leave them out, or set weights of losses on pictures."
         )
     loss = torch.stack(list(terms.values())).sum()
-    norms["generator_gradient"] = generator.move(fabric, loss, config.gradient_clip)
+    norms["generator_gradient"] = generator.move(loss, config.gradient_clip)
     discriminator.network.requires_grad_(True)
     players.average.update_parameters(generator.network)
     terms["discriminator"] = discriminator_term
@@ -153,7 +149,7 @@ def _fields_step(
         fields = players.generator.shared(pair.source, pair.target.pose, None, None, "fields")
     terms = fields_terms(fields, pair, config)
     loss = torch.stack(list(terms.values())).sum()
-    norm = players.generator.move(fabric, loss, config.gradient_clip)
+    norm = players.generator.move(loss, config.gradient_clip)
     players.average.update_parameters(players.generator.network)
     if norm is not None:
         terms["generator_gradient"] = norm

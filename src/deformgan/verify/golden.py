@@ -10,6 +10,9 @@ from deformgan.errors import InputError
 
 MANIFEST = "MANIFEST.json"
 
+# A small golden folder; written by benchmarks/bundle_golden.py.
+BUNDLED = Path(__file__).parents[1] / "golden"
+
 
 class Golden:
     """A golden folder, whose files are read on first use and cached.

@@ -4,7 +4,7 @@ import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from deformgan.cli.outputs import output_dir
 from deformgan.cli.training import DIVERGED, read_settings, set_threads
@@ -33,10 +33,7 @@ def experiment(
     config: Path | None = None,
     device: str = "auto",
     threads: int | None = None,
-    steps: int | None = None,
-    batch_size: int | None = None,
-    learning_rate: float | None = None,
-    settings: Sequence[str] = (),
+    settings: Annotated[Sequence[str], "deformgan.reid.baseline.BaselineConfig"] = (),
 ) -> int | None:
     """Measure whether generated photos improve Re-ID, with significance tests.
 
@@ -45,8 +42,8 @@ def experiment(
     real photos alone, with intervals and significance over seeds and over test people. Finished
     runs are kept: start the command again to continue, or to add seeds; start it twice on one
     folder to train two runs at a time. The paper's whole design and more is --alphas 1 2
-    10 --fractions 20 40 60 80 100 --erasing both. Settings of the baselines can be given by name,
-    as in `deformgan reid train`.
+    10 --fractions 20 40 60 80 100 --erasing both. The settings of the baselines, listed below, can
+    be changed as in `deformgan reid train`.
 
     Args:
         data: Real photos, in the layout of Market-1501.
@@ -66,10 +63,7 @@ def experiment(
         config: TOML file of settings.
         device: Device to train on, such as cpu or cuda.
         threads: Number of CPU threads; by default PyTorch's choice.
-        steps: Number of training steps of every run; by default the baseline's.
-        batch_size: Photos per step; by default the baseline's.
-        learning_rate: Learning rate; by default the baseline's.
-        settings: Other settings by name, as in `deformgan reid train`.
+        settings: Settings by name, listed by `--help`.
     """
     begun = time.monotonic()
 
@@ -82,10 +76,8 @@ def experiment(
 
     folders = _read_augmenters(augmenters)
     cells = make_cells(baselines, list(folders), alphas, fractions, erasing, seeds)
-    named = {"steps": steps, "batch_size": batch_size, "learning_rate": learning_rate}
     plans = {
-        name: read_settings(BASELINES, "baseline", name, config, named, settings)
-        for name in baselines
+        name: read_settings(BASELINES, "baseline", name, config, {}, settings) for name in baselines
     }
     if imagenet is not None and any(plan.network != "resnet50" for plan in plans.values()):
         raise InputError("--imagenet is for resnet50 baselines only.")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
+from typing import Annotated
 
 from deformgan.cli.outputs import output_dir, output_file
 from deformgan.cli.training import DIVERGED, Screen, read_settings, set_threads
@@ -22,24 +22,17 @@ def train(
     config: Path | None = None,
     device: str = "auto",
     threads: int | None = None,
-    steps: int | None = None,
-    batch_size: int | None = None,
-    learning_rate: float | None = None,
-    precision: Literal["auto", "float32", "bfloat16"] | None = None,
-    seed: int | None = None,
-    log_every: int | None = None,
-    save_every: int | None = None,
     json: Path | None = None,
-    settings: Sequence[str] = (),
+    settings: Annotated[Sequence[str], "deformgan.reid.baseline.BaselineConfig"] = (),
 ) -> int | None:
     """Train a Re-ID network on real or augmented data.
 
     Baselines: light-ide, light-de and light-bot (0.6 M parameters, for two CPU cores),
     ide-resnet50, de-resnet50 and bot-resnet50. IDE classifies identities; DE also classifies
     whether two photos show the same person (the paper's Discriminative Embedding); BoT adds a
-    normalization neck, label smoothing, a triplet loss and random erasing. Other settings can be
-    given by name, such as --random-erasing false, or in a TOML file (--config). Runs in one process
-    or several (torchrun).
+    normalization neck, label smoothing, a triplet loss and random erasing. The settings listed
+    below can be changed by name, such as --steps 100, or in a TOML file (--config). Runs in one
+    process or several (torchrun).
 
     Args:
         baseline: Name of the baseline.
@@ -52,15 +45,8 @@ def train(
         config: TOML file of settings.
         device: Device to train on, such as cpu or cuda.
         threads: Number of CPU threads; by default PyTorch's choice.
-        steps: Number of training steps; by default the baseline's.
-        batch_size: Photos per step over all processes; by default the baseline's.
-        learning_rate: Learning rate; by default the baseline's.
-        precision: Numeric precision of convolutions; by default the baseline's.
-        seed: Random seed for weights, data order and augmentation; by default the baseline's.
-        log_every: Steps between log lines; by default the baseline's.
-        save_every: Steps between checkpoints; by default the baseline's.
         json: Where to write the configuration and the numbers of photos as JSON.
-        settings: Other settings by name, as described above.
+        settings: Settings by name, listed by `--help`.
     """
     from deformgan.device import find_device
     from deformgan.provenance import provenance
@@ -71,16 +57,7 @@ def train(
     from deformgan.training.engine import DivergedError
     from deformgan.training.launch import open_fabric
 
-    named = {
-        "steps": steps,
-        "batch_size": batch_size,
-        "learning_rate": learning_rate,
-        "precision": precision,
-        "seed": seed,
-        "log_every": log_every,
-        "save_every": save_every,
-    }
-    plan = read_settings(BASELINES, "baseline", baseline, config, named, settings)
+    plan = read_settings(BASELINES, "baseline", baseline, config, {}, settings)
     if steps_saved(out) and not resume:
         raise InputError(f"{out} already contains a run; add --resume to continue it.")
     if imagenet is not None and plan.network != "resnet50":

@@ -12,8 +12,8 @@ from deformgan.datasets.bundled_people import FOLDER, bundled_people
 from deformgan.datasets.market1501 import Market1501
 from deformgan.pose import Pose
 from deformgan.pose_formats import Annotations, write_annotation_csv
-from deformgan.training import person_embedding
-from deformgan.training.person_embedding import (
+from tools import person_embedding
+from tools.person_embedding import (
     SHARPNESS,
     SMOOTHING,
     TRIPLET_SHARPNESS,
@@ -138,7 +138,7 @@ def test_a_run_that_was_broken_off_ends_like_an_unbroken_one(data, tmp_path, mon
 
     # The third step never comes: the run dies after its checkpoint of two.
     with monkeypatch.context() as patch:
-        patch.setattr("deformgan.training.person_embedding.torch.save", save_once)
+        patch.setattr("tools.person_embedding.torch.save", save_once)
         with pytest.raises(BrokenOffError):
             run(data, tmp_path / "parts", 4, monkeypatch, save_every=2)
     resumed = run(data, tmp_path / "parts", 4, monkeypatch)

@@ -5,8 +5,8 @@ import torch
 
 from deformgan.pose import Pose
 from deformgan.skeletons.openpose18 import OPENPOSE18
-from deformgan.training import person_embedding_crops
-from deformgan.training.person_embedding_crops import (
+from tools import person_embedding_crops
+from tools.person_embedding_crops import (
     PersonBatches,
     PhotosOfPeople,
     _blur,

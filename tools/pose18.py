@@ -1,6 +1,6 @@
 """train_pose18, export_pose18: training of the bundled pose detector.
 
-See `python -m deformgan.training.pose18 train --help` and `... export --help`.
+`python -m tools.pose18 train --help` and `... export --help` say what from.
 """
 
 import json
@@ -27,7 +27,7 @@ from deformgan.heatmap import render_heatmaps
 from deformgan.pixels import to_float
 from deformgan.pose import Pose
 from deformgan.training.checkpoints import save_state
-from deformgan.training.pose18_crops import SIZE, TORSO, CropBatches, Crops, People
+from tools.pose18_crops import SIZE, TORSO, CropBatches, Crops, People
 
 SIGMA = 1.25  # of a joint's Gaussian, in cells
 PERSON_SIGMA = 1.75

@@ -5,8 +5,8 @@ import torch
 
 from deformgan.pose import Pose
 from deformgan.skeletons.openpose18 import OPENPOSE18
-from deformgan.training import pose18_crops
-from deformgan.training.pose18_crops import SIZE, CropBatches, People
+from tools import pose18_crops
+from tools.pose18_crops import SIZE, CropBatches, People
 
 HEIGHT, WIDTH = 160, 128
 LEFT = [joint.startswith("left") for joint in OPENPOSE18.joints]

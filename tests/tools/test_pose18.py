@@ -12,7 +12,7 @@ from deformgan.datasets.bundled_people import bundled_people
 from deformgan.detectors.pose18 import Pose18, decode
 from deformgan.pose import Pose
 from deformgan.pose_formats import Annotations, write_annotation_csv
-from deformgan.training.pose18 import (
+from tools.pose18 import (
     GRID,
     Pose18Training,
     export_pose18,
@@ -20,7 +20,7 @@ from deformgan.training.pose18 import (
     pose18_loss,
     train_pose18,
 )
-from deformgan.training.pose18_crops import SIZE, TORSO, Crops
+from tools.pose18_crops import SIZE, TORSO, Crops
 
 
 def crops_of(people, batch=3):
@@ -100,7 +100,7 @@ def data(tmp_path_factory):
 
 
 def run(data, out, steps, monkeypatch, **others):
-    monkeypatch.setattr("deformgan.training.pose18.NUM_HELD_OUT", 3)
+    monkeypatch.setattr("tools.pose18.NUM_HELD_OUT", 3)
     config = Pose18Training(steps=steps, market=3, rendered=1, wide=2, empty=1)
     people = data / "people"
     train_pose18(people, people, people, data / "empty", out, config, **others)
@@ -118,7 +118,7 @@ def test_a_run_that_was_broken_off_ends_like_an_unbroken_one(data, tmp_path, mon
 
     # The third step never comes: the run dies after its checkpoint of two.
     with monkeypatch.context() as patch:
-        patch.setattr("deformgan.training.pose18.torch.save", _save_then(break_off))
+        patch.setattr("tools.pose18.torch.save", _save_then(break_off))
         with pytest.raises(BrokenOffError):
             run(data, tmp_path / "parts", 4, monkeypatch, save_every=2)
     resumed = run(data, tmp_path / "parts", 4, monkeypatch)
@@ -144,7 +144,7 @@ def test_an_exported_run_is_a_detector(data, tmp_path, monkeypatch, capsys):
     run(data, tmp_path / "run", 2, monkeypatch)
     out = tmp_path / "pose18.safetensors"
     capsys.readouterr()
-    monkeypatch.setattr("deformgan.training.pose18.calibrate.__defaults__", (2,))
+    monkeypatch.setattr("tools.pose18.calibrate.__defaults__", (2,))
     export_pose18(tmp_path / "run", out, data / "people", data / "empty")
     measured = json.loads(capsys.readouterr().out)
     assert 0 <= measured["pck8"] <= 1

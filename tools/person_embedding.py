@@ -1,6 +1,6 @@
 """train_person_embedding, export_person_embedding: training of the bundled person embedding.
 
-See `python -m deformgan.training.person_embedding train --help` and `... export --help`.
+`python -m tools.person_embedding train --help` and `... export --help` say what from.
 """
 
 import json
@@ -24,7 +24,7 @@ from deformgan.files import write_safetensors
 from deformgan.metrics.ranking import Ranking, first_of_each, rank_gallery
 from deformgan.pose import Pose
 from deformgan.training.checkpoints import save_state
-from deformgan.training.person_embedding_crops import PersonBatches, PhotosOfPeople
+from tools.person_embedding_crops import PersonBatches, PhotosOfPeople
 
 SHARPNESS = 16.0  # scale of the cosines in the softmax
 SMOOTHING = 0.1  # label smoothing
