@@ -122,6 +122,7 @@ def test_augment_takes_paths(run, few_people, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1500)
 def test_augment_runs_on_the_bundled_people(run, tmp_path):
     run("augment.py")
     folder = tmp_path / "runs" / "people-x2" / "bounding_box_train"
