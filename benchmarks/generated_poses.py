@@ -35,8 +35,8 @@ from deformgan.reid.manifest import MANIFEST, read_manifest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tools.pose18 import find_joints, pose18_loss, read_empty  # noqa: E402
-from tools.pose18_crops import CropBatches, People  # noqa: E402
+from tools.pose18 import find_joints, pose18_loss, read_empty
+from tools.pose18_crops import CropBatches, People
 
 NEAR = 8  # pixels, as in benchmarks/pose_detectors.py
 WARM_UP = 50

@@ -43,7 +43,7 @@ from deformgan.provenance import provenance
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tools.person_embedding import number_people  # noqa: E402
+from tools.person_embedding import number_people
 
 PAIR_LIST = Path(__file__).with_name("market_test_pairs.csv")
 BINS = 6  # of the histogram, per channel

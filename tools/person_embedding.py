@@ -4,8 +4,6 @@
 """
 
 import json
-import math
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,7 +12,6 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from deformgan.backbones.person_embedding import KIND, PersonEmbedding
 from deformgan.checkpoint import write_safetensors
@@ -23,13 +20,16 @@ from deformgan.datasets.photo_set import PhotoSet
 from deformgan.datasets.synthetic import Synthetic
 from deformgan.metrics.ranking import Ranking, first_of_each, rank_gallery
 from deformgan.pose import Pose
+from deformgan.training.engine import Terms, run_steps
+from deformgan.training.launch import open_fabric
+from deformgan.training.records import Records
 from tools.person_embedding_crops import PersonBatches, PhotosOfPeople
+from tools.student import Ahead, Student, read_average, show
 
 SHARPNESS = 16.0  # of the softmax over cosines
 SMOOTHING = 0.1  # of the labels
 TRIPLET_SHARPNESS = 10.0
 WARM_UP = 100  # steps in which the learning rate rises
-LOG_EVERY = 25
 NUM_HELD_OUT = 50  # identities that tell how a run goes; never trained on
 TERMS = (
     "trained on Market-1501 (Zheng et al., ICCV 2015; academic research only) and rendered people"
@@ -49,6 +49,9 @@ class PersonEmbeddingTraining:
         weight_decay: Of AdamW.
         ema: Decay of the averaged weights.
         seed: Of everything.
+        log_every: Steps between lines of `metrics.jsonl`.
+        save_every: Steps between checkpoints and scores of the people held out.
+        keep: How many of the last checkpoints stay.
     """
 
     steps: int = 3_000
@@ -59,6 +62,14 @@ class PersonEmbeddingTraining:
     weight_decay: float = 0.02
     ema: float = 0.995
     seed: int = 0
+    log_every: int = 25
+    save_every: int = 300
+    keep: int = 1
+
+    @property
+    def batch_size(self) -> int:
+        """Photos per step."""
+        return self.people * self.photos
 
 
 class Classes(nn.Module):
@@ -146,9 +157,7 @@ def train_person_embedding(
     out: Path,
     rendered: Path | None = None,
     config: PersonEmbeddingTraining = PersonEmbeddingTraining(),
-    save_every: int = 100,
     threads: int = 1,
-    score_every: int = 300,
 ) -> None:
     """Trains the network, going on where `out` was left.
 
@@ -160,9 +169,7 @@ def train_person_embedding(
         out: The run's folder; created.
         rendered: People rendered by `deformgan data synthesize`, learnt beside the others.
         config: The run.
-        save_every: Steps between checkpoints.
         threads: Of torch; the next batch is made by one more.
-        score_every: Steps between looks at the people held out.
     """
     torch.set_num_threads(threads)
     out.mkdir(parents=True, exist_ok=True)
@@ -178,60 +185,34 @@ def train_person_embedding(
     torch.manual_seed(config.seed)
     network = PersonEmbedding().to(memory_format=torch.channels_last)
     classes = Classes(network.config.features, len(photos.rows))
-    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(0.0), use_buffers=True)
-    optimizer = torch.optim.AdamW(
-        [*network.parameters(), *classes.parameters()],
-        lr=config.learning_rate,
-        weight_decay=config.weight_decay,
-        fused=True,
-    )
-    first, path = 0, out / "checkpoint.pt"
-    if path.is_file():
-        saved = torch.load(path, weights_only=True)
-        network.load_state_dict(saved["network"])
-        classes.load_state_dict(saved["classes"])
-        average.load_state_dict(saved["average"])
-        optimizer.load_state_dict(saved["optimizer"])
-        first = saved["step"]
-    started, total = time.process_time(), 0.0
-    helper = ThreadPoolExecutor(1)  # makes the next batch while the network learns
-    upcoming = helper.submit(batches.__getitem__, first)
-    for step in range(first, config.steps):
-        rate = 0.5 * (1 + math.cos(math.pi * step / config.steps)) * min(1, (step + 1) / WARM_UP)
-        for group in optimizer.param_groups:
-            group["lr"] = config.learning_rate * rate
-        images, who = upcoming.result()
-        upcoming = helper.submit(batches.__getitem__, step + 1)
-        images = images.contiguous(memory_format=torch.channels_last)
-        vectors = F.normalize(network.describe(images), dim=1)
-        loss = person_embedding_loss(vectors, classes(vectors), who)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        # Short at first, so that the random start is soon forgotten.
-        average.multi_avg_fn = get_ema_multi_avg_fn(min(config.ema, (1 + step) / (10 + step)))
-        average.update_parameters(network)
-        total += loss.item()
-        done = step + 1
-        if done % LOG_EVERY == 0:
-            speed = (done - first) * len(who) / (time.process_time() - started)
-            print(f"{done} loss {total / LOG_EVERY:.4f} {speed:.1f}/s of a core", flush=True)
-            total = 0.0
-        if done % save_every == 0 or done == config.steps:
-            state = {
-                "network": network.state_dict(),
-                "classes": classes.state_dict(),
-                "average": average.state_dict(),
-                "optimizer": optimizer.state_dict(),
-                "step": done,
-                "recipe": asdict(config),
-                "data": described,
-            }
-            torch.save(state, out / "checkpoint.pt.part")
-            (out / "checkpoint.pt.part").replace(path)
-        if done % score_every == 0 or done == config.steps:
-            print(done, score(average.module, check).means(), flush=True)
-    helper.shutdown()
+    student = Student(network, config, WARM_UP, {"classes": classes})
+
+    def save(done: int, records: Records) -> None:
+        print(done, score(student.average.module, check).means(), flush=True)
+
+    with ThreadPoolExecutor(1) as helper:
+        batch_of_step = Ahead(batches, helper)
+
+        def step(number: int) -> Terms:
+            images, who = batch_of_step[number]
+            images = images.contiguous(memory_format=torch.channels_last)
+            vectors = F.normalize(network.describe(images), dim=1)
+            loss = person_embedding_loss(vectors, classes(vectors), who)
+            student.move(loss, number)
+            return {"loss": loss.detach()}
+
+        run_steps(
+            config,
+            student,
+            out,
+            step,
+            fabric=open_fabric(torch.device("cpu")),
+            data=[described],
+            describe=lambda number: f"of step {number + 1}",
+            save=save,
+            resume=True,
+            report=show,
+        )
 
 
 def export_person_embedding(run: Path, out: Path, market: Path) -> None:
@@ -242,21 +223,16 @@ def export_person_embedding(run: Path, out: Path, market: Path) -> None:
         out: A .safetensors file.
         market: As in training.
     """
-    saved = torch.load(run / "checkpoint.pt", weights_only=True)
+    state, saved = read_average(run)
     network = PersonEmbedding()
-    state = {
-        name.removeprefix("module."): value
-        for name, value in saved["average"].items()
-        if name.startswith("module.")
-    }
     network.load_state_dict(state)
     _, check = split_held_out(Market1501(market))
     measured = score(network, check).means()
     print(json.dumps(measured))
     metadata = {
         "step": saved["step"],
-        "recipe": saved["recipe"],
-        "data": saved["data"],
+        "recipe": {name: json.loads(value) for name, value in saved["config"].items()},
+        "data": json.loads(saved["data"])[0],
         "held_out": measured,
         "terms": TERMS,
     }

@@ -4,8 +4,6 @@
 """
 
 import json
-import math
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,7 +13,6 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from deformgan.checkpoint import write_safetensors
 from deformgan.datasets.market1501 import Market1501
@@ -26,12 +23,15 @@ from deformgan.framing import read_photo
 from deformgan.heatmap import render_heatmaps
 from deformgan.pixels import to_float
 from deformgan.pose import Pose
+from deformgan.training.engine import Terms, run_steps
+from deformgan.training.launch import open_fabric
+from deformgan.training.records import Records
 from tools.pose18_crops import SIZE, TORSO, CropBatches, Crops, People
+from tools.student import Ahead, Student, read_average, show
 
 SIGMA = 1.25  # of a joint's Gaussian, in cells
 PERSON_SIGMA = 1.75
 WARM_UP = 300  # steps in which the learning rate rises
-LOG_EVERY = 50
 NUM_HELD_OUT = 50  # identities that choose between runs and calibrate; never trained on
 TERMS = (
     "trained on Market-1501 (Zheng et al., ICCV 2015; academic research only) and rendered people"
@@ -51,6 +51,9 @@ class Pose18Training:
         ema: Decay of the averaged weights.
         gentle_from: From this share of the steps on crops are spoilt half as much.
         seed: Of everything.
+        log_every: Steps between lines of `metrics.jsonl`.
+        save_every: Steps between checkpoints and scores of the people held out.
+        keep: How many of the last checkpoints stay.
     """
 
     steps: int = 13_000
@@ -63,6 +66,14 @@ class Pose18Training:
     ema: float = 0.999
     gentle_from: float = 0.6
     seed: int = 0
+    log_every: int = 50
+    save_every: int = 250
+    keep: int = 1
+
+    @property
+    def batch_size(self) -> int:
+        """Crops per step."""
+        return self.market + self.rendered + self.wide + self.empty
 
 
 def heatmap_targets(pose: Pose, sigma: float) -> Float[Tensor, "batch joints rows columns"]:
@@ -205,13 +216,8 @@ def export_pose18(run: Path, out: Path, market: Path, empty: Path, seed: int = 0
         empty: As in training.
         seed: Of the run.
     """
-    saved = torch.load(run / "checkpoint.pt", weights_only=True)
+    state, saved = read_average(run)
     network = Pose18Network(Pose18Config())
-    state = {
-        name.removeprefix("module."): value
-        for name, value in saved["average"].items()
-        if name.startswith("module.")
-    }
     network.load_state_dict(state)
     network.eval()
     real = Market1501(market)
@@ -256,7 +262,6 @@ def train_pose18(
     empty: Path,
     out: Path,
     config: Pose18Training = Pose18Training(),
-    save_every: int = 250,
     threads: int = 1,
 ) -> None:
     """Trains the network, going on where `out` was left.
@@ -271,7 +276,6 @@ def train_pose18(
         empty: A folder of photos of one size without people.
         out: The run's folder; created.
         config: The run.
-        save_every: Steps between checkpoints.
         threads: Of torch; the next crops are made by one more.
     """
     torch.set_num_threads(threads)
@@ -282,51 +286,34 @@ def train_pose18(
     batches = open_crops(real, learn, rendered, wide, empty, config)
     torch.manual_seed(config.seed)
     network = Pose18Network(Pose18Config()).to(memory_format=torch.channels_last)
-    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(0.0), use_buffers=True)
-    optimizer = torch.optim.AdamW(
-        network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
-    )
-    first, path = 0, out / "checkpoint.pt"
-    if path.is_file():
-        saved = torch.load(path, weights_only=True)
-        network.load_state_dict(saved["network"])
-        average.load_state_dict(saved["average"])
-        optimizer.load_state_dict(saved["optimizer"])
-        first = saved["step"]
-    started, total = time.perf_counter(), 0.0
-    helper = ThreadPoolExecutor(1)  # makes the next crops while the network learns
-    upcoming = helper.submit(batches.__getitem__, first)
-    for step in range(first, config.steps):
-        rate = 0.5 * (1 + math.cos(math.pi * step / config.steps)) * min(1, (step + 1) / WARM_UP)
-        for group in optimizer.param_groups:
-            group["lr"] = config.learning_rate * rate
-        crops = upcoming.result()
-        upcoming = helper.submit(batches.__getitem__, step + 1)
-        images = crops.images.contiguous(memory_format=torch.channels_last)
-        loss = pose18_loss(network(images), crops)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        # Short at first, so that the random start is soon forgotten.
-        average.multi_avg_fn = get_ema_multi_avg_fn(min(config.ema, (1 + step) / (10 + step)))
-        average.update_parameters(network)
-        total += loss.item()
-        done = step + 1
-        if done % LOG_EVERY == 0:
-            speed = (done - first) * len(crops.images) / (time.perf_counter() - started)
-            print(f"{done} loss {total / LOG_EVERY:.4f} {speed:.1f}/s", flush=True)
-            total = 0.0
-        if done % save_every == 0 or done == config.steps:
-            print(done, score(average.module, real.images[check], real.poses[check]), flush=True)
-            state = {
-                "network": network.state_dict(),
-                "average": average.state_dict(),
-                "optimizer": optimizer.state_dict(),
-                "step": done,
-            }
-            torch.save(state, out / "checkpoint.pt.part")
-            (out / "checkpoint.pt.part").replace(path)
-    helper.shutdown()
+    student = Student(network, config, WARM_UP)
+
+    def save(done: int, records: Records) -> None:
+        found = score(student.average.module, real.images[check], real.poses[check])
+        print(done, found, flush=True)
+
+    with ThreadPoolExecutor(1) as helper:
+        crops_of_step = Ahead(batches, helper)
+
+        def step(number: int) -> Terms:
+            crops = crops_of_step[number]
+            images = crops.images.contiguous(memory_format=torch.channels_last)
+            loss = pose18_loss(network(images), crops)
+            student.move(loss, number)
+            return {"loss": loss.detach()}
+
+        run_steps(
+            config,
+            student,
+            out,
+            step,
+            fabric=open_fabric(torch.device("cpu")),
+            data=[],
+            describe=lambda number: f"of step {number + 1}",
+            save=save,
+            resume=True,
+            report=show,
+        )
 
 
 def open_crops(
