@@ -1,11 +1,9 @@
-"""train_person_embedding, export_person_embedding: training of the bundled person embedding.
+"""train_person_embedding, export_person_embedding: how the bundled embedding is made.
 
 `python -m tools.person_embedding train --help` and `... export --help` say what from.
 """
 
 import json
-import math
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,7 +12,6 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from deformgan.backbones.person_embedding import KIND, PersonEmbedding
 from deformgan.datasets.market1501 import Market1501
@@ -23,15 +20,17 @@ from deformgan.datasets.synthetic import Synthetic
 from deformgan.files import write_safetensors
 from deformgan.metrics.ranking import Ranking, first_of_each, rank_gallery
 from deformgan.pose import Pose
-from deformgan.training.checkpoints import save_state
+from deformgan.training.engine import Terms, run_steps
+from deformgan.training.launch import open_fabric
+from deformgan.training.records import Records
 from tools.person_embedding_crops import PersonBatches, PhotosOfPeople
+from tools.student import Ahead, Student, read_average, show
 
-SHARPNESS = 16.0  # scale of the cosines in the softmax
-SMOOTHING = 0.1  # label smoothing
+SHARPNESS = 16.0  # of the softmax over cosines
+SMOOTHING = 0.1  # of the labels
 TRIPLET_SHARPNESS = 10.0
-WARM_UP = 100  # steps of learning rate warm-up
-LOG_EVERY = 25
-NUM_HELD_OUT = 50  # identities for validation; never trained on
+WARM_UP = 100  # steps in which the learning rate rises
+NUM_HELD_OUT = 50  # identities that tell how a run goes; never trained on
 TERMS = (
     "trained on Market-1501 (Zheng et al., ICCV 2015; academic research only) and rendered people"
 )
@@ -39,17 +38,20 @@ TERMS = (
 
 @dataclass(frozen=True)
 class PersonEmbeddingTraining:
-    """Configuration of a run.
+    """A run.
 
     Attributes:
-        steps: Number of steps.
-        small: Share of the steps, from the first, with images of half the height and width.
-        people: People per batch.
-        photos: Photos per person in a batch.
-        learning_rate: Peak learning rate; it falls to 0 along a half cosine.
-        weight_decay: AdamW's weight decay.
+        steps: How many.
+        small: For this share of the steps images have half the height and width.
+        people: How many people are in a batch.
+        photos: How many photos of each.
+        learning_rate: At its highest; it falls to 0 along a half cosine.
+        weight_decay: Of AdamW.
         ema: Decay of the averaged weights.
-        seed: Random seed.
+        seed: Of everything.
+        log_every: Steps between lines of `metrics.jsonl`.
+        save_every: Steps between checkpoints and scores of the people held out.
+        keep: How many of the last checkpoints stay.
     """
 
     steps: int = 3_000
@@ -60,13 +62,21 @@ class PersonEmbeddingTraining:
     weight_decay: float = 0.02
     ema: float = 0.995
     seed: int = 0
+    log_every: int = 25
+    save_every: int = 300
+    keep: int = 1
+
+    @property
+    def batch_size(self) -> int:
+        """Photos per step."""
+        return self.people * self.photos
 
 
 class Classes(nn.Module):
-    """Classifier of the training identities: one direction for each.
+    """Tells the people of the training set apart: one direction for each.
 
     Source:
-        Wang et al., "NormFace", ACM Multimedia 2017: cosines, as in the use of the embedding.
+        Wang et al., "NormFace", ACM Multimedia 2017: cosines, since cosines are what is used.
     """
 
     def __init__(self, features: int, people: int):
@@ -77,7 +87,7 @@ class Classes(nn.Module):
         """Compute logits.
 
         Args:
-            vectors: Unit-length embeddings.
+            vectors: Of length 1.
         """
         return SHARPNESS * vectors @ F.normalize(self.directions, dim=1).T
 
@@ -87,16 +97,16 @@ def person_embedding_loss(
     logits: Float[Tensor, "batch classes"],
     people: Int64[Tensor, "batch"],
 ) -> Tensor:
-    """Compute the identity classification loss plus the triplet loss within the batch.
+    """Asks who it is, and that everybody is nearer to himself than to anybody else in the batch.
 
     Args:
-        vectors: Unit-length embeddings.
-        logits: Output of `Classes`.
-        people: Number of the person in each photo.
+        vectors: Of length 1.
+        logits: Of `Classes`.
+        people: Who it is.
 
     Source:
         The farthest photo of the same person against the nearest of another, without a margin:
-        Hermans et al., "In Defense of the Triplet Loss", 2017. Theirs uses Euclidean distances.
+        Hermans et al., "In Defense of the Triplet Loss", 2017. Theirs are Euclidean distances.
     """
     who = F.cross_entropy(logits, people, label_smoothing=SMOOTHING)
     cosine = vectors @ vectors.T
@@ -107,7 +117,7 @@ def person_embedding_loss(
 
 
 def score(network: nn.Module, people: PhotoSet) -> Ranking:
-    """Rank the photos of other cameras for the first photo of every person by every camera."""
+    """Search for every person across cameras; queries are their first photos by each camera."""
     who = number_people(people)
     before = network.training
     vectors = network.eval()(people.images)
@@ -119,20 +129,20 @@ def score(network: nn.Module, people: PhotoSet) -> Ranking:
 
 
 def number_people(people: PhotoSet) -> Int64[Tensor, "photos"]:
-    """Assign a number from 0 to every person, and return it for every photo."""
+    """Numbers everybody from 0."""
     numbers = {who: number for number, who in enumerate(sorted(set(people.identities)))}
     return torch.tensor([numbers[who] for who in people.identities])
 
 
 def split_held_out(people: PhotoSet) -> tuple[PhotoSet, PhotoSet]:
-    """Split into training photos and those of `NUM_HELD_OUT` identities."""
+    """Split off the photos of `NUM_HELD_OUT` identities for validation."""
     identities = sorted(set(people.identities))
     held_out = set(identities[:: len(identities) // NUM_HELD_OUT])
     return people.of_people(set(identities) - held_out), people.of_people(held_out)
 
 
 def gather_photos(sets: list[PhotoSet]) -> PhotosOfPeople:
-    """Concatenate data sets, whose identities are distinct from each other's."""
+    """Join data sets that have no person in common."""
     names = [(number, who) for number, photos in enumerate(sets) for who in photos.identities]
     numbers = {name: person for person, name in enumerate(sorted(set(names)))}
     return PhotosOfPeople(
@@ -147,23 +157,19 @@ def train_person_embedding(
     out: Path,
     rendered: Path | None = None,
     config: PersonEmbeddingTraining = PersonEmbeddingTraining(),
-    save_every: int = 100,
     threads: int = 1,
-    score_every: int = 300,
 ) -> None:
-    """Train the network, resuming from `out` if it has a checkpoint.
+    """Trains the network, going on where `out` was left.
 
-    Batches depend only on the seed and the step, so an interrupted run ends like an uninterrupted
-    one. Validation results are only printed; the last averaged weights are the result.
+    Every batch follows from seed and step, so that a run that was broken off ends like an unbroken
+    one. What is learnt is printed, not chosen: the last averaged weights are the result.
 
     Args:
-        market: Market-1501 with the public pose annotation; only its training identities are read.
+        market: Market-1501 with the field's annotation; only its training identities are read.
         out: The run's folder; created.
-        rendered: Additional people, rendered by `deformgan data synthesize`.
+        rendered: People rendered by `deformgan data synthesize`, learnt beside the others.
         config: The run.
-        save_every: Steps between checkpoints.
-        threads: Torch's threads; one more prepares the next batch.
-        score_every: Steps between evaluations on the held-out people.
+        threads: Of torch; the next batch is made by one more.
     """
     torch.set_num_threads(threads)
     out.mkdir(parents=True, exist_ok=True)
@@ -179,84 +185,54 @@ def train_person_embedding(
     torch.manual_seed(config.seed)
     network = PersonEmbedding().to(memory_format=torch.channels_last)
     classes = Classes(network.config.features, len(photos.rows))
-    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(0.0), use_buffers=True)
-    optimizer = torch.optim.AdamW(
-        [*network.parameters(), *classes.parameters()],
-        lr=config.learning_rate,
-        weight_decay=config.weight_decay,
-        fused=True,
-    )
-    first, path = 0, out / "checkpoint.pt"
-    if path.is_file():
-        saved = torch.load(path, weights_only=True)
-        network.load_state_dict(saved["network"])
-        classes.load_state_dict(saved["classes"])
-        average.load_state_dict(saved["average"])
-        optimizer.load_state_dict(saved["optimizer"])
-        first = saved["step"]
-    started, total = time.process_time(), 0.0
-    helper = ThreadPoolExecutor(1)  # prepares the next batch during a step
-    upcoming = helper.submit(batches.__getitem__, first)
-    for step in range(first, config.steps):
-        rate = 0.5 * (1 + math.cos(math.pi * step / config.steps)) * min(1, (step + 1) / WARM_UP)
-        for group in optimizer.param_groups:
-            group["lr"] = config.learning_rate * rate
-        images, who = upcoming.result()
-        upcoming = helper.submit(batches.__getitem__, step + 1)
-        images = images.contiguous(memory_format=torch.channels_last)
-        vectors = F.normalize(network.describe(images), dim=1)
-        loss = person_embedding_loss(vectors, classes(vectors), who)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        # A short average at first, to forget the random initialization.
-        average.multi_avg_fn = get_ema_multi_avg_fn(min(config.ema, (1 + step) / (10 + step)))
-        average.update_parameters(network)
-        total += loss.item()
-        done = step + 1
-        if done % LOG_EVERY == 0:
-            speed = (done - first) * len(who) / (time.process_time() - started)
-            print(f"{done} loss {total / LOG_EVERY:.4f} {speed:.1f}/s of a core", flush=True)
-            total = 0.0
-        if done % save_every == 0 or done == config.steps:
-            state = {
-                "network": network.state_dict(),
-                "classes": classes.state_dict(),
-                "average": average.state_dict(),
-                "optimizer": optimizer.state_dict(),
-                "step": done,
-                "recipe": asdict(config),
-                "data": described,
-            }
-            save_state(path, state)
-        if done % score_every == 0 or done == config.steps:
-            print(done, score(average.module, check).means(), flush=True)
-    helper.shutdown()
+    student = Student(network, config, WARM_UP, {"classes": classes})
+
+    def save(done: int, records: Records) -> None:
+        print(done, score(student.average.module, check).means(), flush=True)
+
+    with ThreadPoolExecutor(1) as helper:
+        batch_of_step = Ahead(batches, helper)
+
+        def step(number: int) -> Terms:
+            images, who = batch_of_step[number]
+            images = images.contiguous(memory_format=torch.channels_last)
+            vectors = F.normalize(network.describe(images), dim=1)
+            loss = person_embedding_loss(vectors, classes(vectors), who)
+            student.move(loss, number)
+            return {"loss": loss.detach()}
+
+        run_steps(
+            config,
+            student,
+            out,
+            step,
+            fabric=open_fabric(torch.device("cpu")),
+            data=[described],
+            describe=lambda number: f"of step {number + 1}",
+            save=save,
+            resume=True,
+            report=show,
+        )
 
 
 def export_person_embedding(run: Path, out: Path, market: Path) -> None:
-    """Write the averaged weights of a run as the file bundled with the package.
+    """Write the averaged weights of a run as the bundled file.
 
     Args:
-        run: The run's folder.
+        run: Its folder.
         out: A .safetensors file.
         market: As in training.
     """
-    saved = torch.load(run / "checkpoint.pt", weights_only=True)
+    state, saved = read_average(run)
     network = PersonEmbedding()
-    state = {
-        name.removeprefix("module."): value
-        for name, value in saved["average"].items()
-        if name.startswith("module.")
-    }
     network.load_state_dict(state)
     _, check = split_held_out(Market1501(market))
     measured = score(network, check).means()
     print(json.dumps(measured))
     metadata = {
         "step": saved["step"],
-        "recipe": saved["recipe"],
-        "data": saved["data"],
+        "recipe": {name: json.loads(value) for name, value in saved["config"].items()},
+        "data": json.loads(saved["data"])[0],
         "held_out": measured,
         "terms": TERMS,
     }

@@ -1,11 +1,9 @@
-"""train_pose18, export_pose18: training of the bundled pose detector.
+"""train_pose18, export_pose18: how the bundled pose detector is made.
 
 `python -m tools.pose18 train --help` and `... export --help` say what from.
 """
 
 import json
-import math
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,7 +13,6 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from deformgan.datasets.market1501 import Market1501
 from deformgan.datasets.synthetic import Synthetic
@@ -26,14 +23,16 @@ from deformgan.framing import read_photo
 from deformgan.heatmap import render_heatmaps
 from deformgan.pixels import to_float
 from deformgan.pose import Pose
-from deformgan.training.checkpoints import save_state
+from deformgan.training.engine import Terms, run_steps
+from deformgan.training.launch import open_fabric
+from deformgan.training.records import Records
 from tools.pose18_crops import SIZE, TORSO, CropBatches, Crops, People
+from tools.student import Ahead, Student, read_average, show
 
 SIGMA = 1.25  # of a joint's Gaussian, in cells
 PERSON_SIGMA = 1.75
-WARM_UP = 300  # steps of learning rate warm-up
-LOG_EVERY = 50
-NUM_HELD_OUT = 50  # identities for validation and calibration; never trained on
+WARM_UP = 300  # steps in which the learning rate rises
+NUM_HELD_OUT = 50  # identities that choose between runs and calibrate; never trained on
 TERMS = (
     "trained on Market-1501 (Zheng et al., ICCV 2015; academic research only) and rendered people"
 )
@@ -42,16 +41,19 @@ GRID = (SIZE[0] // STRIDE, SIZE[1] // STRIDE)
 
 @dataclass(frozen=True)
 class Pose18Training:
-    """Configuration of a run.
+    """A run.
 
     Attributes:
-        steps: Number of steps.
-        market, rendered, wide, empty: Number of crops of each kind in a batch.
-        learning_rate: Peak learning rate; it falls to 0 along a half cosine.
-        weight_decay: AdamW's weight decay.
+        steps: How many.
+        market, rendered, wide, empty: How many crops of each kind make up a batch.
+        learning_rate: At its highest; it falls to 0 along a half cosine.
+        weight_decay: Of AdamW.
         ema: Decay of the averaged weights.
-        gentle_from: Share of the steps after which augmentation is half as strong.
-        seed: Random seed.
+        gentle_from: From this share of the steps on crops are spoilt half as much.
+        seed: Of everything.
+        log_every: Steps between lines of `metrics.jsonl`.
+        save_every: Steps between checkpoints and scores of the people held out.
+        keep: How many of the last checkpoints stay.
     """
 
     steps: int = 13_000
@@ -64,19 +66,26 @@ class Pose18Training:
     ema: float = 0.999
     gentle_from: float = 0.6
     seed: int = 0
+    log_every: int = 50
+    save_every: int = 250
+    keep: int = 1
+
+    @property
+    def batch_size(self) -> int:
+        """Crops per step."""
+        return self.market + self.rendered + self.wide + self.empty
 
 
 def heatmap_targets(pose: Pose, sigma: float) -> Float[Tensor, "batch joints rows columns"]:
-    """Render a Gaussian at every visible joint of a crop, in cells of the network's maps."""
+    """Draws a Gaussian round every visible joint of a crop, in cells of the network's maps."""
     in_cells = Pose((pose.joints + 0.5) / STRIDE - 0.5, pose.visible)
     return render_heatmaps(in_cells, GRID, sigma)
 
 
 def pose18_loss(logits: Float[Tensor, "batch maps rows columns"], crops: Crops) -> Tensor:
-    """Compute the loss of heat maps, joint positions and person maps.
+    """Asks for the joints' Gaussians cell by cell, and for their places among all cells.
 
-    The cross entropy per cell makes a peak's height indicate whether the joint is visible; the
-    cross entropy over all cells sharpens its position.
+    The first term makes a peak's height say whether the joint is there, the second sharpens where.
     """
     joints, people = logits[:, :-1], logits[:, -1]
     target = heatmap_targets(crops.pose, SIGMA)
@@ -91,7 +100,7 @@ def pose18_loss(logits: Float[Tensor, "batch maps rows columns"], crops: Crops) 
     middles = [_middle(pose) for pose in (crops.pose, crops.other)]
     wanted = torch.stack([heatmap_targets(middle, PERSON_SIGMA)[:, 0] for middle in middles])
     person = F.binary_cross_entropy_with_logits(people, wanted.amax(dim=0), reduction="none")
-    # A person whose torso is out of view counts neither as a person nor as empty.
+    # A person without a torso in view is neither somebody nor nobody.
     told = crops.pose.visible.sum(dim=1) == 0
     told |= middles[0].visible[:, 0]
     person = (person.sum(dim=(1, 2)) * told).mean()
@@ -107,14 +116,11 @@ def _middle(pose: Pose) -> Pose:
 def find_joints(
     network: nn.Module, images: UInt8[Tensor, "photos 3 128 64"]
 ) -> tuple[Float[Tensor, "photos joints 2"], Float[Tensor, "photos joints"]]:
-    """Detect the joints of whole pedestrian photos.
+    """Locate the joints in whole pedestrian photos, with the heights of their peaks.
 
     Args:
-        network: In either mode; left in training mode.
+        network: In or out of training; it is left in training.
         images: RGB.
-
-    Returns:
-        Joints in pixels of the photo, and the logits of their peaks.
     """
     network.eval()
     places, peaks = [], []
@@ -128,7 +134,7 @@ def find_joints(
 
 
 def score(network: nn.Module, images: Tensor, pose: Pose) -> dict[str, float]:
-    """Compute the share of joints found within 8 px on whole pedestrian photos of 128x64."""
+    """Measures on whole pedestrian photos of 128x64 how many joints are found within 8 px."""
     places, peaks = find_joints(network, images)
     away = (places - pose.joints).norm(dim=2)
     near = (away <= 8)[pose.visible].float().mean().item()
@@ -140,19 +146,18 @@ def score(network: nn.Module, images: Tensor, pose: Pose) -> dict[str, float]:
 def calibrate(
     network: Pose18Network, people: People, empties: Tensor, seed: int, num_batches: int = 40
 ) -> tuple[list[float], list[float], dict[str, float]]:
-    """Fit the probability that a joint is visible, given the logit of its peak.
+    """Calibrate the probability of a joint given the height of its peak.
 
     Args:
         network: Trained, in evaluation mode.
-        people: Held-out people.
+        people: Held out.
         empties: As in training.
-        seed: Random seed of the crops.
-        num_batches: Number of batches of 32 crops, a tenth of which show nobody.
+        seed: Of the crops.
+        num_batches: Of 32 crops, a tenth of which show nobody.
 
     Returns:
-        Slope and offset of a logistic curve per joint (Platt scaling), and its evaluation on other
-        crops of the same people: expected calibration error in ten bins before and after, and the
-        share of joints whose visibility is predicted correctly.
+        Slope and offset of a logistic curve per joint (Platt's scaling), and what came of it on
+        other crops of the same people: expected calibration error before and after, in ten bins.
     """
     batches = CropBatches([people], [29], empties, 3, seed)
     peaks, there = [], []
@@ -202,22 +207,17 @@ def _calibration_error(scores: Tensor, labels: Tensor) -> float:
 
 
 def export_pose18(run: Path, out: Path, market: Path, empty: Path, seed: int = 0) -> None:
-    """Write the averaged weights of a run, calibrated, as the file bundled with the package.
+    """Write the averaged and calibrated weights of a run as the bundled file.
 
     Args:
-        run: The run's folder.
+        run: Its folder.
         out: A .safetensors file.
         market: As in training.
         empty: As in training.
-        seed: Random seed of the run.
+        seed: Of the run.
     """
-    saved = torch.load(run / "checkpoint.pt", weights_only=True)
+    state, saved = read_average(run)
     network = Pose18Network(Pose18Config())
-    state = {
-        name.removeprefix("module."): value
-        for name, value in saved["average"].items()
-        if name.startswith("module.")
-    }
     network.load_state_dict(state)
     network.eval()
     real = Market1501(market)
@@ -247,7 +247,7 @@ def export_pose18(run: Path, out: Path, market: Path, empty: Path, seed: int = 0
 
 
 def split_held_out(real: Market1501) -> tuple[Tensor, Tensor]:
-    """Return indices (N,) of the training images and of those of `NUM_HELD_OUT` identities."""
+    """Split positions of images: for training, and of `NUM_HELD_OUT` identities."""
     identities = sorted(set(real.identities))
     held_out = set(identities[:: len(identities) // NUM_HELD_OUT])
     enough = real.poses.visible.sum(dim=1) >= 4
@@ -262,23 +262,21 @@ def train_pose18(
     empty: Path,
     out: Path,
     config: Pose18Training = Pose18Training(),
-    save_every: int = 250,
     threads: int = 1,
 ) -> None:
-    """Train the network, resuming from `out` if it has a checkpoint.
+    """Trains the network, going on where `out` was left.
 
-    Batches depend only on the seed and the step, so an interrupted run ends like an uninterrupted
-    one. Validation results are only printed; the last averaged weights are the result.
+    Every batch follows from seed and step, so that a run that was broken off ends like an unbroken
+    one. What is learnt is printed, not chosen: the last averaged weights are the result.
 
     Args:
-        market: Market-1501 with the public pose annotation; only its training identities are read.
+        market: Market-1501 with the field's annotation; only its training identities are read.
         rendered: People rendered by `deformgan data synthesize`.
-        wide: People rendered with `--framing wide --size 160x128`.
-        empty: A folder of photos without people, all of one size.
+        wide: The same with `--framing wide --size 160x128`.
+        empty: A folder of photos of one size without people.
         out: The run's folder; created.
         config: The run.
-        save_every: Steps between checkpoints.
-        threads: Torch's threads; one more prepares the next crops.
+        threads: Of torch; the next crops are made by one more.
     """
     torch.set_num_threads(threads)
     out.mkdir(parents=True, exist_ok=True)
@@ -288,64 +286,48 @@ def train_pose18(
     batches = open_crops(real, learn, rendered, wide, empty, config)
     torch.manual_seed(config.seed)
     network = Pose18Network(Pose18Config()).to(memory_format=torch.channels_last)
-    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(0.0), use_buffers=True)
-    optimizer = torch.optim.AdamW(
-        network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
-    )
-    first, path = 0, out / "checkpoint.pt"
-    if path.is_file():
-        saved = torch.load(path, weights_only=True)
-        network.load_state_dict(saved["network"])
-        average.load_state_dict(saved["average"])
-        optimizer.load_state_dict(saved["optimizer"])
-        first = saved["step"]
-    started, total = time.perf_counter(), 0.0
-    helper = ThreadPoolExecutor(1)  # prepares the next crops during a step
-    upcoming = helper.submit(batches.__getitem__, first)
-    for step in range(first, config.steps):
-        rate = 0.5 * (1 + math.cos(math.pi * step / config.steps)) * min(1, (step + 1) / WARM_UP)
-        for group in optimizer.param_groups:
-            group["lr"] = config.learning_rate * rate
-        crops = upcoming.result()
-        upcoming = helper.submit(batches.__getitem__, step + 1)
-        images = crops.images.contiguous(memory_format=torch.channels_last)
-        loss = pose18_loss(network(images), crops)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        # A short average at first, to forget the random initialization.
-        average.multi_avg_fn = get_ema_multi_avg_fn(min(config.ema, (1 + step) / (10 + step)))
-        average.update_parameters(network)
-        total += loss.item()
-        done = step + 1
-        if done % LOG_EVERY == 0:
-            speed = (done - first) * len(crops.images) / (time.perf_counter() - started)
-            print(f"{done} loss {total / LOG_EVERY:.4f} {speed:.1f}/s", flush=True)
-            total = 0.0
-        if done % save_every == 0 or done == config.steps:
-            print(done, score(average.module, real.images[check], real.poses[check]), flush=True)
-            state = {
-                "network": network.state_dict(),
-                "average": average.state_dict(),
-                "optimizer": optimizer.state_dict(),
-                "step": done,
-            }
-            save_state(path, state)
-    helper.shutdown()
+    student = Student(network, config, WARM_UP)
+
+    def save(done: int, records: Records) -> None:
+        found = score(student.average.module, real.images[check], real.poses[check])
+        print(done, found, flush=True)
+
+    with ThreadPoolExecutor(1) as helper:
+        crops_of_step = Ahead(batches, helper)
+
+        def step(number: int) -> Terms:
+            crops = crops_of_step[number]
+            images = crops.images.contiguous(memory_format=torch.channels_last)
+            loss = pose18_loss(network(images), crops)
+            student.move(loss, number)
+            return {"loss": loss.detach()}
+
+        run_steps(
+            config,
+            student,
+            out,
+            step,
+            fabric=open_fabric(torch.device("cpu")),
+            data=[],
+            describe=lambda number: f"of step {number + 1}",
+            save=save,
+            resume=True,
+            report=show,
+        )
 
 
 def open_crops(
     real: Market1501, learn: Tensor, rendered: Path, wide: Path, empty: Path, config: Pose18Training
 ) -> CropBatches:
-    """Open the training data of a run.
+    """Open the training data.
 
     Args:
         real: Market-1501.
-        learn: Indices of the training images.
-        rendered: See `train_pose18`, also for the following.
-        wide: With masks, so that backgrounds can be replaced.
+        learn: Positions of the images to learn from.
+        rendered: See `train_pose18`, like all that follows.
+        wide: With masks, so that people can be put in front of something else.
         empty: Without people.
-        config: Determines the number of crops of each kind in a batch.
+        config: How many of each make up a batch.
     """
     drawn, cut = Synthetic(rendered), Synthetic(wide)
     torso = cut.poses.visible[:, TORSO].sum(dim=1) >= 2

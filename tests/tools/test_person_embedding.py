@@ -12,6 +12,7 @@ from deformgan.datasets.bundled_people import FOLDER, bundled_people
 from deformgan.datasets.market1501 import Market1501
 from deformgan.pose import Pose
 from deformgan.pose_formats import Annotations, write_annotation_csv
+from deformgan.training.checkpoints import checkpoints, save_checkpoint
 from tools import person_embedding
 from tools.person_embedding import (
     SHARPNESS,
@@ -84,9 +85,9 @@ def data(tmp_path_factory):
 
 def run(data, out, steps, monkeypatch, rendered=None, **others):
     monkeypatch.setattr(person_embedding, "NUM_HELD_OUT", 3)
-    config = PersonEmbeddingTraining(steps=steps, people=3, photos=2, small=0.5)
-    train_person_embedding(data, out, rendered, config, **others)
-    return torch.load(out / "checkpoint.pt", weights_only=True)
+    config = PersonEmbeddingTraining(steps=steps, people=3, photos=2, small=0.5, **others)
+    train_person_embedding(data, out, rendered, config)
+    return torch.load(checkpoints(out)[-1], weights_only=True)
 
 
 def test_nobody_held_out_is_learnt_from(data, monkeypatch):
@@ -130,15 +131,13 @@ def test_a_run_that_was_broken_off_ends_like_an_unbroken_one(data, tmp_path, mon
     class BrokenOffError(Exception):
         pass
 
-    save = torch.save
-
-    def save_once(state, path):
-        save(state, path.with_name("checkpoint.pt"))
+    def break_off(*arguments):
+        save_checkpoint(*arguments)
         raise BrokenOffError
 
     # The third step never comes: the run dies after its checkpoint of two.
     with monkeypatch.context() as patch:
-        patch.setattr("tools.person_embedding.torch.save", save_once)
+        patch.setattr("deformgan.training.engine.save_checkpoint", break_off)
         with pytest.raises(BrokenOffError):
             run(data, tmp_path / "parts", 4, monkeypatch, save_every=2)
     resumed = run(data, tmp_path / "parts", 4, monkeypatch)

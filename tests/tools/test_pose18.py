@@ -12,6 +12,7 @@ from deformgan.datasets.bundled_people import bundled_people
 from deformgan.detectors.pose18 import Pose18, decode
 from deformgan.pose import Pose
 from deformgan.pose_formats import Annotations, write_annotation_csv
+from deformgan.training.checkpoints import checkpoints, save_checkpoint
 from tools.pose18 import (
     GRID,
     Pose18Training,
@@ -101,10 +102,10 @@ def data(tmp_path_factory):
 
 def run(data, out, steps, monkeypatch, **others):
     monkeypatch.setattr("tools.pose18.NUM_HELD_OUT", 3)
-    config = Pose18Training(steps=steps, market=3, rendered=1, wide=2, empty=1)
+    config = Pose18Training(steps=steps, market=3, rendered=1, wide=2, empty=1, **others)
     people = data / "people"
-    train_pose18(people, people, people, data / "empty", out, config, **others)
-    return torch.load(out / "checkpoint.pt", weights_only=True)
+    train_pose18(people, people, people, data / "empty", out, config)
+    return torch.load(checkpoints(out)[-1], weights_only=True)
 
 
 def test_a_run_that_was_broken_off_ends_like_an_unbroken_one(data, tmp_path, monkeypatch):
@@ -114,11 +115,12 @@ def test_a_run_that_was_broken_off_ends_like_an_unbroken_one(data, tmp_path, mon
         pass
 
     def break_off(*arguments):
+        save_checkpoint(*arguments)
         raise BrokenOffError
 
     # The third step never comes: the run dies after its checkpoint of two.
     with monkeypatch.context() as patch:
-        patch.setattr("tools.pose18.torch.save", _save_then(break_off))
+        patch.setattr("deformgan.training.engine.save_checkpoint", break_off)
         with pytest.raises(BrokenOffError):
             run(data, tmp_path / "parts", 4, monkeypatch, save_every=2)
     resumed = run(data, tmp_path / "parts", 4, monkeypatch)
@@ -126,17 +128,6 @@ def test_a_run_that_was_broken_off_ends_like_an_unbroken_one(data, tmp_path, mon
     for part in ("network", "average"):
         for name, value in whole[part].items():
             assert torch.equal(resumed[part][name], value), name
-
-
-def _save_then(then):
-    save = torch.save
-
-    def saved(state, path):
-        final = path.with_name("checkpoint.pt")
-        save(state, final)
-        then()
-
-    return saved
 
 
 @pytest.mark.slow
