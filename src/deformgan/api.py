@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -33,11 +33,10 @@ from deformgan.evaluation.systems import Weights
 from deformgan.inputs import AnyDetector, AnyPhoto, Progress, detect_people, load_photo, no_progress
 from deformgan.pixels import Photo
 from deformgan.pose import Pose, Skeleton
-from deformgan.recipes import RECIPES
 from deformgan.skeletons import find_skeleton
-from deformgan.training.engine import Progress as TrainingProgress
-from deformgan.training.run import Run, check_new
-from deformgan.training.settings import change_settings
+
+if TYPE_CHECKING:
+    from deformgan.training.engine import Progress as TrainingProgress
 
 
 @dataclass(frozen=True)
@@ -296,7 +295,7 @@ def train(
     init: str | Path | None = None,
     resume: bool = False,
     device: str | torch.device = "auto",
-    report: Callable[[TrainingProgress], None] = print,
+    report: "Callable[[TrainingProgress], None]" = print,
     **settings: Any,
 ) -> Path:
     """Train a generator by a recipe.
@@ -324,6 +323,10 @@ def train(
         InputError: If a name, a setting or a file is invalid.
         DivergedError: If a loss is not finite.
     """
+    from deformgan.recipes import RECIPES
+    from deformgan.training.run import Run, check_new
+    from deformgan.training.settings import change_settings
+
     if recipe not in RECIPES:
         raise InputError(f"Unknown recipe {recipe!r}; choose one of {', '.join(RECIPES)}.")
     changes = {name.replace("__", "."): value for name, value in settings.items()}

@@ -3,17 +3,17 @@
 from dataclasses import replace
 
 from deformgan.models.generator import GeneratorConfig
-from deformgan.recipes.pedestrian import pedestrian
+from deformgan.recipes.pedestrian import pedestrian_base
 from deformgan.training.config import TrainConfig
 
 
 def fashion() -> TrainConfig:
-    """Configure `pedestrian` at 256x256: one more level, half the width at full resolution.
+    """Configure `pedestrian_base` at 256x256: one more level, half the width at full resolution.
 
     Expect: SSIM above the paper's 0.756; the white backgrounds contribute most of it.
     Measured: not measured; the training images are not available. Two steps run on rendered people.
     """
-    base = pedestrian()
+    base = pedestrian_base()
     return replace(
         base,
         recipe="fashion",
