@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,7 @@ from deformgan.training.engine import Progress
 Batch_co = TypeVar("Batch_co", covariant=True)
 
 
+@runtime_checkable
 class Settings(Protocol):
     """Settings of a run that concern the optimizer."""
 
@@ -94,6 +95,7 @@ class Student:
         return {**parts, **self.heads}
 
 
+@runtime_checkable
 class _Batches(Protocol[Batch_co]):
     def __getitem__(self, step: int, /) -> Batch_co: ...
 
