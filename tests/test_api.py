@@ -70,7 +70,7 @@ def test_what_cannot_be_used_is_one_clear_error_in_the_words_of_python(transfer)
     with pytest.raises(InputError, match=r"use background=paint, or weights with layers"):
         transfer(PHOTOS[0], pose=PHOTOS[1], background="source")
     with pytest.raises(InputError, match=r"smooth= is 11"):
-        list(transfer.animate(PHOTOS[0], FOLDER / "walk.csv", smooth=11))
+        list(transfer.animate(PHOTOS[0], FOLDER / "walk.csv", smooth=11.0))
     with pytest.raises(InputError, match="device 'nowhere' is not available"):
         deformgan.PoseTransfer.from_pretrained(device="nowhere")
     with pytest.raises(InputError, match="Unknown recipe 'none'"):

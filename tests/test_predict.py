@@ -274,7 +274,7 @@ def test_without_layers_there_is_no_choice(transfer, photo, people):
     for background in ("source", "none", "#102030"):
         with pytest.raises(InputError, match="generate the scene themselves"):
             run(transfer, *call, background=background)
-    with pytest.raises(InputError, match="pasting needs some with layers"):
+    with pytest.raises(InputError, match="Pasting needs weights with layers"):
         paste(transfer, *call[:3])
 
 
@@ -308,6 +308,6 @@ def test_several_photos_may_have_several_sizes(layered, street, photo, people):
 def test_several_photos_need_layers_and_a_pose_each(transfer, layered, photo, people):
     with pytest.raises(InputError, match="2 source photos are given"):
         run(transfer, [photo] * 2, [people(1)] * 2, people(1), SIZE)
-    for poses in ([people(1)], people(3)):
+    for poses in (people(1), people(3)):
         with pytest.raises(InputError, match="every photo needs one"):
-            run(layered, [photo] * 2, poses, people(1), SIZE)
+            layered([photo] * 2, people(1), source_pose=poses)

@@ -133,9 +133,9 @@ def test_is_the_network_of_torchvisions_blocks(which, size, random_weights):
     stages, pooled, logits = theirs(pixels)
     found = ours.describe(pixels)
     assert [maps.shape[1] for maps in found.stages] == list(STAGES.values())
-    torch.testing.assert_close(found.stages, stages, rtol=1e-5, atol=1e-5)
-    torch.testing.assert_close(found.pooled, pooled, rtol=1e-5, atol=1e-5)
-    torch.testing.assert_close(ours.logits(found.pooled), logits, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(found.stages, stages, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(found.pooled, pooled, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(ours.logits(found.pooled), logits, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("size", [(128, 64), (300, 260), (224, 224)])

@@ -456,7 +456,7 @@ def test_a_folder_that_holds_a_run_is_left_alone_without_resume(data, vgg, tmp_p
     assert len(before) == 4  # result, metrics, samples, checkpoint
     capsys.readouterr()
     complaint = complaint_of(capsys, *arguments)
-    assert "already contains a run; add --resume" in complaint
+    assert "already contains a run; use --resume" in complaint
     assert before == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
 
 

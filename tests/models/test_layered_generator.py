@@ -177,7 +177,7 @@ def test_nothing_is_copied_across_the_source_s_outline():
     fields = known_fields((32, 16))
     fields.source_matte[..., 8:] = -40.0
     # The target's pixel x shows the source's pixel 15 - x.
-    fields.source_from_target = fields.source_from_target.flip(-1)
+    fields = replace(fields, source_from_target=fields.source_from_target.flip(-1))
     with torch.no_grad():
         layers = compose(generator, photo, fields, (64, 32))
     assert layers.visible[..., :14].max() < 1e-6
@@ -349,8 +349,8 @@ def test_a_scene_that_is_given_may_have_the_photo_s_size_or_the_network_s(people
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"blend": False}, "set warp parts and blend"),
-        ({"warp": "global"}, "set warp parts and blend"),
+        ({"blend": False}, "set warp to parts and blend"),
+        ({"warp": "global"}, "set warp to parts and blend"),
         ({"upsampling": "transposed"}, "upsampling must be resize"),
         ({"layers": replace(TINY, field_widths=(8,) * 6)}, "layers.rows must be at least 64"),
     ],

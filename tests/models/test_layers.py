@@ -1,6 +1,7 @@
 """What layers are made with: reading at a field, and frames that survive a resize."""
 
 import inspect
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -203,7 +204,7 @@ def test_a_photo_given_several_times_is_given_once():
 
 def test_a_photo_that_shows_nothing_adds_nothing_in_any_order():
     one, blind = layers(1), layers(2, visible=0.0)
-    one.visible = one.visible.clamp(min=0.05)
+    one = replace(one, visible=one.visible.clamp(min=0.05))
     for photos in ([one, blind], [blind, one]):
         found = combine(photos)
         torch.testing.assert_close(found.copy, one.copy, atol=1e-3, rtol=0)

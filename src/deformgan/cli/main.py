@@ -108,7 +108,7 @@ def _dispatch(arguments: list[str]) -> int:
 def _name_flags(message: str) -> str:
     """Translate parameters of the library (`source_pose=`) to flags (`--source-pose`)."""
     return re.sub(
-        r"(?<![\w.])([a-z][a-z_]*)=(?!=)([\w#]*)",
+        r"(?<![\w.'\"])([a-z][a-z_]*)=(?!=)([\w#]*)",
         lambda match: f"--{match[1].replace('_', '-')} {match[2]}".rstrip(),
         message,
     )

@@ -75,6 +75,7 @@ def read_flags(words: Sequence[str]) -> dict[str, Any]:
     for word in words:
         if word.startswith("--"):
             name, _, value = word.removeprefix("--").partition("=")
+            found.pop(name, None)  # given again, it is the one that further words belong to
             found[name] = [value] if value else []
         elif found:
             found[next(reversed(found))].append(word)
