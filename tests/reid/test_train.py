@@ -165,8 +165,8 @@ def test_other_files_are_refused_by_name(tmp_path):
     ("change", "sentence"),
     [
         ({"steps": 0}, "steps must be positive"),
-        ({"method": "de"}, "de needs at least 2 photos"),
-        ({"batch_size": 6, "photos": 4}, "batch_size must be 4 photos of each"),
+        ({"method": "de"}, "de needs photos to be at least 2"),
+        ({"batch_size": 6, "photos": 4}, "batch_size must be a multiple of photos"),
         ({"smoothing": 1.0}, "smoothing must be at least 0 and below 1"),
         ({"size": (16, 16)}, "size must be at least 32x32"),
     ],
