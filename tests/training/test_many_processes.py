@@ -35,6 +35,12 @@ def start(out: Path, processes: int, kind: str) -> Path:
     return out
 
 
+# A judge of small patches without normalization hands rounding on: four steps of 2e-4 each then move
+# weights apart by 1 % of their way, and gradients by 0.3 %.
+MEDIAN = {"plain": 1e-6, "layered": 2e-5}
+RECORDS = {"plain": 1e-4, "layered": 1e-2}
+
+
 @pytest.fixture(scope="module", params=["plain", "layered"])
 def kind(request):
     """A plain generator on photos of one size, or a layered one on photos of two."""
@@ -53,7 +59,7 @@ def weights(out: Path) -> dict[str, torch.Tensor]:
     return {f"{name}.{key}": value for name in names for key, value in state[name].items()}
 
 
-def test_two_processes_of_four_pairs_equal_one_of_eight(runs):
+def test_two_processes_of_four_pairs_equal_one_of_eight(runs, kind):
     # Dropout, mirroring, clipping, two data sets and weighted losses included. Sums over a batch
     # are taken in another order: equal but for rounding, which Adam's first steps enlarge where a
     # gradient is nearly 0.
@@ -62,11 +68,11 @@ def test_two_processes_of_four_pairs_equal_one_of_eight(runs):
     for name, value in one.items():
         if value.is_floating_point():
             apart = (value - two[name]).abs()
-            assert apart.median() < 1e-6, name
+            assert apart.median() < MEDIAN[kind], name
             assert apart.max() < 2e-3, name
 
 
-def test_two_processes_write_the_records_of_one(runs):
+def test_two_processes_write_the_records_of_one(runs, kind):
     one, two = (
         [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
         for out in runs
@@ -75,7 +81,7 @@ def test_two_processes_write_the_records_of_one(runs):
     for record, other in zip(one, two, strict=True):
         assert record.keys() == other.keys()
         for name in record.keys() - {"samples_per_second"}:
-            assert record[name] == pytest.approx(other[name], rel=1e-4), name
+            assert record[name] == pytest.approx(other[name], rel=RECORDS[kind]), name
 
 
 def test_two_processes_resume_what_one_began(runs, kind, tmp_path):
