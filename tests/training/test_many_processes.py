@@ -35,7 +35,7 @@ def start(out: Path, processes: int, kind: str) -> Path:
     return out
 
 
-# A judge of small patches without normalization hands rounding on: four steps then move weights apart
+# A judge of small patches without normalization hands rounding on: four steps move weights apart
 # by 1 % of their way, and gradients by 0.3 %.
 MEDIAN = {"plain": 1e-6, "layered": 2e-5}
 RECORDS = {"plain": 1e-4, "layered": 1e-2}
