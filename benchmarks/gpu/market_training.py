@@ -79,7 +79,7 @@ def run(given: argparse.Namespace, folders: list[Path], scratch: Path) -> None:
     config = replace(RECIPES[given.recipe](), batch_size=given.batch_size, save_every=10**9)
     fabric = open_fabric(device)
     photos = open_data(config, folders[:1], fabric, folders[1:])
-    features = Vgg19Features(given.vgg, config.weights.vgg_layers, config.vgg_channel_order)
+    features = Vgg19Features(given.vgg, config.vgg_layers, config.vgg_channel_order)
     features = features.to(device)
     metadata = {**provenance(), "data": [f.name for f in folders], "size": list(photos.size)}
 

@@ -3,7 +3,6 @@
 `import deformgan` offers them by name; `PoseTransfer` is in `predict`.
 """
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +17,7 @@ from PIL import Image
 from deformgan.detectors import Detection
 from deformgan.detectors.person import around
 from deformgan.device import find_device
-from deformgan.draw.raster import rasterize_pose as draw_pose
+from deformgan.draw.poses import draw_pose
 from deformgan.errors import InputError
 from deformgan.evaluation.evaluate import evaluate as evaluate_pairs
 from deformgan.evaluation.evaluate import settings_of
@@ -30,10 +29,11 @@ from deformgan.evaluation.pair_photos import PairPhotos, photos_in
 from deformgan.evaluation.protocol import find_protocol
 from deformgan.evaluation.report import build_report, metrics_table
 from deformgan.evaluation.systems import Weights
+from deformgan.files import write_json
 from deformgan.inputs import AnyDetector, AnyPhoto, Progress, detect_people, load_photo, no_progress
 from deformgan.pixels import Photo
 from deformgan.pose import Pose, Skeleton
-from deformgan.skeletons import find_skeleton
+from deformgan.skeletons import check_skeleton, find_skeleton
 
 if TYPE_CHECKING:
     from deformgan.training.engine import Progress as TrainingProgress
@@ -85,12 +85,11 @@ class People(Sequence[Detection]):
 
     def draw(self) -> Image.Image:
         """Draw all poses over the photo."""
-        picture = torch.from_numpy(self.photo.copy()).permute(2, 0, 1)
-        size = (self.photo.shape[0], self.photo.shape[1])
+        picture = Image.fromarray(self.photo)
+        bone = max(2, round(picture.height / 150))
         for person in reversed(self.found):
-            drawing, drawn = draw_pose(person.pose, size, radius=max(2.0, size[0] / 100))
-            picture = torch.where(drawn, drawing[0], picture)
-        return Image.fromarray(picture.permute(1, 2, 0).numpy())
+            draw_pose(picture, person.pose, 1, width=bone, radius=float(bone))
+        return picture
 
     @property
     def _pose(self) -> Pose:
@@ -166,7 +165,7 @@ class Report:
 
     def save(self, path: str | Path) -> None:
         """Write the report as JSON."""
-        Path(path).write_text(json.dumps(self.content, indent=2) + "\n", encoding="utf-8")
+        write_json(Path(path), self.content)
 
 
 def evaluate(
@@ -229,9 +228,10 @@ def evaluate(
     chosen = find_protocol(protocol)
     images, on = Path(images), str(find_device(device))
     painter = None if weights is None else Weights.load(str(weights), on, save_generated)
-    joints = find_skeleton(skeleton) if isinstance(skeleton, str) else skeleton
     if painter is not None:
-        joints = painter.generator.skeleton
+        joints = check_skeleton(skeleton, painter.generator.skeleton)
+    else:
+        joints = find_skeleton(skeleton) if isinstance(skeleton, str) else skeleton
     table = _find_annotations(images) if annotations is None else Path(annotations)
     photos = PairPhotos.open(images, table, Path(pairs), joints)
     system = painter
@@ -333,7 +333,7 @@ def train(
     config = change_settings(RECIPES[recipe](), changes, "train")
     folder = Path(out)
     check_new(folder, resume)
-    run = Run(
+    run = Run.open(
         config,
         [Path(each) for each in data],
         [Path(each) for each in rendered],

@@ -214,7 +214,7 @@ def test_two_steps_of_a_recipe_for_photos_of_256x256_move_every_weight(name, vgg
     photos = photos.of_people(photos.identities[:4])
     data = mix_datasets(recipe, [photos], fabric)
     assert data.size == (256, 256)
-    layers = recipe.weights.vgg_layers
+    layers = recipe.vgg_layers
     features = Vgg19Features(vgg, layers, recipe.vgg_channel_order) if layers else None
     players = Players.create(recipe, fabric)
     before = [value.sum().item() for value in weights_of(players)]

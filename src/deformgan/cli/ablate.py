@@ -104,6 +104,7 @@ def ablate(
     from deformgan.training.data import mix_datasets
     from deformgan.training.launch import open_fabric
     from deformgan.training.loop import RESULT
+    from deformgan.training.run import Run
 
     base = read_plan(recipe, config, skeleton_settings(skeleton), settings)
     plans = make_variants(base, variants or usual_variants(base))
@@ -134,17 +135,8 @@ def ablate(
     for number, (name, plan) in enumerate(plans.items(), start=1):
         if fabric.is_global_zero:
             print(f"{name} ({number} of {len(plans)})", flush=True)
-        done = train_on_screen(
-            plan,
-            photos,
-            out / name,
-            fabric=fabric,
-            features=features.get(name),
-            metadata=metadata,
-            resume=resume,
-            start=start,
-        )
-        if done is None:
+        run = Run(plan, fabric, photos, features.get(name), start, metadata)
+        if train_on_screen(run, out / name, resume=resume) is None:
             return DIVERGED
     if not fabric.is_global_zero:
         return None

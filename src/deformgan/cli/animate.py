@@ -65,7 +65,7 @@ def animate(
     """
     import time
 
-    from deformgan.cli.arguments import check_skeleton, read_size
+    from deformgan.cli.arguments import read_size
     from deformgan.cli.outputs import output_file
     from deformgan.cli.pictures import check_alpha, check_suffix, write_animation
     from deformgan.cli.progress import progress
@@ -75,6 +75,7 @@ def animate(
     from deformgan.inputs import read_frames, read_source
     from deformgan.motion import MOST_SMOOTH
     from deformgan.predict import PoseTransfer
+    from deformgan.skeletons import check_skeleton
     from deformgan.video import open_av
 
     started = time.perf_counter()

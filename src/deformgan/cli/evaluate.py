@@ -74,12 +74,8 @@ def evaluate(
     if save_generated is not None and weights is not None:
         output_dir(save_generated)
     from deformgan.api import evaluate as run
-    from deformgan.cli.arguments import check_weights_skeleton
     from deformgan.cli.progress import progress
-    from deformgan.skeletons import find_skeleton
 
-    if weights is not None:
-        check_weights_skeleton(skeleton, weights)
     journal = json.with_name(f"{json.name}.unfinished")
     report = run(
         images,
@@ -87,7 +83,7 @@ def evaluate(
         annotations=annotations,
         generated=generated,
         weights=weights,
-        skeleton=None if skeleton is None else find_skeleton(skeleton),
+        skeleton=skeleton,
         protocol=protocol,
         metrics=metrics,
         save_generated=save_generated,

@@ -47,7 +47,7 @@ def explain(
     """
     import time
 
-    from deformgan.cli.arguments import check_skeleton, describe_pose
+    from deformgan.cli.arguments import describe_pose
     from deformgan.cli.outputs import output_dir, output_file
     from deformgan.detectors import check_detector
     from deformgan.evaluation.explain import describe_layers, describe_parts, describe_skips
@@ -57,6 +57,7 @@ def explain(
     from deformgan.files import write_json, written_beside
     from deformgan.inputs import read_source, read_target
     from deformgan.predict import PoseTransfer
+    from deformgan.skeletons import check_skeleton
 
     started = time.perf_counter()
     if json is not None:

@@ -72,7 +72,7 @@ def generate(
     """
     import time
 
-    from deformgan.cli.arguments import check_skeleton, describe_pose, read_size
+    from deformgan.cli.arguments import describe_pose, read_size
     from deformgan.cli.outputs import output_file
     from deformgan.cli.pictures import check_alpha, check_suffix, write_picture
     from deformgan.detectors import check_detector
@@ -80,6 +80,7 @@ def generate(
     from deformgan.files import write_json
     from deformgan.inputs import read_source, read_target
     from deformgan.predict import PoseTransfer
+    from deformgan.skeletons import check_skeleton
 
     started = time.perf_counter()
     if len(files) < 2:

@@ -1,6 +1,6 @@
 """The command `deformgan train`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from statistics import median
@@ -79,7 +79,7 @@ def train(
     if tensorboard:
         find_tensorboard()
     set_threads(threads)
-    run = Run(
+    run = Run.open(
         plan,
         data,
         rendered,
@@ -88,17 +88,7 @@ def train(
         init=init,
         device=find_device(device),
     )
-    screen = train_on_screen(
-        plan,
-        run.photos,
-        out,
-        fabric=run.fabric,
-        features=run.features,
-        metadata=run.metadata,
-        resume=resume,
-        start=run.start,
-        tensorboard=tensorboard,
-    )
+    screen = train_on_screen(run, out, resume=resume, tensorboard=tensorboard)
     if screen is None:
         return DIVERGED
     if screen.leads:
@@ -108,7 +98,7 @@ def train(
     return None
 
 
-def _report(plan: "TrainConfig", history: list["Progress"], facts: dict[str, Any]) -> dict:
+def _report(plan: "TrainConfig", history: list["Progress"], facts: Mapping[str, Any]) -> dict:
     """Summarize a run for --json."""
     last = history[-1] if history else None
     return {

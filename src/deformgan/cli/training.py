@@ -9,13 +9,10 @@ from deformgan.cli.outputs import output_dir
 from deformgan.errors import InputError
 
 if TYPE_CHECKING:
-    from deformgan.backbones.vgg19 import Vgg19Features
-    from deformgan.datasets.batches import MixedBatches, PairBatches
     from deformgan.training.config import TrainConfig
-    from deformgan.training.data import TrainingData
-    from deformgan.training.distributed import Fabric
     from deformgan.training.engine import Progress
     from deformgan.training.estimate import Estimate
+    from deformgan.training.run import Run
 
 DIVERGED = 1  # exit code
 _BAR = 20
@@ -77,52 +74,34 @@ def read_settings(
 
 
 def train_on_screen(
-    plan: "TrainConfig",
-    photos: "TrainingData",
-    out: Path,
-    *,
-    fabric: "Fabric",
-    features: "Vgg19Features | None",
-    metadata: Mapping[str, Any],
-    resume: bool,
-    **options: Any,
+    run: "Run", out: Path, *, resume: bool, tensorboard: bool = False
 ) -> "Screen | None":
     """Train: print an estimate, create the output folder, show progress.
 
     Args:
-        plan: Configuration of the run.
-        photos: Training data.
+        run: The run.
         out: Output folder.
-        fabric: As in `training.loop.train`, like all that follow.
-        features: As there.
-        metadata: As there.
-        resume: As there. A finished run is only checked.
-        options: Further arguments of it.
+        resume: Continue from the last checkpoint; a finished run is only checked.
+        tensorboard: Also write TensorBoard events.
 
     Returns:
         The screen with the progress shown; None if the run diverged, after printing the error.
     """
     from deformgan.training.checkpoints import steps_saved
     from deformgan.training.engine import DivergedError
-    from deformgan.training.loop import train
 
-    screen = Screen(fabric.is_global_zero, plan.steps)
+    steps = run.config.steps
+    screen = Screen(run.fabric.is_global_zero, steps)
     saved = steps_saved(out)
-    if saved < plan.steps:
-        screen.announce(_rehearse(fabric, photos.batches, features, plan), plan.steps - saved)
+    if saved < steps:
+        screen.announce(_rehearse(run), steps - saved)
     try:
-        train(
-            plan,
-            photos.batches,
+        run.train(
             output_dir(out),
-            fabric=fabric,
-            features=features,
-            samples=photos.samples,
-            metadata=metadata,
             resume=resume,
+            tensorboard=tensorboard,
             report=screen.report,
             on_step=screen.step,
-            **options,
         )
     except DivergedError as error:
         screen.close()
@@ -132,29 +111,25 @@ def train_on_screen(
     return screen
 
 
-def _rehearse(
-    fabric: "Fabric",
-    batches: "PairBatches | MixedBatches",
-    features: "Vgg19Features | None",
-    plan: "TrainConfig",
-) -> "Estimate":
+def _rehearse(run: "Run") -> "Estimate":
     import torch
 
     from deformgan.datasets.batches import MixedBatches
     from deformgan.training.estimate import estimate, mean_estimate
 
+    batches, config = run.photos.batches, run.config
     mixed = isinstance(batches, MixedBatches)
     kinds = batches.kinds if mixed else [batches]
     counts = batches.counts if mixed else [1]
     try:
         found = [
-            estimate(fabric, [kind[draw] for draw in range(plan.draws)], features, plan)
+            estimate(run.fabric, [kind[draw] for draw in range(config.draws)], run.features, config)
             for kind in kinds
         ]
         return mean_estimate(found, counts)
     except torch.OutOfMemoryError:
         raise InputError(
-            f"A batch of {plan.batch_size} needs more memory than {fabric.device} has; use a "
+            f"A batch of {config.batch_size} needs more memory than {run.fabric.device} has; use a "
             "smaller --batch-size."
         ) from None
 

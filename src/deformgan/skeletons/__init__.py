@@ -15,6 +15,7 @@ from deformgan.skeletons.skeleton_file import (
 
 __all__ = [
     "SKELETONS",
+    "check_skeleton",
     "find_skeleton",
     "find_skeleton_file",
     "skeleton_from_json",
@@ -36,6 +37,26 @@ def find_skeleton(name_or_file: str) -> Skeleton:
         InputError: If there is no such skeleton, or its file is invalid.
     """
     return SKELETONS.get(name_or_file) or find_skeleton_file(name_or_file).skeleton()
+
+
+def check_skeleton(given: Skeleton | str | None, weights: Skeleton) -> Skeleton:
+    """Return the skeleton of some weights, after checking that the given one agrees with it.
+
+    Args:
+        given: A skeleton, or what `find_skeleton` accepts; None if it does not matter.
+        weights: Skeleton that the generator was trained on.
+
+    Raises:
+        InputError: If it is another one.
+    """
+    wanted = find_skeleton(given) if isinstance(given, str) else given
+    if wanted is not None and wanted != weights:
+        name = given if isinstance(given, str) else wanted.name
+        raise InputError(
+            f"skeleton= is {name} ({len(wanted.joints)} joints), but the weights were trained on "
+            f"{weights.name} ({len(weights.joints)} joints)."
+        )
+    return weights
 
 
 def find_skeleton_file(name_or_file: str) -> SkeletonFile:

@@ -1,7 +1,7 @@
 """run: all that a training run needs, put together from names and paths."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,25 +22,28 @@ from deformgan.training.launch import open_fabric
 from deformgan.training.loop import train
 
 
+@dataclass(frozen=True)
 class Run:
     """A training run, ready to start or to resume.
 
-    Args:
+    Attributes:
         config: The run.
-        data: Data sets in any layout; the bundled people if there is none.
-        rendered: Further data sets of rendered people, mixed in as `config` specifies.
-        vgg: VGG-19 weights for the losses; see `Vgg19Features`.
-        download: Whether missing VGG-19 weights may be downloaded (548 MB).
-        init: Generator to start from, the name of bundled weights or a file; None for random
-            weights.
-        device: Device to train on.
-
-    Raises:
-        InputError: If data or weights are missing, or do not fit the configuration.
+        fabric: Device and processes.
+        photos: Training data.
+        features: VGG-19 for losses and discriminator; None if they need none.
+        start: Generator to start from; None for random weights.
+        metadata: Goes into the weights file.
     """
 
-    def __init__(
-        self,
+    config: TrainConfig
+    fabric: Fabric
+    photos: TrainingData
+    features: Vgg19Features | None
+    start: Generator | None
+    metadata: Mapping[str, Any]
+
+    @staticmethod
+    def open(
         config: TrainConfig,
         data: Sequence[Path] = (),
         rendered: Sequence[Path] = (),
@@ -49,24 +52,39 @@ class Run:
         download: bool = False,
         init: str | Path | None = None,
         device: torch.device | None = None,
-    ):
-        self.config = config
+    ) -> "Run":
+        """Load data and weights.
+
+        Args:
+            config: The run.
+            data: Data sets in any layout; the bundled people if there is none.
+            rendered: Further data sets of rendered people, mixed in as `config` specifies.
+            vgg: VGG-19 weights for the losses; see `Vgg19Features`.
+            download: Whether missing VGG-19 weights may be downloaded (548 MB).
+            init: Generator to start from, the name of bundled weights or a file; None for random
+                weights.
+            device: Device to train on; the CPU by default.
+
+        Raises:
+            InputError: If data or weights are missing, or do not fit the configuration.
+        """
         some_unused = bool(config.generator.layers or config.discriminator.fine_widths)
-        self.fabric: Fabric = open_fabric(device or torch.device("cpu"), some_unused)
-        self.features: Vgg19Features | None = None
+        fabric = open_fabric(device or torch.device("cpu"), some_unused)
+        features = None
         if layers := config.vgg_layers:
             features = Vgg19Features(vgg, layers, config.vgg_channel_order, download)
-            self.features = features.to(self.fabric.device)
-        self.start = None if init is None else _load_start(init, config)
+            features = features.to(fabric.device)
+        start = None if init is None else _load_start(init, config)
         folders = list(data) or [FOLDER]
-        self.photos: TrainingData = open_data(config, folders, self.fabric, rendered)
-        self.metadata: dict[str, Any] = {
+        photos = open_data(config, folders, fabric, rendered)
+        metadata = {
             **provenance(),
             "data": [folder.resolve().name for folder in [*folders, *rendered]],
-            "size": list(self.photos.size),
+            "size": list(photos.size),
         }
         if init is not None:
-            self.metadata["init"] = Path(init).name
+            metadata["init"] = Path(init).name
+        return Run(config, fabric, photos, features, start, metadata)
 
     def train(
         self,

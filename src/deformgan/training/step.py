@@ -75,16 +75,18 @@ def train_step(
             layers, generated = generated, generated.picture
         generated = generated.float()
         compared = Compared.of(pair.target, generated, features, config)
-        real_features = compared.target_features
-        if fake is pair:
-            faked, fake_features = generated.detach(), compared.generated_features
-        else:
+        real_features, fake_features = compared.target_features, compared.generated_features
+        faked = generated.detach()
+        if fake is not pair:
             with torch.no_grad():
                 faked = generator.shared(
                     fake.source, fake.target.pose, noise, fake.target.background
                 ).float()
-                fake_features = Compared.of(fake.target, faked, features, config).generated_features
-            real_features = Compared.of(real.target, None, features, config).target_features
+                if config.discriminator.feature_layers:
+                    judged = Compared.of(fake.target, faked, features, config)
+                    fake_features = judged.generated_features
+                    judged = Compared.of(real.target, None, features, config)
+                    real_features = judged.target_features
         # One batch of real and generated images: gradients are synchronized once per call.
         scales = discriminator.shared(
             View.cat([real.source, fake.source]),
