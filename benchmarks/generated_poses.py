@@ -24,9 +24,9 @@ import tyro
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from deformgan.backbones.pose18_network import Pose18Config, Pose18Network
 from deformgan.datasets.market1501 import Market1501
 from deformgan.datasets.photo_set import PhotoSet
-from deformgan.detectors.pose18_network import Pose18Config, Pose18Network
 from deformgan.files import write_json
 from deformgan.pose import Pose
 from deformgan.provenance import provenance

@@ -14,10 +14,10 @@ import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
+from deformgan.backbones.pose18_network import KIND, STRIDE, Pose18Config, Pose18Network
 from deformgan.datasets.market1501 import Market1501
 from deformgan.datasets.synthetic import Synthetic
-from deformgan.detectors.pose18 import KIND, decode
-from deformgan.detectors.pose18_network import STRIDE, Pose18Config, Pose18Network
+from deformgan.detectors.pose18 import decode
 from deformgan.files import write_safetensors
 from deformgan.framing import read_photo
 from deformgan.heatmap import render_heatmaps

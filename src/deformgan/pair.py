@@ -35,6 +35,13 @@ class View:
             torch.cat(backgrounds) if len(backgrounds) == len(views) else None,
         )
 
+    def crop(self, top: int, left: int, size: tuple[int, int]) -> "View":
+        """Cut a window of `size` (height, width) out of every image; joints may lie outside."""
+        rows, columns = slice(top, top + size[0]), slice(left, left + size[1])
+        background = None if self.background is None else self.background[:, :, rows, columns]
+        moved = self.pose.joints - self.pose.joints.new_tensor([left, top])
+        return View(self.image[:, :, rows, columns], Pose(moved, self.pose.visible), background)
+
 
 @dataclass(frozen=True)
 class Truth:

@@ -7,18 +7,18 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from deformgan.datasets.bundled_people import bundled_people
-from deformgan.detectors import find_people, find_person
-from deformgan.detectors.pose18 import (
+from deformgan.backbones.pose18_network import (
     BUNDLED,
     CROP,
-    Pose18,
-    _scales,
-    decode,
+    STRIDE,
+    Pose18Config,
+    Pose18Network,
+    fold_norms,
     load_network,
-    part_twins,
 )
-from deformgan.detectors.pose18_network import STRIDE, Pose18Config, Pose18Network, fold_norms
+from deformgan.datasets.bundled_people import bundled_people
+from deformgan.detectors import find_people, find_person
+from deformgan.detectors.pose18 import Pose18, _scales, decode, part_twins
 from deformgan.errors import InputError
 from deformgan.skeletons.openpose18 import OPENPOSE18
 

@@ -1,10 +1,7 @@
 """Pose18: the bundled pose detector, which finds everyone in a photo and their 18 joints."""
 
-import json
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,25 +9,13 @@ import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from deformgan.backbones.weights_file import read_network
+from deformgan.backbones.pose18_network import BUNDLED, CROP, STRIDE, load_network
 from deformgan.detectors.crop import cut_box
 from deformgan.detectors.outside_model import needed_file
 from deformgan.detectors.person import Box, Detection, overlap
-from deformgan.detectors.pose18_network import (
-    STRIDE,
-    Pose18Config,
-    Pose18Network,
-    fold_norms,
-)
-from deformgan.files import bundled
 from deformgan.pixels import to_image
 from deformgan.pose import Pose
 from deformgan.skeletons.openpose18 import OPENPOSE18
-
-BUNDLED = bundled("weights/pose18.safetensors")
-KIND = "pose18"  # in a file's metadata
-
-CROP = (128, 96)  # height and width of the network's input, multiples of 32
 
 # Visibility threshold: this share of crops with such a peak had the joint annotated.
 JOINT_SCORE = 0.5
@@ -229,22 +214,6 @@ def part_twins(
             places[moved, joint] = other_places[moved, joint]
             peaks[moved, joint] = other_peaks[moved, joint]
     return places, peaks
-
-
-@cache
-def load_network(path: Path) -> tuple[Pose18Network, dict[str, Any]]:
-    """Load a network, ready for inference, and its metadata.
-
-    Args:
-        path: A .safetensors file written by `tools/pose18.py`.
-    """
-    state, described = read_network(path, KIND, "pose18 detector")
-    config = json.loads(described["config"])
-    network = Pose18Network(
-        Pose18Config(tuple(config["widths"]), tuple(config["blocks"]), config["neck"])
-    )
-    network.load_state_dict(state)
-    return fold_norms(network.eval()), json.loads(described["metadata"])
 
 
 def _scales(height: int, width: int) -> list[float]:

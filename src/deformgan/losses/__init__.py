@@ -6,6 +6,7 @@ from deformgan.losses.l1 import l1_loss
 from deformgan.losses.l2 import l2_loss
 from deformgan.losses.nearest_neighbour import nearest_neighbour_loss
 from deformgan.losses.perceptual import perceptual_loss
+from deformgan.losses.pose import pose_loss
 from deformgan.losses.total_variation import total_variation_loss
 
 __all__ = [
@@ -16,5 +17,6 @@ __all__ = [
     "l2_loss",
     "nearest_neighbour_loss",
     "perceptual_loss",
+    "pose_loss",
     "total_variation_loss",
 ]

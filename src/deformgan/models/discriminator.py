@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from deformgan.backbones.vgg19 import CONVOLUTIONS
 from deformgan.heatmap import HeatmapKind, render_heatmaps
 from deformgan.models.blocks import LEAK, Down, Norm, init_weights
-from deformgan.models.feature_judge import FeatureJudge
+from deformgan.models.feature_judge import Closeup, FeatureJudge
 from deformgan.models.layers import at_most_rows
 from deformgan.pair import View
 from deformgan.skeletons.setting import read_skeleton_setting
@@ -37,7 +37,9 @@ class DiscriminatorConfig:
             than `rows` at full resolution, from the candidate alone (ours: for texture). Empty
             disables it.
         feature_layers: VGG-19 layers, each with an additional `FeatureJudge` (ours).
-        feature_width: Channels of these heads.
+        closeup_layers: The same for a window at full resolution of images taller than `rows`
+            (ours: at `rows` rows a judge cannot see the finest texture).
+        feature_width: Channels of all these heads.
     """
 
     widths: tuple[int, ...] = (64, 128, 256, 512)
@@ -50,19 +52,22 @@ class DiscriminatorConfig:
     rows: int = 0
     fine_widths: tuple[int, ...] = ()
     feature_layers: tuple[str, ...] = ()
+    closeup_layers: tuple[str, ...] = ()
     feature_width: int = 64
 
     def __post_init__(self):
         if self.rows < 0:
             raise ValueError(f"rows must not be negative, got {self.rows}")
-        if self.fine_widths and not self.rows:
-            raise ValueError("fine_widths judge images of more than `rows` rows: set rows.")
-        unknown = [layer for layer in self.feature_layers if layer not in CONVOLUTIONS]
-        if unknown or self.feature_width < 1:
-            raise ValueError(
-                f"feature_layers must be among {', '.join(CONVOLUTIONS)} and feature_width "
-                f"positive, got {self.feature_layers} and {self.feature_width}"
-            )
+        for name in ("fine_widths", "closeup_layers"):
+            if getattr(self, name) and not self.rows:
+                raise ValueError(f"{name} judge images of more than `rows` rows: set rows.")
+        for name in ("feature_layers", "closeup_layers"):
+            if any(layer not in CONVOLUTIONS for layer in getattr(self, name)):
+                raise ValueError(
+                    f"{name} must be among {', '.join(CONVOLUTIONS)}, got {getattr(self, name)}"
+                )
+        if self.feature_width < 1:
+            raise ValueError(f"feature_width must be positive, got {self.feature_width}")
 
 
 class Discriminator(nn.Module):
@@ -94,11 +99,14 @@ class Discriminator(nn.Module):
                 self.fine.append(Down(inputs, outputs, None))
             # With three widths, patches of about 10 and 22 pixels.
             self.fine_local.extend(nn.Conv2d(width, 1, 1) for width in config.fine_widths[-2:])
-        self.by_features = nn.ModuleDict(
-            {
-                layer: FeatureJudge(CONVOLUTIONS[layer][0], joints, config.feature_width)
-                for layer in config.feature_layers
-            }
+        self.by_features, self.by_closeup = (
+            nn.ModuleDict(
+                {
+                    layer: FeatureJudge(CONVOLUTIONS[layer][0], joints, config.feature_width)
+                    for layer in layers
+                }
+            )
+            for layers in (config.feature_layers, config.closeup_layers)
         )
         init_weights(self)
 
@@ -107,6 +115,7 @@ class Discriminator(nn.Module):
         source: View,
         candidate: View,
         features: Mapping[str, Float[Tensor, "batch _ _ _"]] | None = None,
+        closeup: Closeup | None = None,
     ) -> tuple[Float[Tensor, "batch _"], ...]:
         """Judge the candidate.
 
@@ -115,10 +124,13 @@ class Discriminator(nn.Module):
             candidate: A real or generated image with its intended pose and background.
             features: VGG-19 features of the candidate at `rows` rows, one entry per layer in
                 `feature_layers`, divided by the layer's mean.
+            closeup: A window of the candidate with the features of `closeup_layers`; None if the
+                candidate has at most `rows` rows.
 
         Returns:
             Logits, positive for "real", patches in row-major order: the paper's patches, then each
-            local level, then the small patches of larger images, then each feature layer.
+            local level, then the small patches of larger images, then each feature layer, then
+            those of the window.
         """
         whole = candidate.image
         if rows := self.config.rows:
@@ -136,6 +148,11 @@ class Discriminator(nn.Module):
             if features is None:
                 raise ValueError(f"this discriminator judges {layer} of VGG-19, got no features.")
             logits.append(judge(features[layer], heatmaps[1]))
+        if closeup is not None and self.by_closeup:
+            maps = self.heatmaps(closeup.view)
+            logits += [
+                judge(closeup.features[layer], maps) for layer, judge in self.by_closeup.items()
+            ]
         return tuple(logit.flatten(1) for logit in logits)
 
     def _judge_finely(self, image: Tensor) -> list[Tensor]:

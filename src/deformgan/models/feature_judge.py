@@ -1,5 +1,8 @@
 """FeatureJudge: a patch discriminator on features of a frozen classifier."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -7,6 +10,31 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from deformgan.models.blocks import LEAK
+from deformgan.pair import View
+
+
+@dataclass(frozen=True)
+class Closeup:
+    """A window of an image at full resolution, as a `FeatureJudge` needs it.
+
+    Attributes:
+        view: The window; its pose is in pixels of the window, and joints may lie outside.
+        features: VGG-19 features of the window by layer, divided by the layer's mean.
+    """
+
+    view: View
+    features: Mapping[str, Float[Tensor, "batch _ _ _"]]
+
+    @staticmethod
+    def cat(closeups: Sequence["Closeup"]) -> "Closeup":
+        """Concatenate batches of equal size, without gradient."""
+        return Closeup(
+            View.cat([closeup.view for closeup in closeups]),
+            {
+                layer: torch.cat([closeup.features[layer].detach() for closeup in closeups])
+                for layer in closeups[0].features
+            },
+        )
 
 
 class FeatureJudge(nn.Module):

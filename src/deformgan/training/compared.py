@@ -54,19 +54,22 @@ class Compared:
             target = at_most_rows(target, config.generator.layers.rows)
         if generated is not None:
             generated = resize(generated, (target.image.shape[2], target.image.shape[3]))
-        if not config.vgg_layers:
+        if not config.compared_layers:
             return Compared(target, generated, {}, {})
         if features is None:
             raise ValueError(
-                f"features must provide {' and '.join(config.vgg_layers)} of VGG-19, got None."
+                f"features must provide {' and '.join(config.compared_layers)} of VGG-19, got None."
             )
         with torch.no_grad():
-            wanted = _look(features, target.image, config.vgg_layers)
+            wanted = look(features, target.image, config.compared_layers)
         if generated is None:
             return Compared(target, None, wanted, {})
-        return Compared(target, generated, wanted, _look(features, generated, config.vgg_layers))
+        return Compared(
+            target, generated, wanted, look(features, generated, config.compared_layers)
+        )
 
 
-def _look(features: Vgg19Features, image: Tensor, layers: Sequence[str]) -> Features:
-    found = features(image)
+def look(features: Vgg19Features, image: Tensor, layers: Sequence[str]) -> Features:
+    """Compute VGG-19 features of an image, divided by each layer's mean."""
+    found = features(image, layers)
     return {layer: found[layer].float() / features.level(layer) for layer in layers}

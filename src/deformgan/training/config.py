@@ -30,6 +30,7 @@ class LossWeights:
         ssim: 1 - SSIM (ours).
         identity: 1 - cosine similarity of the bundled Re-ID network's embeddings (the competing
             method of the paper: a generator trained for Re-ID).
+        pose: Divergence of the bundled pose detector's heat maps (ours), for `openpose18` only.
         features: Perceptual loss on VGG-19 conv3_2 (ours: tolerates a shift of a pixel or two).
         flow: Error of a layered generator's field against known truth, in pixels at the network's
             size; hidden surface is weighted by `HIDDEN`.
@@ -48,6 +49,7 @@ class LossWeights:
     perceptual: float = 0.0
     ssim: float = 0.0
     identity: float = 0.0
+    pose: float = 0.0
     features: float = 0.0
     flow: float = 0.0
     visible: float = 0.0
@@ -190,6 +192,8 @@ class TrainConfig:
                     f"skeleton must be {', '.join(SKELETONS)}, or a file's by --skeleton, got "
                     f"{player.skeleton}"
                 ) from None
+        if self.weights.pose and self.generator.skeleton != "openpose18":
+            raise ValueError("weights.pose needs skeleton openpose18, the bundled detector's")
         if self.discriminator.background and not self.generator.background:
             raise ValueError("discriminator.background needs generator.background")
         if self.generator.skeleton != self.discriminator.skeleton:
@@ -203,7 +207,14 @@ class TrainConfig:
     @property
     def vgg_layers(self) -> tuple[str, ...]:
         """VGG-19 layers that the loss terms or the discriminator need."""
-        return tuple(dict.fromkeys(self.weights.vgg_layers + self.discriminator.feature_layers))
+        judged = self.discriminator.feature_layers + self.discriminator.closeup_layers
+        return tuple(dict.fromkeys(self.weights.vgg_layers + judged))
+
+    @property
+    def compared_layers(self) -> tuple[str, ...]:
+        """VGG-19 layers that are needed of whole images."""
+        judged = self.discriminator.feature_layers
+        return tuple(dict.fromkeys(self.weights.vgg_layers + judged))
 
     def learning_rate_at(self, step: int) -> float:
         """Return Adam's learning rate at a step, counted from 0."""

@@ -17,14 +17,17 @@ from deformgan.losses.l1 import l1_loss
 from deformgan.losses.l2 import l2_loss
 from deformgan.losses.nearest_neighbour import nearest_neighbour_loss
 from deformgan.losses.perceptual import perceptual_loss
+from deformgan.losses.pose import pose_loss
 from deformgan.metrics.ssim import ssim
 from deformgan.models.blocks import Noise
+from deformgan.models.feature_judge import Closeup
 from deformgan.models.generator import Want
 from deformgan.models.layers import Fields, Layers, resize, resize_field
 from deformgan.pair import Pair, Truth, View
 from deformgan.parts import person_region
 from deformgan.pose import Pose
 from deformgan.skeletons.setting import read_skeleton_setting
+from deformgan.training.closeup import Window
 from deformgan.training.compared import Compared
 from deformgan.training.config import TrainConfig
 from deformgan.training.distributed import Fabric
@@ -76,7 +79,10 @@ def train_step(
         generated = generated.float()
         compared = Compared.of(pair.target, generated, features, config)
         real_features, fake_features = compared.target_features, compared.generated_features
-        faked = generated.detach()
+        window = Window.random(config, step, (generated.shape[2], generated.shape[3]))
+        real_window = _through(window, real.target, real.target.image, features, config)
+        near = _through(window, pair.target, generated, features, config)
+        faked, fake_window = generated.detach(), near
         if fake is not pair:
             with torch.no_grad():
                 faked = generator.shared(
@@ -87,6 +93,7 @@ def train_step(
                     fake_features = judged.generated_features
                     judged = Compared.of(real.target, None, features, config)
                     real_features = judged.target_features
+                fake_window = _through(window, fake.target, faked, features, config)
         # One batch of real and generated images: gradients are synchronized once per call.
         scales = discriminator.shared(
             View.cat([real.source, fake.source]),
@@ -95,6 +102,7 @@ def train_step(
                 layer: torch.cat([real_features[layer], fake_features[layer].detach()])
                 for layer in config.discriminator.feature_layers
             },
+            Closeup.cat([real_window, fake_window]) if real_window and fake_window else None,
         )
     discriminator_term = _mean(
         discriminator_loss(*logits.float().chunk(2), config.adversarial_epsilon)
@@ -106,7 +114,7 @@ def train_step(
     discriminator.network.requires_grad_(False)
     with autocast(config, fabric.device):
         judged = replace(pair.target, image=generated)
-        fake_logits = discriminator.network(pair.source, judged, compared.generated_features)
+        fake_logits = discriminator.network(pair.source, judged, compared.generated_features, near)
         terms = generator_terms(compared, fake_logits, config)
     if layers is not None and pair.truth is not None:
         terms |= fields_terms(layers.fields, pair, config)
@@ -123,6 +131,21 @@ def train_step(
     terms["discriminator"] = discriminator_term
     terms |= {name: norm for name, norm in norms.items() if norm is not None}
     return {name: term.detach() for name, term in terms.items()}
+
+
+def _through(
+    window: Window | None,
+    view: View,
+    image: Tensor,
+    features: Vgg19Features | None,
+    config: TrainConfig,
+) -> Closeup | None:
+    """Return an image as seen through the window, with its gradient; None without a window."""
+    if window is None:
+        return None
+    if features is None:
+        raise ValueError("features must provide the closeup_layers of VGG-19, got None.")
+    return window.of(view, image, features, config)
 
 
 def _wanted(config: TrainConfig) -> Want:
@@ -195,6 +218,8 @@ def generator_terms(
         terms["ssim"] = weights.ssim * (1 - _ssim(generated, wanted_image))
     if weights.identity:
         terms["identity"] = weights.identity * identity_loss(generated, wanted_image)
+    if weights.pose:
+        terms["pose"] = weights.pose * pose_loss(generated, wanted_image)
     if weights.nearest_neighbour_pixels:
         # Scaled to 0..255, the pixel range of VGG-19's input.
         nearest = _nearest_neighbour(generated, wanted_image, target.pose, config)

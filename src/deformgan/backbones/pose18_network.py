@@ -1,14 +1,24 @@
 """Pose18Network: a small heat map network for the 18 joints of `openpose18` and torso centres."""
 
+import json
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from deformgan.backbones.weights_file import read_network
+from deformgan.files import bundled
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
+BUNDLED = bundled("weights/pose18.safetensors")
+KIND = "pose18"  # in a file's metadata
+
+CROP = (128, 96)  # height and width of a crop of a person, multiples of 32
 STRIDE = 4  # pixels of the image per cell of a heat map
 
 
@@ -123,3 +133,19 @@ def fold_norms(network: Pose18Network) -> Pose18Network:
                     module[index] = torch.nn.utils.fuse_conv_bn_eval(conv, norm)
                     module[index + 1] = nn.Identity()
     return network
+
+
+@cache
+def load_network(path: Path) -> tuple[Pose18Network, dict[str, Any]]:
+    """Load a network, ready for inference, and its metadata.
+
+    Args:
+        path: A .safetensors file written by `tools/pose18.py`.
+    """
+    state, described = read_network(path, KIND, "pose18 detector")
+    config = json.loads(described["config"])
+    network = Pose18Network(
+        Pose18Config(tuple(config["widths"]), tuple(config["blocks"]), config["neck"])
+    )
+    network.load_state_dict(state)
+    return fold_norms(network.eval()), json.loads(described["metadata"])
