@@ -40,8 +40,8 @@ from deformgan.pose_formats import read_annotations
 from deformgan.provenance import provenance
 from deformgan.recipes.pedestrian import pedestrian_base
 from deformgan.skeletons.openpose18 import OPENPOSE18
+from deformgan.training.gan import Gan
 from deformgan.training.launch import open_fabric
-from deformgan.training.players import Players
 from deformgan.training.step import train_step
 
 PEOPLE = bundled("people/annotation.csv")
@@ -234,13 +234,13 @@ def loader_speed(device: str, seconds: float, data: Path | None = None) -> Loade
             for dataset, place in ((held, "device"), (mapped, "host"))
         ]
         fabric = open_fabric(torch.device(device))
-        players = Players.create(config, fabric)
+        gan = Gan.create(config, fabric)
         features = _random_vgg19(config.vgg_layers).to(device)
         pair = loaders[0][0]
 
         def learn() -> None:
             for step in range(CUDA_STEPS if cuda else 1):
-                train_step(fabric, players, [pair], features, config, step)
+                train_step(fabric, gan, [pair], features, config, step)
 
         runs = [learn, *(_loading(loader) for loader in loaders)]
         batches = [CUDA_STEPS if cuda else 1, LOADER_BATCHES, LOADER_BATCHES]

@@ -133,9 +133,9 @@ def test_every_variant_learns_from_the_same_batches(tmp_path, monkeypatch):
     seen = []
     step = loop.train_step
 
-    def watched(fabric, players, draws, features, config, number):
+    def watched(fabric, gan, draws, features, config, number):
         seen.append((config.recipe, number, draws[0].source.image, draws[0].target.pose.joints))
-        return step(fabric, players, draws, features, config, number)
+        return step(fabric, gan, draws, features, config, number)
 
     monkeypatch.setattr(loop, "train_step", watched)
     assert main(words(tmp_path, *ON_COLOURS, "--variants", "baseline", "full")) == 0

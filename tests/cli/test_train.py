@@ -25,8 +25,8 @@ from deformgan.pose_formats.annotations import Annotations
 from deformgan.recipes import RECIPES
 from deformgan.training.config import LossWeights, TrainConfig
 from deformgan.training.data import mix_datasets
+from deformgan.training.gan import Gan
 from deformgan.training.launch import open_fabric
-from deformgan.training.players import Players
 from deformgan.training.step import train_step
 
 
@@ -216,19 +216,19 @@ def test_two_steps_of_a_recipe_for_photos_of_256x256_move_every_weight(name, vgg
     assert data.size == (256, 256)
     layers = recipe.vgg_layers
     features = Vgg19Features(vgg, layers, recipe.vgg_channel_order) if layers else None
-    players = Players.create(recipe, fabric)
-    before = [value.sum().item() for value in weights_of(players)]
+    gan = Gan.create(recipe, fabric)
+    before = [value.sum().item() for value in weights_of(gan)]
     for step in range(2):
         draws = [data.batches[step * recipe.draws + draw] for draw in range(recipe.draws)]
         assert draws[0].target.image.shape == (1, 3, 256, 256)
-        terms = train_step(fabric, players, draws, features, recipe, step)
+        terms = train_step(fabric, gan, draws, features, recipe, step)
         assert all(value.isfinite() for value in terms.values())
-    after = [value.sum().item() for value in weights_of(players)]
+    after = [value.sum().item() for value in weights_of(gan)]
     assert all(one != other for one, other in zip(before, after, strict=True))
 
 
-def weights_of(players):
-    return [*players.generator.network.parameters(), *players.discriminator.network.parameters()]
+def weights_of(gan):
+    return [*gan.generator.network.parameters(), *gan.discriminator.network.parameters()]
 
 
 def test_a_run_is_resumed_from_the_command_line_as_if_unbroken(data, vgg, tmp_path, tiny):

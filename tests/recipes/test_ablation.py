@@ -68,10 +68,12 @@ def test_a_layered_variant_differs_in_what_it_is_named_for_and_in_nothing_else(n
     variant = make_variants(base, [name])[name]
     assert variant.recipe == f"{recipe}, {name}"
     same = {"recipe": recipe, "generator": base.generator, "weights": base.weights}
-    assert replace(variant, **same, learns=base.learns) == base
+    assert replace(variant, **same, trainable=base.trainable) == base
     # What a variant has not cannot learn; all else does as before.
     networks = {name.split(".")[0] for name, _ in Generator(variant.generator).named_parameters()}
-    assert variant.learns == tuple(name for name in base.learns if name.split(".")[0] in networks)
+    assert variant.trainable == tuple(
+        name for name in base.trainable if name.split(".")[0] in networks
+    )
     changes = LAYERED_CHANGES[name]
     asked = {key: value for key, value in changes.items() if not key.startswith("layers")}
     assert variant.weights == replace(base.weights, **asked)

@@ -15,8 +15,8 @@ from deformgan.pair import View
 from deformgan.pixels import to_float
 from deformgan.recipes import RECIPES
 from deformgan.skeletons.openpose18 import OPENPOSE18
+from deformgan.training.gan import Gan
 from deformgan.training.launch import open_fabric
-from deformgan.training.players import Players
 from deformgan.training.step import train_step
 
 TINY = GeneratorConfig(encoder_widths=(4, 6, 8), decoder_widths=(8, 6), warped_levels=2)
@@ -121,7 +121,7 @@ def small(**changes):
         generator=replace(WITH, upsampling="resize", blend=True),
         discriminator=DiscriminatorConfig(widths=(4, 8, 8), local_levels=(1,), background=True),
         weights=replace(base.weights, nearest_neighbour=0.0, nearest_neighbour_pixels=0.5),
-        learns=("target_encoder.0.", "head."),
+        trainable=("target_encoder.0.", "head."),
         batch_size=4,
         precision="float32",
         **changes,
@@ -133,12 +133,12 @@ def test_a_run_begins_with_the_pictures_of_the_weights_it_starts_from(people):
     fabric = open_fabric(torch.device("cpu"))
     torch.manual_seed(4)
     before = Generator(replace(config.generator, background=False)).eval()
-    players = Players.create(config, fabric)
-    players.start_from(before)
+    gan = Gan.create(config, fabric)
+    gan.start_from(before)
     source, target = view(people, 2), people(2)
     with torch.inference_mode():
         plain = before(source, target)
-        for network in (players.generator.network, players.average.module):
+        for network in (gan.generator.network, gan.average.module):
             painted = network.eval()(source, target, background=scene(2))
             torch.testing.assert_close(painted, plain, atol=1e-5, rtol=0)
 
@@ -146,19 +146,19 @@ def test_a_run_begins_with_the_pictures_of_the_weights_it_starts_from(people):
 def test_only_what_is_named_learns_and_the_scene_is_learned_from(people):
     config = small()
     fabric = open_fabric(torch.device("cpu"))
-    players = Players.create(config, fabric)
-    players.start_from(Generator(replace(config.generator, background=False)))
-    network = players.generator.network
+    gan = Gan.create(config, fabric)
+    gan.start_from(Generator(replace(config.generator, background=False)))
+    network = gan.generator.network
     before = {name: value.clone() for name, value in network.named_parameters()}
     batches = PairBatches(Photos(people), 4, backgrounds=True)
-    train_step(fabric, players, [batches[0]], None, config, 0)
+    train_step(fabric, gan, [batches[0]], None, config, 0)
     changed = {name for name, value in network.named_parameters() if not value.equal(before[name])}
     assert changed
     assert all(name.startswith(("target_encoder.0.", "head.")) for name in changed)
     first = dict(network.named_parameters())["target_encoder.0.weight"]
     assert first[:, -3:].abs().sum() > 0  # of the scene, where it began at zero
-    with pytest.raises(InputError, match="learns has 'tail'"):
-        Players.create(replace(config, learns=("tail",)), fabric)
+    with pytest.raises(InputError, match="trainable has 'tail'"):
+        Gan.create(replace(config, trainable=("tail",)), fabric)
 
 
 def test_weights_may_be_what_differs_from_bundled_ones(tmp_path, people):

@@ -51,7 +51,7 @@ def batches(people) -> PairBatches:
 
 
 def run(batches, out):
-    """Trains, and gives all that a checkpoint holds of both players."""
+    """Trains, and gives all that a checkpoint holds of both networks."""
     out.mkdir()
     train(
         CONFIG,

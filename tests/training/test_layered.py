@@ -23,9 +23,9 @@ from deformgan.training.checkpoints import checkpoints
 from deformgan.training.compared import Compared
 from deformgan.training.config import LossWeights, TrainConfig
 from deformgan.training.engine import _means
+from deformgan.training.gan import Gan
 from deformgan.training.launch import open_fabric
 from deformgan.training.loop import train
-from deformgan.training.players import Players
 from deformgan.training.step import (
     HIDDEN,
     field_error,
@@ -67,7 +67,7 @@ CONFIG = TrainConfig(
 FIELDS_ALONE = replace(
     CONFIG,
     weights=LossWeights(adversarial=0.0, flow=0.2, visible=1.0, matte=1.0),
-    learns=("field.", "look."),
+    trainable=("field.", "look."),
     learning_rate=1e-2,
     gradient_clip=1.0,
 )
@@ -108,8 +108,8 @@ def pair_of(people, size=LARGE, known=True, stride=2, smooth=False):
     return Pair(*views, truth_of(views[1], stride) if known else None)
 
 
-def step_of(players, pair, config, step=0):
-    return train_step(open_fabric(CPU), players, [pair], None, config, step)
+def step_of(gan, pair, config, step=0):
+    return train_step(open_fabric(CPU), gan, [pair], None, config, step)
 
 
 def gradient(network, name):
@@ -256,30 +256,30 @@ def test_where_nothing_is_matched_and_nobody_is_seen_terms_and_gradients_are_fin
         source_matte=torch.zeros_like(truth.matte),
     )
     for config in (CONFIG, FIELDS_ALONE):
-        players = Players.create(config, open_fabric(CPU))
-        terms = step_of(players, replace(pair, truth=empty), config)
+        gan = Gan.create(config, open_fabric(CPU))
+        terms = step_of(gan, replace(pair, truth=empty), config)
         assert all(term.isfinite() for term in terms.values())
         assert terms["flow"] == terms["visible"] == 0
-        for parameter in players.generator.network.parameters():
+        for parameter in gan.generator.network.parameters():
             assert parameter.isfinite().all()
             assert parameter.grad is None or parameter.grad.isfinite().all()
 
 
 def test_a_step_has_the_terms_of_what_is_known(people):
-    players = Players.create(CONFIG, open_fabric(CPU))
-    assert set(step_of(players, pair_of(people), CONFIG)) == PICTURE | KNOWN
-    assert set(step_of(players, pair_of(people, known=False), CONFIG)) == PICTURE
-    assert set(step_of(players, pair_of(people, SMALL, known=False), CONFIG)) == PICTURE
-    alone = Players.create(FIELDS_ALONE, open_fabric(CPU))
+    gan = Gan.create(CONFIG, open_fabric(CPU))
+    assert set(step_of(gan, pair_of(people), CONFIG)) == PICTURE | KNOWN
+    assert set(step_of(gan, pair_of(people, known=False), CONFIG)) == PICTURE
+    assert set(step_of(gan, pair_of(people, SMALL, known=False), CONFIG)) == PICTURE
+    alone = Gan.create(FIELDS_ALONE, open_fabric(CPU))
     terms = step_of(alone, pair_of(people), FIELDS_ALONE)
     assert set(terms) == {"flow", "visible", "matte", "generator_gradient"}
 
 
 def test_photos_teach_no_choice_between_layers_and_rendered_people_do(people):
     for known in (False, True):
-        players = Players.create(CONFIG, open_fabric(CPU))
-        step_of(players, pair_of(people, known=known), CONFIG)
-        network = players.generator.network
+        gan = Gan.create(CONFIG, open_fabric(CPU))
+        step_of(gan, pair_of(people, known=known), CONFIG)
+        network = gan.generator.network
         field, detail = (
             gradient(network, f"{name}.weight") for name in ("field.head.2", "detail.leave")
         )
@@ -289,27 +289,27 @@ def test_photos_teach_no_choice_between_layers_and_rendered_people_do(people):
 
 
 def test_small_images_teach_the_judge_of_small_patches_nothing(people):
-    players = Players.create(CONFIG, open_fabric(CPU))
-    judge = players.discriminator.network
+    gan = Gan.create(CONFIG, open_fabric(CPU))
+    judge = gan.discriminator.network
     assert isinstance(judge, Discriminator)
     before = [value.detach().clone() for value in judge.fine.parameters()]
-    step_of(players, pair_of(people, SMALL, known=False), CONFIG)
+    step_of(gan, pair_of(people, SMALL, known=False), CONFIG)
     assert all(map(torch.equal, before, judge.fine.parameters()))
-    step_of(players, pair_of(people, LARGE, known=False), CONFIG)
+    step_of(gan, pair_of(people, LARGE, known=False), CONFIG)
     assert not any(map(torch.equal, before, judge.fine.parameters()))
 
 
 def test_only_fields_learn_where_only_they_are_taught(people):
-    players = Players.create(FIELDS_ALONE, open_fabric(CPU))
-    network = players.generator.network
+    gan = Gan.create(FIELDS_ALONE, open_fabric(CPU))
+    network = gan.generator.network
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    judge = [value.clone() for value in players.discriminator.network.parameters()]
+    judge = [value.clone() for value in gan.discriminator.network.parameters()]
     for step in range(2):  # in the first, what comes before the last layers gets no gradient yet
-        step_of(players, pair_of(people), FIELDS_ALONE, step)
+        step_of(gan, pair_of(people), FIELDS_ALONE, step)
     for name, value in network.state_dict().items():
         changed = not torch.equal(value, before[name])
         assert changed == name.startswith(("field.", "look.")), name
-    assert all(map(torch.equal, judge, players.discriminator.network.parameters()))
+    assert all(map(torch.equal, judge, gan.discriminator.network.parameters()))
 
 
 TRUTH = replace(CONFIG, weights=replace(WEIGHTS, adversarial=0.1, l1=0.0, ssim=0.0))
@@ -319,8 +319,8 @@ TRUTH = replace(CONFIG, weights=replace(WEIGHTS, adversarial=0.1, l1=0.0, ssim=0
 def test_thirty_steps_on_one_batch_bring_every_truth_nearer(config, people):
     config = replace(config, learning_rate=2e-3, betas=(0.9, 0.99))
     pair = pair_of(people, SMALL, stride=1, smooth=True)
-    players = Players.create(config, open_fabric(CPU))
-    terms = [step_of(players, pair, config, step) for step in range(30)]
+    gan = Gan.create(config, open_fabric(CPU))
+    terms = [step_of(gan, pair, config, step) for step in range(30)]
     for name in KNOWN & terms[0].keys():
         values = [term[name].item() for term in terms]
         assert max(values[-3:]) < 0.9 * values[0], (name, values)
@@ -340,17 +340,17 @@ def test_larger_pictures_are_compared_at_the_network_s_rows(people):
 
 
 def test_fields_alone_are_not_taught_by_photos(people):
-    players = Players.create(FIELDS_ALONE, open_fabric(CPU))
+    gan = Gan.create(FIELDS_ALONE, open_fabric(CPU))
     with pytest.raises(InputError, match="these photos have no known truth"):
-        step_of(players, pair_of(people, known=False), FIELDS_ALONE)
+        step_of(gan, pair_of(people, known=False), FIELDS_ALONE)
 
 
 def test_weights_that_photos_have_no_use_for_are_refused_with_photos_alone(people):
     config = replace(CONFIG, weights=LossWeights(adversarial=0.0, planes=1.0))
-    players = Players.create(config, open_fabric(CPU))
-    assert "planes" in step_of(players, pair_of(people), config)
+    gan = Gan.create(config, open_fabric(CPU))
+    assert "planes" in step_of(gan, pair_of(people), config)
     with pytest.raises(InputError, match="which these photos lack"):
-        step_of(players, pair_of(people, known=False), config)
+        step_of(gan, pair_of(people, known=False), config)
 
 
 @pytest.mark.parametrize(
@@ -490,7 +490,7 @@ def test_a_run_in_bfloat16_has_finite_terms_near_those_in_float32(people):
     found = []
     for precision in ("float32", "bfloat16"):
         config = replace(CONFIG, precision=precision)
-        players = Players.create(config, open_fabric(CPU))
-        found.append(step_of(players, pair_of(people), config))
+        gan = Gan.create(config, open_fabric(CPU))
+        found.append(step_of(gan, pair_of(people), config))
     for name in KNOWN:
         torch.testing.assert_close(found[1][name], found[0][name], rtol=0.05, atol=0.02)

@@ -20,9 +20,9 @@ from deformgan.pose import Pose
 from deformgan.training.checkpoints import checkpoints
 from deformgan.training.config import LossWeights, TrainConfig
 from deformgan.training.engine import DivergedError
+from deformgan.training.gan import Gan
 from deformgan.training.launch import open_fabric
 from deformgan.training.loop import train
-from deformgan.training.players import Players
 
 CPU = torch.device("cpu")
 OPTIONS = {"samples", "start", "report", "on_step"}
@@ -240,9 +240,9 @@ def test_samples_show_source_target_and_generated_side_by_side(run, batches):
     picture = np.asarray(Image.open(out / "samples" / "0000006.png"))
     assert picture.shape == (2 * SIZE[0], 3 * SIZE[1], 3)
     shown = batches[0]
-    players = Players.create(CONFIG, open_fabric(CPU))
-    players.load_state(checkpoint(out))
-    generator = players.result(CONFIG).eval()
+    gan = Gan.create(CONFIG, open_fabric(CPU))
+    gan.load_state(checkpoint(out))
+    generator = gan.result(CONFIG).eval()
     with torch.no_grad():
         generated = generator(shown.source, shown.target.pose)
     for item in range(2):

@@ -23,8 +23,8 @@ from deformgan.parts import person_region
 from deformgan.skeletons.openpose18 import OPENPOSE18
 from deformgan.training.compared import Compared
 from deformgan.training.config import LossWeights, TrainConfig
+from deformgan.training.gan import Gan
 from deformgan.training.launch import open_fabric, uses_bfloat16
-from deformgan.training.players import Players
 from deformgan.training.step import generator_terms, noise_of_step, train_step
 
 CPU = torch.device("cpu")
@@ -82,17 +82,17 @@ def random_view(people, seed):
     return View(image, people(3, SIZE, seed=seed, hidden=0.1))
 
 
-def networks_of(players):
-    return players.generator.network, players.discriminator.network
+def networks_of(gan):
+    return gan.generator.network, gan.discriminator.network
 
 
-def players_of(config):
-    return Players.create(config, open_fabric(CPU))
+def gan_of(config):
+    return Gan.create(config, open_fabric(CPU))
 
 
-def step_of(players, pair, features, config, step=0):
+def step_of(gan, pair, features, config, step=0):
     draws = list(pair) if isinstance(pair, tuple) else [pair]
-    return train_step(open_fabric(CPU), players, draws, features, config, step)
+    return train_step(open_fabric(CPU), gan, draws, features, config, step)
 
 
 def weights_of(network):
@@ -100,21 +100,21 @@ def weights_of(network):
 
 
 def test_a_step_changes_every_weight_of_both_players_and_reports_finite_terms(pair):
-    players = players_of(CONFIG)
-    before = weights_of(players.generator.network), weights_of(players.discriminator.network)
-    terms = step_of(players, pair, None, CONFIG)
+    gan = gan_of(CONFIG)
+    before = weights_of(gan.generator.network), weights_of(gan.discriminator.network)
+    terms = step_of(gan, pair, None, CONFIG)
     assert set(terms) == {"adversarial", "l1", "discriminator"}
     assert all(term.isfinite() and not term.requires_grad for term in terms.values())
-    for network, old in zip(networks_of(players), before, strict=True):
+    for network, old in zip(networks_of(gan), before, strict=True):
         for parameter, value in zip(network.parameters(), old, strict=True):
             assert (parameter != value).any()
 
 
 def test_a_step_is_the_game_in_order(pair):
     # Played again with plain losses and plain Adam.
-    players = players_of(CONFIG)
-    mine = deepcopy(networks_of(players))
-    terms = step_of(players, pair, None, CONFIG, step=1)
+    gan = gan_of(CONFIG)
+    mine = deepcopy(networks_of(gan))
+    terms = step_of(gan, pair, None, CONFIG, step=1)
 
     generator, discriminator = mine
     moves = [
@@ -135,12 +135,12 @@ def test_a_step_is_the_game_in_order(pair):
     moves[0].step()
     torch.testing.assert_close(terms["adversarial"], adversarial.detach())
     torch.testing.assert_close(terms["l1"], l1.detach())
-    for network, other in zip(networks_of(players), mine, strict=True):
+    for network, other in zip(networks_of(gan), mine, strict=True):
         for parameter, value in zip(network.parameters(), other.parameters(), strict=True):
             torch.testing.assert_close(parameter, value)
 
     # The generator's move gave the discriminator no gradient, and froze it for that move only.
-    for parameter, gradient in zip(players.discriminator.network.parameters(), told, strict=True):
+    for parameter, gradient in zip(gan.discriminator.network.parameters(), told, strict=True):
         assert parameter.requires_grad
         torch.testing.assert_close(parameter.grad, gradient)
 
@@ -199,9 +199,9 @@ def test_three_draws_are_three_parts_of_the_game(people):
     config = replace(CONFIG, draws=3)
 
     def moved(*draws):
-        players = players_of(config)
-        step_of(players, draws, None, config)
-        return [weights_of(network) for network in networks_of(players)]
+        gan = gan_of(config)
+        step_of(gan, draws, None, config)
+        return [weights_of(network) for network in networks_of(gan)]
 
     generator, discriminator = moved(*pairs[:3])
     for place, same in [(0, False), (1, False), (2, True)]:
@@ -214,14 +214,14 @@ def test_three_draws_are_three_parts_of_the_game(people):
 
 def test_clipping_scales_a_large_gradient_down_and_leaves_a_small_one(pair):
     loose, tight = (replace(CONFIG, gradient_clip=clip) for clip in (1e6, 0.5))
-    terms = step_of(players_of(loose), pair, None, loose)
+    terms = step_of(gan_of(loose), pair, None, loose)
     assert terms["generator_gradient"] > 0.5
-    plain, unclipped = players_of(CONFIG), players_of(loose)
+    plain, unclipped = gan_of(CONFIG), gan_of(loose)
     step_of(plain, pair, None, CONFIG)
     step_of(unclipped, pair, None, loose)
-    one, other = (weights_of(players.generator.network) for players in (plain, unclipped))
+    one, other = (weights_of(gan.generator.network) for gan in (plain, unclipped))
     assert all(map(torch.equal, one, other))
-    clipped = players_of(tight)
+    clipped = gan_of(tight)
     step_of(clipped, pair, None, tight)
     gradients = [parameter.grad for parameter in clipped.generator.network.parameters()]
     norm = torch.cat([gradient.flatten() for gradient in gradients]).norm()
@@ -237,19 +237,19 @@ def test_the_layers_of_vgg_are_those_that_the_terms_look_at():
 def test_a_term_on_features_without_a_network_for_them_is_refused(pair):
     config = replace(CONFIG, weights=LossWeights(nearest_neighbour=0.01))
     with pytest.raises(ValueError, match="conv1_2 of VGG-19"):
-        step_of(players_of(config), pair, None, config)
+        step_of(gan_of(config), pair, None, config)
 
 
 def test_the_average_follows_its_recursion_and_is_short_at_first(pair):
     config = replace(CONFIG, ema_decay=0.25)
-    players = players_of(config)
-    step_of(players, pair, None, config)
-    expected = weights_of(players.generator.network)
+    gan = gan_of(config)
+    step_of(gan, pair, None, config)
+    expected = weights_of(gan.generator.network)
     for decay in (2 / 11, 0.25, 0.25):  # the second would be 3/12, the third 4/13
-        step_of(players, pair, None, config)
-        now = weights_of(players.generator.network)
+        step_of(gan, pair, None, config)
+        now = weights_of(gan.generator.network)
         expected = [decay * a + (1 - decay) * b for a, b in zip(expected, now, strict=True)]
-    for parameter, value in zip(players.average.module.parameters(), expected, strict=True):
+    for parameter, value in zip(gan.average.module.parameters(), expected, strict=True):
         torch.testing.assert_close(parameter.detach(), value)
 
 
@@ -259,16 +259,16 @@ def test_twenty_steps_on_one_batch_bring_its_photos_nearer(pair, vgg):
         weights=LossWeights(adversarial=0.1, l1=100.0, nearest_neighbour=10.0),
         learning_rate=1e-2,
     )
-    players = players_of(config)
-    terms = [step_of(players, pair, vgg, config, step) for step in range(20)]
+    gan = gan_of(config)
+    terms = [step_of(gan, pair, vgg, config, step) for step in range(20)]
     for name in ("l1", "nearest_neighbour"):
         values = [term[name].item() for term in terms]
         assert max(values[-3:]) < 0.8 * values[0], (name, values)
 
 
 def test_the_same_seed_makes_the_same_players_and_another_seed_others():
-    one, again = players_of(CONFIG), players_of(CONFIG)
-    other = players_of(replace(CONFIG, seed=1))
+    one, again = gan_of(CONFIG), gan_of(CONFIG)
+    other = gan_of(replace(CONFIG, seed=1))
     for name in ("generator", "discriminator"):
         first, second, third = (weights_of(getattr(p, name).network) for p in (one, again, other))
         assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
@@ -279,9 +279,9 @@ def test_a_golden_loss(pair, vgg):
     # Numbers of this code on the day the test was written: a change of them is a change of the
     # method, to be explained. Not to the last digit, since convolutions differ between machines.
     config = replace(CONFIG, weights=EVERY_TERM)
-    players = players_of(config)
+    gan = gan_of(config)
     for step in range(3):
-        terms = step_of(players, pair, vgg, config, step)
+        terms = step_of(gan, pair, vgg, config, step)
     found = {name: term.item() for name, term in terms.items()}
     assert found == pytest.approx(
         {
@@ -310,10 +310,10 @@ def test_a_bfloat16_step_stays_near_the_float32_one(pair, vgg):
     results = []
     for precision in ("float32", "bfloat16"):
         config = replace(CONFIG, weights=EVERY_TERM, precision=precision)
-        players = players_of(config)
-        results.append(step_of(players, pair, vgg, config, 1))
+        gan = gan_of(config)
+        results.append(step_of(gan, pair, vgg, config, 1))
         assert all(
-            parameter.dtype == torch.float32 for parameter in players.generator.network.parameters()
+            parameter.dtype == torch.float32 for parameter in gan.generator.network.parameters()
         )
     for name, term in results[1].items():
         torch.testing.assert_close(term, results[0][name], rtol=0.05, atol=0.02)

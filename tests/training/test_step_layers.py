@@ -11,8 +11,8 @@ from deformgan.models.layers import LayersConfig
 from deformgan.pair import Pair, Truth, View
 from deformgan.recipes.ablation import LAYERED_VARIANTS, make_variants
 from deformgan.training.config import LossWeights, TrainConfig
+from deformgan.training.gan import Gan
 from deformgan.training.launch import open_fabric
-from deformgan.training.players import Players
 from deformgan.training.step import train_step
 
 CPU = torch.device("cpu")
@@ -116,10 +116,10 @@ def test_every_weight_of_every_variant_has_a_gradient_as_processes_that_share_th
     pair, name, known
 ):
     config = make_variants(CONFIG, [name])[name]
-    players, terms = step_of(config, with_truth(pair) if known else pair)
+    gan, terms = step_of(config, with_truth(pair) if known else pair)
     assert all(term.isfinite() for term in terms.values())
     assert ("flow" in terms) == (known and config.weights.flow > 0 and name != "paint-only")
-    for weight, parameter in players.generator.network.named_parameters():
+    for weight, parameter in gan.generator.network.named_parameters():
         assert parameter.grad is not None, weight
         assert parameter.grad.isfinite().all(), weight
 
@@ -132,5 +132,5 @@ def test_fields_alone_need_a_network_that_corrects_them():
 
 def step_of(config, pair):
     fabric = open_fabric(CPU)
-    players = Players.create(config, fabric)
-    return players, train_step(fabric, players, [pair], None, config, 0)
+    gan = Gan.create(config, fabric)
+    return gan, train_step(fabric, gan, [pair], None, config, 0)

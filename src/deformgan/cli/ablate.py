@@ -204,7 +204,7 @@ def _read_start(
 
     from deformgan.checkpoint import load_generator
     from deformgan.models.generator import Generator
-    from deformgan.training.players import weights_to_take
+    from deformgan.training.gan import weights_to_take
 
     if init is None:
         return None, {}

@@ -194,8 +194,8 @@ def _with_layers(base: TrainConfig, /, **changes: Any) -> TrainConfig:
 
 
 def _without_learning(base: TrainConfig, *networks: str) -> TrainConfig:
-    """Remove networks that a variant lacks from `learns`."""
-    return replace(base, learns=tuple(name for name in base.learns if name not in networks))
+    """Remove networks that a variant lacks from `trainable`."""
+    return replace(base, trainable=tuple(name for name in base.trainable if name not in networks))
 
 
 def _with_generator(base: TrainConfig, **changes: Any) -> TrainConfig:

@@ -42,7 +42,7 @@ def layered_small() -> TrainConfig:
             matte=1.0,
             planes=4.0,
         ),
-        learns=("mix.", "head.", "detail.", "field.", "look."),
+        trainable=("mix.", "head.", "detail.", "field.", "look."),
         steps=500,
         decay_steps=150,
         learning_rate=5e-4,

@@ -117,8 +117,8 @@ class TrainConfig:
             result; 0 keeps the last weights.
         gradient_clip: Largest norm of a network's gradient; 0 disables clipping.
         flip: Whether to mirror every second pair.
-        learns: Name prefixes of the generator's trainable weights, such as "decoder.4"; the others
-            are frozen. By default all are trained.
+        trainable: Name prefixes of the generator's weights to train, such as "decoder.4"; the
+            others are frozen. By default all are trained.
         rendered_share: Share of rendered people in every batch, if a rendered set is given; the
             share of batches if the sets have different sizes or the generator has layers, since
             then each batch comes from one set.
@@ -149,7 +149,7 @@ class TrainConfig:
     ema_decay: float = 0.0
     gradient_clip: float = 0.0
     flip: bool = False
-    learns: tuple[str, ...] = ()
+    trainable: tuple[str, ...] = ()
     rendered_share: float = 0.0
     shares: tuple[float, ...] = ()
     precision: Precision = "float32"
@@ -184,13 +184,13 @@ class TrainConfig:
         window = self.nearest_neighbour_window
         if window < 1 or window % 2 == 0:
             raise ValueError(f"nearest_neighbour_window must be odd and positive, got {window}")
-        for player in (self.generator, self.discriminator):
+        for network in (self.generator, self.discriminator):
             try:
-                read_skeleton_setting(player.skeleton)
+                read_skeleton_setting(network.skeleton)
             except InputError:
                 raise ValueError(
                     f"skeleton must be {', '.join(SKELETONS)}, or a file's by --skeleton, got "
-                    f"{player.skeleton}"
+                    f"{network.skeleton}"
                 ) from None
         if self.weights.pose and self.generator.skeleton != "openpose18":
             raise ValueError("weights.pose needs skeleton openpose18, the bundled detector's")

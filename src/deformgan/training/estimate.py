@@ -10,8 +10,8 @@ from deformgan.backbones.vgg19 import Vgg19Features
 from deformgan.pair import Pair
 from deformgan.training.config import TrainConfig
 from deformgan.training.distributed import Fabric
+from deformgan.training.gan import Gan
 from deformgan.training.memory import memory_in_use, memory_limit
-from deformgan.training.players import Players
 from deformgan.training.step import train_step
 
 
@@ -42,11 +42,11 @@ def estimate(
         config: The run. Compilation is disabled, since it would take longer than the measurement.
     """
     config = replace(config, compile=False)
-    players = Players.create(config, fabric)
-    train_step(fabric, players, draws, features, config, step=0)
+    gan = Gan.create(config, fabric)
+    train_step(fabric, gan, draws, features, config, step=0)
     _wait(fabric)
     begun = time.monotonic()
-    train_step(fabric, players, draws, features, config, step=1)
+    train_step(fabric, gan, draws, features, config, step=1)
     _wait(fabric)
     seconds = time.monotonic() - begun
     return Estimate(seconds, memory_in_use(fabric.device), memory_limit(fabric.device))

@@ -12,7 +12,7 @@ from deformgan.pair import Pair
 from deformgan.training.config import TrainConfig
 from deformgan.training.distributed import Fabric
 from deformgan.training.engine import Progress, Terms, run_steps
-from deformgan.training.players import Players
+from deformgan.training.gan import Gan
 from deformgan.training.records import Records
 from deformgan.training.step import train_step
 
@@ -63,27 +63,27 @@ def train(
     Raises:
         DivergedError: If a loss term is not finite. No checkpoint is written after that step.
     """
-    players = Players.create(config, fabric)
+    gan = Gan.create(config, fabric)
     if start is not None:
-        players.start_from(start)
+        gan.start_from(start)
 
     def step(number: int) -> Terms:
         draws = [batches[number * config.draws + draw] for draw in range(config.draws)]
-        players.set_learning_rate(config.learning_rate_at(number))
-        return train_step(fabric, players, draws, features, config, number)
+        gan.set_learning_rate(config.learning_rate_at(number))
+        return train_step(fabric, gan, draws, features, config, number)
 
     def describe(number: int) -> str:
         first = number * config.draws
         return ", ".join(batches.describe(first + draw) for draw in range(config.draws))
 
     def save(done: int, records: Records) -> None:
-        _save_result(out, players, config, done, metadata)
+        _save_result(out, gan, config, done, metadata)
         if samples is not None:
-            records.show(done, players.result(config), samples)
+            records.show(done, gan.result(config), samples)
 
     run_steps(
         config,
-        players,
+        gan,
         out,
         step,
         fabric=fabric,
@@ -99,7 +99,7 @@ def train(
 
 
 def _save_result(
-    out: Path, players: Players, config: TrainConfig, done: int, metadata: Mapping[str, Any]
+    out: Path, gan: Gan, config: TrainConfig, done: int, metadata: Mapping[str, Any]
 ) -> None:
     described = {
         **metadata,
@@ -108,4 +108,4 @@ def _save_result(
         "samples": done * config.batch_size,
         "seed": config.seed,
     }
-    save_generator(out / RESULT, players.result(config), described)
+    save_generator(out / RESULT, gan.result(config), described)

@@ -31,8 +31,8 @@ from deformgan.training.closeup import Window
 from deformgan.training.compared import Compared
 from deformgan.training.config import TrainConfig
 from deformgan.training.distributed import Fabric
+from deformgan.training.gan import Gan
 from deformgan.training.launch import autocast
-from deformgan.training.players import Players
 
 HIDDEN = 0.3  # weight of a pixel of hidden surface, relative to a visible one
 _NOISE = 2  # random stream of dropout; `datasets.batches` uses its own
@@ -40,7 +40,7 @@ _NOISE = 2  # random stream of dropout; `datasets.batches` uses its own
 
 def train_step(
     fabric: Fabric,
-    players: Players,
+    gan: Gan,
     draws: Sequence[Pair],
     features: Vgg19Features | None,
     config: TrainConfig,
@@ -50,7 +50,7 @@ def train_step(
 
     Args:
         fabric: Device, precision and processes.
-        players: Changed in place.
+        gan: Changed in place.
         draws: `config.draws` batches of photos; each of several processes has its own part.
         features: VGG-19 with the layers of the loss terms; None if no term needs it.
         config: The run.
@@ -65,9 +65,9 @@ def train_step(
         generator; by default one batch and one pass of the generator serve all three here.
     """
     real, fake, pair = draws if len(draws) == 3 else [*draws] * 3
-    generator, discriminator = players.generator, players.discriminator
+    generator, discriminator = gan.generator, gan.discriminator
     if not config.weights.of_pictures:
-        return _fields_step(fabric, players, pair, config)
+        return _fields_step(fabric, gan, pair, config)
     noise = noise_of_step(fabric, config, step)
     layers = None
     with autocast(config, fabric.device):
@@ -108,7 +108,9 @@ def train_step(
         discriminator_loss(*logits.float().chunk(2), config.adversarial_epsilon)
         for logits in scales
     )
-    norms = {"discriminator_gradient": discriminator.move(discriminator_term, config.gradient_clip)}
+    norms = {
+        "discriminator_gradient": discriminator.optimize(discriminator_term, config.gradient_clip)
+    }
 
     # The generator's gradient passes through the discriminator, whose weights need none.
     discriminator.network.requires_grad_(False)
@@ -125,9 +127,9 @@ def train_step(
             "leave them out, or set weights of losses on pictures."
         )
     loss = torch.stack(list(terms.values())).sum()
-    norms["generator_gradient"] = generator.move(loss, config.gradient_clip)
+    norms["generator_gradient"] = generator.optimize(loss, config.gradient_clip)
     discriminator.network.requires_grad_(True)
-    players.average.update_parameters(generator.network)
+    gan.average.update_parameters(generator.network)
     terms["discriminator"] = discriminator_term
     terms |= {name: norm for name, norm in norms.items() if norm is not None}
     return {name: term.detach() for name, term in terms.items()}
@@ -162,7 +164,7 @@ def _wanted(config: TrainConfig) -> Want:
 
 
 def _fields_step(
-    fabric: Fabric, players: Players, pair: Pair, config: TrainConfig
+    fabric: Fabric, gan: Gan, pair: Pair, config: TrainConfig
 ) -> dict[str, Float[Tensor, ""]]:
     """Take an optimizer step on fields with known truth, without picture and discriminator."""
     if pair.truth is None:
@@ -171,11 +173,11 @@ def _fields_step(
             "people with surfaces, or set weights of losses on pictures."
         )
     with autocast(config, fabric.device):
-        fields = players.generator.shared(pair.source, pair.target.pose, None, None, "fields")
+        fields = gan.generator.shared(pair.source, pair.target.pose, None, None, "fields")
     terms = fields_terms(fields, pair, config)
     loss = torch.stack(list(terms.values())).sum()
-    norm = players.generator.move(loss, config.gradient_clip)
-    players.average.update_parameters(players.generator.network)
+    norm = gan.generator.optimize(loss, config.gradient_clip)
+    gan.average.update_parameters(gan.generator.network)
     if norm is not None:
         terms["generator_gradient"] = norm
     return {name: term.detach() for name, term in terms.items()}

@@ -128,13 +128,13 @@ def check_losses(ledger: Ledger, file: str) -> None:
         painted = game.paint()
     findings = []
     for name in sheet.arrays:
-        recipe, _, player = name.partition(".")
-        if recipe == "train5" or player not in ("gen", "disc"):
+        recipe, _, network = name.partition(".")
+        if recipe == "train5" or network not in ("gen", "disc"):
             continue
         with torch.no_grad():
             terms = (
                 game.generator_terms(painted, recipe)
-                if player == "gen"
+                if network == "gen"
                 else game.discriminator_terms(painted)
             )
         findings.append(sheet.close(name, terms, _loss_tolerance(sheet[name])))
@@ -208,7 +208,9 @@ def check_five_steps(ledger: Ledger, file: str) -> None:
     """Check the `train5.*` arrays: five discriminator and generator steps in alternation."""
     variant, key = variant_of(file), key_of(file)
     sheet, game = ledger.sheet(file), Game(ledger.golden, variant, key)
-    optimizers = [KerasAdam(player.parameters()) for player in (game.discriminator, game.generator)]
+    optimizers = [
+        KerasAdam(network.parameters()) for network in (game.discriminator, game.generator)
+    ]
     terms: dict[str, list[Tensor]] = {"disc": [], "gen": []}
     for _ in range(len(sheet["train5.gen"])):
         terms["disc"].append(game.discriminator_terms(game.paint().detach()))

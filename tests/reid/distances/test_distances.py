@@ -180,6 +180,6 @@ def test_vectors_that_never_differ_teach_nothing(name):
 def test_every_distance_keeps_the_interface(name):
     distance = DISTANCES[name]()
     assert isinstance(distance, Distance)
-    assert distance.learns == (name in LEARNT)
+    assert distance.trainable == (name in LEARNT)
     distance.fit(*training_set())
     assert distance(torch.randn(2, 6), torch.randn(3, 6)).shape == (2, 3)

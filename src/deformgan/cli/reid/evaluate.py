@@ -67,7 +67,7 @@ def evaluate(
 
     measure = DISTANCES[distance]()
     teachers = train or data
-    if measure.learns and teachers is None:
+    if measure.trainable and teachers is None:
         raise InputError(f"--distance {distance} must be learned; add --train DIR.")
     device = str(find_device(device))
     if data is not None:
@@ -78,7 +78,7 @@ def evaluate(
         asked, others = read_person_photos(query), read_person_photos(gallery)
     features = open_features(extractor, device)
     found, among = (normalize(features(photos, progress)) for photos in (asked, others))
-    if measure.learns:
+    if measure.trainable:
         assert teachers is not None
         people = training_people(teachers)
         shared = set(people.identities) & set(asked.identities)

@@ -17,10 +17,10 @@ class Distance(Protocol):
     """A distance between embeddings of people.
 
     Attributes:
-        learns: Whether it must be fitted before use.
+        trainable: Whether it must be fitted before use.
     """
 
-    learns: bool
+    trainable: bool
 
     def fit(
         self,

@@ -8,7 +8,7 @@ from torch import Tensor
 class Cosine:
     """Cosine distance."""
 
-    learns = False
+    trainable = False
 
     def fit(
         self,

@@ -8,7 +8,7 @@ from torch import Tensor
 class Euclidean:
     """Euclidean distance; for L2-normalized vectors, the ranking is that of `Cosine`."""
 
-    learns = False
+    trainable = False
 
     def fit(
         self,

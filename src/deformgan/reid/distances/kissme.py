@@ -24,7 +24,7 @@ class Kissme:
         covariances get a ridge (see `pair_scatter`), unlike in the paper.
     """
 
-    learns = True
+    trainable = True
 
     def __init__(self, dimensions: int = DIMENSIONS):
         self.dimensions = dimensions

@@ -18,7 +18,7 @@ class Xqda:
         the mean variance, on both. Negative pairs may be from one camera; theirs are from two.
     """
 
-    learns = True
+    trainable = True
 
     def __init__(self):
         self._project = self._metric = torch.empty(0)

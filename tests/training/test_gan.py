@@ -1,4 +1,4 @@
-"""Players: what a generator with layers takes over from one without."""
+"""Gan: what a generator with layers takes over from one without."""
 
 from dataclasses import replace
 
@@ -14,8 +14,8 @@ from deformgan.pair import View
 from deformgan.part_field import part_field
 from deformgan.skeletons.openpose18 import OPENPOSE18
 from deformgan.training.config import LossWeights, TrainConfig
+from deformgan.training.gan import Gan
 from deformgan.training.launch import open_fabric
-from deformgan.training.players import Players
 
 SMALL = GeneratorConfig(
     encoder_widths=(4, 6, 8, 8),
@@ -33,21 +33,21 @@ def scene(people, batch=2, size=(64, 32)):
     return source, people(batch, size, seed=1)
 
 
-def players_of(config):
+def gan_of(config):
     plan = TrainConfig("test", config, DiscriminatorConfig(widths=(4, 6)), LossWeights(l1=1.0))
-    return Players.create(plan, open_fabric(torch.device("cpu")))
+    return Gan.create(plan, open_fabric(torch.device("cpu")))
 
 
 def test_from_weights_without_layers_it_begins_with_what_their_head_paints_enlarged(people):
     torch.manual_seed(5)
     old = Generator(replace(SMALL, layers=None)).eval()
-    players = players_of(SMALL)
-    players.start_from(old)
-    for network in (players.generator.network, players.average.module):
+    gan = gan_of(SMALL)
+    gan.start_from(old)
+    for network in (gan.generator.network, gan.average.module):
         new = network.state_dict()
         for name, value in old.state_dict().items():
             assert torch.equal(new[name], value), name
-    generator = players.generator.network.eval()
+    generator = gan.generator.network.eval()
     assert isinstance(generator, Generator)
     source, target = scene(people, size=(64, 32))
     with torch.no_grad():
@@ -76,10 +76,10 @@ def test_from_weights_without_layers_it_begins_with_what_their_head_paints_enlar
 def test_weights_of_layers_are_taken_whole_and_other_shapes_refused(people):
     first = Generator(SMALL).eval()
     torch.nn.init.normal_(first.detail.leave.weight, std=0.05)
-    players = players_of(SMALL)
-    players.start_from(first)
+    gan = gan_of(SMALL)
+    gan.start_from(first)
     source, target = scene(people)
     with torch.no_grad():
-        assert torch.equal(players.generator.network.eval()(source, target), first(source, target))
+        assert torch.equal(gan.generator.network.eval()(source, target), first(source, target))
     with pytest.raises(InputError, match="another shape"):
-        players_of(replace(SMALL, encoder_widths=(8, 8, 8, 8))).start_from(first)
+        gan_of(replace(SMALL, encoder_widths=(8, 8, 8, 8))).start_from(first)

@@ -1,4 +1,4 @@
-"""Players: generator and discriminator with their optimizers, and the averaged generator."""
+"""Gan: generator and discriminator with their optimizers, and the averaged generator."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ _ADDED = ("field.", "look.", "detail.", "learned_affine.", "refinement.")
 
 
 @dataclass(frozen=True)
-class Player:
+class TrainedNetwork:
     """A network in training.
 
     Attributes:
@@ -39,7 +39,7 @@ class Player:
     optimizer: torch.optim.Optimizer
 
     @staticmethod
-    def create(network: nn.Module, fabric: Fabric, config: TrainConfig) -> "Player":
+    def create(network: nn.Module, fabric: Fabric, config: TrainConfig) -> "TrainedNetwork":
         """Set up a new network on the run's device and processes."""
         # Tensor cores and a CPU's matrix units prefer channels last; for float32 it is neutral.
         fast = fabric.device.type == "cuda" or uses_bfloat16(config, fabric.device)
@@ -50,9 +50,9 @@ class Player:
         )
         if config.compile:
             network.compile()
-        return Player(network, fabric.share(network), optimizer)
+        return TrainedNetwork(network, fabric.share(network), optimizer)
 
-    def move(self, loss: Tensor, gradient_clip: float) -> Tensor | None:
+    def optimize(self, loss: Tensor, gradient_clip: float) -> Tensor | None:
         """Take an optimizer step on a loss.
 
         Returns:
@@ -68,7 +68,7 @@ class Player:
 
 
 @dataclass(frozen=True)
-class Players:
+class Gan:
     """Both networks in training.
 
     Attributes:
@@ -77,21 +77,23 @@ class Players:
         average: Running average of the generator's weights.
     """
 
-    generator: Player
-    discriminator: Player
+    generator: TrainedNetwork
+    discriminator: TrainedNetwork
     average: AveragedModel
 
     @staticmethod
-    def create(config: TrainConfig, fabric: Fabric) -> "Players":
+    def create(config: TrainConfig, fabric: Fabric) -> "Gan":
         """Create both networks, initialized from the run's seed."""
         torch.manual_seed(config.seed)
         networks = Generator(config.generator), Discriminator(config.discriminator)
-        _let_learn(networks[0], config.learns)
-        generator, discriminator = (Player.create(network, fabric, config) for network in networks)
+        _let_learn(networks[0], config.trainable)
+        generator, discriminator = (
+            TrainedNetwork.create(network, fabric, config) for network in networks
+        )
         average = AveragedModel(generator.network, multi_avg_fn=_warmed_up(config.ema_decay))
         # The counter is read at every step; on the CPU that does not wait for the GPU.
         average.n_averaged = average.n_averaged.cpu()
-        return Players(generator, discriminator, average)
+        return Gan(generator, discriminator, average)
 
     def result(self, config: TrainConfig) -> Generator:
         """Return the generator to save: the average, or the last weights without one."""
@@ -112,8 +114,8 @@ class Players:
 
     def set_learning_rate(self, rate: float) -> None:
         """Set the learning rate of both optimizers."""
-        for player in (self.generator, self.discriminator):
-            for group in player.optimizer.param_groups:
+        for network in (self.generator, self.discriminator):
+            for group in network.optimizer.param_groups:
                 group["lr"] = rate
 
     def state(self) -> dict[str, Any]:
@@ -160,14 +162,14 @@ def weights_to_take(generator: Generator, network: nn.Module) -> dict[str, Tenso
     return {name: state[name] for name in wanted if name in state}
 
 
-def _let_learn(generator: Generator, learns: Sequence[str]) -> None:
-    if not learns:
+def _let_learn(generator: Generator, trainable: Sequence[str]) -> None:
+    if not trainable:
         return
     for name, parameter in generator.named_parameters():
-        parameter.requires_grad_(name.startswith(tuple(learns)))
-    for beginning in learns:
+        parameter.requires_grad_(name.startswith(tuple(trainable)))
+    for beginning in trainable:
         if not any(name.startswith(beginning) for name, _ in generator.named_parameters()):
-            raise InputError(f"learns has {beginning!r}, but no weight's name begins with it.")
+            raise InputError(f"trainable has {beginning!r}, but no weight's name begins with it.")
 
 
 def _warmed_up(decay: float) -> Callable[[Tensors, Tensors, Tensor | int], None]:
