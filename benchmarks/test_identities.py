@@ -1,4 +1,4 @@
-"""Scores weights on people never trained on, beside the plainest rival: the source photo itself.
+"""Scores weights on people never trained on, beside the plainest baseline: the source photo itself.
 
     python benchmarks/test_identities.py --data ../shared/market1501 --weights pedestrian \
         --judges ../shared/weights --json market.json --sheet market.png

@@ -32,8 +32,8 @@ from deformgan.cli.reid.experiment import write  # noqa: E402
 from deformgan.reid.augment import REPORT, augment  # noqa: E402
 from deformgan.reid.baseline import BaselineConfig  # noqa: E402
 from deformgan.reid.baselines import BASELINES  # noqa: E402
-from deformgan.reid.cells import make_cells, run_cells  # noqa: E402
 from deformgan.reid.experiment import Experiment  # noqa: E402
+from deformgan.reid.experiment_runs import execute_runs, plan_runs  # noqa: E402
 from deformgan.reid.gate import QualityGate  # noqa: E402
 from deformgan.training.launch import open_fabric  # noqa: E402
 
@@ -49,7 +49,7 @@ def main() -> None:
     flags.add_argument("--weights", default="pedestrian", help="what generates the photos")
     flags.add_argument("--per-image", type=int, default=9, help="0 generates none")
     flags.add_argument("--no-gate", action="store_true", help="keep every generated photo")
-    flags.add_argument("--rivals", nargs="*", default=["jitter", "affine", "copy"])
+    flags.add_argument("--simple", nargs="*", default=["jitter", "affine", "copy"])
     flags.add_argument("--wheels", type=Path, help="packages that the machine lacks")
     flags.add_argument("--out", type=Path, required=True)
     flags.add_argument("--baseline", default="bot-resnet50", choices=list(BASELINES))
@@ -73,7 +73,7 @@ def main() -> None:
         for word in given.augmented:
             name, _, place = word.partition("=")
             folders[name] = unpacked(Path(place), Path(scratch) / name)
-        run(given, data, folders | dict.fromkeys(given.rivals), deadline)
+        run(given, data, folders | dict.fromkeys(given.simple), deadline)
 
 
 def generated(given: argparse.Namespace, data: Path, out: Path) -> Path:
@@ -109,22 +109,22 @@ def run(
 ) -> None:
     """Makes as many runs as time allows, and writes the report after each."""
     config = scaled(BASELINES[given.baseline](), given)
-    cells = make_cells(
+    planned = plan_runs(
         [given.baseline], list(folders), given.alphas, given.fractions, given.erasing, given.seeds
     )
     fabric = open_fabric(torch.device(given.device))
     trial = Experiment.open(data, {given.baseline: config}, folders, fabric, keep_weights=False)
-    left = run_cells(
-        cells,
+    left = execute_runs(
+        planned,
         given.out,
         trial.settings,
         trial.measure,
         report=lambda line: print(line, flush=True),
         deadline=deadline,
-        finished=lambda: write(given.out, cells, trial),
+        finished=lambda: write(given.out, planned, trial),
     )
-    write(given.out, cells, trial)
-    print(f"{len(cells) - len(left)} of {len(cells)} runs done")
+    write(given.out, planned, trial)
+    print(f"{len(planned) - len(left)} of {len(planned)} runs done")
 
 
 def scaled(config: BaselineConfig, given: argparse.Namespace) -> BaselineConfig:

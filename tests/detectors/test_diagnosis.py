@@ -10,7 +10,7 @@ from deformgan.detectors.diagnosis import (
     MODEL_TORSO,
     REASONS,
     coincident_twins,
-    count_rivals,
+    count_others,
     diagnose,
     torso_has_area,
 )
@@ -133,8 +133,8 @@ def test_diagnoses_do_not_change_when_the_photo_is_mirrored_or_the_person_moves(
     assert torch.equal(coincident_twins(mirrored, OPENPOSE18), coincident_twins(pose, OPENPOSE18))
 
 
-def test_rivals_are_the_others_of_at_least_half_the_size(people):
+def test_others_are_the_others_of_at_least_half_the_size(people):
     one = people(1)
     crowd = Pose.cat([scaled(one, factor) for factor in (1.0, 0.6, 0.45, 0.1)])
-    assert [count_rivals(crowd, person) for person in range(4)] == [1, 2, 2, 3]
-    assert count_rivals(one, 0) == 0
+    assert [count_others(crowd, person) for person in range(4)] == [1, 2, 2, 3]
+    assert count_others(one, 0) == 0

@@ -11,8 +11,8 @@ from PIL import Image
 
 from deformgan.errors import InputError
 from deformgan.reid.baselines import light_ide
-from deformgan.reid.cells import Cell, make_cells, read_results, run_cells
 from deformgan.reid.experiment import Experiment
+from deformgan.reid.experiment_runs import PlannedRun, execute_runs, plan_runs, read_results
 from deformgan.training.launch import open_fabric
 
 TINY = replace(light_ide(), name="tiny", size=(64, 32), batch_size=8, steps=2, small=0.0)
@@ -58,14 +58,14 @@ def fabric():
     return open_fabric(torch.device("cpu"))
 
 
-def _cell(augmenter: str = "ours", alpha: int = 2, fraction: int = 100, seed: int = 0) -> Cell:
-    return Cell("tiny", augmenter, alpha, fraction, False, seed)
+def _run(augmenter: str = "ours", alpha: int = 2, fraction: int = 100, seed: int = 0) -> PlannedRun:
+    return PlannedRun("tiny", augmenter, alpha, fraction, False, seed)
 
 
 def test_generated_photos_are_of_kept_ones_and_alpha_is_counted(market, made, fabric):
     trial = Experiment.open(market, {"tiny": TINY}, {"ours": made}, fabric)
     assert trial.strays == {"ours": 18 * 3}  # of the test people
-    photos, counts = trial.photos_of(_cell(alpha=3))
+    photos, counts = trial.photos_of(_run(alpha=3))
     assert counts == {
         "real": 36,
         "generated": 36 * 2 - 5,
@@ -75,7 +75,7 @@ def test_generated_photos_are_of_kept_ones_and_alpha_is_counted(market, made, fa
         "alpha": (36 + 67) / 36,
     }
     assert int(photos.generated.sum()) == 67
-    part, counts = trial.photos_of(_cell(alpha=3, fraction=40))
+    part, counts = trial.photos_of(_run(alpha=3, fraction=40))
     assert counts["real"] == 12
     kept = {name for name, fake in zip(part.names, part.generated, strict=True) if not fake}
     sources = {
@@ -89,12 +89,12 @@ def test_generated_photos_are_of_kept_ones_and_alpha_is_counted(market, made, fa
 def test_cells_of_a_seed_share_kept_photos_and_other_seeds_keep_others(market, made, fabric):
     trial = Experiment.open(market, {"tiny": TINY}, {"ours": made, "copy": None}, fabric)
     kept = [
-        trial.photos_of(cell)[0].names[:12]
-        for cell in (
-            _cell("real", 1, 40),
-            _cell("ours", 2, 40),
-            _cell("copy", 2, 40),
-            _cell("real", 1, 40, seed=1),
+        trial.photos_of(one)[0].names[:12]
+        for one in (
+            _run("real", 1, 40),
+            _run("ours", 2, 40),
+            _run("copy", 2, 40),
+            _run("real", 1, 40, seed=1),
         )
     ]
     assert kept[0] == kept[1] == kept[2]
@@ -106,17 +106,17 @@ def test_runs_leave_their_networks_and_their_scores_and_give_the_same_again(
     market, made, fabric, tmp_path
 ):
     trial = Experiment.open(market, {"tiny": TINY}, {"ours": made, "jitter": None}, fabric)
-    cells = make_cells(["tiny"], ["ours", "jitter"], [1, 2], [50], "both", [0])
+    planned = plan_runs(["tiny"], ["ours", "jitter"], [1, 2], [50], "both", [0])
     for out in (tmp_path / "first", tmp_path / "second"):
-        assert run_cells(cells, out, trial.settings, trial.measure, lambda _: None) == []
-    found = read_results(cells, tmp_path / "first")
-    again = read_results(cells, tmp_path / "second")
-    for cell in cells:
-        folder = tmp_path / "first" / "runs" / cell.name
+        assert execute_runs(planned, out, trial.settings, trial.measure, lambda _: None) == []
+    found = read_results(planned, tmp_path / "first")
+    again = read_results(planned, tmp_path / "second")
+    for one in planned:
+        folder = tmp_path / "first" / "runs" / one.name
         assert (folder / "baseline.safetensors").is_file()
         assert not (folder / "checkpoints").exists()
-        result = found[cell]
-        assert result["queries"] == again[cell]["queries"]
+        result = found[one]
+        assert result["queries"] == again[one]["queries"]
         scores = [float(score) for score in result["queries"]["map"].split()]
         assert len(scores) == len(result["queries"]["person"].split()) == 6
         assert np.mean(scores) == pytest.approx(result["metrics"]["map"], abs=1e-5)
@@ -130,12 +130,12 @@ def test_changed_pictures_or_settings_are_another_experiment(market, made, fabri
     def settings():
         return Experiment.open(market, {"tiny": TINY}, {"ours": made}, fabric).settings
 
-    first = settings()(_cell())
-    assert first == settings()(_cell())
+    first = settings()(_run())
+    assert first == settings()(_run())
     assert first["baseline"]["seed"] == 0
     (made / next(made.iterdir()).name).write_bytes(b"other")
-    assert settings()(_cell())["augmenter"] != first["augmenter"]
-    assert settings()(_cell("real", 1)) == settings()(_cell("real", 1))
+    assert settings()(_run())["augmenter"] != first["augmenter"]
+    assert settings()(_run("real", 1)) == settings()(_run("real", 1))
 
 
 def test_what_is_no_augmenter_and_a_set_that_is_augmented_already_are_refused(market, made, fabric):

@@ -8,9 +8,9 @@ import pytest
 import torch
 from scipy import stats
 
-from deformgan.reid.cells import make_cells
 from deformgan.reid.experiment_figures import draw_figures
 from deformgan.reid.experiment_report import write_report
+from deformgan.reid.experiment_runs import plan_runs
 from deformgan.reid.experiment_summary import summarize
 from deformgan.stats.paired import paired_difference
 from deformgan.stats.significance import holm
@@ -33,29 +33,29 @@ SHARED = {
         }
     },
     "start": "scratch",
-    "augmenters": {"ours": {"folder": "made", "pictures": 400}, "jitter": {"rival": "jitter"}},
+    "augmenters": {"ours": {"folder": "made", "pictures": 400}, "jitter": {"simple": "jitter"}},
     "strays": {"ours": 3},
 }
-CELLS = make_cells(["light-bot"], ["ours", "jitter"], [1, 2], [40, 100], "on", [0, 1, 2])
+PLANNED = plan_runs(["light-bot"], ["ours", "jitter"], [1, 2], [40, 100], "on", [0, 1, 2])
 
 
-def _results(effects, cells=CELLS, spread=0.002, by_seed=(0.0, 0.0, 0.0)):
+def _results(effects, planned=PLANNED, spread=0.002, by_seed=(0.0, 0.0, 0.0)):
     """Makes up runs: a query's score is its difficulty, its person's reaction, and some noise."""
     random = np.random.default_rng(0)
     hard = random.uniform(0.1, 0.5, len(PEOPLE))
     of_seed = random.normal(0, 0.01, 10)
     results = {}
-    for cell in cells:
-        effect = effects.get((cell.augmenter, cell.fraction), 0.0)
-        effect += by_seed[cell.seed] if effect else 0.0
+    for one in planned:
+        effect = effects.get((one.augmenter, one.fraction), 0.0)
+        effect += by_seed[one.seed] if effect else 0.0
         noise = random.normal(0, 0.03, len(PEOPLE))
-        shift = of_seed[cell.seed] + random.normal(0, spread)
+        shift = of_seed[one.seed] + random.normal(0, spread)
         scores = {
             "map": (hard + effect + noise - noise.mean() + shift).clip(0, 1),
             "rank1": (hard + effect > 0.3).astype(float),
             "minp": (hard / 2 + effect).clip(0, 1),
         }
-        results[cell] = {
+        results[one] = {
             "metrics": {name: float(values.mean()) for name, values in scores.items()},
             "queries": {
                 "person": " ".join(PEOPLE),
@@ -63,9 +63,9 @@ def _results(effects, cells=CELLS, spread=0.002, by_seed=(0.0, 0.0, 0.0)):
             },
             "photos": {
                 "real": 160,
-                "generated": 150 * (cell.alpha - 1),
-                "missing": 10 * (cell.alpha - 1),
-                "alpha": 1.0 + 150 / 160 * (cell.alpha - 1),
+                "generated": 150 * (one.alpha - 1),
+                "missing": 10 * (one.alpha - 1),
+                "alpha": 1.0 + 150 / 160 * (one.alpha - 1),
             },
         }
     return results
@@ -73,10 +73,10 @@ def _results(effects, cells=CELLS, spread=0.002, by_seed=(0.0, 0.0, 0.0)):
 
 def test_numbers_are_those_of_other_implementations():
     results = _results({("ours", 40): 0.05})
-    report = summarize(results, CELLS, SHARED)
+    report = summarize(results, PLANNED, SHARED)
     compared = report["comparisons"][0]
     assert (compared["first"]["augmenter"], compared["first"]["fraction"]) == ("ours", 40)
-    by_key = {(c.augmenter, c.fraction, c.seed): results[c] for c in CELLS}
+    by_key = {(c.augmenter, c.fraction, c.seed): results[c] for c in PLANNED}
     columns = {
         (name, seed): np.array(by_key[name, 40, seed]["queries"]["map"].split(), dtype=float)
         for name, seed in product(("ours", "real"), range(3))
@@ -104,7 +104,7 @@ def test_numbers_are_those_of_other_implementations():
 
 def test_a_large_effect_is_called_one_and_none_is_called_none():
     effects = {("ours", 40): 0.05, ("ours", 100): 0.05, ("jitter", 40): -0.05}
-    report = summarize(_results(effects, spread=0.0005), CELLS, SHARED)
+    report = summarize(_results(effects, spread=0.0005), PLANNED, SHARED)
     sentences = {
         (one["first"]["augmenter"], one["first"]["fraction"]): one["verdict"]
         for one in report["comparisons"]
@@ -118,7 +118,7 @@ def test_a_large_effect_is_called_one_and_none_is_called_none():
 
 
 def test_the_mean_of_settings_is_that_of_their_differences():
-    report = summarize(_results({("ours", 40): 0.05, ("jitter", 100): -0.02}), CELLS, SHARED)
+    report = summarize(_results({("ours", 40): 0.05, ("jitter", 100): -0.02}), PLANNED, SHARED)
     for pooled in report["pooled"]:
         parts = [
             one["metrics"]["map"]
@@ -132,7 +132,7 @@ def test_the_mean_of_settings_is_that_of_their_differences():
 
 
 def test_a_null_result_is_reported_as_one():
-    report = summarize(_results({}, spread=0.004), CELLS, SHARED)
+    report = summarize(_results({}, spread=0.004), PLANNED, SHARED)
     assert len(report["verdicts"]) == 6
     for sentence in report["verdicts"]:
         assert (
@@ -142,14 +142,14 @@ def test_a_null_result_is_reported_as_one():
 
 def test_an_effect_on_these_people_that_varies_with_the_seed_is_not_called_sure():
     results = _results({("ours", 40): 0.05}, by_seed=(-0.06, 0.0, 0.06))
-    verdict = summarize(results, CELLS, SHARED)["comparisons"][0]["verdict"]
+    verdict = summarize(results, PLANNED, SHARED)["comparisons"][0]["verdict"]
     assert "had no significant effect on mAP: the difference of these runs holds" in verdict
     assert "which 3 seeds cannot rule out" in verdict
 
 
 def test_a_report_of_half_of_the_runs_compares_the_seeds_that_both_sides_have():
-    done = [cell for cell in CELLS if cell.seed == 0] + [CELLS[6]]
-    report = summarize(_results({}, done), CELLS, SHARED)
+    done = [one for one in PLANNED if one.seed == 0] + [PLANNED[6]]
+    report = summarize(_results({}, done), PLANNED, SHARED)
     assert not report["complete"]
     assert all(one["seeds"] == [0] for one in report["comparisons"])
     assert all(one["metrics"]["map"]["seeds"]["p"] == 1.0 for one in report["comparisons"])
@@ -157,13 +157,13 @@ def test_a_report_of_half_of_the_runs_compares_the_seeds_that_both_sides_have():
     assert "**Unfinished: 7 of 18 runs.**" in text
     assert "no interval" in text
     assert draw_figures(report)
-    nothing = summarize({}, CELLS, SHARED)
+    nothing = summarize({}, PLANNED, SHARED)
     assert "Nothing to compare yet" in write_report(nothing, [])
     assert draw_figures(nothing) == {}
 
 
-def test_ours_is_compared_with_every_rival_too():
-    report = summarize(_results({("ours", 40): 0.05}, spread=0.0005), CELLS, SHARED)
+def test_ours_is_compared_with_every_simple_augmenter_too():
+    report = summarize(_results({("ours", 40): 0.05}, spread=0.0005), PLANNED, SHARED)
     assert [
         (one["first"]["augmenter"], one["second"]["augmenter"]) for one in report["between"]
     ] == [("ours", "jitter")] * 2
@@ -171,7 +171,7 @@ def test_ours_is_compared_with_every_rival_too():
 
 
 def test_the_report_is_whole_markdown_and_json():
-    report = summarize(_results({("ours", 40): 0.05}), CELLS, SHARED)
+    report = summarize(_results({("ours", 40): 0.05}), PLANNED, SHARED)
     figures = draw_figures(report)
     assert list(figures) == ["map-x2-light-bot-erasing.png", "difference-light-bot-erasing.png"]
     text = write_report(report, list(figures))
@@ -185,8 +185,8 @@ def test_the_report_is_whole_markdown_and_json():
 
 
 def test_one_seed_gives_no_spread_and_says_so():
-    cells = [cell for cell in CELLS if cell.seed == 0]
-    report = summarize(_results({}, cells), cells, SHARED)
+    planned = [one for one in PLANNED if one.seed == 0]
+    report = summarize(_results({}, planned), planned, SHARED)
     assert report["complete"]
     assert all(one["metrics"]["map"]["sd"] is None for one in report["conditions"])
     assert "1 seed is few" in write_report(report, [])

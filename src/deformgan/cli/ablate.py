@@ -11,7 +11,7 @@ from deformgan.cli.training import (
     read_plan,
     set_threads,
     skeleton_settings,
-    train_on_screen,
+    train_with_progress,
 )
 from deformgan.errors import InputError
 from deformgan.files import write_json, write_text, written_beside
@@ -136,7 +136,7 @@ def ablate(
         if fabric.is_global_zero:
             print(f"{name} ({number} of {len(plans)})", flush=True)
         run = Run(plan, fabric, photos, features.get(name), start, metadata)
-        if train_on_screen(run, out / name, resume=resume) is None:
+        if train_with_progress(run, out / name, resume=resume) is None:
             return DIVERGED
     if not fabric.is_global_zero:
         return None

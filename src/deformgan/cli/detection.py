@@ -15,7 +15,7 @@ import torch
 
 from deformgan.cli.progress import progress
 from deformgan.detectors import PeopleDetector, PoseDetector, find_people
-from deformgan.detectors.diagnosis import count_rivals
+from deformgan.detectors.diagnosis import count_others
 from deformgan.errors import InputError
 from deformgan.photos import Photo, Photos
 from deformgan.pose import Pose
@@ -29,14 +29,14 @@ class Found:
     Attributes:
         size: Height and width of the photo.
         num_people: Number of people detected.
-        num_rivals: Number of other people at least half as large as the one used.
+        num_others: Number of other people at least half as large as the one used.
         joints: (x, y) of every joint in pixels.
         visible: Whether each joint was detected; all False if nobody was found.
     """
 
     size: tuple[int, int]
     num_people: int
-    num_rivals: int
+    num_others: int
     joints: list[list[float]]
     visible: list[bool]
 
@@ -104,10 +104,10 @@ def _look(photo: Photo, detector: PoseDetector | PeopleDetector, person: int) ->
     size = (picture.shape[0], picture.shape[1])
     if person < len(people):
         everybody = Pose.cat([detection.pose for detection in people])
-        pose, rivals = everybody[[person]], count_rivals(everybody, person)
+        pose, others = everybody[[person]], count_others(everybody, person)
         # Coordinates of joints that are not visible are meaningless, so they are not recorded.
         joints = pose.joints[0].masked_fill(~pose.visible[0, :, None], 0.0)
-        return Found(size, len(people), rivals, joints.tolist(), pose.visible[0].tolist())
+        return Found(size, len(people), others, joints.tolist(), pose.visible[0].tolist())
     count = len(OPENPOSE18.joints)
     return Found(size, len(people), 0, [[0.0, 0.0]] * count, [False] * count)
 

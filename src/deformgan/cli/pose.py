@@ -180,7 +180,7 @@ def _report(poses, findings: "Findings", repaired: "Repaired | None", person: in
             several[name] = {
                 "people": found.num_people,
                 "taken": person,
-                "others_half_as_large": found.num_rivals,
+                "others_half_as_large": found.num_others,
             }
         if diagnosis.coincident:
             coincident[name] = list(diagnosis.coincident)
@@ -230,9 +230,9 @@ def _print_report(report: dict, out: Path, json: Path | None, seconds: float) ->
         if counts[reason]:
             print(f"{counts[reason]} unusable: {words}")
     if counts["several_people"]:
-        rivals = sum(some["others_half_as_large"] > 0 for some in report["several_people"].values())
+        others = sum(some["others_half_as_large"] > 0 for some in report["several_people"].values())
         print(
-            f"{counts['several_people']} with several people, in {rivals} of them another is at "
+            f"{counts['several_people']} with several people, in {others} of them another is at "
             "least half as large as the one used; --person N selects another"
         )
     if "repaired" in report:

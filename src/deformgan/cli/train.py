@@ -12,7 +12,7 @@ from deformgan.cli.training import (
     read_plan,
     set_threads,
     skeleton_settings,
-    train_on_screen,
+    train_with_progress,
 )
 from deformgan.files import write_json
 
@@ -88,13 +88,13 @@ def train(
         init=init,
         device=find_device(device),
     )
-    screen = train_on_screen(run, out, resume=resume, tensorboard=tensorboard)
-    if screen is None:
+    display = train_with_progress(run, out, resume=resume, tensorboard=tensorboard)
+    if display is None:
         return DIVERGED
-    if screen.leads:
+    if display.leads:
         print(out / RESULT)
         if json is not None:
-            write_json(json, _report(plan, screen.history, run.metadata))
+            write_json(json, _report(plan, display.history, run.metadata))
     return None
 
 

@@ -73,9 +73,9 @@ def read_settings(
     return change_settings(plan, given | read_flags(words), "command line")
 
 
-def train_on_screen(
+def train_with_progress(
     run: "Run", out: Path, *, resume: bool, tensorboard: bool = False
-) -> "Screen | None":
+) -> "ProgressDisplay | None":
     """Train: print an estimate, create the output folder, show progress.
 
     Args:
@@ -85,30 +85,30 @@ def train_on_screen(
         tensorboard: Also write TensorBoard events.
 
     Returns:
-        The screen with the progress shown; None if the run diverged, after printing the error.
+        The display with the progress shown; None if the run diverged, after printing the error.
     """
     from deformgan.training.checkpoints import steps_saved
     from deformgan.training.engine import DivergedError
 
     steps = run.config.steps
-    screen = Screen(run.fabric.is_global_zero, steps)
+    display = ProgressDisplay(run.fabric.is_global_zero, steps)
     saved = steps_saved(out)
     if saved < steps:
-        screen.announce(_rehearse(run), steps - saved)
+        display.announce(_rehearse(run), steps - saved)
     try:
         run.train(
             output_dir(out),
             resume=resume,
             tensorboard=tensorboard,
-            report=screen.report,
-            on_step=screen.step,
+            report=display.report,
+            on_step=display.step,
         )
     except DivergedError as error:
-        screen.close()
+        display.close()
         print(f"deformgan: {error}", file=sys.stderr)
         return None
-    screen.close()
-    return screen
+    display.close()
+    return display
 
 
 def _rehearse(run: "Run") -> "Estimate":
@@ -134,7 +134,7 @@ def _rehearse(run: "Run") -> "Estimate":
         ) from None
 
 
-class Screen:
+class ProgressDisplay:
     """Shows progress in the leading process: a bar on a terminal, otherwise a line per report."""
 
     def __init__(self, leads: bool, steps: int):

@@ -115,7 +115,7 @@ def _scale(pose: Pose, skeleton: Skeleton) -> Float[Tensor, "batch"]:
     return (MODEL_TORSO / length.clamp(min=MODEL_TORSO)).to(pose.joints.dtype)
 
 
-def count_rivals(people: Pose, person: int) -> int:
+def count_others(people: Pose, person: int) -> int:
     """Count the other people in a photo who are at least half as large as the chosen one.
 
     Args:

@@ -15,12 +15,12 @@ from deformgan.errors import InputError
 from deformgan.provenance import provenance
 from deformgan.reid.augmenter import Augmenter
 from deformgan.reid.baseline import BaselineConfig, load_baseline
-from deformgan.reid.cells import REAL, Cell
 from deformgan.reid.evaluate import evaluate_model
+from deformgan.reid.experiment_runs import REAL, PlannedRun
 from deformgan.reid.fractions import keep_fraction
 from deformgan.reid.generated_photos import GeneratedPhotos
 from deformgan.reid.person_photos import PersonPhotos, query_and_gallery
-from deformgan.reid.rivals import RIVALS
+from deformgan.reid.simple_augmenters import SIMPLE_AUGMENTERS
 from deformgan.reid.train import RESULT, train_baseline
 from deformgan.reid.training_photos import TrainingPhotos, read_training_photos, training_people
 from deformgan.training.checkpoints import FOLDER
@@ -35,7 +35,7 @@ class Experiment:
 
     Attributes:
         data: Data set folder.
-        configs: Baselines by name; random erasing and seed are overridden per cell.
+        configs: Baselines by name; random erasing and seed are overridden per run.
         photos: All real training photos.
         query: Query photos.
         gallery: Gallery photos.
@@ -81,7 +81,7 @@ class Experiment:
         Args:
             data: Folder in Market-1501's layout.
             configs: See the attributes.
-            augmenters: Folder of generated images by name; None for one of `RIVALS`.
+            augmenters: Folder of generated images by name; None for one of `SIMPLE_AUGMENTERS`.
             fabric: See the attributes.
             options: Further attributes.
         """
@@ -103,32 +103,31 @@ class Experiment:
             if folder is not None:
                 found = GeneratedPhotos.open(folder, people)
                 made[name], strays[name] = found, len(found.strays)
-            elif name in RIVALS:
-                made[name] = RIVALS[name](data, size)
+            elif name in SIMPLE_AUGMENTERS:
+                made[name] = SIMPLE_AUGMENTERS[name](data, size)
             else:
-                raise InputError(
-                    f"Unknown augmenter {name!r}; choose {', '.join(RIVALS)} or NAME=FOLDER."
-                )
+                known = ", ".join(SIMPLE_AUGMENTERS)
+                raise InputError(f"Unknown augmenter {name!r}; choose {known} or NAME=FOLDER.")
         return Experiment(data, configs, photos, query, gallery, made, strays, fabric, **options)
 
-    def config(self, cell: Cell) -> BaselineConfig:
-        """Return the training configuration of a cell."""
-        config = self.configs[cell.baseline]
-        return replace(config, random_erasing=cell.erasing, seed=cell.seed)
+    def config(self, one: PlannedRun) -> BaselineConfig:
+        """Return the training configuration of a run."""
+        config = self.configs[one.baseline]
+        return replace(config, random_erasing=one.erasing, seed=one.seed)
 
-    def settings(self, cell: Cell) -> dict[str, Any]:
-        """Return everything that a cell's result depends on, JSON-serializable."""
-        config = asdict(self.config(cell))
+    def settings(self, one: PlannedRun) -> dict[str, Any]:
+        """Return everything that a run's result depends on, JSON-serializable."""
+        config = asdict(self.config(one))
         return {
-            "cell": asdict(cell),
+            "run": asdict(one),
             "data": self._data,
             "baseline": {name: value for name, value in config.items() if name not in RECORDS},
             "start": "scratch" if self.imagenet is None else self.imagenet.name,
-            "augmenter": self._described.get(cell.augmenter),
+            "augmenter": self._described.get(one.augmenter),
         }
 
-    def photos_of(self, cell: Cell) -> tuple[TrainingPhotos, dict[str, Any]]:
-        """Return the training photos of a cell, and their counts.
+    def photos_of(self, one: PlannedRun) -> tuple[TrainingPhotos, dict[str, Any]]:
+        """Return the training photos of a run, and their counts.
 
         Only kept real photos serve as sources, with alpha - 1 generated photos each. Sources with
         fewer (none passed the gate, or the pose is unknown) are not compensated for; the resulting
@@ -136,13 +135,13 @@ class Experiment:
         """
         real = self.photos
         kept = real.take(
-            keep_fraction(real.classes, real.cameras, real.names, cell.fraction, cell.seed)
+            keep_fraction(real.classes, real.cameras, real.names, one.fraction, one.seed)
         )
         counts = {"real": len(kept), "generated": 0, "missing": 0, "identities": kept.num_classes}
-        if cell.augmenter == REAL:
+        if one.augmenter == REAL:
             return kept, {**counts, "alpha": 1.0}
-        wanted = cell.alpha - 1
-        made = self.augmenters[cell.augmenter].generate(kept, wanted, cell.seed)
+        wanted = one.alpha - 1
+        made = self.augmenters[one.augmenter].generate(kept, wanted, one.seed)
         counts["generated"] = len(made)
         counts["missing"] = wanted * len(kept) - len(made)
         counts["soft"] = int(made.soft.sum())
@@ -150,17 +149,17 @@ class Experiment:
         counts["identities"] = both.num_classes
         return both, {**counts, "alpha": len(both) / len(kept)}
 
-    def measure(self, cell: Cell, folder: Path) -> dict[str, Any]:
-        """Train and evaluate a cell; see `run_cells`."""
+    def measure(self, one: PlannedRun, folder: Path) -> dict[str, Any]:
+        """Train and evaluate a run; see `execute_runs`."""
         begun = time.monotonic()
-        photos, counts = self.photos_of(cell)
+        photos, counts = self.photos_of(one)
         prepared = time.monotonic()
         weights = train_baseline(
-            self.config(cell),
+            self.config(one),
             photos,
             folder,
             fabric=self.fabric,
-            metadata={**provenance(), "experiment": asdict(cell)},
+            metadata={**provenance(), "experiment": asdict(one)},
             resume=True,
             imagenet=self.imagenet,
             report=lambda _: None,
@@ -191,7 +190,7 @@ class Experiment:
         }
 
     def describe(self) -> dict[str, Any]:
-        """Return what all cells share, for the report."""
+        """Return what all planned share, for the report."""
         return {
             "data": self._data,
             "train_identities": self.photos.num_classes,

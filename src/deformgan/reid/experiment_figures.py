@@ -6,7 +6,7 @@ from typing import Any
 from PIL import Image
 
 from deformgan.draw.plots import Interval, Point, Series, draw_intervals, draw_lines
-from deformgan.reid.cells import REAL
+from deformgan.reid.experiment_runs import REAL
 
 
 def draw_figures(report: Mapping[str, Any]) -> dict[str, Image.Image]:

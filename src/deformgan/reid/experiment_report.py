@@ -23,7 +23,7 @@ def write_report(report: Mapping[str, Any], figures: Sequence[str]) -> str:
         figures: File names of the figures to include.
     """
     shared, runs = report["experiment"], report["runs"]
-    seeds = sorted({cell["seed"] for cell in report["cells"]})
+    seeds = sorted({cell["seed"] for cell in report["results"]})
     lines = ["# Do generated photos help Re-ID?", ""]
     if not report["complete"]:
         lines += [
@@ -98,11 +98,11 @@ def _what_was_run(shared: Mapping[str, Any], seeds: Sequence[int]) -> list[str]:
             more = f", plus {stray} whose source is not a training photo" if stray else ""
             lines.append(f"- {name}: {about['pictures']} pictures in `{about['folder']}`{more}.")
         else:
-            lines.append(f"- {name}: {_RIVALS.get(about['rival'], about['rival'])}")
+            lines.append(f"- {name}: {_SIMPLE.get(about['simple'], about['simple'])}")
     return lines
 
 
-_RIVALS = {
+_SIMPLE = {
     "copy": "unchanged copies of the photos (control for the number of photos).",
     "jitter": "copies with random rotation, crop, mirroring and colour jitter.",
     "affine": "the whole photo warped into another photo's pose by one affine transform.",

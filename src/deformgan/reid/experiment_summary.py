@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from deformgan.reid.cells import REAL, Cell
+from deformgan.reid.experiment_runs import REAL, PlannedRun
 from deformgan.stats.bootstrap import bootstrap_interval
 from deformgan.stats.paired import paired_t
 from deformgan.stats.significance import holm, sign_flip_test
@@ -20,7 +20,7 @@ LEVEL = 0.05
 
 @dataclass(frozen=True)
 class Condition:
-    """A cell of the design without its seed."""
+    """A run of the design without its seed."""
 
     baseline: str
     augmenter: str
@@ -29,9 +29,9 @@ class Condition:
     erasing: bool
 
     @staticmethod
-    def of(cell: Cell) -> "Condition":
-        """Drop the seed of a cell."""
-        return Condition(cell.baseline, cell.augmenter, cell.alpha, cell.fraction, cell.erasing)
+    def of(one: PlannedRun) -> "Condition":
+        """Drop the seed of a run."""
+        return Condition(one.baseline, one.augmenter, one.alpha, one.fraction, one.erasing)
 
     @property
     def real(self) -> "Condition":
@@ -50,29 +50,31 @@ class Condition:
         return f"{self.baseline}, random erasing {erasing}, {self.fraction} % of the photos"
 
 
-Results = Mapping[Cell, Mapping[str, Any]]
+Results = Mapping[PlannedRun, Mapping[str, Any]]
 
 
-def summarize(results: Results, cells: Sequence[Cell], shared: Mapping[str, Any]) -> dict[str, Any]:
+def summarize(
+    results: Results, planned: Sequence[PlannedRun], shared: Mapping[str, Any]
+) -> dict[str, Any]:
     """Summarize the runs of an experiment.
 
     Args:
         results: Results of the finished runs.
-        cells: All runs of the design.
+        planned: All runs of the design.
         shared: What the runs share, see `Experiment.describe`.
 
     Returns:
         JSON-serializable report: `conditions`, mean and standard deviation over seeds;
         `comparisons` with real photos only; `pooled`, the same for each augmenter's mean over all
         settings; `between`, the first augmenter against the others; `verdicts`, one sentence each;
-        and all `cells`.
+        and all `planned`.
     """
     by_condition: dict[Condition, dict[int, Mapping[str, Any]]] = {}
-    for cell in cells:
-        if cell in results:
-            by_condition.setdefault(Condition.of(cell), {})[cell.seed] = results[cell]
+    for one in planned:
+        if one in results:
+            by_condition.setdefault(Condition.of(one), {})[one.seed] = results[one]
     augmented = [one for one in by_condition if one.augmenter != REAL]
-    order = list(dict.fromkeys(cell.augmenter for cell in cells if cell.augmenter != REAL))
+    order = list(dict.fromkeys(one.augmenter for one in planned if one.augmenter != REAL))
     comparisons = _compare_all(by_condition, [[(one, one.real)] for one in augmented])
     pooled = _compare_all(by_condition, _pooled(comparisons))
     between = _compare_all(
@@ -86,9 +88,9 @@ def summarize(results: Results, cells: Sequence[Cell], shared: Mapping[str, Any]
     )
     return {
         "experiment": shared,
-        "complete": len(results) == len(cells),
-        "runs": {"done": len(results), "planned": len(cells)},
-        "alphas": sorted({cell.alpha for cell in cells}),
+        "complete": len(results) == len(planned),
+        "runs": {"done": len(results), "planned": len(planned)},
+        "alphas": sorted({one.alpha for one in planned}),
         "primary": "map",
         "level": LEVEL,
         "verdicts": [one["verdict"] for one in (*pooled, *comparisons)],
@@ -96,7 +98,7 @@ def summarize(results: Results, cells: Sequence[Cell], shared: Mapping[str, Any]
         "comparisons": comparisons,
         "pooled": pooled,
         "between": between,
-        "cells": [{**asdict(cell), **results[cell]} for cell in cells if cell in results],
+        "results": [{**asdict(one), **results[one]} for one in planned if one in results],
     }
 
 

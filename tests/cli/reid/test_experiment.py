@@ -43,7 +43,7 @@ def test_a_whole_experiment_leaves_a_report_and_goes_on_where_it_stopped(market,
     assert "3/3 light-ide-jitter-x2-100pc-erasing-s0: mAP" in printed
     report = json.loads((out / "experiment.json").read_text())
     assert report["complete"]
-    assert len(report["cells"]) == 3
+    assert len(report["results"]) == 3
     assert len(report["comparisons"]) == 2
     text = (out / "experiment.md").read_text()
     assert text.startswith("# Do generated photos help Re-ID?")

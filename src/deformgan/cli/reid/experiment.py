@@ -12,8 +12,8 @@ from deformgan.errors import InputError
 from deformgan.files import write_json, write_text, written_beside
 
 if TYPE_CHECKING:
-    from deformgan.reid.cells import Cell
     from deformgan.reid.experiment import Experiment
+    from deformgan.reid.experiment_runs import PlannedRun
 
 REPORT, MARKDOWN = "experiment.json", "experiment.md"
 
@@ -69,13 +69,13 @@ def experiment(
 
     from deformgan.device import find_device
     from deformgan.reid.baselines import BASELINES
-    from deformgan.reid.cells import make_cells, run_cells
     from deformgan.reid.experiment import Experiment
+    from deformgan.reid.experiment_runs import execute_runs, plan_runs
     from deformgan.training.engine import DivergedError
     from deformgan.training.launch import open_fabric
 
     folders = _read_augmenters(augmenters)
-    cells = make_cells(baselines, list(folders), alphas, fractions, erasing, seeds)
+    planned = plan_runs(baselines, list(folders), alphas, fractions, erasing, seeds)
     plans = {
         name: read_settings(BASELINES, "baseline", name, config, {}, settings) for name in baselines
     }
@@ -91,43 +91,43 @@ def experiment(
     trial = Experiment.open(data, plans, folders, fabric, imagenet=imagenet)
     output_dir(out)
     try:
-        left = run_cells(
-            cells,
+        left = execute_runs(
+            planned,
             out,
             trial.settings,
             trial.measure,
             report=lambda line: print(line, flush=True),
             deadline=None if minutes is None else begun + 60 * minutes,
-            finished=lambda: write(out, cells, trial),
+            finished=lambda: write(out, planned, trial),
         )
     except DivergedError as error:
         print(f"deformgan: {error}")
         return DIVERGED
-    figures = write(out, cells, trial)
+    figures = write(out, planned, trial)
     if left:
-        print(f"{len(left)} of {len(cells)} runs are left: out of time, or running elsewhere.")
+        print(f"{len(left)} of {len(planned)} runs are left: out of time, or running elsewhere.")
     print("\n".join(str(out / name) for name in (REPORT, MARKDOWN, *figures)))
     return None
 
 
-def write(out: Path, cells: "Sequence[Cell]", trial: "Experiment") -> list[str]:
+def write(out: Path, planned: "Sequence[PlannedRun]", trial: "Experiment") -> list[str]:
     """Write the report of all finished runs.
 
     Args:
         out: Output folder of the experiment.
-        cells: All runs of the design.
+        planned: All runs of the design.
         trial: What the runs have in common.
 
     Returns:
         File names of the figures.
     """
     from deformgan.draw.plots import save_plot
-    from deformgan.reid.cells import read_results
     from deformgan.reid.experiment_figures import draw_figures
     from deformgan.reid.experiment_report import write_report
+    from deformgan.reid.experiment_runs import read_results
     from deformgan.reid.experiment_summary import summarize
 
-    report = summarize(read_results(cells, out), cells, trial.describe())
+    report = summarize(read_results(planned, out), planned, trial.describe())
     figures = draw_figures(report)
     for name, figure in figures.items():
         with written_beside(out / name) as unfinished:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 from deformgan.cli.outputs import output_dir, output_file
-from deformgan.cli.training import DIVERGED, Screen, read_settings, set_threads
+from deformgan.cli.training import DIVERGED, ProgressDisplay, read_settings, set_threads
 from deformgan.errors import InputError
 from deformgan.files import write_json
 
@@ -70,7 +70,7 @@ def train(
     if photos.num_classes < 2:
         raise InputError(f"{data} has photos of only one person; training needs at least two.")
     metadata = {**provenance(), "data": data.resolve().name}
-    screen = Screen(fabric.is_global_zero, plan.steps)
+    display = ProgressDisplay(fabric.is_global_zero, plan.steps)
     try:
         train_baseline(
             plan,
@@ -80,15 +80,15 @@ def train(
             metadata=metadata,
             resume=resume,
             imagenet=imagenet,
-            report=screen.report,
-            on_step=screen.step,
+            report=display.report,
+            on_step=display.step,
         )
     except DivergedError as error:
-        screen.close()
+        display.close()
         print(f"deformgan: {error}")
         return DIVERGED
-    screen.close()
-    if screen.leads:
+    display.close()
+    if display.leads:
         print(out / RESULT)
         if json is not None:
             facts = {"photos": len(photos), "generated": int(photos.generated.sum())}

@@ -8,7 +8,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from deformgan.reid.augmenter import as_generated, draw_uniform
-from deformgan.reid.rivals.moving import move_photos
+from deformgan.reid.simple_augmenters.moving import move_photos
 from deformgan.reid.training_photos import TrainingPhotos
 
 TURN = math.radians(8)
@@ -25,7 +25,7 @@ class Jitter:
     def describe(self) -> dict[str, Any]:
         """See `Augmenter`."""
         turn = round(math.degrees(TURN), 3)
-        return {"rival": "jitter", "turn": turn, "smallest": SMALLEST, "colour": COLOUR}
+        return {"simple": "jitter", "turn": turn, "smallest": SMALLEST, "colour": COLOUR}
 
     def generate(self, kept: TrainingPhotos, count: int, seed: int) -> TrainingPhotos:
         """See `Augmenter`."""

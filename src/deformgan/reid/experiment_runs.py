@@ -24,7 +24,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.]*(-[A-Za-z0-9_.]+)*")
 
 
 @dataclass(frozen=True)
-class Cell:
+class PlannedRun:
     """One run of an experiment.
 
     Attributes:
@@ -33,7 +33,8 @@ class Cell:
         alpha: Number of training photos as a multiple of the real ones.
         fraction: Percentage of each identity's real photos to keep.
         erasing: Whether to train with random erasing.
-        seed: Random seed for initial weights, kept photos, batches and the images of rivals.
+        seed: Random seed for initial weights, kept photos, batches and the images of simple
+            augmenters.
     """
 
     baseline: str
@@ -51,14 +52,14 @@ class Cell:
         return f"{self.baseline}-{made}-{self.fraction}pc-{erasing}-s{self.seed}"
 
 
-def make_cells(
+def plan_runs(
     baselines: Sequence[str],
     augmenters: Sequence[str],
     alphas: Sequence[int],
     fractions: Sequence[int],
     erasing: Erasing,
     seeds: Sequence[int],
-) -> list[Cell]:
+) -> list[PlannedRun]:
     """List the runs of a design, ordered so that any prefix is as balanced as possible.
 
     Seeds are the outermost loop; within one, the run on real photos precedes those compared with
@@ -98,7 +99,7 @@ def make_cells(
     made = [(REAL, 1), *product(dict.fromkeys(augmenters), added)]
     switches = {"both": (True, False), "on": (True,), "off": (False,)}[erasing]
     return [
-        Cell(baseline, augmenter, alpha, fraction, switch, seed)
+        PlannedRun(baseline, augmenter, alpha, fraction, switch, seed)
         for seed, baseline, switch, fraction, (augmenter, alpha) in product(
             dict.fromkeys(seeds),
             dict.fromkeys(baselines),
@@ -109,19 +110,19 @@ def make_cells(
     ]
 
 
-def run_cells(
-    cells: Sequence[Cell],
+def execute_runs(
+    planned: Sequence[PlannedRun],
     out: Path,
-    settings: Callable[[Cell], Mapping[str, Any]],
-    measure: Callable[[Cell, Path], Mapping[str, Any]],
+    settings: Callable[[PlannedRun], Mapping[str, Any]],
+    measure: Callable[[PlannedRun, Path], Mapping[str, Any]],
     report: Callable[[str], None] = print,
     deadline: float | None = None,
     finished: Callable[[], object] | None = None,
-) -> list[Cell]:
-    """Run all cells that have no result yet; several processes may share one folder.
+) -> list[PlannedRun]:
+    """Run all planned that have no result yet; several processes may share one folder.
 
     Args:
-        cells: Runs in order.
+        planned: Runs in order.
         out: Folder of the experiment; existing runs must have the same settings.
         settings: Returns everything a run's result depends on, JSON-serializable.
         measure: Executes a run in its own folder, which may hold a partial run, and returns its
@@ -134,11 +135,11 @@ def run_cells(
     Returns:
         Runs without a result, because of another process or the deadline.
     """
-    for cell in cells:  # check all first, rather than fail hours later
-        _check_settings(_folder(out, cell), settings(cell))
+    for one in planned:  # check all first, rather than fail hours later
+        _check_settings(_folder(out, one), settings(one))
     seconds: list[float] = []
-    for number, cell in enumerate(cells, start=1):
-        folder = _folder(out, cell)
+    for number, one in enumerate(planned, start=1):
+        folder = _folder(out, one)
         if (folder / RESULT).is_file():
             continue
         if deadline is not None and time.monotonic() + max(seconds, default=0.0) > deadline:
@@ -149,36 +150,36 @@ def run_cells(
             if (folder / RESULT).is_file():
                 continue
             if not mine:
-                report(f"{number}/{len(cells)} {cell.name}: running in another process")
+                report(f"{number}/{len(planned)} {one.name}: running in another process")
                 continue
-            _check_settings(folder, settings(cell))
-            _write(folder / SETTINGS, dict(settings(cell)))
+            _check_settings(folder, settings(one))
+            _write(folder / SETTINGS, dict(settings(one)))
             begun = time.monotonic()
-            result = measure(cell, folder)
+            result = measure(one, folder)
             seconds.append(time.monotonic() - begun)
             _write(
                 folder / RESULT,
-                {"cell": asdict(cell), **result, "wall_seconds": round(seconds[-1], 1)},
+                {"run": asdict(one), **result, "wall_seconds": round(seconds[-1], 1)},
             )
-        waiting = sum(not (_folder(out, cell) / RESULT).is_file() for cell in cells)
+        waiting = sum(not (_folder(out, one) / RESULT).is_file() for one in planned)
         minutes = sum(seconds) / len(seconds) * waiting / 60
         report(
-            f"{number}/{len(cells)} {cell.name}: mAP {result['metrics']['map']:.4f}, rank-1 "
+            f"{number}/{len(planned)} {one.name}: mAP {result['metrics']['map']:.4f}, rank-1 "
             f"{result['metrics']['rank1']:.4f} in {seconds[-1]:.0f} s; {waiting} to go"
             + (f", about {minutes:.0f} min" if waiting else "")
         )
         if finished is not None:
             finished()
-    return [cell for cell in cells if not (_folder(out, cell) / RESULT).is_file()]
+    return [one for one in planned if not (_folder(out, one) / RESULT).is_file()]
 
 
-def read_results(cells: Sequence[Cell], out: Path) -> dict[Cell, dict[str, Any]]:
+def read_results(planned: Sequence[PlannedRun], out: Path) -> dict[PlannedRun, dict[str, Any]]:
     """Read the results of all finished runs."""
     found = {}
-    for cell in cells:
-        file = _folder(out, cell) / RESULT
+    for one in planned:
+        file = _folder(out, one) / RESULT
         if file.is_file():
-            found[cell] = json.loads(file.read_text(encoding="utf-8"))
+            found[one] = json.loads(file.read_text(encoding="utf-8"))
     return found
 
 
@@ -211,8 +212,8 @@ def _write(path: Path, data: object) -> None:
     write_text(path, json.dumps(data, indent=1, allow_nan=False) + "\n")
 
 
-def _folder(out: Path, cell: Cell) -> Path:
-    return out / RUNS / cell.name
+def _folder(out: Path, one: PlannedRun) -> Path:
+    return out / RUNS / one.name
 
 
 def _check_settings(folder: Path, settings: Mapping[str, Any]) -> None:

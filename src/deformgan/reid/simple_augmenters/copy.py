@@ -13,7 +13,7 @@ class Copy:
 
     def describe(self) -> dict[str, Any]:
         """See `Augmenter`."""
-        return {"rival": "copy"}
+        return {"simple": "copy"}
 
     def generate(self, kept: TrainingPhotos, count: int, seed: int) -> TrainingPhotos:
         """See `Augmenter`."""

@@ -12,7 +12,7 @@ from deformgan.affine import fit_affine
 from deformgan.datasets.market1501 import Market1501
 from deformgan.pose import Pose
 from deformgan.reid.augmenter import as_generated, draw_uniform
-from deformgan.reid.rivals.moving import move_photos
+from deformgan.reid.simple_augmenters.moving import move_photos
 from deformgan.reid.training_photos import TrainingPhotos
 
 TRIES = 8  # target poses to try per image until a transform can be fitted
@@ -49,7 +49,7 @@ class Affine:
     def describe(self) -> dict[str, Any]:
         """See `Augmenter`."""
         digest = hashlib.sha256(self.poses.joints.numpy().tobytes()).hexdigest()
-        return {"rival": "affine", "poses": int(self.usable.sum()), "joints_sha256": digest}
+        return {"simple": "affine", "poses": int(self.usable.sum()), "joints_sha256": digest}
 
     def generate(self, kept: TrainingPhotos, count: int, seed: int) -> TrainingPhotos:
         """See `Augmenter`."""

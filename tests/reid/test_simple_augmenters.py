@@ -4,11 +4,16 @@ import pytest
 import torch
 
 from deformgan.pose import Pose
-from deformgan.reid.rivals import RIVALS
-from deformgan.reid.rivals.affine import Affine
-from deformgan.reid.rivals.copy import Copy
-from deformgan.reid.rivals.jitter import SMALLEST, Jitter, change_colours, jitter_transforms
-from deformgan.reid.rivals.moving import move_photos
+from deformgan.reid.simple_augmenters import SIMPLE_AUGMENTERS
+from deformgan.reid.simple_augmenters.affine import Affine
+from deformgan.reid.simple_augmenters.copy import Copy
+from deformgan.reid.simple_augmenters.jitter import (
+    SMALLEST,
+    Jitter,
+    change_colours,
+    jitter_transforms,
+)
+from deformgan.reid.simple_augmenters.moving import move_photos
 
 IDENTITY = torch.eye(2, 3)
 
@@ -42,11 +47,11 @@ def test_a_shift_by_whole_pixels_goes_on_with_the_border(photos):
     torch.testing.assert_close(moved.float(), expected.float(), rtol=0, atol=1.0)
 
 
-@pytest.mark.parametrize("rival", ["jitter", "affine"])
-def test_a_picture_depends_on_seed_and_photo_alone(rival, photos, people):
+@pytest.mark.parametrize("augmenter", ["jitter", "affine"])
+def test_a_picture_depends_on_seed_and_photo_alone(augmenter, photos, people):
     real = photos()
     poses = people(len(real), real.images.shape[2:])
-    made = {"jitter": Jitter(), "affine": Affine(real.names, poses, _everybody(real))}[rival]
+    made = {"jitter": Jitter(), "affine": Affine(real.names, poses, _everybody(real))}[augmenter]
     whole = made.generate(real, 3, 7)
     assert len(set(whole.names)) == len(whole) == 3 * len(real)
     by_name = dict(zip(whole.names, whole.images, strict=True))
@@ -100,8 +105,8 @@ def test_affine_moves_the_photo_into_the_other_pose(photos, people):
     real = photos(people=2, each=1)
     one = people(1, (64, 32))
     moved = Pose(one.joints + torch.tensor([4.0, -6.0]), one.visible)
-    rival = Affine(real.names, Pose.cat([one, moved]), torch.ones(2, dtype=torch.bool))
-    made = rival.generate(real, 1, 0)
+    augmenter = Affine(real.names, Pose.cat([one, moved]), torch.ones(2, dtype=torch.bool))
+    made = augmenter.generate(real, 1, 0)
     assert made.names == ["0000g1.jpg", "0001g1.jpg"]
     expected = torch.cat(
         [
@@ -115,14 +120,14 @@ def test_affine_moves_the_photo_into_the_other_pose(photos, people):
 def test_affine_makes_nothing_of_a_photo_without_a_pose(photos, people):
     real = photos(people=3, each=2)
     usable = torch.tensor([True, True, False, True, True])
-    rival = Affine(real.names[:5], people(5, (64, 32)), usable)
-    made = rival.generate(real, 2, 0)
+    augmenter = Affine(real.names[:5], people(5, (64, 32)), usable)
+    made = augmenter.generate(real, 2, 0)
     assert sorted(made.names) == sorted(
         f"{row:04d}g{number}.jpg" for row in (0, 1, 3, 4) for number in (1, 2)
     )
-    assert len(rival.generate(real.take(torch.tensor([2, 5])), 2, 0)) == 0
+    assert len(augmenter.generate(real.take(torch.tensor([2, 5])), 2, 0)) == 0
 
 
-def test_all_rivals_open_on_a_market_layout(market1501):
-    for name, make in RIVALS.items():
-        assert make(market1501, (128, 64)).describe()["rival"] == name
+def test_all_open_on_a_market_layout(market1501):
+    for name, make in SIMPLE_AUGMENTERS.items():
+        assert make(market1501, (128, 64)).describe()["simple"] == name
