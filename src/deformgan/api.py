@@ -19,10 +19,10 @@ from deformgan.detectors.person import around
 from deformgan.device import find_device
 from deformgan.draw.poses import draw_pose
 from deformgan.errors import InputError
+from deformgan.evaluation.available_metrics import Networks, find_metrics
 from deformgan.evaluation.evaluate import evaluate as evaluate_pairs
 from deformgan.evaluation.evaluate import settings_of
 from deformgan.evaluation.failures import failures_table
-from deformgan.evaluation.gather_measures import Networks, gather_measures
 from deformgan.evaluation.generated_folder import GeneratedFolder
 from deformgan.evaluation.journal import Journal
 from deformgan.evaluation.pair_photos import PairPhotos, photos_in
@@ -241,20 +241,20 @@ def evaluate(
     networks = Networks(
         detector, tuple(extractors), tuple(person_detectors), ssd300, inception, lpips
     )
-    measures = gather_measures(
+    metric_set = find_metrics(
         chosen, networks, on, tuple(metrics), real is not None, photos.skeleton
     )
     real_photos = None if real is None else photos_in(real)
-    settings = settings_of(system, photos, chosen, measures, real_photos)
+    settings = settings_of(system, photos, chosen, metric_set, real_photos)
     with TemporaryDirectory() as scratch:
         kept = Journal(journal or Path(scratch) / "journal", settings)
-        findings = evaluate_pairs(system, photos, chosen, measures, kept, real_photos, progress)
+        findings = evaluate_pairs(system, photos, chosen, metric_set, kept, real_photos, progress)
         if not findings.rows:
             kept.remove()
             first = findings.problems[0] if findings.problems else ""
             raise InputError(f"No pair has a picture that can be scored. {first}".strip())
         described = system.describe()
-        content = build_report(findings, photos, measures, settings["protocol"], described)
+        content = build_report(findings, photos, metric_set, settings["protocol"], described)
         finish(content)
         kept.remove()
         return _report(content, len(photos), findings.kept)

@@ -10,7 +10,7 @@ from PIL import Image
 from deformgan.evaluation import evaluate as module
 from deformgan.evaluation.evaluate import evaluate, settings_of
 from deformgan.evaluation.journal import Journal
-from deformgan.evaluation.measures import CorpusMeasure, Measure, Measures
+from deformgan.evaluation.metric_set import CorpusMetrics, MetricSet, PairMetrics
 from deformgan.evaluation.pair_photos import PairPhotos, photos_in
 from deformgan.evaluation.person_mask import person_mask
 from deformgan.evaluation.protocol import PROTOCOLS
@@ -73,13 +73,13 @@ def distance(generated, real):
     return {"colours": {"value": float(np.abs(ours.mean(0) - theirs.mean(0)).sum())}}
 
 
-MEASURES = Measures(
+METRICS = MetricSet(
     [
-        Measure({"ssim": "s", "mask_ssim": "m", "l1": "l"}, pixels),
-        Measure({"half": "of bright pictures"}, half),
+        PairMetrics({"ssim": "s", "mask_ssim": "m", "l1": "l"}, pixels),
+        PairMetrics({"half": "of bright pictures"}, half),
     ],
     [
-        CorpusMeasure(
+        CorpusMetrics(
             {"colours": "c"}, lambda scene: mean_colours(scene.generated), mean_colours, distance
         )
     ],
@@ -99,8 +99,8 @@ def small_batches(monkeypatch):
 
 def run(photos, tmp_path, system=None, real=None, name="journal", **watch):
     system = system or Brightened()
-    journal = Journal(tmp_path / name, settings_of(system, photos, PROTOCOL, MEASURES, real))
-    return evaluate(system, photos, PROTOCOL, MEASURES, journal, real, **watch)
+    journal = Journal(tmp_path / name, settings_of(system, photos, PROTOCOL, METRICS, real))
+    return evaluate(system, photos, PROTOCOL, METRICS, journal, real, **watch)
 
 
 def test_every_number_is_that_of_its_pair(photos, tmp_path):

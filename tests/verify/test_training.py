@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from deformgan.verify import training
+from deformgan.verify.checks import AllChecks
 from deformgan.verify.golden import Golden
 from deformgan.verify.networks import NetworkInputs
-from deformgan.verify.sheet import Ledger
 from deformgan.verify.training import Game, check_generator_gradients
 
 WEIGHTS, GRADIENTS = "net/gen_none_128x64_weights.npz", "net/grad_gen_none_128x64.npz"
@@ -70,9 +70,9 @@ def verdicts(numbers: Golden) -> dict[str, str]:
     slopes = {name: np.array([slope(numbers, name)]) for name in (SHIFT, SCALE)}
     numbers.arrays(GRADIENTS).clear()
     numbers.arrays(GRADIENTS).update(slopes)
-    ledger = Ledger(numbers)
-    check_generator_gradients(ledger, GRADIENTS)
-    return {row.array: row.status for row in ledger.sheet(GRADIENTS).rows()}
+    all_checks = AllChecks(numbers)
+    check_generator_gradients(all_checks, GRADIENTS)
+    return {row.array: row.status for row in all_checks.of_file(GRADIENTS).rows()}
 
 
 def test_an_activation_next_to_zero_has_the_sign_that_single_precision_gets_wrong(numbers):

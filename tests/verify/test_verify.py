@@ -15,10 +15,10 @@ import pytest
 from deformgan.cli.verify import verify as run_command
 from deformgan.errors import InputError
 from deformgan.verify import Row, verify
+from deformgan.verify.checks import AllChecks, FileChecks, Finding
 from deformgan.verify.golden import BUNDLED, MANIFEST, Golden
 from deformgan.verify.manifest import check_manifest
 from deformgan.verify.run import STEPS, Step, check_step
-from deformgan.verify.sheet import Finding, Ledger, Sheet
 
 # A whole run takes half a minute of an idle core.
 pytestmark = pytest.mark.timeout(900)
@@ -39,25 +39,25 @@ class Recorded:
     def __init__(self, folder: Path):
         self.golden = Golden(folder)
         self.calls: dict[tuple[str, str], list[tuple]] = {}
-        ledger = Ledger(self.golden)
+        all_checks = AllChecks(self.golden)
         with pytest.MonkeyPatch.context() as patch:
             for name in ("close", "same", "same_bits"):
-                patch.setattr(Sheet, name, self._keeping(getattr(Sheet, name)))
+                patch.setattr(FileChecks, name, self._keeping(getattr(FileChecks, name)))
             failed = [
                 row
                 for step in STEPS
                 for file in self.golden.files
                 if re.fullmatch(step.pattern, file)
-                for row in check_step(ledger, step, file)
+                for row in check_step(all_checks, step, file)
             ]
         files = [file for file in self.golden.files if re.search(r"npz$|json$|csv$", file)]
         files.remove(MANIFEST)
-        self.rows = failed + [row for file in files for row in ledger.sheet(file).rows()]
+        self.rows = failed + [row for file in files for row in all_checks.of_file(file).rows()]
 
     def _keeping(self, method: Callable[..., Finding]) -> Callable[..., Finding]:
-        def keep(sheet: Sheet, name: str, *args, **kwargs) -> Finding:
-            self.calls.setdefault((sheet.file, name), []).append((method, args, kwargs))
-            return method(sheet, name, *args, **kwargs)
+        def keep(checks: FileChecks, name: str, *args, **kwargs) -> Finding:
+            self.calls.setdefault((checks.file, name), []).append((method, args, kwargs))
+            return method(checks, name, *args, **kwargs)
 
         return keep
 
@@ -65,7 +65,7 @@ class Recorded:
         """Whether some comparison of an array fails once it holds something else."""
         arrays = {**self.golden.arrays(file), name: value}
         for method, args, kwargs in self.calls.get((file, name), []):
-            if not method(Sheet(file, arrays), name, *args, **kwargs).ok:
+            if not method(FileChecks(file, arrays), name, *args, **kwargs).ok:
                 return True
         return self.sees_as_input(file, name, value)
 
@@ -89,10 +89,10 @@ class Recorded:
         return sorted(found, key=lambda check: check[1] != file)  # the nearest one first
 
     def _fails(self, step: Step, primary: str, file: str) -> bool:
-        ledger = Ledger(self.golden)
-        if check_step(ledger, step, primary):
+        all_checks = AllChecks(self.golden)
+        if check_step(all_checks, step, primary):
             return True
-        return any(row.status == "fail" for row in ledger.sheet(file).rows())
+        return any(row.status == "fail" for row in all_checks.of_file(file).rows())
 
 
 def _concerns(primary: str, file: str) -> bool:

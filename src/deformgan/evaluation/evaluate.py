@@ -13,7 +13,7 @@ from torch import Tensor
 
 import deformgan
 from deformgan.evaluation.journal import Journal
-from deformgan.evaluation.measures import Measures, Scene
+from deformgan.evaluation.metric_set import MetricSet, Scene
 from deformgan.evaluation.pair_photos import PairPhotos
 from deformgan.evaluation.protocol import Protocol
 from deformgan.evaluation.systems import System
@@ -46,7 +46,7 @@ def evaluate(
     system: System,
     photos: PairPhotos,
     protocol: Protocol,
-    measures: Measures,
+    metric_set: MetricSet,
     journal: Journal,
     real: Sequence[Path] | None = None,
     watch: Callable[[Iterable[int], str, int], Iterable[int]] = lambda items, what, total: items,
@@ -60,7 +60,7 @@ def evaluate(
         system: Source of the pictures.
         photos: The pairs.
         protocol: Defines how pictures are preprocessed and compared.
-        measures: Metrics to compute.
+        metric_set: Metrics to compute.
         journal: Journal with the settings of this evaluation.
         real: Real photos for metrics over all pictures; None for the targets of the pairs.
         watch: Iterates over batches, for example to show progress.
@@ -70,24 +70,24 @@ def evaluate(
     for batch in watch(range(len(batches)), "pairs", len(batches)):
         if batch not in journal:
             scored = [
-                score_batch(system, photos, rows, protocol, measures, real is None)
+                score_batch(system, photos, rows, protocol, metric_set, real is None)
                 for rows in same_size(batches[batch], photos.sizes)
             ]
             journal[batch] = merge(scored)
-    if measures.corpus and real is not None:
+    if metric_set.corpus and real is not None:
         kinds = batched(range(len(real)), BATCH)
         for place in watch(range(len(kinds)), "real photos", len(kinds)):
             if len(batches) + place not in journal:
                 paths = [real[row] for row in kinds[place]]
-                journal[len(batches) + place] = _real_features(paths, protocol, measures)
-    return _collect(journal, len(batches), real, measures, kept)
+                journal[len(batches) + place] = _real_features(paths, protocol, metric_set)
+    return _collect(journal, len(batches), real, metric_set, kept)
 
 
 def settings_of(
     system: System,
     photos: PairPhotos,
     protocol: Protocol,
-    measures: Measures,
+    metric_set: MetricSet,
     real: Sequence[Path] | None,
 ) -> dict[str, Any]:
     """Return all settings that determine the findings, as JSON data; arguments as in `evaluate`.
@@ -109,7 +109,7 @@ def settings_of(
         "real_photos": None if real is None else _sum(map(_stamp, real)),
         "system": system.describe(),
         "pictures": system.stamp(),
-        "measures": measures.what,
+        "metrics": metric_set.what,
         "batch": BATCH,
         "version": deformgan.__version__,
     }
@@ -129,7 +129,7 @@ def score_batch(
     photos: PairPhotos,
     rows: Sequence[int],
     protocol: Protocol,
-    measures: Measures,
+    metric_set: MetricSet,
     targets_are_real: bool,
 ) -> dict[str, np.ndarray]:
     """Score pairs whose targets have the same size.
@@ -152,12 +152,12 @@ def score_batch(
         torch.tensor([row in found.were_jpeg for row in scored]),
         photos.skeleton,
     )
-    for name, values in measures.numbers(scene).items():
+    for name, values in metric_set.numbers(scene).items():
         arrays[_NUMBER + name] = values.double().cpu().numpy()
-    for name, features in measures.generated_features(scene).items():
+    for name, features in metric_set.generated_features(scene).items():
         arrays[_FEATURE + name] = features.float().cpu().numpy()
     if targets_are_real:
-        for name, features in measures.real_features(scene.target).items():
+        for name, features in metric_set.real_features(scene.target).items():
             arrays[_REAL + name] = features.float().cpu().numpy()
     return arrays
 
@@ -182,14 +182,14 @@ def same_size(rows: Sequence[int], sizes: Sequence[tuple[int, int]]) -> list[lis
 
 
 def _real_features(
-    paths: Sequence[Path], protocol: Protocol, measures: Measures
+    paths: Sequence[Path], protocol: Protocol, metric_set: MetricSet
 ) -> dict[str, np.ndarray]:
     photos = [torch.from_numpy(read_photo(path)).permute(2, 0, 1) for path in paths]
     sizes = [(photo.shape[1], photo.shape[2]) for photo in photos]
     parts = []
     for rows in same_size(range(len(paths)), sizes):
         images = protocol.prepare_real(torch.stack([photos[row] for row in rows]))
-        features = measures.real_features(images)
+        features = metric_set.real_features(images)
         arrays = {_REAL + name: values.float().cpu().numpy() for name, values in features.items()}
         parts.append({"rows": np.array(rows), **arrays})
     return merge(parts)
@@ -199,18 +199,18 @@ def _collect(
     journal: Journal,
     batches: int,
     real: Sequence[Path] | None,
-    measures: Measures,
+    metric_set: MetricSet,
     kept: int,
 ) -> Findings:
     rows = [int(row) for part in journal.column("rows", batches) for row in part]
     problems = [str(line) for part in journal.column("problems", batches) for line in part]
     numbers = {}
-    for name in measures.pair_names if rows else ():
+    for name in metric_set.pair_names if rows else ():
         values = np.concatenate(list(journal.column(_NUMBER + name, batches)))
         numbers[name] = torch.from_numpy(values)
     reals = 0 if real is None else len(batched(range(len(real)), BATCH))
     corpus: dict[str, dict[str, Any]] = {}
-    if rows and measures.corpus:
+    if rows and metric_set.corpus:
 
         def features(name: str) -> Iterator[np.ndarray]:
             return journal.column(_FEATURE + name, batches)
@@ -218,5 +218,5 @@ def _collect(
         def real_features(name: str) -> Iterator[np.ndarray]:
             return journal.column(_REAL + name, batches + reals)
 
-        corpus = measures.of_all(features, real_features)
+        corpus = metric_set.of_all(features, real_features)
     return Findings(rows, numbers, corpus, problems, kept)

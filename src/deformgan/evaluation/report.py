@@ -10,7 +10,7 @@ from torch import Tensor
 
 from deformgan.evaluation.evaluate import Findings
 from deformgan.evaluation.failures import failure_report
-from deformgan.evaluation.measures import Measures
+from deformgan.evaluation.metric_set import MetricSet
 from deformgan.evaluation.pair_photos import PairPhotos
 from deformgan.evaluation.pckh import metric_weights
 from deformgan.provenance import provenance
@@ -30,7 +30,7 @@ OPTIONAL = (
 def build_report(
     findings: Findings,
     photos: PairPhotos,
-    measures: Measures,
+    metric_set: MetricSet,
     protocol: Mapping[str, Any],
     system: Mapping[str, Any],
 ) -> dict[str, Any]:
@@ -39,7 +39,7 @@ def build_report(
     Args:
         findings: Results of the evaluation.
         photos: The pairs.
-        measures: Metrics of the evaluation.
+        metric_set: Metrics of the evaluation.
         protocol: All settings that define the scores.
         system: Description of the system that generated the pictures.
 
@@ -59,8 +59,8 @@ def build_report(
     return {
         "protocol": dict(protocol),
         "n": len(pairs),
-        "metrics": _metrics(findings, measures, asked),
-        "unavailable": measures.unavailable,
+        "metrics": _metrics(findings, metric_set, asked),
+        "unavailable": metric_set.unavailable,
         "problems": findings.problems,
         "system": dict(system),
         "packages": package_versions(),
@@ -101,7 +101,7 @@ def _digits(value: float | None) -> str:
     return "-" if value is None or math.isnan(value) else f"{value:.4f}"
 
 
-def _metrics(findings: Findings, measures: Measures, asked: Tensor) -> dict[str, dict[str, Any]]:
+def _metrics(findings: Findings, metric_set: MetricSet, asked: Tensor) -> dict[str, dict[str, Any]]:
     """Compute means and intervals over the pairs that have a number."""
     metrics: dict[str, dict[str, Any]] = {}
     names = list(findings.numbers)
@@ -109,12 +109,12 @@ def _metrics(findings: Findings, measures: Measures, asked: Tensor) -> dict[str,
         values = torch.stack([findings.numbers[name] for name in names], dim=1)
         weights = metric_weights(names, asked)
         for name, mean in zip(names, bootstrap_means(values, weights=weights), strict=True):
-            metrics[name] = {"value": None, "ci95": None, "what": measures.what[name]}
+            metrics[name] = {"value": None, "ci95": None, "what": metric_set.what[name]}
             if mean is not None:
                 metrics[name] |= {"value": mean.value, "ci95": list(mean.interval)}
             count = 0 if mean is None else mean.count
             if count < len(values):
                 metrics[name]["n"] = count
     for name, number in findings.corpus.items():
-        metrics[name] = {"ci95": None, "what": measures.what[name], **number}
+        metrics[name] = {"ci95": None, "what": metric_set.what[name], **number}
     return metrics

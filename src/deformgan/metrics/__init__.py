@@ -1,4 +1,5 @@
 """Image quality and retrieval metrics, one per file.
 
-`evaluation.protocol` and `evaluation.gather_measures` select those of a report and their settings.
+`evaluation.protocol` and `evaluation.available_metrics` select those of a report and their
+settings.
 """

@@ -1,6 +1,6 @@
 """Comparison of this code with golden vectors computed by the authors' own code."""
 
+from deformgan.verify.checks import Row
 from deformgan.verify.run import verify
-from deformgan.verify.sheet import Row
 
 __all__ = ["Row", "verify"]

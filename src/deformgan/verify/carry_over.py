@@ -3,18 +3,18 @@
 import torch
 
 from deformgan.pose import Pose
-from deformgan.verify.sheet import Ledger
+from deformgan.verify.checks import AllChecks
 
 _MISSING = -1
 
 
-def check_carry_over(ledger: Ledger, file: str) -> None:
+def check_carry_over(all_checks: AllChecks, file: str) -> None:
     """Check demo_carry_over.npz."""
-    sheet = ledger.sheet(file)
-    detected = torch.from_numpy(sheet["detected"])
+    checks = all_checks.of_file(file)
+    detected = torch.from_numpy(checks["detected"])
     # The demonstration carries over each coordinate separately: treat each one as a joint.
     coordinates = detected.double().flatten(1)[..., None].expand(-1, -1, 2)
     filled = Pose(coordinates, coordinates[..., 0] != _MISSING).carry_over()
     ours = torch.where(filled.visible, filled.joints[..., 0], _MISSING).view(detected.shape)
-    found = sheet.same("filled", ours)
-    sheet.proved_by(["detected"], [found])
+    found = checks.same("filled", ours)
+    checks.proved_by(["detected"], [found])

@@ -5,8 +5,8 @@ import json
 
 import numpy as np
 
+from deformgan.verify.checks import Row
 from deformgan.verify.golden import MANIFEST, Golden
-from deformgan.verify.sheet import Row
 
 PROSE = ".md"  # documentation, which contains no arrays
 

@@ -21,9 +21,9 @@ from deformgan.models.keras_weights import (
     generator_config,
     load_keras_arrays,
 )
+from deformgan.verify.checks import AllChecks, FileChecks, Finding
 from deformgan.verify.golden import Golden, key_of, size_of, unpack, variant_of
 from deformgan.verify.poses import heatmaps_of, pose_of
-from deformgan.verify.sheet import Finding, Ledger, Sheet
 from deformgan.verify.tolerances import LAYERS, OUTPUT, TRANSFORM, VGG
 from deformgan.verify.warp import transforms_of
 
@@ -105,32 +105,32 @@ def discriminator_of(weights: Mapping[str, np.ndarray]) -> Discriminator:
     return discriminator.eval()
 
 
-def check_inputs(ledger: Ledger, file: str) -> None:
+def check_inputs(all_checks: AllChecks, file: str) -> None:
     """Check net/inputs_<size>.npz against the pose file; the networks' checks cover the photos."""
-    sheet = ledger.sheet(file)
+    checks = all_checks.of_file(file)
     key = key_of(file)
-    poses, ids = ledger.golden.arrays(f"poses_{key}.npz"), sheet["pose_ids"]
+    poses, ids = all_checks.golden.arrays(f"poses_{key}.npz"), checks["pose_ids"]
     findings = [
-        sheet.close("kp_from", poses["kp_from"][ids], 0.0),
-        sheet.close("kp_to", poses["kp_to"][ids], 0.0),
-        sheet.close("affine", poses["affine"][ids], TRANSFORM),
-        sheet.close("uniform", poses["uniform"][ids], TRANSFORM),
-        sheet.same("masks_packed", poses["masks_packed"][ids]),
+        checks.close("kp_from", poses["kp_from"][ids], 0.0),
+        checks.close("kp_to", poses["kp_to"][ids], 0.0),
+        checks.close("affine", poses["affine"][ids], TRANSFORM),
+        checks.close("uniform", poses["uniform"][ids], TRANSFORM),
+        checks.same("masks_packed", poses["masks_packed"][ids]),
     ]
-    sheet.proved_by(["pose_ids"], findings)
+    checks.proved_by(["pose_ids"], findings)
     for side in ("from", "to"):
-        maps = heatmaps_of(pose_of(sheet[f"kp_{side}"]), size_of(key)).movedim(1, -1)
+        maps = heatmaps_of(pose_of(checks[f"kp_{side}"]), size_of(key)).movedim(1, -1)
         codes = torch.where(maps > 0, -maps.double().log().round(), _ZERO_CODE)
-        found = sheet.same(f"heat_{side}_code", codes)
-        sheet.proved_by([f"kp_{side}"], [found])
+        found = checks.same(f"heat_{side}_code", codes)
+        checks.proved_by([f"kp_{side}"], [found])
 
 
-def check_generator(ledger: Ledger, file: str) -> None:
+def check_generator(all_checks: AllChecks, file: str) -> None:
     """Check net/gen_<variant>_<size>_outputs.npz."""
     variant, key = variant_of(file), key_of(file)
-    outputs = ledger.sheet(file)
-    weights = ledger.sheet(f"net/gen_{variant}_{key}_weights.npz")
-    inputs = NetworkInputs(ledger.golden, key)
+    outputs = all_checks.of_file(file)
+    weights = all_checks.of_file(f"net/gen_{variant}_{key}_weights.npz")
+    inputs = NetworkInputs(all_checks.golden, key)
     generator = generator_of(weights.arrays, variant)
     with torch.no_grad():
         found = generator.paint(inputs.source, inputs.guide(WARP_OF_VARIANT[variant]))
@@ -164,16 +164,16 @@ def check_generator(ledger: Ledger, file: str) -> None:
     given = ["img_uint8", "kp_from", "kp_to"]
     if variant == "mask":
         given += ["affine", "uniform", "masks_packed"]
-    ledger.sheet(inputs.file).proved_by(given, findings[-1:] + findings)
+    all_checks.of_file(inputs.file).proved_by(given, findings[-1:] + findings)
 
 
-def check_discriminator(ledger: Ledger, file: str) -> None:
+def check_discriminator(all_checks: AllChecks, file: str) -> None:
     """Check net/disc_<size>_outputs.npz; the fake is the mask generator's golden image."""
     key = key_of(file)
-    outputs, weights = ledger.sheet(file), ledger.sheet(f"net/disc_{key}_weights.npz")
-    inputs = NetworkInputs(ledger.golden, key)
+    outputs, weights = all_checks.of_file(file), all_checks.of_file(f"net/disc_{key}_weights.npz")
+    inputs = NetworkInputs(all_checks.golden, key)
     discriminator = discriminator_of(weights.arrays)
-    painted = ledger.golden.arrays(f"net/gen_mask_{key}_outputs.npz")["out"]
+    painted = all_checks.golden.arrays(f"net/gen_mask_{key}_outputs.npz")["out"]
     candidates = {"real": inputs.target, "fake": images_of(painted)}
     for name, candidate in candidates.items():
         with torch.no_grad():
@@ -189,15 +189,15 @@ def check_discriminator(ledger: Ledger, file: str) -> None:
         findings.append(outputs.close(f"{name}.out", scores, LAYERS[key]))
         weights.proved_by(weights.arrays, findings)
         given = ["img_uint8", *(["tgt_uint8"] if name == "real" else [])]
-        ledger.sheet(inputs.file).proved_by(given, findings[-1:] + findings)
+        all_checks.of_file(inputs.file).proved_by(given, findings[-1:] + findings)
 
 
-def check_vgg(ledger: Ledger, file: str) -> None:
+def check_vgg(all_checks: AllChecks, file: str) -> None:
     """Check net/vgg_outputs.npz: features of the true target and of the generated image."""
-    outputs, weights = ledger.sheet(file), ledger.sheet("net/vgg_weights.npz")
+    outputs, weights = all_checks.of_file(file), all_checks.of_file("net/vgg_weights.npz")
     key = "128x64"
-    inputs = NetworkInputs(ledger.golden, key)
-    painted = ledger.golden.arrays(f"net/gen_mask_{key}_outputs.npz")["out"]
+    inputs = NetworkInputs(all_checks.golden, key)
+    painted = all_checks.golden.arrays(f"net/gen_mask_{key}_outputs.npz")["out"]
     images = {"target": inputs.target, "generated": images_of(painted)}
     network = vgg_of(weights.arrays)
     for name, image in images.items():
@@ -209,10 +209,10 @@ def check_vgg(ledger: Ledger, file: str) -> None:
             findings.append(outputs.close(f"{array}.mean", features.mean(dim=(2, 3)), tolerance))
         weights.proved_by(weights.arrays, findings)
         if name == "target":
-            ledger.sheet(inputs.file).proved_by(["tgt_uint8"], findings)
+            all_checks.of_file(inputs.file).proved_by(["tgt_uint8"], findings)
     pixels = network.preprocess(inputs.target)
     found = _check_every(outputs, "preprocessed_target", pixels, 8, VGG * 255)
-    ledger.sheet(inputs.file).proved_by(["tgt_uint8"], [found])
+    all_checks.of_file(inputs.file).proved_by(["tgt_uint8"], [found])
 
 
 def vgg_of(weights: Mapping[str, np.ndarray]) -> Vgg19Features:
@@ -227,24 +227,26 @@ def _keras_layer(layer: str) -> str:
 
 
 def _check_layer(
-    sheet: Sheet, name: str, features: torch.Tensor, tolerance: float
+    checks: FileChecks, name: str, features: torch.Tensor, tolerance: float
 ) -> list[Finding]:
     """Compare a subsampled layer, and mean and deviation per channel of the full layer."""
     return [
-        _check_thinned(sheet, name, features, tolerance),
-        sheet.close(f"{name}.mean", features.mean(dim=(2, 3)), tolerance),
-        sheet.close(f"{name}.std", features.std(dim=(2, 3), correction=0), tolerance),
+        _check_thinned(checks, name, features, tolerance),
+        checks.close(f"{name}.mean", features.mean(dim=(2, 3)), tolerance),
+        checks.close(f"{name}.std", features.std(dim=(2, 3), correction=0), tolerance),
     ]
 
 
-def _check_thinned(sheet: Sheet, name: str, features: torch.Tensor, tolerance: float) -> Finding:
+def _check_thinned(
+    checks: FileChecks, name: str, features: torch.Tensor, tolerance: float
+) -> Finding:
     stride = f"stride.{name}"
-    found = _check_every(sheet, name, features, int(sheet[stride]), tolerance)
-    sheet.proved_by([stride], [found])
+    found = _check_every(checks, name, features, int(checks[stride]), tolerance)
+    checks.proved_by([stride], [found])
     return found
 
 
 def _check_every(
-    sheet: Sheet, name: str, features: torch.Tensor, stride: int, tolerance: float
+    checks: FileChecks, name: str, features: torch.Tensor, stride: int, tolerance: float
 ) -> Finding:
-    return sheet.close(name, features[..., ::stride, ::stride].movedim(1, -1), tolerance)
+    return checks.close(name, features[..., ::stride, ::stride].movedim(1, -1), tolerance)

@@ -17,9 +17,9 @@ from deformgan.heatmap import joints_from_heatmaps, render_heatmaps
 from deformgan.parts import part_corners, part_masks, unit_length
 from deformgan.pose import Pose
 from deformgan.skeletons.openpose18 import OPENPOSE18
+from deformgan.verify.checks import AllChecks, FileChecks
 from deformgan.verify.golden import size_of, unpack
 from deformgan.verify.pose_tags import contradiction
-from deformgan.verify.sheet import Ledger, Sheet
 from deformgan.verify.tolerances import HEATMAP, TRANSFORM
 
 # The reference's encoding of "no transform": everything is sampled far outside of the image.
@@ -29,18 +29,18 @@ EDGE = 1e-6
 _COMPARABLE, _NO_POINT, _DEGENERATE, _NAN = range(4)
 
 
-def check_poses(ledger: Ledger, file: str) -> None:
+def check_poses(all_checks: AllChecks, file: str) -> None:
     """Check poses_<size>.npz."""
-    sheet = ledger.sheet(file)
+    checks = all_checks.of_file(file)
     size = size_of(file)
-    source, target = pose_of(sheet["kp_from"]), pose_of(sheet["kp_to"])
-    _poses(sheet, source, target, size)
-    _transforms(sheet, source, target)
-    _rectangles(sheet, source, target)
-    _masks(sheet, target, size)
-    _person_masks(sheet, target, size)
-    _heatmaps(sheet, target, size)
-    _pictures(sheet, target, size)
+    source, target = pose_of(checks["kp_from"]), pose_of(checks["kp_to"])
+    _poses(checks, source, target, size)
+    _transforms(checks, source, target)
+    _rectangles(checks, source, target)
+    _masks(checks, target, size)
+    _person_masks(checks, target, size)
+    _heatmaps(checks, target, size)
+    _pictures(checks, target, size)
 
 
 def pose_of(keypoints: np.ndarray) -> Pose:
@@ -62,25 +62,25 @@ def heatmaps_of(pose: Pose, size: tuple[int, int]) -> torch.Tensor:
     return render_heatmaps(pose, size, kind=kind).float()
 
 
-def _poses(sheet: Sheet, source: Pose, target: Pose, size: tuple[int, int]) -> None:
+def _poses(checks: FileChecks, source: Pose, target: Pose, size: tuple[int, int]) -> None:
     usable = torch.stack([pose.usable(OPENPOSE18) for pose in (source, target)], dim=1)
     lengths = torch.stack([unit_length(pose, OPENPOSE18) for pose in (source, target)], dim=1)
-    findings = [sheet.same("valid", usable), sheet.close("torso_len", lengths, TRANSFORM)]
-    sheet.proved_by(["kp_from", "kp_to"], findings)
-    invalid = sheet.same("invalid_check", pose_of(sheet["invalid_kp"]).usable(OPENPOSE18))
-    sheet.proved_by(["invalid_kp"], [invalid])
+    findings = [checks.same("valid", usable), checks.close("torso_len", lengths, TRANSFORM)]
+    checks.proved_by(["kp_from", "kp_to"], findings)
+    invalid = checks.same("invalid_check", pose_of(checks["invalid_kp"]).usable(OPENPOSE18))
+    checks.proved_by(["invalid_kp"], [invalid])
     wrong = [
         f"{place}: {reason}"
-        for place, tag in enumerate(sheet["tags"].tolist())
+        for place, tag in enumerate(checks["tags"].tolist())
         if (reason := contradiction(tag, source[[place]], target[[place]], size))
     ]
-    sheet.holds("tags", not wrong, "; ".join(wrong))
+    checks.holds("tags", not wrong, "; ".join(wrong))
 
 
-def _transforms(sheet: Sheet, source: Pose, target: Pose) -> None:
+def _transforms(checks: FileChecks, source: Pose, target: Pose) -> None:
     for name, estimate in (("affine", part_transforms), ("uniform", global_transform)):
         transforms, found = estimate(source, target, OPENPOSE18, method="total")
-        golden, codes = sheet[name], sheet[f"{name}_code"]
+        golden, codes = checks[name], checks[f"{name}_code"]
         codes = codes.reshape(golden.shape[:-1])
         # Random joints distinguish parts without points from parts with degenerate points.
         _, possible = estimate(_scattered(source, 0), _scattered(target, 1), OPENPOSE18, "total")
@@ -88,12 +88,12 @@ def _transforms(sheet: Sheet, source: Pose, target: Pose) -> None:
         ours = np.select(
             [found.numpy(), ~possible.numpy(), nan], [_COMPARABLE, _NO_POINT, _NAN], _DEGENERATE
         )
-        same_codes = sheet.same(f"{name}_code", ours.reshape(sheet[f"{name}_code"].shape))
+        same_codes = checks.same(f"{name}_code", ours.reshape(checks[f"{name}_code"].shape))
         comparable = (codes == _COMPARABLE) | (codes == _NO_POINT)
         where = np.broadcast_to(comparable[..., None], golden.shape)
         vectors = with_no_point(transforms, found)
-        close = sheet.close(name, vectors, TRANSFORM, where)
-        sheet.proved_by(["kp_from", "kp_to"], [same_codes, close])
+        close = checks.close(name, vectors, TRANSFORM, where)
+        checks.proved_by(["kp_from", "kp_to"], [same_codes, close])
 
 
 def _scattered(pose: Pose, seed: int) -> Pose:
@@ -102,7 +102,7 @@ def _scattered(pose: Pose, seed: int) -> Pose:
     return Pose(joints, pose.visible)
 
 
-def _rectangles(sheet: Sheet, source: Pose, target: Pose) -> None:
+def _rectangles(checks: FileChecks, source: Pose, target: Pose) -> None:
     limbs = [place for place, part in enumerate(OPENPOSE18.parts) if part.region == "limb"]
     for name, pose, extent, keypoints in (
         ("poly_mask_to", target, "mask", "kp_to"),
@@ -111,31 +111,31 @@ def _rectangles(sheet: Sheet, source: Pose, target: Pose) -> None:
     ):
         corners, present = part_corners(pose, OPENPOSE18, extent)
         ours = torch.where(present[..., None, None], corners, torch.nan)[:, limbs]
-        sheet.proved_by([keypoints], [sheet.close(name, ours, TRANSFORM)])
+        checks.proved_by([keypoints], [checks.close(name, ours, TRANSFORM)])
 
 
-def _masks(sheet: Sheet, target: Pose, size: tuple[int, int]) -> None:
+def _masks(checks: FileChecks, target: Pose, size: tuple[int, int]) -> None:
     masks, near = [], []
     for pose in _few_at_a_time(target):
         masks.append(part_masks(pose, OPENPOSE18, size, convention="reference"))
         corners, present = part_corners(pose, OPENPOSE18)
         near.append(_near_edge(corners, size) & present[..., None, None])
-    ambiguous = unpack(sheet["masks_ambiguous_packed"], size[1])
-    found = sheet.same_bits("masks_packed", torch.cat(masks), where=~ambiguous)
-    sheet.same_bits("masks_ambiguous_packed", torch.cat(near))
-    sheet.proved_by(["kp_to"], [found])
+    ambiguous = unpack(checks["masks_ambiguous_packed"], size[1])
+    found = checks.same_bits("masks_packed", torch.cat(masks), where=~ambiguous)
+    checks.same_bits("masks_ambiguous_packed", torch.cat(near))
+    checks.proved_by(["kp_to"], [found])
 
 
-def _person_masks(sheet: Sheet, target: Pose, size: tuple[int, int]) -> None:
+def _person_masks(checks: FileChecks, target: Pose, size: tuple[int, int]) -> None:
     masks, near = [], []
     for pose in _few_at_a_time(target):
         bones = thick_bones(pose, size, OPENPOSE18)
         masks.append(close_gaps(bones))
         without, within = _without_and_within_edges(bones, pose)
         near.append(close_gaps(without) != close_gaps(within))
-    ambiguous = unpack(sheet["ma_mask_ambiguous_packed"], size[1])
-    sheet.same_bits("ma_mask_packed", torch.cat(masks), where=~ambiguous)
-    sheet.same_bits("ma_mask_ambiguous_packed", torch.cat(near))
+    ambiguous = unpack(checks["ma_mask_ambiguous_packed"], size[1])
+    checks.same_bits("ma_mask_packed", torch.cat(masks), where=~ambiguous)
+    checks.same_bits("ma_mask_ambiguous_packed", torch.cat(near))
 
 
 def _few_at_a_time(pose: Pose) -> tuple[Pose, ...]:
@@ -191,9 +191,9 @@ def _without_and_within_edges(bones: torch.Tensor, pose: Pose) -> tuple[torch.Te
     return without, within
 
 
-def _heatmaps(sheet: Sheet, target: Pose, size: tuple[int, int]) -> None:
-    stride = int(sheet["heat_grid_stride"])
-    full_ids = sheet["heat_full_ids"].tolist()
+def _heatmaps(checks: FileChecks, target: Pose, size: tuple[int, int]) -> None:
+    stride = int(checks["heat_grid_stride"])
+    full_ids = checks["heat_full_ids"].tolist()
     grids, sums, maxima, peaks, full = [], [], [], [], {}
     for place in range(len(target)):  # one at a time: all heatmaps at 256x256 take 1 GB
         maps = heatmaps_of(target[[place]], size)
@@ -206,21 +206,21 @@ def _heatmaps(sheet: Sheet, target: Pose, size: tuple[int, int]) -> None:
         if place in full_ids:
             full[place] = maps
     findings = [
-        sheet.close("heat_full", torch.stack([full[place] for place in full_ids]), HEATMAP),
-        sheet.close("heat_grid", torch.stack(grids), HEATMAP),
-        sheet.close("heat_sum", torch.stack(sums), HEATMAP * float(sheet["heat_sum"].max())),
-        sheet.close("heat_max", torch.stack(maxima), HEATMAP),
-        sheet.same("map_to_cord", torch.cat(peaks)),
+        checks.close("heat_full", torch.stack([full[place] for place in full_ids]), HEATMAP),
+        checks.close("heat_grid", torch.stack(grids), HEATMAP),
+        checks.close("heat_sum", torch.stack(sums), HEATMAP * float(checks["heat_sum"].max())),
+        checks.close("heat_max", torch.stack(maxima), HEATMAP),
+        checks.same("map_to_cord", torch.cat(peaks)),
     ]
-    sheet.proved_by(["kp_to"], findings)
-    sheet.proved_by(["heat_full_ids"], findings[:1])
-    sheet.proved_by(["heat_grid_stride"], findings[1:2])
+    checks.proved_by(["kp_to"], findings)
+    checks.proved_by(["heat_full_ids"], findings[:1])
+    checks.proved_by(["heat_grid_stride"], findings[1:2])
 
 
-def _pictures(sheet: Sheet, target: Pose, size: tuple[int, int]) -> None:
-    drawn = target[: len(sheet["draw_colors"])]
+def _pictures(checks: FileChecks, target: Pose, size: tuple[int, int]) -> None:
+    drawn = target[: len(checks["draw_colors"])]
     pictures, masks = rasterize_pose(drawn, size, OPENPOSE18)
-    sheet.same("draw_colors", pictures.permute(0, 2, 3, 1))
-    sheet.same_bits("draw_mask_packed", masks)
-    stickmen = rasterize_stickman(target[: len(sheet["stickman_x2"])], size, OPENPOSE18)
-    sheet.same("stickman_x2", (2 * stickmen).round().permute(0, 2, 3, 1))
+    checks.same("draw_colors", pictures.permute(0, 2, 3, 1))
+    checks.same_bits("draw_mask_packed", masks)
+    stickmen = rasterize_stickman(target[: len(checks["stickman_x2"])], size, OPENPOSE18)
+    checks.same("stickman_x2", (2 * stickmen).round().permute(0, 2, 3, 1))

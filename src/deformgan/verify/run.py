@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deformgan.verify.carry_over import check_carry_over
+from deformgan.verify.checks import AllChecks, Row
 from deformgan.verify.geometry_units import check_geometry_units
 from deformgan.verify.golden import BUNDLED, MANIFEST, Golden
 from deformgan.verify.manifest import PROSE, check_manifest
@@ -19,7 +20,6 @@ from deformgan.verify.nn_loss import check_nn_loss
 from deformgan.verify.poses import check_poses
 from deformgan.verify.scores import check_inception_score, check_ssim
 from deformgan.verify.shapes import check_shapes
-from deformgan.verify.sheet import Ledger, Row
 from deformgan.verify.tables import check_names, check_pairs, check_pairs_meta, check_size_change
 from deformgan.verify.training import (
     check_discriminator_gradients,
@@ -43,7 +43,7 @@ class Step:
     """
 
     pattern: str
-    check: Callable[[Ledger, str], None]
+    check: Callable[[AllChecks, str], None]
 
 
 # In the order of the method, so that the first failure is closest to its cause.
@@ -90,7 +90,7 @@ def verify(
         One row per array; rows of the manifest are per file.
     """
     golden = Golden(BUNDLED if folder is None else folder)
-    ledger = Ledger(golden)
+    all_checks = AllChecks(golden)
     rows = check_manifest(golden)
     comparisons = []
     for step in STEPS:
@@ -99,29 +99,29 @@ def verify(
         if not files and folder is not None:
             rows.append(Row(step.pattern, "", 0, None, None, "fail", "no such file"))
     for step, file in track(comparisons):
-        rows += check_step(ledger, step, file)
+        rows += check_step(all_checks, step, file)
     for file in golden.files:
         if file != MANIFEST and not file.endswith(PROSE):
-            rows += _rows(ledger, file)
+            rows += _rows(all_checks, file)
     return rows
 
 
-def check_step(ledger: Ledger, step: Step, file: str) -> list[Row]:
+def check_step(all_checks: AllChecks, step: Step, file: str) -> list[Row]:
     """Run one comparison; return a failed row if the file cannot be compared at all.
 
     A golden file may contain anything, so any exception counts as a failure of the file.
     """
     try:
-        step.check(ledger, file)
+        step.check(all_checks, file)
     except Exception as error:
         note = f"could not be compared: {type(error).__name__}: {error}"
         return [Row(file, "", 0, None, None, "fail", note)]
     return []
 
 
-def _rows(ledger: Ledger, file: str) -> list[Row]:
+def _rows(all_checks: AllChecks, file: str) -> list[Row]:
     try:
-        return ledger.sheet(file).rows()
+        return all_checks.of_file(file).rows()
     except Exception as error:
         note = f"cannot be read: {type(error).__name__}: {error}"
         return [Row(file, "", 0, None, None, "fail", note)]

@@ -14,17 +14,17 @@ from deformgan.models.keras_weights import (
     keras_parameters,
     to_keras,
 )
+from deformgan.verify.checks import AllChecks, FileChecks, Finding
 from deformgan.verify.golden import size_of
-from deformgan.verify.sheet import Finding, Ledger, Sheet
 
 _JOINTS = 18
 
 
-def check_shapes(ledger: Ledger, file: str) -> None:
+def check_shapes(all_checks: AllChecks, file: str) -> None:
     """Check net/full_size_shapes.json, with networks on the meta device."""
-    sheet = ledger.sheet(file)
-    for model in dict.fromkeys(name.partition(".")[0] for name in sheet.arrays):
-        listed = json.loads(str(sheet[f"{model}.weights"]))
+    checks = all_checks.of_file(file)
+    for model in dict.fromkeys(name.partition(".")[0] for name in checks.arrays):
+        listed = json.loads(str(checks[f"{model}.weights"]))
         shapes = {name: tuple(shape) for name, shape in listed.items()}
         size = size_of(model)
         with torch.device("meta"):
@@ -33,7 +33,7 @@ def check_shapes(ledger: Ledger, file: str) -> None:
             else:
                 found = _generator(shapes, size)
         for name, ours in found.items():
-            _same(sheet, f"{model}.{name}", ours)
+            _same(checks, f"{model}.{name}", ours)
 
 
 def _generator(shapes: dict[str, tuple[int, ...]], size: tuple[int, int]) -> dict[str, object]:
@@ -73,5 +73,5 @@ def _shapes(stacks: dict[str, list[torch.Tensor]]) -> dict[str, list[int]]:
     }
 
 
-def _same(sheet: Sheet, name: str, ours: object) -> Finding:
-    return sheet.same(name, np.array(json.dumps(ours, sort_keys=True)))
+def _same(checks: FileChecks, name: str, ours: object) -> Finding:
+    return checks.same(name, np.array(json.dumps(ours, sort_keys=True)))

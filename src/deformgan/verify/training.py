@@ -15,6 +15,7 @@ from deformgan.losses.total_variation import total_variation_loss
 from deformgan.models.discriminator import Discriminator
 from deformgan.models.generator import Generator
 from deformgan.models.keras_weights import keras_parameters, to_keras
+from deformgan.verify.checks import AllChecks, FileChecks, Finding
 from deformgan.verify.golden import Golden, key_of, variant_of
 from deformgan.verify.networks import (
     WARP_OF_VARIANT,
@@ -24,7 +25,6 @@ from deformgan.verify.networks import (
     images_of,
     vgg_of,
 )
-from deformgan.verify.sheet import Finding, Ledger, Sheet
 from deformgan.verify.tolerances import (
     FIVE_STEPS,
     FIVE_STEPS_IMAGE,
@@ -120,14 +120,14 @@ def _content_of(golden: Golden, recipe: str) -> tuple[Callable[[Tensor, Tensor],
     )
 
 
-def check_losses(ledger: Ledger, file: str) -> None:
+def check_losses(all_checks: AllChecks, file: str) -> None:
     """Check net/losses_<variant>_<size>.npz except for its training steps."""
     variant, key = variant_of(file), key_of(file)
-    sheet, game = ledger.sheet(file), Game(ledger.golden, variant, key)
+    checks, game = all_checks.of_file(file), Game(all_checks.golden, variant, key)
     with torch.no_grad():
         painted = game.paint()
     findings = []
-    for name in sheet.arrays:
+    for name in checks.arrays:
         recipe, _, network = name.partition(".")
         if recipe == "train5" or network not in ("gen", "disc"):
             continue
@@ -137,28 +137,28 @@ def check_losses(ledger: Ledger, file: str) -> None:
                 if network == "gen"
                 else game.discriminator_terms(painted)
             )
-        findings.append(sheet.close(name, terms, _loss_tolerance(sheet[name])))
+        findings.append(checks.close(name, terms, _loss_tolerance(checks[name])))
         if "vgg" in recipe:
-            vgg = ledger.sheet("net/vgg_weights.npz")
+            vgg = all_checks.of_file("net/vgg_weights.npz")
             vgg.proved_by(vgg.arrays, findings[-1:])
-    _prove_inputs(ledger, game, findings)
-    for name in sheet.arrays:
+    _prove_inputs(all_checks, game, findings)
+    for name in checks.arrays:
         if name.endswith(".gradnorm_names"):
-            _gradient_norms(sheet, game, name.removesuffix(".gradnorm_names"))
+            _gradient_norms(checks, game, name.removesuffix(".gradnorm_names"))
 
 
-def _gradient_norms(sheet: Sheet, game: Game, recipe: str) -> None:
+def _gradient_norms(checks: FileChecks, game: Game, recipe: str) -> None:
     gradients = _gradients(game.generator, game.generator_terms(game.paint(), recipe)[0])
-    names = sheet[f"{recipe}.gradnorm_names"].tolist()
-    sheet.holds(
+    names = checks[f"{recipe}.gradnorm_names"].tolist()
+    checks.holds(
         f"{recipe}.gradnorm_names",
         sorted(names) == sorted(gradients),
         f"the generator's weights are {', '.join(gradients)}",
     )
     norms = np.array([gradients[name].norm().item() for name in names])
     warped = np.array([name.startswith(_WARPED_STREAM) for name in names])
-    golden = sheet[f"{recipe}.gradnorm"]
-    sheet.close(
+    golden = checks[f"{recipe}.gradnorm"]
+    checks.close(
         f"{recipe}.gradnorm",
         norms,
         GRADIENT * float(golden[~warped].max()),
@@ -167,69 +167,69 @@ def _gradient_norms(sheet: Sheet, game: Game, recipe: str) -> None:
     )
 
 
-def check_generator_gradients(ledger: Ledger, file: str) -> None:
+def check_generator_gradients(all_checks: AllChecks, file: str) -> None:
     """Check net/grad_gen_<variant>_<size>.npz: gradients of the total L1 generator loss."""
     variant, key = variant_of(file), key_of(file)
-    sheet, game = ledger.sheet(file), Game(ledger.golden, variant, key)
+    checks, game = all_checks.of_file(file), Game(all_checks.golden, variant, key)
     ours = _gradients(game.generator, game.generator_terms(game.paint(), "l1")[0])
     findings = []
-    tolerance = _gradient_tolerance(sheet)
-    for name in sheet.arrays:
+    tolerance = _gradient_tolerance(checks)
+    for name in checks.arrays:
         weight = name.removesuffix(".l2").removesuffix(".exact_adjoint")
         if name.startswith(_WARPED_STREAM) and not name.endswith(".exact_adjoint"):
-            sheet.exclude(name, _INVERSE_WARP)
+            checks.exclude(name, _INVERSE_WARP)
         elif weight in ours:
             gradient = ours[weight]
             value = gradient.norm() if name.endswith(".l2") else gradient
             if name.endswith(".exact_adjoint"):
-                allowed = GRADIENT_EXACT * float(np.abs(sheet[name]).max())
+                allowed = GRADIENT_EXACT * float(np.abs(checks[name]).max())
             else:
-                allowed = tolerance(sheet[name])
-            findings.append(sheet.close(name, value, allowed))
-    _prove_inputs(ledger, game, findings)
+                allowed = tolerance(checks[name])
+            findings.append(checks.close(name, value, allowed))
+    _prove_inputs(all_checks, game, findings)
 
 
-def check_discriminator_gradients(ledger: Ledger, file: str) -> None:
+def check_discriminator_gradients(all_checks: AllChecks, file: str) -> None:
     """Check net/grad_disc_<size>.npz, for the mask generator's golden image."""
     key = key_of(file)
-    sheet, game = ledger.sheet(file), Game(ledger.golden, "mask", key)
-    painted = ledger.golden.arrays(f"net/gen_mask_{key}_outputs.npz")["out"]
+    checks, game = all_checks.of_file(file), Game(all_checks.golden, "mask", key)
+    painted = all_checks.golden.arrays(f"net/gen_mask_{key}_outputs.npz")["out"]
     ours = _gradients(game.discriminator, game.discriminator_terms(images_of(painted))[0])
-    tolerance = _gradient_tolerance(sheet)
+    tolerance = _gradient_tolerance(checks)
     findings = [
-        sheet.close(name, ours[name], tolerance(sheet[name]))
-        for name in sheet.arrays
+        checks.close(name, ours[name], tolerance(checks[name]))
+        for name in checks.arrays
         if name in ours
     ]
-    _prove_inputs(ledger, game, findings, weight_files=game.weight_files[1:])
+    _prove_inputs(all_checks, game, findings, weight_files=game.weight_files[1:])
 
 
-def check_five_steps(ledger: Ledger, file: str) -> None:
+def check_five_steps(all_checks: AllChecks, file: str) -> None:
     """Check the `train5.*` arrays: five discriminator and generator steps in alternation."""
     variant, key = variant_of(file), key_of(file)
-    sheet, game = ledger.sheet(file), Game(ledger.golden, variant, key)
+    checks, game = all_checks.of_file(file), Game(all_checks.golden, variant, key)
     optimizers = [
         KerasAdam(network.parameters()) for network in (game.discriminator, game.generator)
     ]
     terms: dict[str, list[Tensor]] = {"disc": [], "gen": []}
-    for _ in range(len(sheet["train5.gen"])):
+    for _ in range(len(checks["train5.gen"])):
         terms["disc"].append(game.discriminator_terms(game.paint().detach()))
         optimizers[0].step(terms["disc"][-1][0])
         terms["gen"].append(game.generator_terms(game.paint(), "l1"))
         optimizers[1].step(terms["gen"][-1][0])
     for name, values in terms.items():
-        golden = sheet[f"train5.{name}"]
-        sheet.close(f"train5.{name}", torch.stack(values), FIVE_STEPS * np.abs(golden))
+        golden = checks[f"train5.{name}"]
+        checks.close(f"train5.{name}", torch.stack(values), FIVE_STEPS * np.abs(golden))
     with torch.no_grad():
         picture = game.paint().movedim(1, -1)
-    step = picture.shape[1] // sheet["train5.final_out"].shape[1]
-    sheet.close("train5.final_out", picture[:, ::step, ::step], FIVE_STEPS_IMAGE)
+    step = picture.shape[1] // checks["train5.final_out"].shape[1]
+    checks.close("train5.final_out", picture[:, ::step, ::step], FIVE_STEPS_IMAGE)
     for name, parameter in keras_parameters(game.discriminator).items():
         name, ours = f"train5.{name}", to_keras(parameter).detach().numpy()  # noqa: PLW2901
-        sheet.close(name, ours, FIVE_STEPS_WEIGHTS)
+        checks.close(name, ours, FIVE_STEPS_WEIGHTS)
         if ours.size >= _MANY:
-            together = float(np.abs(ours - sheet[name]).mean()) <= FIVE_STEPS_WEIGHTS_MEAN
-            sheet.holds(name, together, "the mean difference of the weights is too large")
+            together = float(np.abs(ours - checks[name]).mean()) <= FIVE_STEPS_WEIGHTS_MEAN
+            checks.holds(name, together, "the mean difference of the weights is too large")
 
 
 class KerasAdam:
@@ -278,21 +278,24 @@ def _loss_tolerance(golden: np.ndarray) -> np.ndarray:
     return np.array([terms[1:].sum(), *terms[1:]])
 
 
-def _gradient_tolerance(sheet: Sheet) -> Callable[[np.ndarray], float]:
+def _gradient_tolerance(checks: FileChecks) -> Callable[[np.ndarray], float]:
     """Return a function for the tolerance of a gradient: a fraction of its largest entry.
 
     The gradient of a scale or shift is a small difference of large sums, and TensorFlow's rounding
     errors do not shrink with it: the file's largest gradient sets a lower bound on the tolerance.
     """
-    entries = [gradient for name, gradient in sheet.arrays.items() if not name.endswith(".l2")]
+    entries = [gradient for name, gradient in checks.arrays.items() if not name.endswith(".l2")]
     largest = max(float(np.abs(gradient).max()) for gradient in entries)
     return lambda golden: GRADIENT * max(float(np.abs(golden).max()), largest * GRADIENT_FLOOR)
 
 
 def _prove_inputs(
-    ledger: Ledger, game: Game, findings: list[Finding], weight_files: list[str] | None = None
+    all_checks: AllChecks,
+    game: Game,
+    findings: list[Finding],
+    weight_files: list[str] | None = None,
 ) -> None:
     for file in weight_files or game.weight_files:
-        weights = ledger.sheet(file)
+        weights = all_checks.of_file(file)
         weights.proved_by(weights.arrays, findings)
-    ledger.sheet(game.inputs.file).proved_by(["img_uint8", "tgt_uint8"], findings)
+    all_checks.of_file(game.inputs.file).proved_by(["img_uint8", "tgt_uint8"], findings)

@@ -7,9 +7,9 @@ from deformgan.affine import normalize
 from deformgan.deformable_skip import Aggregation, Interpolation, warp_parts
 from deformgan.parts import part_masks
 from deformgan.skeletons.openpose18 import OPENPOSE18
+from deformgan.verify.checks import AllChecks, FileChecks, Finding
 from deformgan.verify.golden import Golden, size_of, unpack
 from deformgan.verify.poses import NO_POINT, pose_of
-from deformgan.verify.sheet import Finding, Ledger, Sheet
 from deformgan.verify.tolerances import TRANSFORM, WARP
 
 # Features are stored as multiples of 1/16, which nearest sampling preserves.
@@ -19,15 +19,17 @@ HALF = 1e-3
 _INVERSE_WARP = "TensorFlow's inverse-warp gradient; the exact adjoint beside it counts"
 
 
-def check_warp(ledger: Ledger, file: str) -> None:
+def check_warp(all_checks: AllChecks, file: str) -> None:
     """Check warp.npz."""
-    sheet = ledger.sheet(file)
-    keys = [name.removeprefix("feat_x16_") for name in sheet.arrays if name.startswith("feat_x16_")]
+    checks = all_checks.of_file(file)
+    keys = [
+        name.removeprefix("feat_x16_") for name in checks.arrays if name.startswith("feat_x16_")
+    ]
     for full in dict.fromkeys(key.partition("_of_")[2] for key in keys):
-        _check_pairs(sheet, ledger.golden, full)
+        _check_pairs(checks, all_checks.golden, full)
     for key in keys:
-        _check_masks(sheet, ledger.golden, key)
-        _Level(sheet, key).check()
+        _check_masks(checks, all_checks.golden, key)
+        _Level(checks, key).check()
 
 
 def transforms_of(vectors: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
@@ -39,41 +41,41 @@ def transforms_of(vectors: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.where(found[..., None, None], transforms, identity), found
 
 
-def _check_pairs(sheet: Sheet, golden: Golden, full: str) -> None:
+def _check_pairs(checks: FileChecks, golden: Golden, full: str) -> None:
     """Check the arrays that are copies from the pose file."""
-    poses, ids = golden.arrays(f"poses_{full}.npz"), sheet[f"pair_ids_{full}"]
+    poses, ids = golden.arrays(f"poses_{full}.npz"), checks[f"pair_ids_{full}"]
     repeated = [
-        sheet.close(f"affine_{full}", poses["affine"][ids], TRANSFORM),
-        sheet.close(f"uniform_{full}", poses["uniform"][ids], TRANSFORM),
-        sheet.same(f"masks_packed_{full}", poses["masks_packed"][ids]),
+        checks.close(f"affine_{full}", poses["affine"][ids], TRANSFORM),
+        checks.close(f"uniform_{full}", poses["uniform"][ids], TRANSFORM),
+        checks.same(f"masks_packed_{full}", poses["masks_packed"][ids]),
     ]
-    sheet.proved_by([f"pair_ids_{full}"], repeated)
+    checks.proved_by([f"pair_ids_{full}"], repeated)
 
 
-def _check_masks(sheet: Sheet, golden: Golden, key: str) -> None:
+def _check_masks(checks: FileChecks, golden: Golden, key: str) -> None:
     """Check the part masks at one level."""
     full = key.partition("_of_")[2]
     size = size_of(full)
-    stride = size[0] // sheet[f"feat_x16_{key}"].shape[1]
-    poses, ids = golden.arrays(f"poses_{full}.npz"), sheet[f"pair_ids_{full}"]
+    stride = size[0] // checks[f"feat_x16_{key}"].shape[1]
+    poses, ids = golden.arrays(f"poses_{full}.npz"), checks[f"pair_ids_{full}"]
     stored, ambiguous = (
         unpack(packed, size[1])[:, :, ::stride, ::stride]
-        for packed in (sheet[f"masks_packed_{full}"], poses["masks_ambiguous_packed"][ids])
+        for packed in (checks[f"masks_packed_{full}"], poses["masks_ambiguous_packed"][ids])
     )
     target = pose_of(poses["kp_to"][ids])
     masks = part_masks(target, OPENPOSE18, size, stride, convention="reference").numpy()
     # On ambiguous pixels, the level must agree with the full resolution.
-    sheet.same_bits(f"mask_level_packed_{key}", np.where(ambiguous, stored, masks))
+    checks.same_bits(f"mask_level_packed_{key}", np.where(ambiguous, stored, masks))
 
 
 class _Level:
     """Features of one resolution and image size, with the transforms of their pairs."""
 
-    def __init__(self, sheet: Sheet, key: str):
-        self.sheet, self.key = sheet, key
+    def __init__(self, checks: FileChecks, key: str):
+        self.checks, self.key = checks, key
         full = key.partition("_of_")[2]
         self.inputs = [f"feat_x16_{key}", f"affine_{full}", f"uniform_{full}"]
-        features, self.parts, self.whole = (sheet[name] for name in self.inputs)
+        features, self.parts, self.whole = (checks[name] for name in self.inputs)
         self.features = torch.from_numpy(features).double().permute(0, 3, 1, 2) / _UNIT
         self.image_size = size_of(full)
         self.stride = self.image_size[0] // self.features.shape[-2]
@@ -83,9 +85,9 @@ class _Level:
     def check(self) -> None:
         """Check every array of the level except its masks."""
         findings = [*self._nearest(), *self._bilinear(), *self._ambiguity()]
-        if f"grad_exact_{self.key}" in self.sheet.arrays:
+        if f"grad_exact_{self.key}" in self.checks.arrays:
             findings += self._backward()
-        self.sheet.proved_by(self.inputs, findings)
+        self.checks.proved_by(self.inputs, findings)
 
     def _nearest(self) -> list[Finding]:
         everywhere = torch.ones_like(self.masks)
@@ -96,31 +98,31 @@ class _Level:
             self._whole_numbers("max_nomask", unmasked, self._bits("ambiguous_nomask")),
             self._whole_numbers("full", whole, self._bits("ambiguous_full")),
         ]
-        if f"parts_x16_{self.key}" in self.sheet.arrays:
+        if f"parts_x16_{self.key}" in self.checks.arrays:
             parts = [
                 self._warp(self.parts[:, [part]], self.masks[:, [part]])
                 for part in range(self.masks.shape[1])
             ]
             stacked = torch.stack(parts, dim=2)  # (B, C, P, h, w)
             findings.append(self._whole_numbers("parts", stacked, self.uncertain))
-        if f"avg_{self.key}" in self.sheet.arrays:
+        if f"avg_{self.key}" in self.checks.arrays:
             average = self._warp(self.parts, self.masks, aggregation="average")
             where = ~self.uncertain[..., None].expand(average.movedim(1, -1).shape)
             findings.append(
-                self.sheet.close(f"avg_{self.key}", average.movedim(1, -1), WARP, where.numpy())
+                self.checks.close(f"avg_{self.key}", average.movedim(1, -1), WARP, where.numpy())
             )
         return findings
 
     def _bilinear(self) -> list[Finding]:
         name = f"bilinear_max_{self.key}"
         warped = self._warp(self.parts, self.masks, interpolation="bilinear").movedim(1, -1)
-        step = warped.shape[1] // self.sheet[name].shape[1]  # large levels are subsampled
-        return [self.sheet.close(name, warped[:, ::step, ::step], WARP)]
+        step = warped.shape[1] // self.checks[name].shape[1]  # large levels are subsampled
+        return [self.checks.close(name, warped[:, ::step, ::step], WARP)]
 
     def _backward(self) -> list[Finding]:
         """Check the gradient, except where it depends on rounding."""
         names = [f"{name}_{self.key}" for name in ("grad_upstream", "grad_exact", "grad_tf")]
-        upstream = torch.from_numpy(self.sheet[names[0]]).double().movedim(-1, 1)
+        upstream = torch.from_numpy(self.checks[names[0]]).double().movedim(-1, 1)
         moving = self.features.clone().requires_grad_()
         warped = self._warp(self.parts, self.masks, features=moving)
         (gradient,) = torch.autograd.grad(warped, moving, upstream)
@@ -128,23 +130,23 @@ class _Level:
         spread = self._warp(self.parts, self.masks, "bilinear", "average", features=moving)
         uncertain = self.uncertain[:, None].to(spread).expand_as(spread)
         (reached,) = torch.autograd.grad(spread, moving, uncertain)
-        found = self.sheet.close(
+        found = self.checks.close(
             names[1],
             gradient.movedim(1, -1),
-            WARP * float(np.abs(self.sheet[names[1]]).max()),
+            WARP * float(np.abs(self.checks[names[1]]).max()),
             where=reached.eq(0).movedim(1, -1).numpy(),
         )
-        self.sheet.proved_by(names[:1], [found])
-        self.sheet.exclude(names[2], _INVERSE_WARP)
+        self.checks.proved_by(names[:1], [found])
+        self.checks.exclude(names[2], _INVERSE_WARP)
         return [found]
 
     def _ambiguity(self) -> list[Finding]:
         """Check which pixels depend on rounding: with masks, without masks, and globally."""
         parts, whole = self._near_half(self.parts), self._near_half(self.whole)
         return [
-            self.sheet.same_bits(f"ambiguous_packed_{self.key}", (parts & self.masks).any(dim=1)),
-            self.sheet.same_bits(f"ambiguous_nomask_packed_{self.key}", parts.any(dim=1)),
-            self.sheet.same_bits(f"ambiguous_full_packed_{self.key}", whole.any(dim=1)),
+            self.checks.same_bits(f"ambiguous_packed_{self.key}", (parts & self.masks).any(dim=1)),
+            self.checks.same_bits(f"ambiguous_nomask_packed_{self.key}", parts.any(dim=1)),
+            self.checks.same_bits(f"ambiguous_full_packed_{self.key}", whole.any(dim=1)),
         ]
 
     def _near_half(self, vectors: np.ndarray) -> torch.Tensor:
@@ -176,8 +178,8 @@ class _Level:
         if ours.ndim == 5:
             ours = ours.movedim(1, -2)  # parts next to channels
         where = ~uncertain.view(*uncertain.shape, *[1] * (ours.ndim - 3)).expand(ours.shape)
-        return self.sheet.same(f"{name}_x16_{self.key}", ours.round(), where.numpy())
+        return self.checks.same(f"{name}_x16_{self.key}", ours.round(), where.numpy())
 
     def _bits(self, name: str) -> torch.Tensor:
-        packed = self.sheet[f"{name}_packed_{self.key}"]
+        packed = self.checks[f"{name}_packed_{self.key}"]
         return torch.from_numpy(unpack(packed, self.features.shape[-1]))

@@ -1,4 +1,4 @@
-"""Sheet, Ledger: findings about every array of a golden file, and about all files."""
+"""FileChecks, AllChecks: findings about every array of a golden file, and about all files."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -62,7 +62,7 @@ class Row:
     note: str
 
 
-class Sheet:
+class FileChecks:
     """Findings about the arrays of one golden file.
 
     Attributes:
@@ -221,8 +221,8 @@ class Sheet:
         return self._note(Finding(name, error, allowed, "; ".join(notes), wrong=count > 0))
 
 
-class Ledger:
-    """The sheets of all golden files.
+class AllChecks:
+    """The checks of all golden files.
 
     Attributes:
         golden: The golden folder.
@@ -230,13 +230,13 @@ class Ledger:
 
     def __init__(self, golden: Golden):
         self.golden = golden
-        self._sheets: dict[str, Sheet] = {}
+        self._files: dict[str, FileChecks] = {}
 
-    def sheet(self, file: str) -> Sheet:
-        """Return the sheet of a file, created on first use."""
-        if file not in self._sheets:
-            self._sheets[file] = Sheet(file, self.golden.arrays(file))
-        return self._sheets[file]
+    def of_file(self, file: str) -> FileChecks:
+        """Return the checks of a file, created on first use."""
+        if file not in self._files:
+            self._files[file] = FileChecks(file, self.golden.arrays(file))
+        return self._files[file]
 
 
 def _telling(findings: list[Finding], proofs: list[Finding]) -> Finding:

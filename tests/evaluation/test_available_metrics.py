@@ -1,4 +1,4 @@
-"""gather_measures: EfficientNet-Lite0 looks once for several measures, or is listed as missing."""
+"""find_metrics: EfficientNet-Lite0 looks once for several metrics, or is listed as missing."""
 
 from importlib.util import find_spec
 
@@ -8,8 +8,8 @@ import torch
 
 from deformgan.backbones import efficientnet_lite0 as backbone
 from deformgan.backbones.efficientnet_lite0 import EfficientNetLite0, load_efficientnet_lite0
+from deformgan.evaluation.available_metrics import Networks, find_metrics
 from deformgan.evaluation.evaluate import evaluate, settings_of
-from deformgan.evaluation.gather_measures import Networks, gather_measures
 from deformgan.evaluation.journal import Journal
 from deformgan.evaluation.pair_photos import PairPhotos, photos_in
 from deformgan.evaluation.protocol import PROTOCOLS
@@ -62,9 +62,11 @@ def looks(monkeypatch):
 
 
 def run(photos, tmp_path, only=NAMES, real=None, name="journal"):
-    measures = gather_measures(PROTOCOL, Networks(), "cpu", only, real is not None)
-    settings = settings_of(Shifted(), photos, PROTOCOL, measures, real)
-    return evaluate(Shifted(), photos, PROTOCOL, measures, Journal(tmp_path / name, settings), real)
+    metric_set = find_metrics(PROTOCOL, Networks(), "cpu", only, real is not None)
+    settings = settings_of(Shifted(), photos, PROTOCOL, metric_set, real)
+    return evaluate(
+        Shifted(), photos, PROTOCOL, metric_set, Journal(tmp_path / name, settings), real
+    )
 
 
 @needs_package
@@ -107,26 +109,26 @@ def test_other_real_photos_count_for_the_distributions_alone(photos, tmp_path, l
 
 @needs_package
 def test_protocols_of_the_training_images_lack_the_distributions_without_them():
-    measures = gather_measures(PROTOCOLS["gfla-2020"], Networks(), "cpu", NAMES, real_given=False)
-    assert list(measures.what) == ["lpips_efficientnet_lite0"]
-    assert measures.corpus == []
+    metric_set = find_metrics(PROTOCOLS["gfla-2020"], Networks(), "cpu", NAMES, real_given=False)
+    assert list(metric_set.what) == ["lpips_efficientnet_lite0"]
+    assert metric_set.corpus == []
     for name in NAMES[1:]:
-        assert "pass them by --real" in measures.unavailable[name]
+        assert "pass them by --real" in metric_set.unavailable[name]
 
 
 def test_without_the_package_all_three_are_listed_with_what_to_install(monkeypatch):
     load_efficientnet_lite0.cache_clear()
     monkeypatch.setattr(backbone, "find_spec", lambda name: None)
-    measures = gather_measures(PROTOCOL, Networks(), "cpu", NAMES)
-    assert measures.what == {}
-    assert set(measures.unavailable) == set(NAMES)
-    for reason in measures.unavailable.values():
+    metric_set = find_metrics(PROTOCOL, Networks(), "cpu", NAMES)
+    assert metric_set.what == {}
+    assert set(metric_set.unavailable) == set(NAMES)
+    for reason in metric_set.unavailable.values():
         assert 'pip install "deformgan[eval]"' in reason
 
 
 @needs_package
 def test_the_report_says_how_pictures_were_compared():
-    what = gather_measures(PROTOCOL, Networks(), "cpu", NAMES).what
+    what = find_metrics(PROTOCOL, Networks(), "cpu", NAMES).what
     assert list(what) == list(NAMES)
     for told in what.values():
         assert "efficientnet-lite0-57934424" in told

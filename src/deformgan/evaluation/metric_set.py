@@ -1,4 +1,4 @@
-"""Measures: the metrics of an evaluation, and the reasons for unavailable ones."""
+"""MetricSet: the metrics of an evaluation, and the reasons for unavailable ones."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -50,7 +50,7 @@ class Scene:
 
 
 @dataclass(frozen=True)
-class Measure:
+class PairMetrics:
     """Metrics with one number per pair.
 
     Attributes:
@@ -63,7 +63,7 @@ class Measure:
 
 
 @dataclass(frozen=True)
-class CorpusMeasure:
+class CorpusMetrics:
     """Metrics with one number for all pictures, computed from features of each picture.
 
     Attributes:
@@ -82,7 +82,7 @@ class CorpusMeasure:
 
 
 @dataclass(frozen=True)
-class Measures:
+class MetricSet:
     """All metrics of an evaluation.
 
     Attributes:
@@ -91,45 +91,45 @@ class Measures:
         unavailable: Reasons for unavailable metrics, by name.
     """
 
-    pairs: list[Measure] = field(default_factory=list)
-    corpus: list[CorpusMeasure] = field(default_factory=list)
+    pairs: list[PairMetrics] = field(default_factory=list)
+    corpus: list[CorpusMetrics] = field(default_factory=list)
     unavailable: dict[str, str] = field(default_factory=dict)
 
     @property
     def what(self) -> dict[str, str]:
         """Descriptions of all metrics by name."""
         all_of_them = (*self.pairs, *self.corpus)
-        return {name: what for measure in all_of_them for name, what in measure.what.items()}
+        return {name: what for each in all_of_them for name, what in each.what.items()}
 
     @property
     def pair_names(self) -> list[str]:
         """Names of the metrics per pair."""
-        return [name for measure in self.pairs for name in measure.what]
+        return [name for each in self.pairs for name in each.what]
 
-    def keep(self, names: Sequence[str]) -> "Measures":
-        """Return only the measures that contain a metric in `names`."""
+    def keep(self, names: Sequence[str]) -> "MetricSet":
+        """Return only the metrics that contain a metric in `names`."""
         known = {*self.what, *self.unavailable}
         if unknown := [name for name in names if name not in known]:
             raise InputError(
                 f"Unknown metric {unknown[0]!r}; choose from {', '.join(sorted(known))}."
             )
-        return Measures(
-            [measure for measure in self.pairs if set(names) & set(measure.what)],
-            [measure for measure in self.corpus if set(names) & set(measure.what)],
+        return MetricSet(
+            [each for each in self.pairs if set(names) & set(each.what)],
+            [each for each in self.corpus if set(names) & set(each.what)],
             {name: why for name, why in self.unavailable.items() if name in names},
         )
 
     def numbers(self, scene: Scene) -> dict[str, Tensor]:
         """Compute the metrics per pair of a batch."""
-        return {name: n for measure in self.pairs for name, n in measure.compute(scene).items()}
+        return {name: n for each in self.pairs for name, n in each.compute(scene).items()}
 
     def generated_features(self, scene: Scene) -> dict[str, Tensor]:
         """Compute the features of a batch of generated pictures."""
-        return {name: f for measure in self.corpus for name, f in measure.generated(scene).items()}
+        return {name: f for each in self.corpus for name, f in each.generated(scene).items()}
 
     def real_features(self, images: Images) -> dict[str, Tensor]:
         """Compute the features of a batch of real photos."""
-        return {name: f for measure in self.corpus for name, f in measure.real(images).items()}
+        return {name: f for each in self.corpus for name, f in each.real(images).items()}
 
     def of_all(self, generated: Columns, real: Columns) -> dict[str, dict[str, Any]]:
         """Compute the metrics over all pictures."""

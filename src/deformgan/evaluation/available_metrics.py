@@ -1,4 +1,4 @@
-"""gather_measures: all metrics that the available networks support."""
+"""find_metrics: all metrics that the available networks support."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -23,7 +23,14 @@ from deformgan.detectors.fastestdet import FastestDet
 from deformgan.errors import InputError
 from deformgan.evaluation.detection_score import PersonDetector, detection_score
 from deformgan.evaluation.identity import Extractor, identity
-from deformgan.evaluation.measures import Columns, CorpusMeasure, Images, Measure, Measures, Scene
+from deformgan.evaluation.metric_set import (
+    Columns,
+    CorpusMetrics,
+    Images,
+    MetricSet,
+    PairMetrics,
+    Scene,
+)
 from deformgan.evaluation.pckh import RADIUS, pckh
 from deformgan.evaluation.protocol import Protocol
 from deformgan.metrics.efficientnet_lite0 import lpips_efficientnet_lite0
@@ -63,14 +70,14 @@ class Networks:
     lpips: Path | None = None
 
 
-def gather_measures(
+def find_metrics(
     protocol: Protocol,
     networks: Networks,
     device: str,
     only: tuple[str, ...] = (),
     real_given: bool = True,
     skeleton: Skeleton = OPENPOSE18,
-) -> Measures:
+) -> MetricSet:
     """Load all available metrics, and record the reasons for unavailable ones.
 
     Args:
@@ -110,9 +117,11 @@ def gather_measures(
         for path in networks.person_detectors
     ]
     pairs += [_SHARPNESS, _parts(skeleton)]
-    corpus: list[CorpusMeasure] = []
+    corpus: list[CorpusMetrics] = []
     lite0 = _Lite0(device)
-    optional: list[tuple[tuple[str, ...], Path | None, Callable[[], Measure | CorpusMeasure]]] = [
+    optional: list[
+        tuple[tuple[str, ...], Path | None, Callable[[], PairMetrics | CorpusMetrics]]
+    ] = [
         (("detection_score_ssd300",), networks.ssd300, lambda: _ssd300(networks.ssd300, device)),
         (("detection_score_hog",), None, _hog),
         (("lpips",), networks.lpips, lambda: _lpips(protocol, networks.lpips, device)),
@@ -128,34 +137,34 @@ def gather_measures(
         if (only and not set(only) & set(names)) or names[0] in unavailable:
             continue
         try:
-            measure = load()
+            each = load()
         except InputError as error:
             if given is not None:
                 raise
             unavailable |= dict.fromkeys(names, str(error))
             continue
-        if isinstance(measure, Measure):
-            pairs.append(measure)
+        if isinstance(each, PairMetrics):
+            pairs.append(each)
         else:
-            corpus.append(measure)
+            corpus.append(each)
     if corpus and protocol.real_images == "training" and not real_given:
         why = (
             f"The protocol {protocol.name} compares with the training images; pass them by --real."
         )
         unavailable |= {name: why for part in corpus for name in part.what if _needs_real(name)}
         corpus = [left for part in corpus if (left := _without_real(part)).what]
-    measures = Measures(pairs, corpus, unavailable)
-    return measures.keep(only) if only else measures
+    metric_set = MetricSet(pairs, corpus, unavailable)
+    return metric_set.keep(only) if only else metric_set
 
 
-def _scores(protocol: Protocol) -> Measure:
-    return Measure(
+def _scores(protocol: Protocol) -> PairMetrics:
+    return PairMetrics(
         _SCORES, lambda scene: protocol.scores(scene.generated, scene.target, scene.mask)
     )
 
 
-def _parts(skeleton: Skeleton) -> Measure:
-    return Measure(
+def _parts(skeleton: Skeleton) -> PairMetrics:
+    return PairMetrics(
         {
             f"part_error_{part.name}": f"mean absolute difference in the part {part.name}, 0 to 2"
             for part in skeleton.parts
@@ -164,7 +173,7 @@ def _parts(skeleton: Skeleton) -> Measure:
     )
 
 
-def _pose(name_and_path: str) -> Measure:
+def _pose(name_and_path: str) -> PairMetrics:
     detector = load_detector(name_and_path)
 
     def compute(scene: Scene) -> dict[str, Tensor]:
@@ -177,7 +186,7 @@ def _pose(name_and_path: str) -> Measure:
 
     metric, name = _pose_metric(name_and_path), name_and_path.partition(":")[0]
     told = f"share of the asked joints that {name} finds again within {RADIUS} torso lengths"
-    return Measure({metric: told}, compute)
+    return PairMetrics({metric: told}, compute)
 
 
 def _pose_metric(name_and_path: str) -> str:
@@ -185,21 +194,21 @@ def _pose_metric(name_and_path: str) -> str:
     return f"pckh_{name_and_path.partition(':')[0]}"
 
 
-def _identity(name: str, extractor: Callable[[Tensor], Tensor], network: str) -> Measure:
-    return Measure(
+def _identity(name: str, extractor: Callable[[Tensor], Tensor], network: str) -> PairMetrics:
+    return PairMetrics(
         {name: f"cosine of the embeddings of generated and real person, by {network}"},
         lambda scene: {name: identity(scene.generated, scene.target, extractor)},
     )
 
 
-def _detection(name: str, detector: PersonDetector, network: str) -> Measure:
-    return Measure(
+def _detection(name: str, detector: PersonDetector, network: str) -> PairMetrics:
+    return PairMetrics(
         {name: f"highest person score, by {network}"},
         lambda scene: {name: detection_score(scene.generated, detector)},
     )
 
 
-def _ssd300(path: Path | None, device: str) -> Measure:
+def _ssd300(path: Path | None, device: str) -> PairMetrics:
     from deformgan.detectors.ssd300 import SSD300
 
     detector = SSD300(path, device)
@@ -208,13 +217,13 @@ def _ssd300(path: Path | None, device: str) -> Measure:
     )
 
 
-def _hog() -> Measure:
+def _hog() -> PairMetrics:
     from deformgan.detectors.hog import Hog
 
     return _detection("detection_score_hog", Hog(), "OpenCV's HOG; no probability")
 
 
-def _lpips(protocol: Protocol, path: Path | None, device: str) -> Measure:
+def _lpips(protocol: Protocol, path: Path | None, device: str) -> PairMetrics:
     from deformgan.backbones.lpips import LpipsFeatures
     from deformgan.metrics.lpips import lpips
 
@@ -225,10 +234,10 @@ def _lpips(protocol: Protocol, path: Path | None, device: str) -> Measure:
         return {"lpips": lpips(*pictures, network).cpu()}
 
     told = f"learned perceptual distance, by {network.weights.name}"
-    return Measure({"lpips": told}, compute)
+    return PairMetrics({"lpips": told}, compute)
 
 
-def _inception(protocol: Protocol, path: Path | None, device: str) -> CorpusMeasure:
+def _inception(protocol: Protocol, path: Path | None, device: str) -> CorpusMetrics:
     from deformgan.backbones.inception_v3 import InceptionV3
 
     network = InceptionV3(path).to(device)
@@ -242,7 +251,7 @@ def _inception(protocol: Protocol, path: Path | None, device: str) -> CorpusMeas
         return {"pool3": network(images.to(device)).features}
 
     name = network.weights.name
-    return CorpusMeasure(
+    return CorpusMetrics(
         {
             "inception_score": f"inception score, {name}",
             "mask_inception_score": f"inception score of the person alone, {name}",
@@ -272,7 +281,7 @@ class _Lite0:
         self.device = device
         self.seen: list[tuple[Images, Lite0Output]] = []
 
-    def to_target(self) -> Measure:
+    def to_target(self) -> PairMetrics:
         """Return the metric that compares every picture with its target."""
 
         def compute(scene: Scene) -> dict[str, Tensor]:
@@ -283,16 +292,16 @@ class _Lite0:
             f"distance of features at five strides, not learned, at {SIZE[0]}x{SIZE[1]} bilinear, "
             f"{self._network.weights.name}"
         )
-        return Measure({"lpips_efficientnet_lite0": told}, compute)
+        return PairMetrics({"lpips_efficientnet_lite0": told}, compute)
 
-    def to_real(self) -> CorpusMeasure:
+    def to_real(self) -> CorpusMetrics:
         """Return the metrics that compare all pictures with the real photos."""
 
         def look(images: Images) -> dict[str, Tensor]:
             return {_LITE0: self._look(images).pooled}
 
         network = f"at {SIZE[0]}x{SIZE[1]} bilinear, {self._network.weights.name}"
-        return CorpusMeasure(
+        return CorpusMetrics(
             {
                 "fid_efficientnet_lite0": f"Frechet distance to the real photos, {network}",
                 "kid_efficientnet_lite0": f"kernel distance to the real photos, {network}",
@@ -338,14 +347,14 @@ def _distances(
     }
 
 
-def _without_real(measure: CorpusMeasure) -> CorpusMeasure:
+def _without_real(each: CorpusMetrics) -> CorpusMetrics:
     """Remove metrics that need real photos."""
 
     def compute(generated: Columns, real: Columns) -> dict[str, dict[str, Any]]:
-        return measure.compute(generated, lambda name: iter(()))
+        return each.compute(generated, lambda name: iter(()))
 
-    what = {name: told for name, told in measure.what.items() if not _needs_real(name)}
-    return CorpusMeasure(what, measure.generated, lambda images: {}, compute)
+    what = {name: told for name, told in each.what.items() if not _needs_real(name)}
+    return CorpusMetrics(what, each.generated, lambda images: {}, compute)
 
 
 def _needs_real(name: str) -> bool:
@@ -368,7 +377,7 @@ _SCORES = {
     "psnr": "peak signal-to-noise ratio against the target, in decibels",
 }
 
-_SHARPNESS = Measure(
+_SHARPNESS = PairMetrics(
     {"sharpness": "of the person, as a share of the real person's; 1 is as sharp"},
     lambda scene: {"sharpness": relative_sharpness(scene.generated, scene.target, scene.mask)},
 )
