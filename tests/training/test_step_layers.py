@@ -1,5 +1,6 @@
 """What gradients reach in a layered generator, and that every variant of it can learn."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -13,7 +14,7 @@ from deformgan.recipes.ablation import LAYERED_VARIANTS, make_variants
 from deformgan.training.config import LossWeights, TrainConfig
 from deformgan.training.gan import Gan
 from deformgan.training.launch import open_fabric
-from deformgan.training.step import train_step
+from deformgan.training.step import photo_matte_term, train_step
 
 CPU = torch.device("cpu")
 SIZE = (32, 16)
@@ -134,3 +135,40 @@ def step_of(config, pair):
     fabric = open_fabric(CPU)
     gan = Gan.create(config, fabric)
     return gan, train_step(fabric, gan, [pair], None, config, 0)
+
+
+def test_the_matte_of_a_photo_is_compared_with_what_the_photo_itself_shows(pair):
+    torch.manual_seed(0)
+    config = replace(CONFIG, weights=replace(CONFIG.weights, photo_matte=3.0))
+    generator = Generator(config.generator)
+    layers = generator.layers(pair.source, pair.target.pose, hold="all")
+    wanted = torch.rand(2, 1, *SIZE)
+    found = photo_matte_term(layers, wanted, config)
+    total = 0.0
+    fine = layers.logits[:, 1:]
+    assert fine.shape[2:] == SIZE
+    for logits in (layers.fields.matte, fine):
+        for logit, share in zip(logits.flatten().tolist(), wanted.flatten().tolist(), strict=True):
+            chance = 1 / (1 + math.exp(-logit))
+            total -= share * math.log(chance) + (1 - share) * math.log(1 - chance)
+    assert found.item() == pytest.approx(3.0 * total / (2 * wanted.numel()), rel=1e-4)
+    found.backward()
+    reached = {n for n, p in generator.named_parameters() if p.grad is not None and p.grad.any()}
+    assert any(name.startswith("detail.") for name in reached)
+    assert any(name.startswith("field.") for name in reached)
+
+
+def test_photos_get_the_term_and_rendered_people_the_truth(pair):
+    config = replace(CONFIG, weights=replace(CONFIG.weights, photo_matte=1.0))
+    photos, rendered = (step_of(config, each)[1] for each in (pair, with_truth(pair)))
+    assert "photo_matte" in photos
+    assert "matte" not in photos
+    assert "photo_matte" not in rendered
+    assert "matte" in rendered
+    rough = replace(
+        config,
+        generator=replace(
+            config.generator, layers=replace(config.generator.layers, correction=False)
+        ),
+    )
+    assert "photo_matte" not in step_of(rough, pair)[1]

@@ -117,6 +117,7 @@ def pedestrian() -> TrainConfig:
             flow=0.4,
             visible=2.0,
             matte=2.0,
+            photo_matte=2.0,
             planes=2.0,
         ),
         trainable=("decoder.3.", "decoder.4.", "mix.", "head.", "detail.", "field.", "look."),

@@ -36,6 +36,8 @@ class LossWeights:
             size; hidden surface is weighted by `HIDDEN`.
         visible: Cross entropy of the visibility against known truth.
         matte: Cross entropy of both mattes against known truth.
+        photo_matte: Cross entropy of the matte against the one that the averaged generator predicts
+            for the target photo itself, for photos, which have no known truth (ours).
         planes: L1 loss of paint and scene separately, against known truth.
         person: Weight of a person pixel in the nearest-neighbour terms, relative to 1 for a
             background pixel (ours: the target's background cannot be predicted).
@@ -54,6 +56,7 @@ class LossWeights:
     flow: float = 0.0
     visible: float = 0.0
     matte: float = 0.0
+    photo_matte: float = 0.0
     planes: float = 0.0
     person: float = 1.0
 
@@ -76,8 +79,8 @@ class LossWeights:
 
     @property
     def of_layers(self) -> tuple[str, ...]:
-        """Loss terms that need the known truth of a layered generator."""
-        names = ("flow", "visible", "matte", "planes")
+        """Loss terms on the layers of a generator, most of them with known truth."""
+        names = ("flow", "visible", "matte", "photo_matte", "planes")
         return tuple(name for name in names if getattr(self, name))
 
     @property

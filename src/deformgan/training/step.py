@@ -21,7 +21,7 @@ from deformgan.losses.pose import pose_loss
 from deformgan.metrics.ssim import ssim
 from deformgan.models.blocks import Noise
 from deformgan.models.feature_judge import Closeup
-from deformgan.models.generator import Want
+from deformgan.models.generator import Generator, Want
 from deformgan.models.layers import Fields, Layers, resize, resize_field
 from deformgan.pair import Pair, Truth, View
 from deformgan.parts import person_region
@@ -118,9 +118,8 @@ def train_step(
         judged = replace(pair.target, image=generated)
         fake_logits = discriminator.network(pair.source, judged, compared.generated_features, near)
         terms = generator_terms(compared, fake_logits, config)
-    if layers is not None and pair.truth is not None:
-        terms |= fields_terms(layers.fields, pair, config)
-        terms |= layers_terms(layers, pair, config)
+    if layers is not None:
+        terms |= _terms_of_layers(fabric, gan, layers, pair, config)
     if not terms:
         raise InputError(
             "All loss weights need the known truth of rendered people, which these photos lack: "
@@ -181,6 +180,22 @@ def _fields_step(
     if norm is not None:
         terms["generator_gradient"] = norm
     return {name: term.detach() for name, term in terms.items()}
+
+
+def _terms_of_layers(
+    fabric: Fabric, gan: Gan, layers: Layers, pair: Pair, config: TrainConfig
+) -> dict[str, Float[Tensor, ""]]:
+    """Return the loss terms of layers, by known truth or by what the target photo shows."""
+    if pair.truth is not None:
+        return fields_terms(layers.fields, pair, config) | layers_terms(layers, pair, config)
+    if not config.weights.photo_matte:
+        return {}
+    teacher = gan.average.module
+    assert isinstance(teacher, Generator)
+    with autocast(config, fabric.device), torch.no_grad():
+        wanted = teacher.source_matte(pair.target)
+    # Without a correction of the field no network predicts mattes.
+    return {} if wanted is None else {"photo_matte": photo_matte_term(layers, wanted, config)}
 
 
 def noise_of_step(fabric: Fabric, config: TrainConfig, step: int) -> Noise:
@@ -324,6 +339,27 @@ def layers_terms(layers: Layers, pair: Pair, config: TrainConfig) -> dict[str, F
             _mean_where(paint, inside.expand_as(paint)) + scene.mean()
         )
     return terms
+
+
+def photo_matte_term(
+    layers: Layers, wanted: Float[Tensor, "batch 1 height width"], config: TrainConfig
+) -> Float[Tensor, ""]:
+    """Compare the matte of a photo without known truth with a prediction from the photo itself.
+
+    What a person covers is easier to see in the photo than to guess from another one and a pose.
+    Without this term the mattes of photos would be learned from rendered people alone.
+
+    Args:
+        layers: Generated layers.
+        wanted: Matte predicted from the target photo, in [0, 1], at the network's size.
+        config: The run.
+    """
+    fields, size = layers.fields, (layers.logits.shape[2], layers.logits.shape[3])
+    loss = F.binary_cross_entropy_with_logits(fields.matte.float(), wanted.float())
+    fine = F.binary_cross_entropy_with_logits(
+        layers.logits[:, 1:].float(), resize(wanted.float(), size)
+    )
+    return config.weights.photo_matte * (loss + fine) / 2
 
 
 def _mean_where(values: Tensor, where: Tensor) -> Float[Tensor, ""]:
