@@ -23,7 +23,7 @@ from deformgan.rendering.animals.picture import (
 from deformgan.rendering.body import load_body_model
 from deformgan.rendering.crowd import Passerby
 from deformgan.rendering.dataset import sample_shot
-from deformgan.rendering.picture import fit_frame
+from deformgan.rendering.frame import fit_frame
 from deformgan.rendering.rasterizer import rasterize
 from deformgan.rendering.things import Thing
 from deformgan.rendering.wardrobe import LAYERS, dress

@@ -8,10 +8,11 @@ import numpy as np
 from deformgan.rendering.body import load_body_model
 from deformgan.rendering.identity import sample_identity
 from deformgan.rendering.materials import Surface, paint
+from deformgan.rendering.mesh import normals
 from deformgan.rendering.posture import bone_rotations, sample_posture
 from deformgan.rendering.rasterizer import Fragments, rasterize
 from deformgan.rendering.scene import Camera, Light
-from deformgan.rendering.wardrobe import dress, normals
+from deformgan.rendering.wardrobe import dress
 
 # Passers-by reuse a small number of figures, each a person in one posture, rotated and placed
 # anywhere. They occur in no data set as identities.

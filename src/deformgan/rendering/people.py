@@ -10,12 +10,13 @@ from deformgan.rendering.body import load_body_model
 from deformgan.rendering.crowd import Passerby
 from deformgan.rendering.identity import Identity
 from deformgan.rendering.materials import Surface, paint
+from deformgan.rendering.mesh import normals
 from deformgan.rendering.picture import Rendered, Solid, take_pictures
 from deformgan.rendering.posture import Posture, bone_rotations
 from deformgan.rendering.rasterizer import Fragments
 from deformgan.rendering.scene import Camera, Light, Place
 from deformgan.rendering.things import Thing
-from deformgan.rendering.wardrobe import LAYERS, Dressed, dress, normals
+from deformgan.rendering.wardrobe import LAYERS, Dressed, dress
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
 _RIGHT_HIP, _LEFT_HIP = OPENPOSE18.indices(["right_hip", "left_hip"])

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from deformgan.datasets.surfaces import NOTHING
 from deformgan.pose import Pose
-from deformgan.rendering.compiled import compiled
 from deformgan.rendering.crowd import Passerby, look_at
-from deformgan.rendering.materials import linear
+from deformgan.rendering.development import blur, develop, shrink
+from deformgan.rendering.frame import Frame, fit_frame
 from deformgan.rendering.rasterizer import Fragments, rasterize
 from deformgan.rendering.scene import Camera, Light, Place
 from deformgan.rendering.things import Thing
@@ -63,32 +63,6 @@ class Rendered:
             self.surface[rows],
             self.layer[rows],
         )
-
-
-@dataclass(frozen=True)
-class Frame:
-    """The crop of a picture: pixel = scale * tangent + offset.
-
-    Attributes:
-        scale: (2,) pixels per tangent.
-        offset: (2,) pixel of tangent 0.
-    """
-
-    scale: np.ndarray
-    offset: np.ndarray
-
-    def pixels(self, tangents: np.ndarray) -> np.ndarray:
-        """Convert tangents (N, 2) to pixels."""
-        return tangents * self.scale + self.offset
-
-    def tangents(self, pixels: np.ndarray) -> np.ndarray:
-        """Convert pixels (N, 2) to tangents."""
-        return (pixels - self.offset) / self.scale
-
-    def times(self, factor: int) -> "Frame":
-        """Return the same crop at a resolution multiplied by a factor."""
-        # Pixel centres: x of the fine grid is factor * (x + 0.5) - 0.5.
-        return Frame(self.scale * factor, (self.offset + 0.5) * factor - 0.5)
 
 
 @runtime_checkable
@@ -193,32 +167,6 @@ def _tensor(images: np.ndarray) -> Tensor:
     return torch.from_numpy(images).permute(0, 3, 1, 2).float() * 2 - 1
 
 
-def fit_frame(camera: Camera, box: np.ndarray, size: tuple[int, int]) -> Frame:
-    """Compute the crop: the body fills its height except for the margins, if the width permits.
-
-    Args:
-        camera: Defines the margins.
-        box: (2, 2) low and high corner of the body in tangents.
-        size: (height, width) in pixels.
-    """
-    height, width = size
-    low, high = box
-    top, bottom = camera.margin
-    scale_y = height * (1 - top - bottom) / (high[1] - low[1])
-    scale_x = scale_y * camera.widen
-    if camera.whole:
-        scale_x = min(scale_x, (width * 0.98) / (high[0] - low[0]))
-        scale_y = min(scale_y, scale_x * 1.25)
-    scale = np.array([scale_x, scale_y])
-    middle = (low + high) / 2
-    shift = camera.shift * width
-    if camera.whole:
-        room = (width - scale_x * (high[0] - low[0])) / 2
-        shift = np.clip(shift, -room, room)
-    center_y = height * (1 + top - bottom) / 2 - 0.5
-    return Frame(scale, np.array([width / 2 - 0.5 + shift, center_y]) - scale * middle)
-
-
 def _take(shot: View, solid: Solid, frame: Frame, size: tuple[int, int]):
     world = solid.world
     tangents, depth = shot.camera.look(world)
@@ -232,14 +180,16 @@ def _take(shot: View, solid: Solid, frame: Frame, size: tuple[int, int]):
     free = nearest == 0
     step = np.rint(np.array(shot.light.motion) * fine_size[0] / 128).astype(int)
     color, alpha = (_moved(layer, step) * _like(free, layer) for layer in (color, alpha))
-    mask = _shrink(alpha, samples)
-    covered = mask + _shrink((~free).astype(np.float64), samples)
+    mask = shrink(alpha, samples)
+    covered = mask + shrink((~free).astype(np.float64), samples)
 
     behind, empty = _background(shot, solid, frame, size)
-    before = _shrink(before, samples)
-    image = _shrink(color, samples) + before + behind * (1 - covered[..., None])
+    before = shrink(before, samples)
+    image = shrink(color, samples) + before + behind * (1 - covered[..., None])
     background = before + empty * (1 - (covered - mask)[..., None])
-    image, background = (_develop(picture, shot, size) for picture in (image, background))
+    image, background = (
+        develop(picture, shot.light, shot.seed, size) for picture in (image, background)
+    )
 
     joint_tangents, joint_depth = shot.camera.look(solid.joints)
     places = frame.pixels(joint_tangents)
@@ -395,14 +345,14 @@ def _background(
     flat[:, 2] = 0
     falls, depth = shot.camera.look(flat)
     cast = rasterize(grid.pixels(falls), 1 / depth, solid.triangles, (height, width), solid.keep)
-    sunless = _blur((cast.triangle >= 0).astype(np.float64), 0.8 * unit)
+    sunless = blur((cast.triangle >= 0).astype(np.float64), 0.8 * unit)
     low = world[(world[:, 2] < 0.12) & (solid.keep > 0)] * [1, 1, 0]
     spots, _ = shot.camera.look(low)
     soles = np.zeros((height, width))
     places = np.rint(grid.pixels(spots)).astype(int)
     places = places[((places >= 0) & (places < [width, height])).all(axis=1)]
     soles[places[:, 1], places[:, 0]] = 1
-    soles = (_blur(soles, 2.2 * unit) * 3).clip(0, 1)
+    soles = (blur(soles, 2.2 * unit) * 3).clip(0, 1)
     others = _others(shot, grid, (height, width), reach, origin, rays)
 
     def lit(sunless: np.ndarray, soles: np.ndarray) -> np.ndarray:
@@ -411,7 +361,7 @@ def _background(
         warm = 1 + direct * light.warmth * np.array([1, 0, -1])
         floor = color * bright * warm * (1 - 0.55 * soles[..., None]) * others.shade[..., None]
         seen = np.where(others.covered[..., None], others.color, floor)
-        return _shrink(_blur(seen, 0.45 * unit), factor)
+        return shrink(blur(seen, 0.45 * unit), factor)
 
     nothing = np.zeros((height, width))
     return lit(sunless, soles), lit(nothing, nothing)
@@ -448,74 +398,3 @@ def _others(
             color[nearer], nearest[nearer] = seen.color[nearer], seen.inverse_depth[nearer]
             covered |= nearer
     return _Others(color, covered, shade)
-
-
-def _develop(image: np.ndarray, shot: View, size: tuple[int, int]) -> np.ndarray:
-    # From radiance to a picture: lens blur, exposure, haze, tone curve, noise.
-    light = shot.light
-    random = np.random.default_rng([shot.seed, 3])
-    image = _blur(image, light.blur * size[0] / 128)
-    image = image * light.exposure * np.array(light.cast)
-    image = image * (1 - light.haze) + linear((0.7, 0.72, 0.74)) * light.haze
-    bright = (image * 1.05).clip(0) ** (1 / 2.2)
-    bright = 0.5 + (bright - 0.5) * light.contrast
-    # Cameras lift the shadows: real pictures hardly ever contain black.
-    bright = np.where(bright < 0.15, 0.15 * np.exp((bright - 0.15) / 0.22), bright)
-    grey = bright @ np.array([0.299, 0.587, 0.114])
-    bright = grey[..., None] + (bright - grey[..., None]) * light.saturation
-    if light.edges > 0:
-        bright = bright + light.edges * (bright - _blur(bright, 1.1 * size[0] / 128))
-    # A soft shoulder instead of clipped white.
-    bright = np.where(bright > 0.8, 0.8 + 0.2 * np.tanh((bright - 0.8) / 0.2), bright)
-    grain = random.normal(0, light.noise, (*size, 1)) + random.normal(
-        0, light.noise / 2, (*size, 3)
-    )
-    return (bright + grain).clip(0, 1)
-
-
-def _shrink(image: np.ndarray, factor: int) -> np.ndarray:
-    channels = np.ascontiguousarray(image.reshape(*image.shape[:2], -1), dtype=np.float64)
-    shrunk = _means(channels, factor)
-    return shrunk.reshape(*shrunk.shape[:2], *image.shape[2:])
-
-
-@compiled
-def _means(image, factor):
-    height, width = image.shape[0] // factor, image.shape[1] // factor
-    out = np.zeros((height, width, image.shape[2]))
-    for row in range(height * factor):
-        for column in range(width * factor):
-            for channel in range(image.shape[2]):
-                out[row // factor, column // factor, channel] += image[row, column, channel]
-    return out / factor**2
-
-
-def _blur(image: np.ndarray, sigma: float) -> np.ndarray:
-    radius = max(1, int(np.ceil(3 * sigma)))
-    kernel = np.exp(-0.5 * (np.arange(-radius, radius + 1) / max(sigma, 1e-3)) ** 2)
-    kernel /= kernel.sum()
-    channels = image.reshape(*image.shape[:2], -1)
-    return _convolved(np.ascontiguousarray(channels), kernel).reshape(image.shape)
-
-
-@compiled
-def _convolved(image, kernel):
-    # Convolve along both axes, replicating the image's edges.
-    height, width, channels = image.shape
-    radius = len(kernel) // 2
-    middle, out = np.zeros_like(image), np.zeros_like(image)
-    for row in range(height):
-        for n in range(-radius, radius + 1):
-            weight = kernel[n + radius]
-            there = min(max(row + n, 0), height - 1)
-            for column in range(width):
-                for channel in range(channels):
-                    middle[row, column, channel] += weight * image[there, column, channel]
-    for row in range(height):
-        for n in range(-radius, radius + 1):
-            weight = kernel[n + radius]
-            for column in range(width):
-                there = min(max(column + n, 0), width - 1)
-                for channel in range(channels):
-                    out[row, column, channel] += weight * middle[row, there, channel]
-    return out

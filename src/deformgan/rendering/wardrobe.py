@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from deformgan.rendering.body import Body, skin
-from deformgan.rendering.compiled import compiled
+from deformgan.rendering.hair import hair_sheets
 from deformgan.rendering.identity import Identity
-from deformgan.rendering.noise import value_noise
+from deformgan.rendering.mesh import ellipsoid, normals, smooth_cloth
+from deformgan.rendering.sheet import Landmarks, Sheet, rigid_sheet
 
 LAYERS = (
     "skin",
@@ -87,144 +88,7 @@ class Dressed:
         return self.vertices + _APART * side[:, None] * np.array([1.0, 0.0, 0.0])
 
 
-@dataclass(frozen=True)
-class _Sheet:
-    # One layer before it is joined with the others.
-    layer: str
-    vertices: np.ndarray
-    weights: np.ndarray
-    triangles: np.ndarray
-    keep: np.ndarray
-
-
-class _Landmarks:
-    # Reference points of the body's regions, in metres, rest frame.
-
-    def __init__(self, body: Body):
-        self.body = body
-        self.shoulder, self.elbow, self.wrist = (
-            body.head(bone) for bone in ("upperarm01.L", "lowerarm01.L", "wrist.L")
-        )
-        self.hip, self.knee, self.ankle = (
-            body.head(bone) for bone in ("upperleg01.L", "lowerleg01.L", "foot.L")
-        )
-        self.neck = body.head("neck01")
-        self.eye = body.head("eye.L")
-        self.upper_arm = float(np.linalg.norm(self.elbow - self.shoulder))
-        self.thigh = float(self.hip[2] - self.knee[2])
-        arms = [n for n, bone in enumerate(body.model.bones) if _is_arm(bone)]
-        self.arm_bones = np.array(arms)
-
-    def along_arm(self, vertices: np.ndarray) -> np.ndarray:
-        mirrored = vertices * np.where(vertices[:, :1] < 0, [-1.0, 1, 1], [1.0, 1, 1])
-        upper, lower = self.elbow - self.shoulder, self.wrist - self.elbow
-        t = (mirrored - self.shoulder) @ upper / (upper @ upper)
-        beyond = (mirrored - self.elbow) @ lower / (lower @ lower)
-        return np.where(t > 1, 1 + beyond.clip(0), t)
-
-    def along_leg(self, vertices: np.ndarray) -> np.ndarray:
-        z = vertices[:, 2]
-        t = (self.hip[2] - z) / (self.hip[2] - self.knee[2])
-        beyond = (self.knee[2] - z) / (self.knee[2] - self.ankle[2])
-        return np.where(t > 1, 1 + beyond, t)
-
-    def arm(self, weights: np.ndarray) -> np.ndarray:
-        return weights[:, self.arm_bones].sum(axis=1)
-
-
-def _is_arm(bone: str) -> bool:
-    return bone.startswith(("upperarm", "lowerarm", "wrist", "finger", "metacarpal"))
-
-
-def normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    """Compute the unit normal at every vertex, (N, 3), averaged over its triangles by area."""
-    total = _face_sums(np.ascontiguousarray(vertices), triangles)
-    return total / np.linalg.norm(total, axis=1, keepdims=True).clip(1e-12)
-
-
-@compiled
-def _face_sums(vertices, triangles):
-    # For every vertex, the sum of its triangles' normals, each twice the area long.
-    total = np.zeros_like(vertices)
-    for index in range(triangles.shape[0]):
-        a, b, c = triangles[index, 0], triangles[index, 1], triangles[index, 2]
-        for axis in range(3):
-            i, j = (axis + 1) % 3, (axis + 2) % 3
-            normal = (vertices[b, i] - vertices[a, i]) * (vertices[c, j] - vertices[a, j])
-            normal -= (vertices[b, j] - vertices[a, j]) * (vertices[c, i] - vertices[a, i])
-            for corner in range(3):
-                total[triangles[index, corner], axis] += normal
-    return total
-
-
-@compiled
-def _averaged(vertices, triangles, rounds):
-    for _ in range(rounds):
-        total = np.zeros_like(vertices)
-        count = np.zeros(len(vertices))
-        for index in range(triangles.shape[0]):
-            for corner in range(3):
-                here = triangles[index, corner]
-                for step in (1, 2):
-                    there = triangles[index, (corner + step) % 3]
-                    for axis in range(3):
-                        total[here, axis] += vertices[there, axis]
-                    count[here] += 1
-        smooth = np.zeros_like(vertices)
-        for here in range(len(vertices)):
-            for axis in range(3):
-                mean = total[here, axis] / max(count[here], 1.0)
-                smooth[here, axis] = 0.5 * vertices[here, axis] + 0.5 * mean
-        vertices = smooth
-    return vertices
-
-
-def _smooth(vertices: np.ndarray, triangles: np.ndarray, rounds: int) -> np.ndarray:
-    # Cloth bridges hollows: average with neighbours, but never sink under the skin.
-    smooth = _averaged(np.ascontiguousarray(vertices), triangles, rounds)
-    outward = normals(vertices, triangles)
-    sunk = ((vertices - smooth) * outward).sum(axis=1).clip(0)
-    return smooth + sunk[:, None] * outward
-
-
-def _ellipsoid(
-    center: np.ndarray, half: tuple[float, float, float], power: float, rings: int = 14
-) -> tuple[np.ndarray, np.ndarray]:
-    # A box with round corners (power > 2) or an ellipsoid (2).
-    polar, around = np.meshgrid(
-        np.linspace(0, np.pi, rings), np.linspace(0, 2 * np.pi, 2 * rings, endpoint=False),
-        indexing="ij",
-    )  # fmt: skip
-    sphere = np.stack(
-        [np.sin(polar) * np.cos(around), np.sin(polar) * np.sin(around), np.cos(polar)], -1
-    ).reshape(-1, 3)
-    scale = (np.abs(sphere) ** power).sum(axis=1, keepdims=True) ** (-1 / power)
-    return center + sphere * scale * np.array(half), _grid_triangles(rings, 2 * rings, True)
-
-
-def _grid_triangles(rows: int, columns: int, closed: bool) -> np.ndarray:
-    index = np.arange(rows * columns).reshape(rows, columns)
-    if closed:
-        index = np.concatenate([index, index[:, :1]], axis=1)
-    quads = np.stack([index[:-1, :-1], index[1:, :-1], index[1:, 1:], index[:-1, 1:]], -1)
-    quads = quads.reshape(-1, 4)
-    return np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
-
-
-def _rigid(body: Body, count: int, bone: str) -> np.ndarray:
-    weights = np.zeros((count, len(body.model.bones)))
-    weights[:, body.model.bone(bone)] = 1
-    return weights
-
-
-def _rigid_sheet(
-    body: Body, layer: str, bone: str, vertices: np.ndarray, triangles: np.ndarray
-) -> _Sheet:
-    weights = _rigid(body, len(vertices), bone)
-    return _Sheet(layer, vertices, weights, triangles, np.ones(len(vertices)))
-
-
-def _top_keep(at: _Landmarks, person: Identity, vertices: np.ndarray, arm: np.ndarray):
+def _top_keep(at: Landmarks, person: Identity, vertices: np.ndarray, arm: np.ndarray):
     top = person.top
     x, y, z = vertices.T
     # With a skirt the top is tucked in.
@@ -239,88 +103,17 @@ def _top_keep(at: _Landmarks, person: Identity, vertices: np.ndarray, arm: np.nd
     return np.minimum(np.minimum(hem, sleeve), collar)
 
 
-def _bottom_keep(at: _Landmarks, person: Identity, vertices: np.ndarray, arm: np.ndarray):
+def _bottom_keep(at: Landmarks, person: Identity, vertices: np.ndarray, arm: np.ndarray):
     end = (person.bottom.length - at.along_leg(vertices)) * at.thigh
     waist = at.hip[2] + 0.15 - vertices[:, 2]
     return np.minimum(np.minimum(end, waist), 0.5 - arm)
 
 
-def _shoe_keep(at: _Landmarks, person: Identity, vertices: np.ndarray):
+def _shoe_keep(at: Landmarks, person: Identity, vertices: np.ndarray):
     # Flat shoes dip towards the toes: their rim is a plane that descends from the heel forwards.
     forward = (at.ankle[1] - vertices[:, 1]).clip(0)
     dip = 0.10 if person.shoe_height < 0 else 0.0
     return at.ankle[2] + person.shoe_height - dip * forward - vertices[:, 2]
-
-
-def _hair_keep(at: _Landmarks, vertices: np.ndarray, low: float):
-    # The hairline descends from the forehead to the nape.
-    y, z = vertices[:, 1], vertices[:, 2]
-    behind = y - at.eye[1]
-    places = [0.0, 0.02, 0.045, 0.06, 0.08, 0.10, 0.14]  # forehead, temple, sideburn, ear, nape
-    line = [0.056, 0.048, 0.012, -0.012, -0.018, -0.055 - low, -0.075 - low]
-    ragged = 0.012 * (value_noise(vertices * 90, 5) - 0.5)
-    return z - at.eye[2] - np.interp(behind, places, line) + ragged
-
-
-def _curtain(at: _Landmarks, body: Body, length: float, volume: float) -> _Sheet:
-    # Long hair hangs from the crown around the back and the sides of the head; the face is free.
-    rows, columns = 16, 25
-    fall = np.linspace(0, 1, rows)[:, None]
-    angle = np.radians(np.linspace(-112, 112, columns))[None] * (1 - 0.12 * fall)
-    bottom = at.eye[2] - length
-    z = (at.eye[2] + 0.07) * (1 - fall) + bottom * fall + 0 * angle
-    below = (at.eye[2] - 0.08 - z).clip(0)  # below the nape
-    width = 0.074 + volume + 0.10 * below
-    depth = 0.092 + volume + 0.07 * below
-    middle = at.eye[1] + 0.105 + 0.10 * below
-    vertices = np.stack(
-        [np.sin(angle) * width, middle + np.cos(angle) * depth, z], axis=-1
-    ).reshape(-1, 3)
-    weights = _rigid(body, len(vertices), "head")
-    on_back = (below.reshape(-1) / 0.15).clip(0, 0.7)[:, None]
-    weights = weights * (1 - on_back) + _rigid(body, len(vertices), "spine01") * on_back
-    triangles = _grid_triangles(rows, columns, False)
-    return _Sheet("hair", vertices, weights, triangles, np.ones(len(vertices)))
-
-
-def _ponytail(at: _Landmarks, body: Body, length: float) -> _Sheet:
-    rows, columns = 12, 10
-    fall = np.linspace(0, 1, rows)[:, None]
-    around = np.linspace(0, 2 * np.pi, columns, endpoint=False)[None]
-    radius = 0.034 * np.sin(np.pi * (0.12 + 0.85 * fall)) ** 0.6 + 0.002
-    y = at.eye[1] + 0.185 + 0.05 * np.sin(np.pi * fall**0.6) * 0.8 + np.cos(around) * radius
-    z = at.eye[2] + 0.055 - (length + 0.06) * fall + 0 * around
-    vertices = np.stack([np.sin(around) * radius + 0 * fall, y, z], -1).reshape(-1, 3)
-    triangles = _grid_triangles(rows, columns, True)
-    return _rigid_sheet(body, "hair", "head", vertices, triangles)
-
-
-def _hair_sheets(at: _Landmarks, person: Identity, skin: np.ndarray, out: np.ndarray):
-    body, hair = at.body, person.hair
-    weights, triangles = body.model.weights, body.model.surfaces["body"]
-    woman = hair.style != "short"
-    keep = _hair_keep(at, skin, 0.015 if woman else 0.0)
-    on_top = ((skin[:, 2] - at.eye[2]) / 0.1).clip(0, 1)
-    # Thin at the hairline, to avoid a step on the forehead.
-    thickness = (0.004 + hair.volume * (0.35 + 0.65 * on_top)) * (keep / 0.025).clip(0.2, 1)
-    sheets = [_Sheet("hair", skin + out * thickness[:, None], weights, triangles, keep)]
-    if hair.style == "long":
-        sheets.append(_curtain(at, body, hair.length, hair.volume * 0.6))
-    if hair.style == "ponytail":
-        sheets.append(_ponytail(at, body, hair.length))
-    if hair.style == "bun":
-        center = np.array([0, at.eye[1] + 0.19, at.eye[2] + 0.07])
-        ball, faces = _ellipsoid(center, (0.04, 0.035, 0.04), 2.0, 8)
-        sheets.append(_rigid_sheet(body, "hair", "head", ball, faces))
-    if hair.cap is not None:
-        rim = skin[:, 2] - (at.eye[2] + 0.04)
-        thickness = (0.014 + hair.volume * 0.6) * np.ones(len(skin))
-        sheets.append(_Sheet("cap", skin + out * thickness[:, None], weights, triangles, rim))
-        brim, faces = _ellipsoid(
-            np.array([0, at.eye[1] - 0.035, at.eye[2] + 0.048]), (0.075, 0.075, 0.006), 2.2, 8
-        )
-        sheets.append(_rigid_sheet(body, "cap", "head", brim, faces))
-    return sheets
 
 
 # Half sizes in metres, exponent of the corners' squareness, distance below the hand in metres, and
@@ -337,12 +130,12 @@ def _grip(body: Body) -> np.ndarray:
     return (body.head("finger3-1.R") + body.head("finger3-3.R")) / 2
 
 
-def _prop_sheets(at: _Landmarks, person: Identity, holds_phone: bool):
+def _prop_sheets(at: Landmarks, person: Identity, holds_phone: bool):
     body, sheets = at.body, []
 
     def add(layer: str, bone: str, center, half, power: float):
-        vertices, faces = _ellipsoid(np.array(center), half, power)
-        sheets.append(_rigid_sheet(body, layer, bone, vertices, faces))
+        vertices, faces = ellipsoid(np.array(center), half, power)
+        sheets.append(rigid_sheet(body, layer, bone, vertices, faces))
 
     if person.backpack is not None:
         z = (at.neck[2] + at.hip[2]) / 2 + 0.09
@@ -358,14 +151,14 @@ def _prop_sheets(at: _Landmarks, person: Identity, holds_phone: bool):
     if person.luggage is not None:
         half, power, strap, taper = _LUGGAGE[person.luggage]
         center = _grip(body) - [0, 0, half[2] + strap]
-        bag, faces = _ellipsoid(center, half, power)
+        bag, faces = ellipsoid(center, half, power)
         height = (bag[:, 2:] - center[2]) / half[2] * 0.5 + 0.5
         bag[:, :2] = center[:2] + (bag[:, :2] - center[:2]) * (1 - taper * height)
-        sheets.append(_rigid_sheet(body, "luggage", "root", bag, faces))
+        sheets.append(rigid_sheet(body, "luggage", "root", bag, faces))
         for side in (-1, 1):  # the handles
             middle = center + np.array([0, side * 0.25 * half[1], half[2] + strap / 2])
-            bar, faces = _ellipsoid(middle, (0.007, 0.012, strap / 2 + 0.03), 4.0, 6)
-            sheets.append(_rigid_sheet(body, "luggage", "root", bar, faces))
+            bar, faces = ellipsoid(middle, (0.007, 0.012, strap / 2 + 0.03), 4.0, 6)
+            sheets.append(rigid_sheet(body, "luggage", "root", bar, faces))
     if holds_phone:
         wrist, elbow = at.wrist * [-1, 1, 1], at.elbow * [-1, 1, 1]
         along = (wrist - elbow) / np.linalg.norm(wrist - elbow)
@@ -381,15 +174,15 @@ def dress(body: Body, person: Identity, holds_phone: bool = False) -> Dressed:
         person: Their appearance.
         holds_phone: Whether there is a phone in the right hand.
     """
-    model, at = body.model, _Landmarks(body)
+    model, at = body.model, Landmarks(body)
     tights, covered = model.surfaces["tights"], body.vertices
     arm = at.arm(model.weights)
     used = np.zeros(len(covered), dtype=bool)
     used[tights] = True
-    fitted = _smooth(covered, tights, 8)
+    fitted = smooth_cloth(covered, tights, 8)
     # Two passes: the second one starts from cloth that already spans every hollow.
-    loose = _smooth(covered, tights, 24)
-    loose = _smooth(loose, tights, 30 if person.top.loose > 0.008 else 10)
+    loose = smooth_cloth(covered, tights, 24)
+    loose = smooth_cloth(loose, tights, 30 if person.top.loose > 0.008 else 10)
     outward = normals(fitted, tights)
 
     # The cloth is looser towards its hem.
@@ -406,12 +199,12 @@ def dress(body: Body, person: Identity, holds_phone: bool = False) -> Dressed:
     bottom = fitted + outward * (0.004 + slack)[:, None]
     bottom_keep = _bottom_keep(at, person, bottom, arm)
     shoe_keep = _shoe_keep(at, person, covered)
-    shoe = _smooth(covered, tights, 6) + outward * 0.009
+    shoe = smooth_cloth(covered, tights, 6) + outward * 0.009
     shoe[:, 2] = np.maximum(shoe[:, 2], covered[used, 2].min() - 0.012)
 
     sheets = [
-        _Sheet("top", top, model.weights, tights, top_keep),
-        _Sheet("shoes", shoe, model.weights, tights, shoe_keep),
+        Sheet("top", top, model.weights, tights, top_keep),
+        Sheet("shoes", shoe, model.weights, tights, shoe_keep),
     ]
     if person.bottom.skirt:
         skirt = model.surfaces["skirt"]
@@ -419,24 +212,24 @@ def dress(body: Body, person: Identity, holds_phone: bool = False) -> Dressed:
         cloth = covered + normals(covered, skirt) * flare[:, None]
         end = (person.bottom.length - at.along_leg(cloth)) * at.thigh
         end = np.minimum(end, at.hip[2] + _WAIST - cloth[:, 2])
-        sheets.append(_Sheet("skirt", cloth, _shared_legs(body), skirt, end))
+        sheets.append(Sheet("skirt", cloth, _shared_legs(body), skirt, end))
         hidden = (person.bottom.length - at.along_leg(covered)) * at.thigh
         hidden = np.minimum(hidden, at.hip[2] + 0.1 - covered[:, 2]) - 0.5 * arm
         hidden += 0.02  # hide a knee that reaches through the cloth
     else:
-        sheets.append(_Sheet("bottom", bottom, model.weights, tights, bottom_keep))
+        sheets.append(Sheet("bottom", bottom, model.weights, tights, bottom_keep))
         hidden = _bottom_keep(at, person, covered, arm)
     under_top = _top_keep(at, person, covered, arm)
     covers = np.maximum(np.maximum(under_top, hidden), shoe_keep + 0.03)
     bare = _TUCK - covers
     out = normals(covered, model.surfaces["body"])
-    sheets.append(_Sheet("skin", covered, model.weights, model.surfaces["body"], bare))
-    sheets += _hair_sheets(at, person, covered, out)
+    sheets.append(Sheet("skin", covered, model.weights, model.surfaces["body"], bare))
+    sheets += hair_sheets(at, person, covered, out)
     sheets += _prop_sheets(at, person, holds_phone)
     return _join(at, sheets)
 
 
-def _hanging_back(at: _Landmarks, cloth: np.ndarray, arm: np.ndarray) -> np.ndarray:
+def _hanging_back(at: Landmarks, cloth: np.ndarray, arm: np.ndarray) -> np.ndarray:
     # Over the seat, a shirt spans from side to side and hangs from its rearmost point.
     x, y, z = cloth.T
     seat = (arm < 0.2) & (z < at.hip[2] + 0.24) & (z > at.hip[2] - 0.2) & (y > at.hip[1])
@@ -471,7 +264,7 @@ def _shared_legs(body: Body) -> np.ndarray:
     return weights
 
 
-def _join(at: _Landmarks, sheets: list[_Sheet]) -> Dressed:
+def _join(at: Landmarks, sheets: list[Sheet]) -> Dressed:
     vertices, weights, triangles, layers, keep = [], [], [], [], []
     count = 0
     for sheet in sheets:

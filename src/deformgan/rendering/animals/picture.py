@@ -11,11 +11,11 @@ from deformgan.rendering.animals.body import QUADRUPED20, Body, move
 from deformgan.rendering.animals.coat import PIECES, Coat, paint, sample_coat
 from deformgan.rendering.animals.stance import Stance, sample_stance
 from deformgan.rendering.crowd import Passerby
+from deformgan.rendering.mesh import normals
 from deformgan.rendering.picture import Rendered, Solid, take_pictures
 from deformgan.rendering.rasterizer import Fragments
 from deformgan.rendering.scene import Camera, Light, Place, sample_light, sample_place
 from deformgan.rendering.things import Thing
-from deformgan.rendering.wardrobe import normals
 
 # Depth in metres behind the nearest surface up to which a joint is annotated. As in AP-10K, trunk
 # and legs are annotated from every side, hidden or not, because their position can be inferred;
