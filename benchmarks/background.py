@@ -1,6 +1,6 @@
 """What a background photo changes: outside the person, inside, and at the edge.
 
-People who are rendered have exact masks and exact scenes, so the error can be told apart. Weights
+Rendered people have exact masks and backgrounds, so errors can be measured per region. Weights
 with a background are compared, pair by pair, with weights without, and with themselves in a wrong
 scene (that of the next pair):
 
@@ -156,7 +156,7 @@ def _bands(mask: Float[Tensor, "pairs height width"]) -> list[Bool[Tensor, "_ _ 
 
 
 def _colour(image: Tensor, scene: Tensor, where: Bool[Tensor, "pairs height width"]) -> float:
-    """Tells how much of a scene's colour is painted: 1 is all of it, 0 none but its greys."""
+    """Regress the picture's chroma on the background's: 1 if fully reproduced, 0 if grey."""
     painted, given = (
         (one - one.mean(dim=1, keepdim=True)) * where[:, None] for one in (image, scene)
     )

@@ -90,7 +90,7 @@ def measure(
         metrics[f"{name}_error_hidden"] = _mean(error, hidden)
     says = resize(fields.visible, size)[:, 0, ::STRIDE, ::STRIDE] > 0
     metrics["visible_right"] = _mean(says == truth.visible, truth.body)
-    metrics["visible_share"] = _mean(truth.visible, truth.body)  # right by saying "hidden" alone
+    metrics["visible_share"] = _mean(truth.visible, truth.body)  # accuracy of always "visible"
     own = (fields.matte.shape[2], fields.matte.shape[3])
     for name, logits, matte in (
         ("matte", fields.matte, truth.matte),

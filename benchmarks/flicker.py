@@ -3,12 +3,12 @@
     python benchmarks/flicker.py --weights pedestrian --json flicker.json \
         --walk ../shared/walk/frames
 
-The bundled person stands still, and walks the bundled walk, while every joint trembles by
-`--pixels` (in each direction, of a photo of 128 rows), as detectors let it. Joints are taken as
-they are, fitted over five frames alone, and made steady as `animate` does. Frame difference: mean
-absolute difference between neighbouring frames, in grey levels. Flicker: the same of what sets the
-film apart from the one without a tremble; of a still pose both are one. `--walk`, a folder of
-photos of somebody who walks, adds second differences in time, of the joints found and of the film.
+The bundled person stands still, and walks the bundled walk, with random jitter of `--pixels` on
+every joint (at 128 rows), like a detector's. Joints are used as they are, fitted over five frames,
+or smoothed as `animate` does. Frame difference: mean absolute difference between neighbouring
+frames, in grey levels. Flicker: the same for the difference from the animation without jitter;
+both are equal for a still pose. `--walk`, a folder of photos of a walking person, adds second
+differences over time, of the detected joints and of the animation.
 """
 
 from pathlib import Path

@@ -8,8 +8,8 @@ each run.
     python benchmarks/generated_poses.py --market ../shared/market1501 --generated runs/reid/ours \
         --empty runs/empty --json generated_poses.json
 
-The generator learnt from all 551 people, and the poses that were asked of it are theirs: what it
-adds is not made of the few people alone.
+The generator was trained on all 551 people and uses their poses, so it adds information beyond
+the few people.
 """
 
 import math

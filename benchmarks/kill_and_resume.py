@@ -45,7 +45,7 @@ def main() -> int:
         process = subprocess.Popen(
             [*command, "--out", str(killed), "--resume"], stdout=subprocess.DEVNULL
         )
-        # Starting takes long on busy cores; every life gets on, and then some, before it is killed.
+        # Starting takes long on busy cores: wait for a new checkpoint, then a random time.
         before = steps_saved(killed)
         while steps_saved(killed) == before and process.poll() is None:
             time.sleep(0.01)

@@ -10,11 +10,11 @@ on the 100 test identities that `identity-split.json` names:
   the same camera do not count. Published Market-1501 numbers are on other people;
 - cosine: of two photos of one person by different cameras, and of two people; how often the first
   is higher than the second;
-- generated: the first of `market_test_pairs.csv`, painted by the bundled `pedestrian`. The picture
-  asks for the person in place of the target photo, against what cameras other than the source's and
-  the target's saw of that person, and is compared with the target photo.
+- generated: the first pairs of `market_test_pairs.csv`, by the bundled `pedestrian`. The picture
+  replaces the target photo as query; photos by the source's and the target's cameras do not count.
+  Its embedding is also compared with that of the target photo.
 
-OSNet judges: it taught nothing and chose nothing.
+OSNet is used for evaluation only, not for training or model selection.
 """
 
 import sys
@@ -132,7 +132,7 @@ def compare_generated(
     vectors: Float[Tensor, "photos features"],
     generated: Float[Tensor, "pairs features"],
 ) -> dict[str, Any]:
-    """Lets the target photo, the generated picture and the source photo ask for the person.
+    """Compare the target photo, the generated picture and the source photo as queries.
 
     Args:
         people: The test photos.

@@ -3,7 +3,7 @@
     python benchmarks/reid_augment.py --data ../shared/market1501 --json reid_augment.json
 
 One process, one thread: the command's processes share nothing, so two of them on two free cores do
-twice as much. What is said of other sizes and machines is a projection, and called so.
+twice as much. Numbers for other sizes and machines are projections and labelled as such.
 """
 
 import argparse

@@ -1,8 +1,8 @@
 """How long ranking takes at the size of Market-1501, beside sorting the whole gallery.
 
 3,368 queries, 15,913 photos, of which 2,798 are distractors, vectors of 256 numbers drawn at random
-around 750 people. Every number is the best of three, all in one run; beside the seconds by the
-clock stand those of the processor, which other work on the machine hardly changes:
+around 750 people. Every number is the best of three, all in one run, as wall time and as CPU
+time, which other jobs on the machine hardly affect:
 
     python benchmarks/reid_ranking.py --json reid_ranking.json
 

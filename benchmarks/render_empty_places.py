@@ -1,4 +1,4 @@
-"""Renders places without anybody: what the bundled pose detector learns that nobody is there.
+"""Render backgrounds without people: negative examples for training the bundled detector.
 
 python benchmarks/render_empty_places.py --out runs/empty --count 700
 """

@@ -11,7 +11,7 @@ identities and the rendered ones:
   real ones against their annotation;
 - brightness, contrast, saturation, sharpness: medians, and 10th and 90th percentile.
 
-The detectors are judges here. They train nothing and choose nothing.
+The detectors are used for evaluation only, not for training or model selection.
 """
 
 import json

@@ -13,8 +13,8 @@ source photo's own scene, as `generate --background source` does it.
 A generator without layers has one size: photos of another are stretched to it, and what it paints
 is enlarged.
 
-The judges are networks of other people: MoveNet looks for the asked pose, OSNet for the person,
-FastestDet for anybody. They score; they never train, select or give gradients.
+The judges are third-party networks: MoveNet measures the pose, OSNet the identity, FastestDet
+whether a person is detected. They are used for evaluation only, not for training or selection.
 """
 
 import sys

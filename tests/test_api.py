@@ -75,7 +75,7 @@ def test_what_cannot_be_used_is_one_clear_error_in_the_words_of_python(transfer)
         deformgan.PoseTransfer.from_pretrained(device="nowhere")
     with pytest.raises(InputError, match="Unknown recipe 'none'"):
         deformgan.train("none", "out")
-    with pytest.raises(InputError, match="either weights= or generated="):
+    with pytest.raises(InputError, match="exactly one of weights= and generated="):
         deformgan.evaluate("images", "pairs.csv")
 
 
@@ -172,3 +172,20 @@ def test_a_type_checker_knows_the_names(tmp_path):
     errors = [line for line in found.stdout.splitlines() if "error" in line]
     assert len(errors) == 1, found.stdout
     assert "user.py:8" in errors[0]
+
+
+def test_a_lone_string_is_not_taken_for_a_list(tmp_path):
+    with pytest.raises(InputError, match="metrics= is 'ssim'; give a list"):
+        deformgan.evaluate(PHOTOS[0].parent, "pairs.csv", generated=tmp_path, metrics="ssim")
+    with pytest.raises(InputError, match="data= is 'market'; give a list"):
+        deformgan.train("quickstart", tmp_path / "run", data="market")
+
+
+def test_several_poses_are_refused_for_one_picture_and_a_pose_is_read_once(transfer):
+    source, photo = PHOTOS[0], PHOTOS[4]
+    target = transfer.read_pose(photo)
+    first, again = (transfer(source, each) for each in (target, photo))
+    assert first.tobytes() == again.tobytes()
+    both = deformgan.Pose.cat([target.pose, target.pose])
+    with pytest.raises(InputError, match="pose= has 2 poses, but a picture has one: use animate"):
+        transfer(source, both)

@@ -1,4 +1,4 @@
-"""docs/paper-to-code.md points at code that is there."""
+"""docs/paper-to-code.md and CONTRIBUTING.md point at code that is there."""
 
 import ast
 import re
@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).resolve().parent.parent
-TABLE = (PROJECT / "docs" / "paper-to-code.md").read_text()
+TABLE = "".join(
+    (PROJECT / file).read_text() for file in ("docs/paper-to-code.md", "CONTRIBUTING.md")
+)
 REFERENCES = sorted(set(re.findall(r"`([\w/]+\.py)::([\w.]+)`", TABLE)))
 
 
@@ -22,6 +24,8 @@ def defined_in(path: Path) -> set[str]:
             names |= {f"{node.name}.{method.name}" for method in methods}
         if isinstance(node, ast.Assign):
             names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            names.add(node.target.id)
     return names
 
 

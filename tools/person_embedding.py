@@ -73,7 +73,7 @@ class PersonEmbeddingTraining:
 
 
 class Classes(nn.Module):
-    """Tells the people of the training set apart: one direction for each.
+    """Classifier of the training identities: scaled cosine similarity to one vector per identity.
 
     Source:
         Wang et al., "NormFace", ACM Multimedia 2017: cosines, since cosines are what is used.
@@ -97,7 +97,7 @@ def person_embedding_loss(
     logits: Float[Tensor, "batch classes"],
     people: Int64[Tensor, "batch"],
 ) -> Tensor:
-    """Asks who it is, and that everybody is nearer to himself than to anybody else in the batch.
+    """Compute the classification loss plus a batch-hard triplet loss on cosine similarities.
 
     Args:
         vectors: Of length 1.
@@ -161,8 +161,8 @@ def train_person_embedding(
 ) -> None:
     """Trains the network, going on where `out` was left.
 
-    Every batch follows from seed and step, so that a run that was broken off ends like an unbroken
-    one. What is learnt is printed, not chosen: the last averaged weights are the result.
+    A batch depends only on seed and step, so a resumed run equals an uninterrupted one. Scores of
+    held-out people are only printed: the result is the last averaged weights, not the best.
 
     Args:
         market: Market-1501 with the field's annotation; only its training identities are read.

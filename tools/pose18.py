@@ -83,9 +83,9 @@ def heatmap_targets(pose: Pose, sigma: float) -> Float[Tensor, "batch joints row
 
 
 def pose18_loss(logits: Float[Tensor, "batch maps rows columns"], crops: Crops) -> Tensor:
-    """Asks for the joints' Gaussians cell by cell, and for their places among all cells.
+    """Compute the heat map loss: presence per cell, position over cells, and torso centre.
 
-    The first term makes a peak's height say whether the joint is there, the second sharpens where.
+    The presence term calibrates the height of a peak; the position term sharpens its location.
     """
     joints, people = logits[:, :-1], logits[:, -1]
     target = heatmap_targets(crops.pose, SIGMA)
@@ -100,7 +100,7 @@ def pose18_loss(logits: Float[Tensor, "batch maps rows columns"], crops: Crops) 
     middles = [_middle(pose) for pose in (crops.pose, crops.other)]
     wanted = torch.stack([heatmap_targets(middle, PERSON_SIGMA)[:, 0] for middle in middles])
     person = F.binary_cross_entropy_with_logits(people, wanted.amax(dim=0), reduction="none")
-    # A person without a torso in view is neither somebody nor nobody.
+    # Skip the torso-centre term for crops that show joints of a person but no torso.
     told = crops.pose.visible.sum(dim=1) == 0
     told |= middles[0].visible[:, 0]
     person = (person.sum(dim=(1, 2)) * told).mean()
@@ -266,8 +266,8 @@ def train_pose18(
 ) -> None:
     """Trains the network, going on where `out` was left.
 
-    Every batch follows from seed and step, so that a run that was broken off ends like an unbroken
-    one. What is learnt is printed, not chosen: the last averaged weights are the result.
+    A batch depends only on seed and step, so a resumed run equals an uninterrupted one. Scores of
+    held-out people are only printed: the result is the last averaged weights, not the best.
 
     Args:
         market: Market-1501 with the field's annotation; only its training identities are read.

@@ -16,6 +16,7 @@ __version__ = "0.2.0"
 if TYPE_CHECKING:
     from deformgan.api import Metric, People, Report, detect, evaluate, train
     from deformgan.errors import InputError
+    from deformgan.inputs import PosedPhoto
     from deformgan.pose import Pose
     from deformgan.predict import PoseTransfer
 
@@ -23,6 +24,7 @@ _MODULES = {
     **dict.fromkeys(("Metric", "People", "Report", "detect", "evaluate", "train"), "deformgan.api"),
     "InputError": "deformgan.errors",
     "Pose": "deformgan.pose",
+    "PosedPhoto": "deformgan.inputs",
     "PoseTransfer": "deformgan.predict",
 }
 
@@ -32,6 +34,7 @@ __all__ = [
     "People",
     "Pose",
     "PoseTransfer",
+    "PosedPhoto",
     "Report",
     "__version__",
     "detect",

@@ -80,7 +80,7 @@ class People(Sequence[Detection]):
 
     @property
     def boxes(self) -> Float[np.ndarray, "people 4"]:
-        """Box around each person: left, top, right and bottom in pixels."""
+        """Left, top, right and bottom of each person's joints, enlarged by a quarter, in pixels."""
         return np.array([around(person.pose) for person in self.found]).reshape(-1, 4)
 
     def draw(self) -> Image.Image:
@@ -178,16 +178,16 @@ def evaluate(
     skeleton: Skeleton | str | None = None,
     protocol: str = "deformgan-1",
     metrics: Sequence[str] = (),
-    save_generated: Path | None = None,
-    real: Path | None = None,
+    save_generated: str | Path | None = None,
+    real: str | Path | None = None,
     detector: str = "pose18",
-    extractors: Sequence[Path] = (),
-    person_detectors: Sequence[Path] = (),
-    ssd300: Path | None = None,
-    inception: Path | None = None,
-    lpips: Path | None = None,
+    extractors: Sequence[str | Path] = (),
+    person_detectors: Sequence[str | Path] = (),
+    ssd300: str | Path | None = None,
+    inception: str | Path | None = None,
+    lpips: str | Path | None = None,
     device: str | torch.device = "auto",
-    journal: Path | None = None,
+    journal: str | Path | None = None,
     progress: Progress = no_progress,
     finish: Callable[[dict[str, Any]], None] = lambda content: None,
 ) -> Report:
@@ -203,7 +203,8 @@ def evaluate(
             them.
         skeleton: Skeleton of the poses; by default that of the weights, or else openpose18.
         protocol: Name of the evaluation protocol.
-        metrics: Metrics to compute; by default all.
+        metrics: Metrics to compute; by default all. Metrics that are computed together are reported
+            together.
         save_generated: Existing folder in which to save the pictures of the weights.
         real: Folder of photos for FID and KID; by default the target photos.
         detector: Pose detector that searches for the target pose.
@@ -222,12 +223,12 @@ def evaluate(
         InputError: If an input is missing or invalid, or no pair can be scored.
     """
     if (weights is None) == (generated is None):
-        raise InputError("Give either weights= or generated=, not both.")
+        raise InputError("Give exactly one of weights= and generated=.")
     if save_generated is not None and weights is None:
         raise InputError("save_generated= needs weights=, not generated=.")
-    chosen = find_protocol(protocol)
+    chosen, named = find_protocol(protocol), _list("metrics", metrics)
     images, on = Path(images), str(find_device(device))
-    painter = None if weights is None else Weights.load(str(weights), on, save_generated)
+    painter = None if weights is None else Weights.load(str(weights), on, _path(save_generated))
     if painter is not None:
         joints = check_skeleton(skeleton, painter.generator.skeleton)
     else:
@@ -239,15 +240,18 @@ def evaluate(
         system = GeneratedFolder.open(Path(generated), photos, chosen.lossless)
     assert system is not None
     networks = Networks(
-        detector, tuple(extractors), tuple(person_detectors), ssd300, inception, lpips
+        detector,
+        tuple(map(Path, _list("extractors", extractors))),
+        tuple(map(Path, _list("person_detectors", person_detectors))),
+        _path(ssd300),
+        _path(inception),
+        _path(lpips),
     )
-    metric_set = find_metrics(
-        chosen, networks, on, tuple(metrics), real is not None, photos.skeleton
-    )
-    real_photos = None if real is None else photos_in(real)
+    metric_set = find_metrics(chosen, networks, on, tuple(named), real is not None, photos.skeleton)
+    real_photos = None if real is None else photos_in(Path(real))
     settings = settings_of(system, photos, chosen, metric_set, real_photos)
     with TemporaryDirectory() as scratch:
-        kept = Journal(journal or Path(scratch) / "journal", settings)
+        kept = Journal(_path(journal) or Path(scratch) / "journal", settings)
         findings = evaluate_pairs(system, photos, chosen, metric_set, kept, real_photos, progress)
         if not findings.rows:
             kept.remove()
@@ -258,6 +262,17 @@ def evaluate(
         finish(content)
         kept.remove()
         return _report(content, len(photos), findings.kept)
+
+
+def _path(path: str | Path | None) -> Path | None:
+    return None if path is None else Path(path)
+
+
+def _list(name: str, given: Sequence[Any]) -> list[Any]:
+    """Refuse a lone string or path, whose letters would be taken for the items."""
+    if isinstance(given, str | Path):
+        raise InputError(f"{name}= is {str(given)!r}; give a list of them.")
+    return list(given)
 
 
 def _report(content: dict[str, Any], asked: int, resumed: int) -> Report:
@@ -290,7 +305,7 @@ def train(
     *,
     data: Sequence[str | Path] = (),
     rendered: Sequence[str | Path] = (),
-    vgg: Path | None = None,
+    vgg: str | Path | None = None,
     download: bool = False,
     init: str | Path | None = None,
     resume: bool = False,
@@ -335,9 +350,9 @@ def train(
     check_new(folder, resume)
     run = Run.open(
         config,
-        [Path(each) for each in data],
-        [Path(each) for each in rendered],
-        vgg=vgg,
+        [Path(each) for each in _list("data", data)],
+        [Path(each) for each in _list("rendered", rendered)],
+        vgg=_path(vgg),
         download=download,
         init=init,
         device=find_device(device),

@@ -97,8 +97,8 @@ def load_generator(
     generator = Generator(_config(path, json.loads(described["config"])))
     if generator.config.background and not background:
         raise InputError(
-            f"The weights {path.stem} need a background image, got none: "
-            "use them with --background of generate or animate."
+            f"The weights {path.stem} need a background photo for every picture: use them with the "
+            "background of generate or animate."
         )
     try:
         generator.load_state_dict(state)

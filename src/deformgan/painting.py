@@ -36,10 +36,9 @@ def paint(
         targets: In pixels of images of `size`.
         size: Height and width of the pictures; by default the (first) photos'. Only a generator
             with layers can change it. Photos of other proportions are widened, smoothly.
-        noise_seed: Leaves the generator's dropout on and draws it from this seed.
-        background: Of images of any size, one for all targets or one each: what a generator without
-            layers paints in, if it was trained to take one; what the person of a generator with
-            layers is put in front of.
+        noise_seed: Keep dropout active, with noise from this seed.
+        background: Background images of any size, one for all targets or one each. Without layers
+            an input of background-conditioned weights; with layers, composited behind the person.
 
     Returns:
         RGB, on the CPU.

@@ -124,23 +124,24 @@ class PoseTransfer:
         """Generate the photo of a person in a new pose.
 
         Args:
-            source: Photo of the person. With layers also several photos of the same person: every
-                surface is copied from the photo that shows it best; the first one determines scene
-                and place.
-            pose: Target pose; the picture has its framing.
+            source: Photo of the person. For weights with layers also a list of photos of the *same*
+                person: every surface is copied from the photo that shows it best; the first one
+                determines scene and place. For different people, call once per photo.
+            pose: One target pose. The picture is framed like the photo that the pose is from.
             source_pose: Pose of the source person in pixels of the photo (of several photos, a
                 batch with one each); by default it is detected.
             person: Index of the source person by size; 0 is the largest.
-            pose_person: Index of the person with the target pose.
-            size: Height and width of the picture, or the height alone; by default the size of the
-                person in the source photo, at most `MOST_ROWS` rows. Without layers only the
+            pose_person: Index of the person in the pose photo by size; in a pose file 0 is the
+                largest and higher numbers follow the file's order.
+            size: (height, width) of the picture, or the height alone; by default that of the
+                person in the source photo, from 128 to 1,024 rows. Without layers only the
                 generator's own size.
             background: What is behind the person. "paint": the scene as generated. "source": the
                 scene of the source photo without its person. "none": transparent. "#rrggbb": a
                 colour. Or a photo: one with the size of the pose photo is cropped like it, of any
-                other the centre is used. By default "paint" if the source photo has the
-                generator's size, otherwise "source". Without layers only "paint";
-                background-conditioned weights require a photo.
+                other the centre is used. By default "paint" for a source photo of exactly
+                `self.size`, "source" for any other size: set it for a data set. Without layers only
+                "paint"; background-conditioned weights require a photo.
             noise_seed: Keep dropout active, with noise from this seed.
 
         Returns:
@@ -151,11 +152,30 @@ class PoseTransfer:
                 the generator does not support what is asked for.
         """
         people = self._read_people(source, source_pose, person)
-        target = read_target(pose, self.detector, pose_person, self.skeleton)
+        target = self.read_pose(pose, pose_person)
+        if len(target.pose) != 1:
+            raise InputError(
+                f"pose= has {len(target.pose)} poses, but a picture has one: use animate."
+            )
         (picture,) = self.generate(
             people, target, size=size, background=background, noise_seed=noise_seed
         )
         return Image.fromarray(picture)
+
+    def read_pose(self, pose: AnyPose, person: int = 0) -> PosedPhoto:
+        """Read or detect a target pose once, to use it for many photos.
+
+        Args:
+            pose: Target pose in any form, see `__call__`.
+            person: See `pose_person` of `__call__`.
+
+        Returns:
+            The pose with the photo it is from, accepted wherever a pose is.
+
+        Raises:
+            InputError: See `__call__`.
+        """
+        return read_target(pose, self.detector, person, self.skeleton)
 
     def animate(
         self,
@@ -179,13 +199,13 @@ class PoseTransfer:
                 a pose file with one pose per frame, or poses.
             source_pose: See `__call__`.
             person: See `__call__`.
-            smooth: Amplitude of the jitter to remove, relative to that of detectors; 0 keeps joints
-                as detected.
+            smooth: Strength of smoothing, from 0 (none) to 10; 1 removes the jitter of a detector.
             size: See `__call__`.
             background: See `__call__`.
             noise_seed: See `__call__`; all frames get the same noise.
             batch_size: Frames computed at once.
-            progress: Wraps the iteration over frames in which poses are detected.
+            progress: Called with the frames in which poses are detected, a label and their number;
+                returns an iterator over the frames.
 
         Yields:
             One picture per usable frame, all framed alike.
@@ -236,7 +256,7 @@ class PoseTransfer:
             InputError: See `__call__`; also without layers.
         """
         people = self._read_people(source, source_pose, person)
-        target = read_target(pose, self.detector, pose_person, self.skeleton)
+        target = self.read_pose(pose, pose_person)
         return Image.fromarray(self.generate_into(people, target, noise_seed=noise_seed))
 
     def stabilize(self, frames: PosedPhoto, smooth: float = 1.0) -> PosedPhoto:

@@ -1,4 +1,4 @@
-"""What a generated person stands in front of: the photo without its person, colours, nothing.
+"""Backgrounds: photos with the person removed, colours and transparency; cut-outs, pasting.
 
 All that is done at a photo's full size is done in bytes by Pillow, and costs what resizing it does:
 holes are filled in a small copy, enlarged and blended.
@@ -30,13 +30,13 @@ KEYWORDS: tuple[Keyword, ...] = ("paint", "source", "none")
 
 _GREY = 127.5
 _BILINEAR = Image.Resampling.BILINEAR
-_FILLED_ROWS = 256  # what is carried into a hole is smooth: more rows would show no more of it
-_AROUND = 0.25  # of a box, what a hole in it is filled from beyond its edges
+_FILLED_ROWS = 256  # a filled hole is smooth, so more rows would not add detail
+_AROUND = 0.25  # of a box, margin from which a hole in it is filled
 _BEYOND = 0.35  # torso lengths beyond the last joints
 _MARGIN = 0.1  # torso lengths beyond a person's matte
-# When a matte is believed: it has most joints in it, and little of what is far from all of them.
+# Thresholds for accepting a matte: share of the joints inside, and share of it far from all joints.
 _JOINTS_IN_MATTE, _MATTE_ELSEWHERE = 0.75, 0.1
-_RESCALED = 2.0  # the most that bones may say against the framings about somebody's scale
+_RESCALED = 2.0  # most by which the scales from bone lengths and from the framings may differ
 
 
 def read_background(background: str | Path | Photo | None) -> Background | None:
@@ -94,8 +94,8 @@ def find_person(
     """Decide which pixels may show some of the person of a photo.
 
     Args:
-        matte: How much of every pixel is person, in [0, 1], as a network sees it. One that does not
-            go with the pose is not believed: the joints then say where the person may be.
+        matte: Predicted coverage of every pixel by the person, in [0, 1]. If it contradicts the
+            pose, the region around the joints is used instead.
         pose: One pose, in pixels.
         skeleton: Of the pose.
         size: Height and width of the photo.
@@ -117,7 +117,7 @@ def find_person(
 
 
 def _ends(pose: Pose, skeleton: Skeleton, size: tuple[int, int]) -> Bool[Tensor, "1 height width"]:
-    """Draw what goes on beyond the last joints: hands, feet, the head."""
+    """Draw discs around the end joints, which cover hands, feet and the head."""
     names = [name for limb in skeleton.limbs for name in limb]
     ends = skeleton.indices([name for name in dict.fromkeys(names) if names.count(name) == 1])
     seen = [joint for joint in ends if pose.visible[0, joint]]
@@ -162,10 +162,10 @@ def empty_photo(photo: Photo, hole: Bool[Tensor, "1 _ _"], box: Framing) -> Phot
 def place_person(
     source_pose: Pose, target_poses: Pose, framing: Framing, skeleton: Skeleton
 ) -> Framing:
-    """Find the part of the source photo in which the person in their new pose is where they stood.
+    """Find the part of the source photo in which the person keeps their place and scale.
 
-    They have the size that they had there, as their bones say, and stand on the same spot: on what
-    is lowest of all joints that were seen before and after.
+    The scale is the median ratio of bone lengths; the feet stay in place, measured at the lowest
+    joint that is visible in both poses.
 
     Args:
         source_pose: One pose, in pixels of the photo.

@@ -1,4 +1,4 @@
-"""Staging: what the generator is shown of photos, and what stands behind the person."""
+"""Staging: the generator's inputs from photos and poses, and the background of its pictures."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,20 +26,20 @@ from deformgan.scene import (
 )
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
-MOST_ROWS = 1024  # of a picture whose size nobody asked for
+MOST_ROWS = 1024  # of a picture by default
 ROWS = (16, 4096)
-WIDEST = 4  # what the network looks at grows with it
-_BESIDE = 0.15  # of a framing, on every side, where some of its person may still be
+WIDEST = 4  # width by height; the network's input grows with it
+_BESIDE = 0.15  # of a framing, margin on every side that may still show the person
 
 
 @dataclass(frozen=True)
 class Shown:
-    """What a generator with layers is shown, and where it comes from.
+    """The inputs of a generator with layers, and where they come from.
 
     Attributes:
         photo: The source photo.
         photo_pose: Its person.
-        crop: What is shown of it: whole pixels.
+        crop: The part of it that is the input, in whole pixels.
         whole: Whether that is all of a photo of the model's size.
         target_whole: Whether the poses are from such photos.
         target_framing: Of the picture, in the photo that the poses are from.
@@ -58,9 +58,9 @@ class Shown:
 
     @cached_property
     def view(self) -> View:
-        """What is shown: the photo's pixels as they are, or fewer, each a mean of several.
+        """The input: the cropped photo, downscaled to the picture's size if it is larger.
 
-        More of them than the picture has rows would only alias.
+        More rows than the picture has would only alias.
         """
         seen = self.crop if self.crop.size[0] <= self.size[0] else self.crop.at(self.size)
         image = to_image(frame_smoothly(self.photo, seen))
@@ -298,7 +298,7 @@ class Staging:
             raise InputError(
                 f"The {whose} pose lacks {', '.join(missing)}; "
                 + (
-                    "both shoulders and both hips must be seen."
+                    "both shoulders and both hips must be visible."
                     if skeleton.name == OPENPOSE18.name
                     else "these joints must be seen."
                 )

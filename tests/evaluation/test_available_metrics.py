@@ -113,7 +113,7 @@ def test_protocols_of_the_training_images_lack_the_distributions_without_them():
     assert list(metric_set.what) == ["lpips_efficientnet_lite0"]
     assert metric_set.corpus == []
     for name in NAMES[1:]:
-        assert "pass them by --real" in metric_set.unavailable[name]
+        assert "give them as real=" in metric_set.unavailable[name]
 
 
 def test_without_the_package_all_three_are_listed_with_what_to_install(monkeypatch):

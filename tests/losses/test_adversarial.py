@@ -28,7 +28,7 @@ def test_the_discriminator_pays_for_both_kinds_of_error(epsilon):
 
 
 @pytest.mark.parametrize("epsilon", [0.0, 1e-7, 0.01])
-def test_the_generator_pays_for_being_found_out(epsilon):
+def test_generator_loss_is_mean_negative_log_d(epsilon):
     expected = mean([-math.log(d + epsilon) for d in sigmoid(FAKE)])
     assert generator_loss(FAKE, epsilon=epsilon).item() == pytest.approx(expected, rel=1e-6)
 

@@ -275,7 +275,7 @@ def test_a_step_has_the_terms_of_what_is_known(people):
     assert set(terms) == {"flow", "visible", "matte", "generator_gradient"}
 
 
-def test_photos_teach_no_choice_between_layers_and_rendered_people_do(people):
+def test_opacities_get_gradients_from_rendered_people_only(people):
     for known in (False, True):
         gan = Gan.create(CONFIG, open_fabric(CPU))
         step_of(gan, pair_of(people, known=known), CONFIG)

@@ -1,4 +1,4 @@
-"""One step of the game: who moves, what each is told, and what the terms are."""
+"""train_step: order of updates, inputs of both networks, and loss terms."""
 
 from copy import deepcopy
 from dataclasses import replace

@@ -148,9 +148,7 @@ def find_metrics(
         else:
             corpus.append(each)
     if corpus and protocol.real_images == "training" and not real_given:
-        why = (
-            f"The protocol {protocol.name} compares with the training images; pass them by --real."
-        )
+        why = f"The protocol {protocol.name} compares with the training images; give them as real=."
         unavailable |= {name: why for part in corpus for name in part.what if _needs_real(name)}
         corpus = [left for part in corpus if (left := _without_real(part)).what]
     metric_set = MetricSet(pairs, corpus, unavailable)
@@ -185,7 +183,7 @@ def _pose(name_and_path: str) -> PairMetrics:
         return {metric: shares}
 
     metric, name = _pose_metric(name_and_path), name_and_path.partition(":")[0]
-    told = f"share of the asked joints that {name} finds again within {RADIUS} torso lengths"
+    told = f"share of the target joints that {name} detects within {RADIUS} torso lengths"
     return PairMetrics({metric: told}, compute)
 
 
@@ -378,6 +376,6 @@ _SCORES = {
 }
 
 _SHARPNESS = PairMetrics(
-    {"sharpness": "of the person, as a share of the real person's; 1 is as sharp"},
+    {"sharpness": "sharpness of the person relative to the target photo; 1 is best"},
     lambda scene: {"sharpness": relative_sharpness(scene.generated, scene.target, scene.mask)},
 )

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+from deformgan.evaluation.comparison import better
 from deformgan.evaluation.pair_diagnosis import (
     LOST,
     ORIGINS,
@@ -294,7 +295,7 @@ def _worst(
     skeleton: Skeleton,
     count: int,
 ) -> dict[str, Any]:
-    large_is_bad = metric == "l1" or metric.startswith(("lpips", PREFIX))
+    large_is_bad = better(metric) == "lower"
     values = values.double().cpu()
     order = values.sort(descending=large_is_bad, stable=True).indices
     order = order[~values[order].isnan()][:count].tolist()

@@ -107,7 +107,7 @@ class MetricSet:
         return [name for each in self.pairs for name in each.what]
 
     def keep(self, names: Sequence[str]) -> "MetricSet":
-        """Return only the metrics that contain a metric in `names`."""
+        """Return the groups that contain a metric in `names`; a group is computed at once."""
         known = {*self.what, *self.unavailable}
         if unknown := [name for name in names if name not in known]:
             raise InputError(
@@ -121,7 +121,14 @@ class MetricSet:
 
     def numbers(self, scene: Scene) -> dict[str, Tensor]:
         """Compute the metrics per pair of a batch."""
-        return {name: n for each in self.pairs for name, n in each.compute(scene).items()}
+        numbers = {}
+        for each in self.pairs:
+            found = each.compute(scene)
+            assert found.keys() == each.what.keys(), (
+                "a metric lacks its description, or the reverse"
+            )
+            numbers |= found
+        return numbers
 
     def generated_features(self, scene: Scene) -> dict[str, Tensor]:
         """Compute the features of a batch of generated pictures."""

@@ -20,7 +20,7 @@ def pose_loss(
 
     A joint's heat map, normalized over its cells, is a distribution of the joint's position. The
     loss is the Kullback-Leibler divergence of the generated image's from the target's, in nats,
-    averaged over joints and images; a joint counts as much as the detector is sure of it in the
+    averaged over joints and images, weighted by the detector's confidence in each joint of the
     target.
 
     Args:

@@ -1,4 +1,4 @@
-"""Window: where judges look closely at pictures larger than `rows`."""
+"""Window: the full-resolution crop that is judged in pictures larger than `rows`."""
 
 from dataclasses import dataclass, replace
 

@@ -75,7 +75,7 @@ KINDS: dict[str, Kind] = {
         "Results on such people are meaningless: remove them from one of the two.",
     ),
     "two-people-one-image": Kind(
-        "error", "equal images of different people", "Find out who it is, delete the others."
+        "error", "equal images of different people", "Keep the one with the right identity."
     ),
     "unknown-in-pair": Kind("error", "pairs of images that are not there", "Delete the lines."),
     # Warnings.
@@ -117,7 +117,7 @@ KINDS: dict[str, Kind] = {
     "shared-item": Kind(
         "info", "garments with one color to train on and another to test on (as in the old split)"
     ),
-    "not-looked-at": Kind("info", "not looked at"),
+    "not-looked-at": Kind("info", "files and folders that were not checked"),
 }
 
 
