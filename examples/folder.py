@@ -1,8 +1,8 @@
 """Generate every person of a folder of photos in one pose.
 
-python examples/folder.py [FOLDER POSE OUT]
+python examples/folder.py FOLDER POSE OUT
 
-Without arguments: the bundled people. Photos without a usable person are listed and left out.
+Photos without a usable person are listed and left out.
 """
 
 import sys
@@ -10,10 +10,7 @@ from pathlib import Path
 
 import deformgan
 
-people = Path(deformgan.__file__).parent / "people" / "bounding_box_train"
-example = people, people / "0002_c2s1_000002_00.jpg", "generated"
-folder, pose, out = map(Path, sys.argv[1:] or example)
-
+folder, pose, out = map(Path, sys.argv[1:])
 transfer = deformgan.PoseTransfer.from_pretrained("pedestrian")
 target = transfer.read_pose(pose)  # detected once
 out.mkdir(exist_ok=True)
