@@ -128,7 +128,7 @@ def paint(
     pairs: Int64[Tensor, "pairs 2"],
     scene: Float[Tensor, "pairs 3 height width"] | None = None,
 ) -> Float[Tensor, "pairs 3 height width"]:
-    """Paints pairs, in scenes where they are given."""
+    """Paint pairs, in scenes where they are given."""
     painted = []
     for rows in torch.arange(len(pairs)).split(BATCH):
         source, target = pairs[rows].T
@@ -150,7 +150,7 @@ def _regions(mask: Float[Tensor, "pairs height width"]) -> dict[str, Bool[Tensor
 
 
 def _bands(mask: Float[Tensor, "pairs height width"]) -> list[Bool[Tensor, "_ _ _"]]:
-    """Gives the scene within `EDGE` pixels of the person, and all of it that is further away."""
+    """Return masks of the scene within `EDGE` pixels of the person and of the rest."""
     wide = F.max_pool2d(mask[:, None], 2 * EDGE + 1, 1, EDGE)[:, 0]
     return [(mask < 0.02) & (wide >= 0.02), wide < 0.02]
 
@@ -177,7 +177,7 @@ def draw(
     scenes: UInt8[Tensor, "scenes 3 height width"],
     path: Path,
 ) -> None:
-    """Draws people on five backgrounds: source, pose's photo, without, and in each of the scenes.
+    """Draw people on five backgrounds: source, pose's photo, without, and in each of the scenes.
 
     Args:
         with_scene: Takes a background.

@@ -1,4 +1,4 @@
-"""Makes a run's generator one of the bundled weights, with its terms and measured numbers inside.
+"""Make a run's generator one of the bundled weights, with its terms and measured numbers inside.
 
 python benchmarks/bundle_weights.py runs/pedestrian --name pedestrian --report market.json
 
@@ -25,7 +25,7 @@ LARGEST = 16_000_000
 def main(
     run: Path, /, name: str, report: Path, terms: str = TERMS, base: str | None = None
 ) -> None:
-    """Writes `src/deformgan/weights/NAME.safetensors`.
+    """Write `src/deformgan/weights/NAME.safetensors`.
 
     Args:
         run: Folder of a training run.

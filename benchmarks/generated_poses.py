@@ -52,7 +52,7 @@ def main(
     batch: int = 16,
     seeds: tuple[int, ...] = (0, 1),
 ) -> None:
-    """Trains and compares.
+    """Train and compare.
 
     Args:
         market: Market-1501 with the field's annotation.
@@ -117,7 +117,7 @@ def main(
 
 
 def train(sets: list[PhotoSet], nobody: Tensor, steps: int, batch: int, seed: int) -> nn.Module:
-    """Trains the network, more simply than `tools/pose18.py` does: no average, none rendered."""
+    """Train the network, more simply than `tools/pose18.py` does: no average, none rendered."""
     people = []
     for photos in sets:
         enough = photos.poses.visible.sum(dim=1) >= 4
@@ -144,7 +144,7 @@ def train(sets: list[PhotoSet], nobody: Tensor, steps: int, batch: int, seed: in
 
 
 def some(photos: PhotoSet, rows: list[int]) -> PhotoSet:
-    """Gives some photos of a set."""
+    """Return some photos of a set."""
     return PhotoSet(
         names=[photos.names[row] for row in rows],
         identities=[photos.identities[row] for row in rows],
@@ -156,14 +156,14 @@ def some(photos: PhotoSet, rows: list[int]) -> PhotoSet:
 
 
 def joints_found(network: nn.Module, tested: PhotoSet) -> Float[Tensor, "photos joints"]:
-    """Tells which annotated joints are found within `NEAR` pixels; NaN where none is annotated."""
+    """Return which annotated joints are found within `NEAR` pixels; NaN where none is annotated."""
     places, _ = find_joints(network, tested.images)
     near = ((places - tested.poses.joints).norm(dim=2) <= NEAR).double()
     return near.masked_fill(~tested.poses.visible, torch.nan)
 
 
 def mean(found: Float[Tensor, "photos joints"]) -> float:
-    """Averages over all annotated joints."""
+    """Average over all annotated joints."""
     return found.nanmean().item()
 
 

@@ -23,7 +23,7 @@ TRAIN = "from deformgan.cli.main import main; raise SystemExit(main())"
 
 
 def main() -> int:
-    """Runs both and compares."""
+    """Run both and compare."""
     flags = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     flags.add_argument("--out", type=Path, required=True)
     flags.add_argument("--kills", type=int, default=5)

@@ -59,7 +59,7 @@ def main(
     pairs: int = 300,
     json: Path | None = None,
 ) -> None:
-    """Prints how well embeddings tell people apart, with 95 % intervals over people.
+    """Print how well embeddings tell people apart, with 95 % intervals over people.
 
     Args:
         data: Folder in Market-1501's layout, with `identity-split.json`.
@@ -108,7 +108,7 @@ def main(
 def search_and_compare(
     people: PhotoSet, vectors: Float[Tensor, "photos features"]
 ) -> dict[str, Any]:
-    """Measures the search among real photos, and how far cosines part people."""
+    """Measure the search among real photos, and how far cosines part people."""
     who, cameras = number_people(people), people.cameras
     cosine = vectors @ vectors.T
     asks = first_of_each(who, cameras)
@@ -165,7 +165,7 @@ def compare_generated(
 
 
 def estimates(ranking: Ranking, who: Int64[Tensor, "queries"]) -> dict[str, Any]:
-    """Gives rank-1 and mean average precision with intervals over people."""
+    """Return rank-1 and mean average precision with intervals over people."""
     clusters = who[ranking.asked].tolist()
     return ranking.means() | {
         "queries": len(ranking.asked),
@@ -177,7 +177,7 @@ def estimates(ranking: Ranking, who: Int64[Tensor, "queries"]) -> dict[str, Any]
 def colour_histogram(
     images: UInt8[Tensor, "batch 3 height width"],
 ) -> Float[Tensor, "batch features"]:
-    """Counts colours: the plainest embedding; roots, so that cosines are Bhattacharyya's."""
+    """Count colours: the plainest embedding; roots, so that cosines are Bhattacharyya's."""
     red, green, blue = (images.long() * BINS // 256).flatten(2).unbind(dim=1)
     colour = (red * BINS + green) * BINS + blue
     counts = torch.zeros(len(images), BINS**3)

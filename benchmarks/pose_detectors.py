@@ -42,7 +42,7 @@ class Tally:
     missed: int = 0
 
     def add(self, truth: Pose, found: Pose | None, radius: float) -> None:
-        """Counts one image's joints within `radius` pixels of the truth."""
+        """Count one image's joints within `radius` pixels of the truth."""
         asked = truth.visible[0]
         self.total += 1
         if found is None:
@@ -54,7 +54,7 @@ class Tally:
         self.joints.append(torch.stack([asked, near & asked, seen & asked, seen & near & asked]))
 
     def report(self) -> dict[str, float]:
-        """Gives shares over all joints."""
+        """Return shares over all joints."""
         asked, near, seen, right = torch.stack(self.joints).sum(dim=(0, 2)).tolist()
         return {
             "images": self.total,
@@ -65,7 +65,7 @@ class Tally:
         }
 
     def by_joint(self) -> dict[str, float]:
-        """Gives the share of near ones for every joint."""
+        """Return the share of near ones for every joint."""
         counts = torch.stack(self.joints).sum(dim=0).float()
         share = (counts[1] / counts[0].clamp(min=1)).tolist()
         return dict(zip(OPENPOSE18.joints, [round(value, 3) for value in share], strict=True))
@@ -79,7 +79,7 @@ MIDDLE = (0, 255, 0)
 def measure(
     detector: PoseDetector, images: list[np.ndarray], truth: Pose, radius: float
 ) -> dict[str, dict]:
-    """Counts joints near the truth, in one look and after a search."""
+    """Count joints near the truth, in one look and after a search."""
     look, found = Tally(), Tally()
     usable, seconds = 0, 0.0
     for row, image in enumerate(images):
@@ -98,7 +98,7 @@ def measure(
 
 
 def nobody() -> dict[str, np.ndarray]:
-    """Makes images without people: noise, flat colours, stripes, blobs."""
+    """Make images without people: noise, flat colours, stripes, blobs."""
     random = np.random.default_rng(0)
     images = {}
     for number in range(20):
@@ -126,7 +126,7 @@ def nobody() -> dict[str, np.ndarray]:
 
 
 def draw(image: np.ndarray, pose: Pose, scale: int) -> Image.Image:
-    """Draws a pose into an enlarged photo: right limbs red, left ones blue, others green."""
+    """Draw a pose into an enlarged photo: right limbs red, left ones blue, others green."""
     picture = Image.fromarray(image).resize((image.shape[1] * scale, image.shape[0] * scale))
     sides = [bone[1].split("_")[0] for bone in OPENPOSE18.limbs]
     colours = [SIDES.get(side, MIDDLE) for side in sides]
@@ -141,7 +141,7 @@ def compare(
     images: int = 10_000,
     step: int = 1,
 ) -> None:
-    """Runs the comparison and writes `report.json` and overlays.
+    """Run the comparison and write `report.json` and overlays.
 
     Args:
         shared: The folder with the shared data and weights.

@@ -1,4 +1,4 @@
-"""Measures how far one folder's scores move with the protocol, and with each of its settings.
+"""Measure how far one folder's scores move with the protocol, and with each of its settings.
 
 The table of docs/protocols.md:
 
@@ -31,7 +31,7 @@ METRICS = ("ssim", "mask_ssim", "l1", "psnr")
 
 
 def floored(images: Tensor) -> Tensor:
-    """Takes photos to [-1, 1] and back without rounding, as the authors' test script does."""
+    """Convert photos to [-1, 1] and back without rounding, as the authors' test script does."""
     return (255 * (((images.double() / 255 - 0.5) * 2 + 1) / 2)).to(torch.uint8)
 
 
@@ -52,7 +52,7 @@ WAYS = (
 
 
 def settings() -> dict[str, tuple[Protocol, Change]]:
-    """Lists what is measured: the protocols, then the default with one setting changed."""
+    """List what is measured: the protocols, then the default with one setting changed."""
     rows: dict[str, tuple[Protocol, Change]] = {
         f"`{name}`": (protocol, same) for name, protocol in PROTOCOLS.items()
     }
@@ -92,7 +92,7 @@ class Batch:
 
 
 def read(photos: PairPhotos, folder: GeneratedFolder) -> list[Batch]:
-    """Reads all pairs, which must be there."""
+    """Read all pairs, which must be there."""
     batches = []
     for first in range(0, len(photos), BATCH):
         rows = list(range(first, min(first + BATCH, len(photos))))
@@ -113,7 +113,7 @@ def read(photos: PairPhotos, folder: GeneratedFolder) -> list[Batch]:
 def measure(
     batches: list[Batch], protocol: Protocol, change: Change, masks: dict[Hashable, Tensor]
 ) -> dict[str, float]:
-    """Averages the scores of all pairs; `masks` keeps those that other settings share."""
+    """Average the scores of all pairs; `masks` keeps those that other settings share."""
     parts = []
     for number, batch in enumerate(batches):
         generated, target, pose = protocol.prepare(
@@ -127,7 +127,7 @@ def measure(
 
 
 def main() -> None:
-    """Prints the table and writes it as JSON."""
+    """Print the table and write it as JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("images", "annotations", "pairs", "generated", "json"):
         parser.add_argument(f"--{name}", type=Path, required=True)

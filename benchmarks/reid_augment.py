@@ -1,4 +1,4 @@
-"""Measures how fast `deformgan reid augment` is, and where the time goes.
+"""Measure how fast `deformgan reid augment` is, and where the time goes.
 
     python benchmarks/reid_augment.py --data ../shared/market1501 --json reid_augment.json
 
@@ -28,7 +28,7 @@ H200_IMAGES_PER_SECOND = 20_000
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measures and prints."""
+    """Measure and print."""
     flags = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     flags.add_argument("--data", type=Path, required=True)
     flags.add_argument("--weights", default="pedestrian")
@@ -60,14 +60,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def first_lines(data: Path, table: Path, count: int) -> None:
-    """Writes a table of some of a data set's poses, evenly spread over it."""
+    """Write a table of some of a data set's poses, evenly spread over it."""
     head, *lines = (data / "market-annotation-train.csv").read_text().splitlines()
     step = max(1, len(lines) // count)
     table.write_text("\n".join([head, *lines[::step]]) + "\n")
 
 
 def project(report: AugmentReport) -> dict[str, float]:
-    """Says how long alpha = 10 on full Market-1501 would take, in minutes."""
+    """Project the minutes of alpha = 10 on full Market-1501."""
     written = MARKET_SOURCES * PER_IMAGE
     drawn = written / max(report.acceptance, 1e-9)
     speed = report.images_per_second
@@ -82,7 +82,7 @@ def project(report: AugmentReport) -> dict[str, float]:
 
 
 def summary(report: AugmentReport) -> str:
-    """Gives the lines to print."""
+    """Return the lines to print."""
     counts, total = report.counts, sum(report.seconds.values())
     lines = [
         f"{counts['written']} of {counts['asked']} photos written, {counts['drawn']} drawn, "

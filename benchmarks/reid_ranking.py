@@ -100,13 +100,13 @@ def difference(
     junk: torch.Tensor,
     other: Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor],
 ) -> float:
-    """Gives the largest difference of a query's average precision."""
+    """Return the largest difference of a query's average precision."""
     precision = rank_gallery(similarity, same, junk).precision
     return (precision - other(similarity, same, junk)).abs().max().item()
 
 
 def best(work: Callable[[], object], repeats: int = 3) -> dict[str, float]:
-    """Gives the fewest seconds that some work took, by the clock and of the processor."""
+    """Return the least wall time and CPU time of several runs, in seconds."""
     clock, processor = [], []
     for _ in range(repeats):
         begun, used = time.perf_counter(), time.process_time()

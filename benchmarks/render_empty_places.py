@@ -12,7 +12,7 @@ from deformgan.rendering.dataset import sample_shot, save_jpeg
 
 
 def main(out: Path, count: int = 700, size: tuple[int, int] = (160, 128), seed: int = 7) -> None:
-    """Writes the backgrounds of as many pictures of people, without any passer-by.
+    """Write the backgrounds of as many pictures of people, without any passer-by.
 
     Args:
         out: Folder for the pictures; created.

@@ -41,7 +41,7 @@ SHOWN, COLUMNS, ZOOM = 48, 12, 2
 
 
 def render(folder: Path, images: int, seed: int) -> dict[str, float]:
-    """Renders pictures of 128x64 with one process and measures its speed."""
+    """Render pictures of 128x64 with one process and measure its speed."""
     from deformgan.rendering.dataset import Plan, render_dataset
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -56,7 +56,7 @@ def render(folder: Path, images: int, seed: int) -> dict[str, float]:
 
 
 def look(data: PhotoSet, rows: list[int], shared: Path) -> dict[str, Any]:
-    """Runs the detectors and the statistics over some images of a data set."""
+    """Run the detectors and the statistics over some images of a data set."""
     images = data.images[rows].permute(0, 2, 3, 1).numpy()
     weights = shared / "weights"
     movenet = load_detector(f"movenet:{weights / 'movenet_single_pose_lightning_ptq.tflite'}")
@@ -90,7 +90,7 @@ def look(data: PhotoSet, rows: list[int], shared: Path) -> dict[str, Any]:
 
 
 def statistics(images: np.ndarray) -> dict[str, list[float]]:
-    """Gives 10th, 50th and 90th percentile over images of what makes a camera's look."""
+    """Return the 10th, 50th and 90th percentile over images of brightness, contrast and colour."""
     numbers: dict[str, list[float]] = {
         name: [] for name in ("brightness", "contrast", "dark", "bright", "saturation", "sharpness")
     }
@@ -117,7 +117,7 @@ def main(
     images: int = 1000,
     seed: int = 11,
 ) -> None:
-    """Runs the comparison and writes `report.json`, `rendered.png` and `real.png`.
+    """Run the comparison and write `report.json`, `rendered.png` and `real.png`.
 
     Args:
         shared: The folder with the shared data and weights.

@@ -1,4 +1,4 @@
-"""Scores weights on people never trained on, beside the plainest baseline: the source photo itself.
+"""Score weights on people never trained on, beside the plainest baseline: the source photo itself.
 
     python benchmarks/test_identities.py --data ../shared/market1501 --weights pedestrian \
         --judges ../shared/weights --json market.json --sheet market.png
@@ -216,7 +216,7 @@ def share_of_sharpness(
 
 
 def described(estimates: dict[str, Estimate]) -> dict[str, dict[str, Any]]:
-    """Gives estimates the form that reports have."""
+    """Return estimates the form that reports have."""
     return {
         name: {
             "value": estimate.value,
@@ -228,7 +228,7 @@ def described(estimates: dict[str, Estimate]) -> dict[str, dict[str, Any]]:
 
 
 def table(systems: dict[str, dict[str, Estimate]], title: str) -> str:
-    """Writes the numbers, with the intervals over pairs, as a Markdown table."""
+    """Write the numbers, with the intervals over pairs, as a Markdown table."""
     metrics = list(dict.fromkeys(name for estimates in systems.values() for name in estimates))
     lines = [f"| {title} | {' | '.join(metrics)} |", f"| --- |{' --- |' * len(metrics)}"]
     for system, estimates in systems.items():
@@ -238,7 +238,7 @@ def table(systems: dict[str, dict[str, Estimate]], title: str) -> str:
 
 
 def cell(estimate: Estimate) -> str:
-    """Writes one number and its interval."""
+    """Write one number and its interval."""
     low, high = estimate.pairs
     return f"{estimate.value:.3f} [{low:.3f}, {high:.3f}]"
 
@@ -246,7 +246,7 @@ def cell(estimate: Estimate) -> str:
 def draw_sheet(
     people: PhotoSet, pairs: Int64[Tensor, "pairs 2"], outputs: dict[str, Images]
 ) -> Image.Image:
-    """Draws the first pair of ten people: source, its pose, asked pose, target, outputs."""
+    """Draw the first pair of ten people: source, its pose, asked pose, target, outputs."""
     first: dict[str, int] = {}
     for row, target in enumerate(pairs[:, 1].tolist()):
         first.setdefault(people.identities[target], row)

@@ -20,7 +20,7 @@ SHARED = PROJECT.parent / "shared"
 
 
 def shared_path(*parts: str) -> Path:
-    """Finds shared material beside the checkout, or skips the test and says what it misses."""
+    """Find shared material beside the checkout, or skip the test and say what is missing."""
     path = SHARED.joinpath(*parts)
     if not path.exists():
         pytest.skip(f"needs ../shared/{'/'.join(parts)}, which is not beside this checkout")
@@ -59,7 +59,7 @@ def outside_weights() -> Path:
 
 @pytest.fixture(scope="session")
 def keras_layout() -> ModuleType:
-    """Writes the authors' networks as Keras 2 does: see tests/keras_layout.py."""
+    """Write the authors' networks as Keras 2 does: see tests/keras_layout.py."""
     pytest.importorskip("h5py", reason="needs the extra keras")
     spec = spec_from_file_location("keras_layout", PROJECT / "tests" / "keras_layout.py")
     assert spec is not None
@@ -78,7 +78,7 @@ STANDING = [
 
 @pytest.fixture(scope="session")
 def people() -> Callable[..., Any]:
-    """Gives a function that makes a batch of `Pose`: people who stand, each a little different."""
+    """Return a function that makes a batch of standing people, each a little different."""
     # Imported here because the shape checks are not installed yet when this file is read.
     from deformgan.pose import Pose
 
@@ -96,14 +96,14 @@ def people() -> Callable[..., Any]:
 
 @pytest.fixture(autouse=True)
 def one_thread_and_a_fixed_seed():
-    """Makes every test alone and in any order the same test."""
+    """Reset all random state, so that tests do not depend on their order."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
 
 
 @pytest.fixture
 def pair_set(people, tmp_path) -> Callable[..., Any]:
-    """Gives a function that writes photos of noise, their poses and a pair list, as users do."""
+    """Return a function that writes photos of noise, their poses and a pair list, as users do."""
 
     def write(count: int = 6, size: tuple[int, int] = (128, 64), name: str = "set") -> Path:
         from PIL import Image

@@ -1,4 +1,4 @@
-"""Writes the authors' networks as Keras 2.0.8 does: layer names, order, groups and attributes.
+"""Write the authors' networks as Keras 2.0.8 does: layer names, order, groups and attributes.
 
 The layers are created in the authors' order and listed in the order that Keras gives
 `model.layers`: by the longest way to an output, farthest first, and at the same distance as a walk
@@ -43,7 +43,7 @@ SNAKES = {
 
 
 def random_generator(streams: int = 2, levels: int = 6, width: int = 4) -> dict[str, np.ndarray]:
-    """Draws the arrays of a narrow generator of the authors', no two alike."""
+    """Draw the arrays of a narrow generator of the authors', no two alike."""
     inputs = {"enc_app": 21, "enc_pose": 18} if streams == 2 else {"enc": 39}
     shapes: dict[str, tuple[int, ...]] = {}
     for stack, channels in inputs.items():
@@ -56,7 +56,7 @@ def random_generator(streams: int = 2, levels: int = 6, width: int = 4) -> dict[
 
 
 def random_discriminator(width: int = 4) -> dict[str, np.ndarray]:
-    """Draws the arrays of a narrow discriminator."""
+    """Draw the arrays of a narrow discriminator."""
     shapes = {f"disc.{place}.kernel": (4, 4, 0, width + place) for place in range(5)}
     return _drawn(Discriminator(discriminator_config(shapes)))
 
@@ -116,7 +116,7 @@ class Process:
         self.before = before
 
     def layer(self, kind: str, inputs: Sequence[Layer], place: str = "", **config: Any) -> Layer:
-        """Creates a layer; `place` is our name for it, where it has weights."""
+        """Create a layer; `place` is our name for it, where it has weights."""
         snake = SNAKES.get(kind, kind.lower())
         self.counts[snake] += 1
         name = f"{snake}_{self.before + self.counts[snake]}"
@@ -129,11 +129,11 @@ class Process:
         return layer
 
     def image(self, size: Sequence[int], channels: int) -> Layer:
-        """Creates an input."""
+        """Create an input."""
         return self.layer("InputLayer", [], batch_input_shape=[None, *size, channels])
 
     def block(self, features: Layer, place: str, down: bool = True, dropout: bool = False) -> Layer:
-        """Creates the layers of a block, in their order."""
+        """Create the layers of a block, in their order."""
         features = self.layer("LeakyReLU" if down else "Activation", [features])
         if down:
             features = self.layer("ZeroPadding2D", [features])
@@ -146,7 +146,7 @@ class Process:
         return self.layer("Dropout", [features]) if dropout else features
 
     def encoder(self, inputs: Sequence[Layer], stack: str, levels: int) -> list[Layer]:
-        """Creates an encoder; gives the last layer of every level."""
+        """Create an encoder; return the last layer of every level."""
         features = inputs[0] if len(inputs) == 1 else self.layer("Concatenate", inputs)
         features = self.layer("Conv2D", [features], f"{stack}.0")
         found = [features]
@@ -162,7 +162,7 @@ class Process:
         nested: bool = False,
         stn: bool = False,
     ) -> Network:
-        """Builds the authors' generator, with two streams or one as the arrays' names tell."""
+        """Build the authors' generator, with two streams or one as the arrays' names tell."""
         two = "enc_app.0.kernel" in self.arrays
         stack = "enc_app" if two else "enc"
         levels = sum(f"{stack}.{level}.kernel" in self.arrays for level in range(9))
@@ -205,7 +205,7 @@ class Process:
         return Network(in_keras_order(inputs, [image, pose, painted, target_pose]))
 
     def nest(self, encoder: list[Layer], inputs: list[Layer]) -> list[Layer]:
-        """Wraps an encoder into a model of its own; all its levels are that model's outputs."""
+        """Wrap an encoder into a model of its own; all its levels are that model's outputs."""
         model = self.layer("Model", inputs)
         for layer in in_keras_order(inputs, encoder):
             model.weights |= layer.weights
@@ -213,7 +213,7 @@ class Process:
         return [model] * len(encoder)
 
     def discriminator(self, size: tuple[int, int], kind: str = "call") -> Network:
-        """Builds the authors' discriminator."""
+        """Build the authors' discriminator."""
         images = [self.image(size, channels) for channels in (3, 18, 3, 18)]
         if kind == "warp":
             moved = self.layer("Concatenate", images[:2])
@@ -235,7 +235,7 @@ class Process:
 
 
 def in_keras_order(inputs: Sequence[Layer], outputs: Sequence[Layer]) -> list[Layer]:
-    """Sorts a graph's layers as Keras 2.0.8 does (see this file's first lines)."""
+    """Sort a graph's layers as Keras 2.0.8 does (see this file's first lines)."""
     depths: dict[Layer, int] = {}
 
     def walk(layer: Layer, depth: int) -> None:
@@ -274,7 +274,7 @@ class Style:
 
 
 def write(path: Path, network: Network, style: Style = Style()) -> Path:
-    """Writes a network's weights.
+    """Write a network's weights.
 
     Args:
         path: The .h5 file.

@@ -19,7 +19,7 @@ HEAD = OPENPOSE18.part_index("head")
 
 
 def from_keypoints(keypoints):
-    """Takes the golden layout: column 0 is y, -1 is missing."""
+    """Convert the golden layout: column 0 is y, -1 is missing."""
     joints = torch.from_numpy(keypoints[..., ::-1].copy())
     return Pose(joints, (joints != -1).all(dim=-1))
 
@@ -329,7 +329,7 @@ def test_normalizing_keeps_composition():
 
 
 def sample(image, x, y):
-    """Reads one channel between pixels; outside it is zero."""
+    """Read one channel between pixels; outside it is zero."""
     height, width = image.shape
     left, top = int(np.floor(x)), int(np.floor(y))
     value = 0.0
@@ -341,7 +341,7 @@ def sample(image, x, y):
 
 
 def sample_all(image, transform, stride=1, first=0.0):
-    """Warps one channel pixel by pixel; `first` is where the map's first pixel is in the image."""
+    """Warp one channel pixel by pixel; `first` is where the map's first pixel is in the image."""
     warped = torch.zeros_like(image)
     for row in range(image.shape[0]):
         for column in range(image.shape[1]):

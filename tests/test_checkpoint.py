@@ -34,7 +34,7 @@ def file(generator, tmp_path):
 
 
 def rewrite(path, described, weights=None):
-    """Writes a file with the same weights and another description."""
+    """Write a file with the same weights and another description."""
     save_file(load_file(path) if weights is None else weights, path, described)
     return path
 

@@ -49,7 +49,7 @@ def moves(*pixels, size):
 
 
 def both_ways(function, features, transforms, masks, *options):
-    """Gives the result and the gradients that a fixed upstream gradient leads to."""
+    """Return the result and the gradients that a fixed upstream gradient leads to."""
     features = features.clone().requires_grad_()
     transforms = transforms.clone().requires_grad_()
     result = function(features, transforms, masks, *options)
@@ -236,7 +236,7 @@ def test_features_in_channels_last_order_give_the_same():
 
 
 def peak_bytes(function):
-    """Gives the most memory that a function held at one time, by the allocator's own record."""
+    """Return the peak memory of a function, as recorded by the allocator."""
     gc.collect()
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as record:
         function()
@@ -248,7 +248,7 @@ def peak_bytes(function):
 
 
 def kept_bytes(function, *inputs):
-    """Gives what autograd keeps for the backward pass, the function's inputs left out."""
+    """Return the bytes that autograd saves for the backward pass, without the inputs."""
     kept = {}
     mine = {tensor.untyped_storage().data_ptr() for tensor in inputs}
 

@@ -22,7 +22,7 @@ TORSO = OPENPOSE18.mandatory_joints
 
 
 def walk(num_frames: int, step: float = 0.0) -> Pose:
-    """Gives a body that trembles, and moves `step` pixels to the right per frame."""
+    """Return a jittering body that moves `step` pixels to the right per frame."""
     random = torch.Generator().manual_seed(0)
     body = torch.rand(1, 18, 2, generator=random) * 60
     along = step * torch.arange(num_frames)[:, None, None] * torch.tensor([1.0, 0.0])
@@ -210,7 +210,7 @@ class _WhiteSpot:
 
 @pytest.fixture(autouse=True)
 def white_spot(monkeypatch):
-    """Makes the detector above known."""
+    """Register the detector above."""
     monkeypatch.setitem(DETECTORS, "white_spot", lambda path: _WhiteSpot())
 
 

@@ -23,7 +23,7 @@ TORSO, HEAD = OPENPOSE18.part_index("torso"), OPENPOSE18.part_index("head")
 
 
 def from_keypoints(keypoints):
-    """Takes the golden layout: column 0 is y, -1 is missing."""
+    """Take the golden layout: column 0 is y, -1 is missing."""
     joints = torch.from_numpy(keypoints[..., ::-1].copy())
     return Pose(joints, (joints != -1).all(dim=-1))
 
@@ -33,7 +33,7 @@ def unpack(packed, width):
 
 
 def even_odd(corners, x, y):
-    """Counts the edges to the right of a point: another ray than the one under test."""
+    """Count the edges to the right of a point: another ray than the one under test."""
     inside = False
     for (x1, y1), (x2, y2) in zip(corners, [*corners[1:], corners[0]], strict=True):
         if (y1 > y) != (y2 > y) and x < (x2 - x1) * (y - y1) / (y2 - y1) + x1:
@@ -232,7 +232,7 @@ def test_the_head_is_centred_on_the_head_joints_that_are_seen(people):
 
 
 def hull_in_slow_loops(points, margin, x, y):
-    """Asks scipy for the hull, and measures every pixel's distance to it, segment by segment."""
+    """Compute the hull by scipy, and every pixel's distance to it segment by segment."""
     corners = points[ConvexHull(points).vertices]
     edges = list(zip(corners, np.roll(corners, -1, axis=0), strict=True))
     mask = np.zeros((len(y), len(x)), dtype=bool)

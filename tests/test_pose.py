@@ -8,7 +8,7 @@ from deformgan.skeletons.openpose18 import OPENPOSE18
 
 
 def from_keypoints(keypoints):
-    """Takes the golden layout: column 0 is y, -1 is missing."""
+    """Convert the golden layout: column 0 is y, -1 is missing."""
     keypoints = torch.from_numpy(keypoints)
     return Pose(keypoints.flip(-1).float(), (keypoints != -1).all(dim=-1))
 

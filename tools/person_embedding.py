@@ -159,7 +159,7 @@ def train_person_embedding(
     config: PersonEmbeddingTraining = PersonEmbeddingTraining(),
     threads: int = 1,
 ) -> None:
-    """Trains the network, going on where `out` was left.
+    """Train the network, going on where `out` was left.
 
     A batch depends only on seed and step, so a resumed run equals an uninterrupted one. Scores of
     held-out people are only printed: the result is the last averaged weights, not the best.

@@ -72,12 +72,12 @@ class Pose18Training:
 
     @property
     def batch_size(self) -> int:
-        """Crops per step."""
+        """Crop per step."""
         return self.market + self.rendered + self.wide + self.empty
 
 
 def heatmap_targets(pose: Pose, sigma: float) -> Float[Tensor, "batch joints rows columns"]:
-    """Draws a Gaussian round every visible joint of a crop, in cells of the network's maps."""
+    """Draw a Gaussian round every visible joint of a crop, in cells of the network's maps."""
     in_cells = Pose((pose.joints + 0.5) / STRIDE - 0.5, pose.visible)
     return render_heatmaps(in_cells, GRID, sigma)
 
@@ -134,7 +134,7 @@ def find_joints(
 
 
 def score(network: nn.Module, images: Tensor, pose: Pose) -> dict[str, float]:
-    """Measures on whole pedestrian photos of 128x64 how many joints are found within 8 px."""
+    """Measure on whole pedestrian photos of 128x64 how many joints are found within 8 px."""
     places, peaks = find_joints(network, images)
     away = (places - pose.joints).norm(dim=2)
     near = (away <= 8)[pose.visible].float().mean().item()
@@ -264,7 +264,7 @@ def train_pose18(
     config: Pose18Training = Pose18Training(),
     threads: int = 1,
 ) -> None:
-    """Trains the network, going on where `out` was left.
+    """Train the network, going on where `out` was left.
 
     A batch depends only on seed and step, so a resumed run equals an uninterrupted one. Scores of
     held-out people are only printed: the result is the last averaged weights, not the best.

@@ -1,4 +1,4 @@
-"""Trains a recipe on one GPU for a given time, scores it on people never trained on, keeps figures.
+"""Train a recipe on one GPU for a given time, score it on people never trained on, keep figures.
 
     python benchmarks/gpu/market_training.py --data .carry/market1501.tar \
         --vgg .carry/vgg19_block1_OIHW.npz --wheels .carry/wheels --out OUT --minutes 7
@@ -40,7 +40,7 @@ TIMED_STEPS = 60  # the first half warms up
 
 
 def main() -> None:
-    """Reads the flags, trains, scores, writes."""
+    """Read the flags, train, score, write."""
     flags = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     flags.add_argument("--data", type=Path, required=True, help="Market-1501, a folder or a .tar")
     flags.add_argument("--rendered", type=Path, help="rendered people, a folder or a .tar")
@@ -63,7 +63,7 @@ def main() -> None:
 
 
 def unpacked(path: Path, folder: Path) -> Path:
-    """Gives the data set's folder, out of its tar file if it is one."""
+    """Return the data set's folder, out of its tar file if it is one."""
     if path.is_dir():
         return path
     with tarfile.open(path) as archive:
@@ -73,7 +73,7 @@ def unpacked(path: Path, folder: Path) -> Path:
 
 
 def run(given: argparse.Namespace, folders: list[Path], scratch: Path) -> None:
-    """Trains for the time given and scores the result."""
+    """Train for the time given and score the result."""
     scratch.mkdir()
     device = torch.device(given.device)
     config = replace(RECIPES[given.recipe](), batch_size=given.batch_size, save_every=10**9)

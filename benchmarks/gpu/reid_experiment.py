@@ -41,7 +41,7 @@ OURS = "ours"
 
 
 def main() -> None:
-    """Reads the flags, generates, trains, writes."""
+    """Read the flags, generate, train, write."""
     begun = time.monotonic()
     flags = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     flags.add_argument("--data", type=Path, required=True, help="Market-1501, a folder or a .tar")
@@ -95,7 +95,7 @@ def generated(given: argparse.Namespace, data: Path, out: Path) -> Path:
 
 
 def unpacked(path: Path, folder: Path) -> Path:
-    """Gives the data set's folder, out of its tar file if it is one."""
+    """Return the data set's folder, out of its tar file if it is one."""
     if path.is_dir():
         return path
     with tarfile.open(path) as archive:
@@ -107,7 +107,7 @@ def unpacked(path: Path, folder: Path) -> Path:
 def run(
     given: argparse.Namespace, data: Path, folders: dict[str, Path | None], deadline: float
 ) -> None:
-    """Makes as many runs as time allows, and writes the report after each."""
+    """Execute as many runs as time allows, and write the report after each."""
     config = scaled(BASELINES[given.baseline](), given)
     planned = plan_runs(
         [given.baseline], list(folders), given.alphas, given.fractions, given.erasing, given.seeds

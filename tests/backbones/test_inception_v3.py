@@ -23,7 +23,7 @@ def weights(tmp_path_factory):
 
     class Unloaded(outside.FeatureExtractorInceptionV3):
         def load_state_dict(self, state):
-            """Keeps the random weights it was built with."""
+            """Keep the random weights it was built with."""
 
     empty = path.with_name("empty.pth")
     torch.save({}, empty)
@@ -41,7 +41,7 @@ def network(weights):
 
 @pytest.fixture
 def small(monkeypatch):
-    """Lets the network enlarge images to a ninth of the pixels: an eighth of the time."""
+    """Let the network enlarge images to a ninth of the pixels, in an eighth of the time."""
     monkeypatch.setattr(outside.FeatureExtractorInceptionV3, "INPUT_IMAGE_SIZE", 107)
 
 

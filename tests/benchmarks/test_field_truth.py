@@ -48,7 +48,7 @@ def people():
 
 
 def generator_off_by(pixels, matte):
-    """Knows the field of the second picture from the first, but for so many of its own pixels."""
+    """Stub generator: returns the true field with a constant error in its own pixels."""
     y, x = torch.meshgrid(*(torch.arange(float(n)) for n in OWN), indexing="ij")
     right = torch.stack([x - 1, y])[None]
 

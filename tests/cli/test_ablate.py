@@ -44,7 +44,7 @@ def vgg(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch):
-    """Registers a recipe that trains in a moment."""
+    """Register a recipe that trains in a moment."""
     monkeypatch.setitem(RECIPES, "tiny", lambda: TINY)
     return TINY
 
@@ -148,7 +148,7 @@ def test_every_variant_learns_from_the_same_batches(tmp_path, monkeypatch):
 
 
 def complaint_of(capsys, arguments):
-    """Runs a command line that must fail as a user's mistake, and gives its one line."""
+    """Run a command line that must fail as a user's mistake, and return its one line."""
     assert main(arguments) == 2
     printed = capsys.readouterr()
     assert printed.err.startswith("deformgan: ")

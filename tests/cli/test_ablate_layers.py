@@ -63,7 +63,7 @@ def known(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch):
-    """Registers a recipe that trains in a moment."""
+    """Register a recipe that trains in a moment."""
     monkeypatch.setitem(RECIPES, "tiny", lambda: TINY)
 
 

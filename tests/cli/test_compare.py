@@ -29,7 +29,7 @@ def material(tmp_path):
 
 
 def write(file, scores, folder, protocol="deformgan-1"):
-    """Writes a report as `deformgan evaluate` does."""
+    """Write a report as `deformgan evaluate` does."""
     data = {
         "protocol": {"name": protocol},
         "n": len(scores),

@@ -26,7 +26,7 @@ def run(capsys, *arguments) -> tuple[int, str, str]:
 
 @pytest.fixture
 def write(keras_layout, tmp_path):
-    """Gives a function that writes a narrow generator of random numbers as Keras does."""
+    """Return a function that writes a narrow generator of random numbers as Keras does."""
 
     def write_generator(arrays=None, size=(128, 64), style=None, **settings):
         process = keras_layout.Process(arrays or keras_layout.random_generator())
@@ -178,7 +178,7 @@ def test_a_depth_and_a_size_that_do_not_belong_together_are_refused(write, tmp_p
 
 
 def broken(keras_layout, kind, tmp_path):
-    """Writes a file that must be refused."""
+    """Write a file that must be refused."""
     path, arrays = tmp_path / "k.h5", keras_layout.random_generator()
     style = keras_layout.Style(whole=True)
     if kind == "discriminator":

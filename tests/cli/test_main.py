@@ -40,7 +40,7 @@ def ask_for_help(*arguments: str) -> dict:
 
 @pytest.fixture
 def register(monkeypatch) -> Callable[[FunctionType], None]:
-    """Adds a command for one test."""
+    """Add a command for one test."""
 
     def add(function: FunctionType) -> None:
         module = ModuleType(f"deformgan.cli.{function.__name__}")
@@ -53,7 +53,7 @@ def register(monkeypatch) -> Callable[[FunctionType], None]:
 
 @pytest.fixture
 def group(monkeypatch) -> list[str]:
-    """Registers the commands `tree climb` and `tree fell`, and notes which ones were called."""
+    """Register the commands `tree climb` and `tree fell`, and note which ones were called."""
     calls: list[str] = []
 
     def climb(height: int, /) -> int:
@@ -80,7 +80,7 @@ def group(monkeypatch) -> list[str]:
 
 @pytest.fixture
 def fetched(register) -> list[dict]:
-    """Registers a command `fetch` that notes what it was called with."""
+    """Register a command `fetch` that notes what it was called with."""
     calls: list[dict] = []
 
     def fetch(
@@ -122,7 +122,7 @@ def fetched(register) -> list[dict]:
 
 
 def complaint_of(capsys, *arguments: str) -> str:
-    """Runs a command line that must fail as a user's mistake, and gives its one line."""
+    """Run a command line that must fail as a user's mistake, and return its one line."""
     assert shell.main(arguments) == 2
     printed = capsys.readouterr()
     assert printed.out == ""
@@ -183,7 +183,7 @@ def test_arguments_reach_the_command(fetched):
 
 def test_the_exit_code_is_the_command_s(register):
     def check() -> int:
-        """Finds a fault."""
+        """Find a fault."""
         return 1
 
     register(check)
@@ -288,7 +288,7 @@ def test_what_the_user_can_fix_is_one_line_and_no_traceback(capsys, register):
 
 def test_our_own_bug_is_not_hidden(register):
     def stumble() -> None:
-        """Stumbles."""
+        """Raise an unexpected error."""
         raise AssertionError
 
     register(stumble)

@@ -66,7 +66,7 @@ TINY = [
 
 
 def draw(colors, middle, turn, opening):
-    """Draws scissors; gives the picture and its joints in the skeleton's order."""
+    """Draw scissors; return the picture and its joints in the skeleton's order."""
     angles = {"right": turn + opening, "left": turn - opening}
     middle = np.array(middle, dtype=np.float64)
     picture = Image.new("RGB", (4 * SIZE, 4 * SIZE), (70, 75, 80))
@@ -125,7 +125,7 @@ def home(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run(home):
-    """Trains on them, by the command."""
+    """Train on them, by the command."""
     assert train(home, "run") == 0
     return home / "run"
 
@@ -137,7 +137,7 @@ def train(home, out, *words):
 
 
 def paint(weights, home):
-    """Lets a generator paint the test scissors, and gives its mean distance from the truth."""
+    """Generate the test scissors and return the mean distance from the truth."""
     generator = load_generator(weights)[0] if not isinstance(weights, Generator) else weights
     skeleton = generator.skeleton
     photos = open_dataset(home / "data", split="test", skeleton=skeleton)

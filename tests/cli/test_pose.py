@@ -33,7 +33,7 @@ def at(pose: Pose, scale: float, x: float = 0.0) -> Pose:
 
 
 def one(number: int = 0) -> Pose:
-    """Gives a usable pose that is all seen."""
+    """Return a usable pose with all joints visible."""
     walk = bundled_walk()
     return Pose(walk.joints[[number]] + 0.25, torch.ones(1, 18, dtype=torch.bool))
 
@@ -67,7 +67,7 @@ class Scripted:
         raise KeyboardInterrupt
 
     def find_people(self, photo):
-        """Gives the scene's people."""
+        """Return the scene's people."""
         if self.looks == self.stop:
             self.stopped()
         self.looks += 1
@@ -77,7 +77,7 @@ class Scripted:
 
 @pytest.fixture
 def detector(monkeypatch):
-    """Gives a function that makes `--detector` a `Scripted` one."""
+    """Return a function that makes `--detector` a `Scripted` one."""
 
     def choose(stop: int | None = None) -> Scripted:
         chosen = Scripted(stop)
@@ -89,7 +89,7 @@ def detector(monkeypatch):
 
 
 def paint(folder, scenes, names="{:02d}_of_somebody_{:d}.png"):
-    """Writes one photo per scene; a name says the photo's place and the scene."""
+    """Write one photo per scene; a name says the photo's place and the scene."""
     folder.mkdir(exist_ok=True)
     for place, scene in enumerate(scenes):
         grey = np.full((*SIZE, 3), 10 * scene, np.uint8)
@@ -98,7 +98,7 @@ def paint(folder, scenes, names="{:02d}_of_somebody_{:d}.png"):
 
 
 def run(images, out, *flags) -> dict:
-    """Runs the command and gives its report."""
+    """Run the command and return its report."""
     report = out.with_suffix(".report")
     assert main(["pose", str(images), "--out", str(out), "--json", str(report), *flags]) == 0
     assert not list(out.parent.glob(".*"))

@@ -64,7 +64,7 @@ def vgg(tmp_path_factory):
 
 @pytest.fixture
 def tiny(monkeypatch):
-    """Registers a recipe that trains in a moment."""
+    """Register a recipe that trains in a moment."""
     recipe = TrainConfig(
         recipe="tiny",
         generator=GeneratorConfig(encoder_widths=(4, 6, 8), decoder_widths=(8, 6)),
@@ -88,7 +88,7 @@ def plain(tiny, monkeypatch):
 
 
 def complaint_of(capsys, *arguments):
-    """Runs a command line that must fail as a user's mistake, and gives its one line."""
+    """Run a command line that must fail as a user's mistake, and return its one line."""
     assert main(["train", *map(str, arguments)]) == 2
     printed = capsys.readouterr()
     assert printed.err.startswith("deformgan: ")

@@ -13,7 +13,7 @@ av = pytest.importorskip("av", reason="needs the extra video (PyAV)")
 
 
 def shades(count: int, height: int = 32, width: int = 48) -> list[np.ndarray]:
-    """Gives pictures of one colour each; the top left quarter is black."""
+    """Return pictures of one colour each; the top left quarter is black."""
     pictures = []
     for number in range(count):
         picture = np.full((height, width, 3), 60 + 10 * (number % 16), np.uint8)
@@ -23,7 +23,7 @@ def shades(count: int, height: int = 32, width: int = 48) -> list[np.ndarray]:
 
 
 def lay_on_its_side(path, degrees):
-    """Writes into an MP4 that the camera was turned clockwise, as phones do."""
+    """Write into an MP4 that the camera was turned clockwise, as phones do."""
     data = bytearray(path.read_bytes())
     # Big-endian matrix of the track header, 40 bytes behind the version byte of `tkhd`.
     start = data.index(b"tkhd") + 4 + 40

@@ -227,7 +227,7 @@ def test_both_views_of_a_pair_are_flipped_together_half_of_the_time():
 
 
 def joined(pairs):
-    """Puts the parts of a batch together again."""
+    """Join the parts of a batch."""
     return Pair(View.cat([p.source for p in pairs]), View.cat([p.target for p in pairs]))
 
 

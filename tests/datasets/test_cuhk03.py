@@ -30,7 +30,7 @@ SIZES = [(256, 96), (290, 100), (200, 90), (128, 64)]
 
 
 def write_images(folder: Path, names: list[str], people, sizes=SIZES) -> Annotations:
-    """Writes photos of noise, of several sizes, and gives poses in their pixels."""
+    """Write photos of noise, of several sizes, and return poses in their pixels."""
     folder.mkdir(parents=True)
     joints = []
     for row, name in enumerate(names):

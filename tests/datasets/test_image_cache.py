@@ -27,7 +27,7 @@ def photos(tmp_path):
 
 @pytest.fixture
 def decodes(monkeypatch):
-    """Counts the photos that are decoded."""
+    """Count the photos that are decoded."""
     seen = []
     real = image_cache.read_photo
     monkeypatch.setattr(image_cache, "read_photo", lambda path: seen.append(path) or real(path))

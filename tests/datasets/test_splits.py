@@ -27,7 +27,7 @@ class Side:
 
 @pytest.fixture
 def side(tmp_path):
-    """Gives a function that makes a side from (name, identity, content)."""
+    """Return a function that makes a side from (name, identity, content)."""
 
     def make(*photos):
         for name, _, content in photos:

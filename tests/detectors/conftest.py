@@ -37,7 +37,7 @@ class _Network:
 
 @pytest.fixture(scope="session")
 def tflite_network() -> Callable[..., Any]:
-    """Gives a function that makes a network.
+    """Return a function that makes a network.
 
     It takes the side of the input, its type, and the outputs as pairs of shape and values; what the
     network was shown last is its attribute `seen`.

@@ -39,7 +39,7 @@ def adapter(monkeypatch, tmp_path):
 
 @pytest.fixture
 def network(tflite_network):
-    """Gives a function that makes a landmark network."""
+    """Return a function that makes a landmark network."""
 
     def make(landmarks, presence=1.0):
         maps = [((1, 256, 256, 1), 0), ((1, 64, 64, 39), 0), ((1, 117), 0)]

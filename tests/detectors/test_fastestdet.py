@@ -13,7 +13,7 @@ BLUE, GREEN, RED = range(3)  # of the network's input
 
 
 def colours(path, objectness=BLUE, person=RED, side=8, channels=CHANNELS, constant=0.0, batch=1):
-    """Saves a network whose objectness and person score are two colours of the picture.
+    """Save a network whose objectness and person score are two colours of the picture.
 
     Every other channel of its output is `constant`.
     """

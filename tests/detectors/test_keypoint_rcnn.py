@@ -19,7 +19,7 @@ from deformgan.skeletons.openpose18 import OPENPOSE18
 
 
 class Network(nn.Module):
-    """Says the same of every picture: a few people."""
+    """Stub network: returns the same few people for every picture."""
 
     def __init__(self, boxes, scores, keypoints, responses):
         super().__init__()
@@ -32,7 +32,7 @@ class Network(nn.Module):
         self.seen = None
 
     def forward(self, pictures):
-        """Gives the answer."""
+        """Return the fixed result."""
         assert not self.training
         (self.seen,) = pictures
         return [self.answer]
@@ -114,7 +114,7 @@ def test_downloads_only_if_asked_and_fails_in_one_line(monkeypatch, tmp_path, ca
 
 
 def look_at_little(network):
-    """Makes a keypoint R-CNN fast: small pictures, three people at most."""
+    """Make a keypoint R-CNN fast: small pictures, three people at most."""
     network.transform.min_size, network.transform.max_size = (64,), 64
     network.roi_heads.detections_per_img = 3
 

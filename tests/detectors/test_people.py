@@ -21,18 +21,18 @@ def standing_at(standing: Pose, x: float, y: float, scale: float = 1.0) -> Pose:
 
 
 class Everybody:
-    """Finds people by itself."""
+    """Find people by itself."""
 
     def __init__(self, found):
         self.found = found
 
     def find_people(self, photo):
-        """Says what it was told to."""
+        """Stub detector: returns the poses and scores it was created with."""
         return self.found
 
 
 class Looker:
-    """Sees a person in whatever box it is given, surer from look to look."""
+    """Stub detector: finds a person in every box, with a higher score at each call."""
 
     def __init__(self, pose, scores):
         self.pose, self.scores, self.boxes = pose, list(scores), []

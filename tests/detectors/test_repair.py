@@ -22,7 +22,7 @@ LIMBS = [f"{s}_{j}" for s in ("right", "left") for j in ("elbow", "wrist", "knee
 
 
 def doll() -> Pose:
-    """Gives a figure of exactly the proportions that repairs go by, symmetric about x = 0."""
+    """Return a figure of exactly the proportions that repairs go by, symmetric about x = 0."""
     shoulder, half = 20.0, 14.0
     hip = shoulder + 40
     knee = shoulder + 40 / HIPS_TO_KNEES
@@ -45,7 +45,7 @@ def doll() -> Pose:
 
 
 def affine(pose: Pose, seed: int, similar: bool = False) -> Pose:
-    """Moves a pose by a random affine transform, or by one that keeps angles."""
+    """Move a pose by a random affine transform, or by one that keeps angles."""
     random = torch.Generator().manual_seed(seed)
     linear = torch.eye(2) + 0.4 * torch.randn(2, 2, generator=random)
     if similar:
@@ -55,7 +55,7 @@ def affine(pose: Pose, seed: int, similar: bool = False) -> Pose:
 
 
 def hide(pose: Pose, *joints: str) -> Pose:
-    """Hides joints, and puts them where they would be noticed if they were used."""
+    """Hide joints, and put them where they would be noticed if they were used."""
     places, visible = pose.joints.clone(), pose.visible.clone()
     places[:, OPENPOSE18.indices(joints)] = 1e5
     visible[:, OPENPOSE18.indices(joints)] = False
@@ -63,7 +63,7 @@ def hide(pose: Pose, *joints: str) -> Pose:
 
 
 def errors(truth: Pose, repaired: Pose, *joints: str) -> torch.Tensor:
-    """Measures how far filled joints are off, in torso lengths."""
+    """Measure how far filled joints are off, in torso lengths."""
     index = OPENPOSE18.indices(joints)
     assert repaired.visible[:, index].all()
     off = (repaired.joints[:, index] - truth.joints[:, index]).norm(dim=-1)
@@ -75,7 +75,7 @@ def usable_people() -> Pose:
 
 
 def riddled(count: int = 300, hidden: float = 0.35, seed: int = 0) -> Pose:
-    """Gives people of whom many joints are hidden, each in its own way."""
+    """Return people with many hidden joints, different for each."""
     random = torch.Generator().manual_seed(seed)
     pose = usable_people()
     pose = pose[torch.randint(len(pose), (count,), generator=random)]
@@ -232,7 +232,7 @@ def test_repairs_follow_a_pose_that_is_moved_scaled_turned_or_mirrored(ordered):
 
 
 def strolling(num_frames: int, step: float = 2.0) -> Pose:
-    """Moves the doll along a line, every joint at its own even speed."""
+    """Move the doll along a line, every joint at its own even speed."""
     random = torch.Generator().manual_seed(0)
     speed = step * torch.tensor([1.0, 0.0]) + 0.2 * torch.randn(18, 2, generator=random)
     joints = doll().joints + speed * torch.arange(num_frames)[:, None, None]
@@ -240,7 +240,7 @@ def strolling(num_frames: int, step: float = 2.0) -> Pose:
 
 
 def gap(pose: Pose, first: int, length: int, joint: str | None = None) -> Pose:
-    """Hides a joint, or everybody, in some frames."""
+    """Hide a joint, or everybody, in some frames."""
     joints, visible = pose.joints.clone(), pose.visible.clone()
     where = slice(None) if joint is None else OPENPOSE18.index(joint)
     visible[first : first + length, where] = False

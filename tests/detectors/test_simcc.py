@@ -37,7 +37,7 @@ def save(path, nodes, constants, outputs, batch=1, size=(HEIGHT, WIDTH)):
 
 
 def brightest(path, joints=17, ratio=2, outputs=("simcc_x", "simcc_y"), **options):
-    """Saves a network: joint j is where channel j % 3 of the picture is brightest.
+    """Save a network: joint j is where channel j % 3 of the picture is brightest.
 
     It undoes the normalization first, so the scores are brightness in [0, 1].
     """
@@ -70,7 +70,7 @@ def brightest(path, joints=17, ratio=2, outputs=("simcc_x", "simcc_y"), **option
 
 
 def constant(path, columns, rows):
-    """Saves a network that says the same of every picture."""
+    """Save a network that says the same of every picture."""
     make = onnx.helper
     nodes = [
         make.make_node("ReduceSum", ["input"], ["sum"], keepdims=0),

@@ -23,7 +23,7 @@ def both(tmp_path_factory):
 
 
 def prefer(detector, favourite, lead):
-    """Lets the classifier say everywhere the same of every class but one."""
+    """Give all classes but one the same score everywhere."""
     for key, value in detector._network.state_dict().items():
         if key.startswith("head.classification_head"):
             value.zero_()

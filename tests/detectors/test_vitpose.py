@@ -21,7 +21,7 @@ BOXES = [None, (10.0, 20.0, 50.0, 90.0), (-20.5, 5.0, 60.0, 200.0)]
 
 
 def tiny(folder, joints=17, experts=1):
-    """Saves a network with random weights and its image processor."""
+    """Save a network with random weights and its image processor."""
     torch.manual_seed(0)
     backbone = transformers.VitPoseBackboneConfig(
         image_size=[HEIGHT, WIDTH],

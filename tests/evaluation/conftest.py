@@ -10,7 +10,7 @@ PROTOCOL = {"name": "deformgan-1", "ssim": {"taps": 11}, "pairs": 4, "pairs_sha2
 
 @pytest.fixture
 def report(tmp_path):
-    """Gives a function that makes the report of a system from its numbers per pair.
+    """Return a function that makes the report of a system from its numbers per pair.
 
     Its `protocol` has what is other than in `PROTOCOL`.
     """
@@ -51,7 +51,7 @@ def report(tmp_path):
 
 @pytest.fixture
 def random_numbers():
-    """Gives a function that makes numbers per pair of two systems that resemble each other."""
+    """Return a function that makes numbers per pair of two systems that resemble each other."""
 
     def make(count=12, seed=0, shift=0.0):
         random = np.random.default_rng(seed)

@@ -25,7 +25,7 @@ needs_package = pytest.mark.skipif(
 
 
 class Shifted:
-    """Gives the target photos, shifted."""
+    """Return the target photos, shifted."""
 
     def describe(self):
         """As the name says."""

@@ -22,7 +22,7 @@ PROTOCOL = PROTOCOLS["deformgan-1"]
 
 
 class Brightened:
-    """Gives the target photos, brighter by the pair's position; has none for some pairs."""
+    """Return the target photos, brighter by the pair's position; has none for some pairs."""
 
     def __init__(self, without=()):
         self.without = set(without)
@@ -37,7 +37,7 @@ class Brightened:
         return ""
 
     def pictures(self, photos, rows):
-        """Paints and remembers what was asked."""
+        """Paint and record the requests."""
         self.asked.append(list(rows))
         found = Pictures()
         for row, photo in zip(rows, photos.targets(rows), strict=True):

@@ -139,7 +139,7 @@ def text(path):
 
 
 def damaged(path):
-    """Turns some bytes in the middle of the pixels."""
+    """Turn some bytes in the middle of the pixels."""
     content = bytearray(path.read_bytes())
     middle = len(content) // 2
     content[middle : middle + 40] = bytes(255 - byte for byte in content[middle : middle + 40])

@@ -19,7 +19,7 @@ MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def flat(path, batch="batch", size=SIZE, channels=3, vectors=True):
-    """Saves a network that gives its input: flattened, or as it is."""
+    """Save a network that gives its input: flattened, or as it is."""
     make, floats = onnx.helper, onnx.TensorProto.FLOAT
     graph = make.make_graph(
         [make.make_node("Flatten" if vectors else "Identity", ["images"], ["found"])],
@@ -33,7 +33,7 @@ def flat(path, batch="batch", size=SIZE, channels=3, vectors=True):
 
 
 def by_definition(image, size=SIZE):
-    """Resizes by Pillow, normalizes and flattens one image, pixel by pixel."""
+    """Resize by Pillow, normalize and flatten one image, pixel by pixel."""
     planes = []
     for channel in range(3):
         plane = Image.fromarray(image[channel].numpy().astype(np.float32))

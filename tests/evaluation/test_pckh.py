@@ -46,7 +46,7 @@ def displaced(pose, spread=8.0):
 
 
 def by_definition(asked, found):
-    """Counts joint by joint."""
+    """Count joint by joint."""
     shares = []
     for row in range(len(asked)):
         sides = [

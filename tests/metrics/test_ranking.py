@@ -7,7 +7,7 @@ from deformgan.metrics.ranking import first_of_each, rank_gallery
 
 
 def by_definition(similarity, same, junk):
-    """Walks down every query's list, photo by photo, as the benchmark's own code counts."""
+    """Walk down every query's list, photo by photo, as the benchmark's own code counts."""
     found = {}
     for query in range(len(similarity)):
         kept = [photo for photo in range(similarity.shape[1]) if not junk[query, photo]]

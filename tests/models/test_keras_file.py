@@ -32,7 +32,7 @@ def file(keras_layout, network, tmp_path):
 
 
 def refused(path) -> str:
-    """Reads a file that must be refused, and gives the reason."""
+    """Read a file that must be refused, and return the reason."""
     with pytest.raises(InputError) as caught:
         read_keras_file(path)
     assert "\n" not in str(caught.value)

@@ -24,7 +24,7 @@ from deformgan.verify.tolerances import LAYERS
 
 
 def in_memory(network) -> KerasFile:
-    """Gives what reading the file of a network gives, without the file."""
+    """Return the arrays that a network's Keras file would contain."""
     layers = []
     for layer in network.layers:
         by_layer: dict[str, KerasLayer] = {}

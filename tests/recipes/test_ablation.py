@@ -42,7 +42,7 @@ LAYERED_CHANGES = {
 
 
 def flat(config):
-    """Lists all settings, those of parts with a dot."""
+    """List all settings, those of parts with a dot."""
     found = {}
     for name, value in asdict(config).items():
         if isinstance(value, dict):

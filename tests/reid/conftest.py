@@ -9,7 +9,7 @@ import torch
 
 @pytest.fixture
 def photos() -> Callable[..., Any]:
-    """Gives a function that makes `TrainingPhotos`: everybody has two colours, and there is noise.
+    """Return a function that makes `TrainingPhotos`: everybody has two colours, and there is noise.
 
     Every third photo counts as generated; cameras alternate.
     """

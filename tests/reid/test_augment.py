@@ -89,7 +89,7 @@ def run(market, weights):
 
 
 def content(folder: Path) -> dict[str, bytes]:
-    """Gives the bytes of all files."""
+    """Return the bytes of all files."""
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in folder.rglob("*")

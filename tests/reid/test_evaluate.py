@@ -13,7 +13,7 @@ from deformgan.reid.person_photos import PersonPhotos
 
 
 def photos(*shown):
-    """Makes photos of (identity, camera)."""
+    """Make photos of (identity, camera)."""
     names = [f"{who}_c{camera}s1_{row:06d}_00.jpg" for row, (who, camera) in enumerate(shown)]
     cameras = torch.tensor([camera for _, camera in shown])
     return PersonPhotos(names, [Path(name) for name in names], [who for who, _ in shown], cameras)

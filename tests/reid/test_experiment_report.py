@@ -40,7 +40,7 @@ PLANNED = plan_runs(["light-bot"], ["ours", "jitter"], [1, 2], [40, 100], "on", 
 
 
 def _results(effects, planned=PLANNED, spread=0.002, by_seed=(0.0, 0.0, 0.0)):
-    """Makes up runs: a query's score is its difficulty, its person's reaction, and some noise."""
+    """Invent runs: a query's score is the sum of its difficulty, its person's effect and noise."""
     random = np.random.default_rng(0)
     hard = random.uniform(0.1, 0.5, len(PEOPLE))
     of_seed = random.normal(0, 0.01, 10)

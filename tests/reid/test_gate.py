@@ -35,7 +35,7 @@ class Planted:
         self.found = [Detection(poses[[row]], scores[row]) for row in range(len(poses))]
 
     def __call__(self, image, box=None):
-        """Gives the next one, whatever is in the image."""
+        """Return the next one, whatever is in the image."""
         return self.found.pop(0)
 
 

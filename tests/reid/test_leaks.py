@@ -52,7 +52,7 @@ def data(request, tmp_path, people):
 
 
 def pool(photos, names, poses, people=None):
-    """Puts poses behind those of photos, as --poses does."""
+    """Append poses to those of the photos, as --poses does."""
     return PhotoSet(
         names=[*photos.names, *names],
         identities=[*photos.identities, *(people or ["somebody"] * len(names))],

@@ -38,7 +38,7 @@ def manifest(tmp_path):
 
 
 def spoil(path, line, **changes):
-    """Changes keys of a line; None takes one out."""
+    """Change keys of a line; None takes one out."""
     lines = path.read_text(encoding="utf-8").splitlines()
     given = {
         key: value

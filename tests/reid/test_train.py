@@ -19,7 +19,7 @@ CONFIG = BaselineConfig(
 
 @pytest.fixture
 def run(photos, tmp_path):
-    """Gives a function that trains into a folder."""
+    """Return a function that trains into a folder."""
 
     def start(folder="run", data=None, resume=False, **given):
         out = tmp_path / folder

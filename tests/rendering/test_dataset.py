@@ -38,7 +38,7 @@ class _HereExecutor:
 
 @pytest.fixture
 def here(monkeypatch):
-    """Spares the tests the start of processes."""
+    """Run the work in this process, which starts faster."""
 
     @contextmanager
     def pool(workers):

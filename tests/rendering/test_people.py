@@ -53,7 +53,7 @@ def shot(number: int = 9001, posture: Posture = Posture(), camera: Camera = CAME
 
 @pytest.fixture
 def only_the_marker(monkeypatch):
-    """Replaces a picture by the share of every pixel that shows marked points of the person."""
+    """Replace a picture by the share of every pixel that shows marked points of the person."""
 
     def use(marked):
         def paint(dressed, person, at):

@@ -303,7 +303,7 @@ FORM = {
 
 
 def cases(table: dict[str, tuple[dict[str, Any], str]]) -> Callable:
-    """Runs a test for every line of a table."""
+    """Run a test for every line of a table."""
     return pytest.mark.parametrize(("content", "complaint"), table.values(), ids=table)
 
 

@@ -7,7 +7,7 @@ from PIL import Image
 
 @pytest.fixture
 def make_study(tmp_path):
-    """Writes folders of pictures and the study's file, and gives its path."""
+    """Write folders of pictures and the study's file, and return its path."""
 
     def make(mode="real-or-fake", count=6, practice=2, seconds=0.2, **more):
         random = np.random.default_rng(0)

@@ -37,7 +37,7 @@ def free_port():
 
 @pytest.fixture
 def serve():
-    """Gives a function that starts the command; no server outlives its test, failed or not."""
+    """Return a function that starts the command; every server ends with its test."""
     servers = []
 
     def start(path, port):
@@ -52,7 +52,7 @@ def serve():
 
 
 def _start(path, port):
-    """Starts the command and waits until it answers."""
+    """Start the command and waits until it answers."""
     words = [sys.executable, "-m", "deformgan", "study", "serve", str(path), "--port", str(port)]
     server = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     for _ in range(600):
@@ -92,7 +92,7 @@ def wait_for(page, number):
 
 
 def look_at(page, name):
-    """Sees a picture, and sees it gone."""
+    """Wait until a picture appears and disappears."""
     picture_of(page, f"{name}-item")
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     # A function, not a bare expression: the page's policy forbids eval, by which the latter polls.
@@ -101,7 +101,7 @@ def look_at(page, name):
 
 
 def check_by_hand(path, by_hand, tmp_path):
-    """Compares database and report with what was clicked."""
+    """Compare database and report with what was clicked."""
     base = sqlite3.connect(tmp_path / "study.sqlite")
     kept = base.execute(
         "SELECT number, position, answer, kind, practice FROM answer JOIN item USING (participant, "

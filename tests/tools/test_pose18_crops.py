@@ -1,4 +1,4 @@
-"""Crops for the detector: joints stay where the image puts them, whatever is done to both."""
+"""Crop for the detector: joints stay where the image puts them, whatever is done to both."""
 
 import pytest
 import torch

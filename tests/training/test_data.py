@@ -43,7 +43,7 @@ LAYERED = replace(
 
 @pytest.fixture
 def photos(tmp_path, people):
-    """Gives a function that makes photos of a size in Market-1501's layout."""
+    """Return a function that makes photos of a size in Market-1501's layout."""
 
     def make(size):
         root = tmp_path / f"{size[0]}x{size[1]}"

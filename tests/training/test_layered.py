@@ -418,7 +418,7 @@ def batches(people) -> MixedBatches:
 
 @pytest.fixture
 def run(batches, tmp_path):
-    """Gives a function that trains into a folder."""
+    """Return a function that trains into a folder."""
 
     def start(folder, config=CONFIG, resume=False, **changes):
         out = tmp_path / folder

@@ -65,7 +65,7 @@ def batches(people) -> PairBatches:
 
 @pytest.fixture
 def run(batches, tmp_path):
-    """Gives a function that trains into a folder."""
+    """Return a function that trains into a folder."""
 
     def start(folder="run", resume=False, config=CONFIG, batches=batches, **given):
         out = tmp_path / folder
@@ -95,7 +95,7 @@ def checkpoint(out):
 
 
 def assert_same(one, other):
-    """Compares nested state to the bit."""
+    """Compare nested state to the bit."""
     assert type(one) is type(other)
     if isinstance(one, dict):
         assert one.keys() == other.keys()

@@ -18,7 +18,7 @@ STEPS = "4"
 
 
 def start(out: Path, processes: int, kind: str) -> Path:
-    """Trains in a folder, by torchrun where there are several processes."""
+    """Train in a folder, by torchrun where there are several processes."""
     out.mkdir(exist_ok=True)
     command = [sys.executable]
     if processes > 1:

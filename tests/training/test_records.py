@@ -99,7 +99,7 @@ def test_samples_are_painted_without_dropout_and_leave_the_generator_as_it_was(
 
 @pytest.fixture
 def read_events():
-    """Gives a function that reads a run's events back as TensorBoard does."""
+    """Return a function that reads a run's events back as TensorBoard does."""
     pytest.importorskip("tensorboard", reason="needs the extra track")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 

@@ -111,7 +111,7 @@ def recorded(golden) -> Recorded:
 
 
 def changed(row: Row, value: np.ndarray, counts: np.ndarray | None, everywhere: bool) -> np.ndarray:
-    """Moves a number by ten tolerances; flips one flag, a whole number by one, a letter.
+    """Move a number by ten tolerances; flips one flag, a whole number by one, a letter.
 
     Args:
         row: The verdict on the array, with its tolerance.
@@ -147,7 +147,7 @@ def changed(row: Row, value: np.ndarray, counts: np.ndarray | None, everywhere: 
 
 
 def _counted(recorded: Recorded, row: Row) -> np.ndarray | None:
-    """Finds which elements of an array are compared: the `where` of its comparison."""
+    """Find which elements of an array are compared: the `where` of its comparison."""
     for method, args, kwargs in recorded.calls.get((row.file, row.array), []):
         where = inspect.signature(method).bind(None, row.array, *args, **kwargs).arguments
         if where.get("where") is not None:
@@ -180,7 +180,7 @@ def test_every_array_has_one_verdict(recorded):
 
 
 def unseen(recorded: Recorded, rows: Iterable[Row]) -> list[str]:
-    """Changes one array at a time and names those in which nobody notices."""
+    """Change one array at a time and names those in which nobody notices."""
     found = []
     for row in rows:
         value = recorded.golden.arrays(row.file)[row.array]
@@ -232,7 +232,7 @@ def test_ten_tolerances_are_seen_in_every_other_input(recorded, kind):
 
 
 def write_manifest(folder: Path) -> None:
-    """Lists the files of a folder as they now are."""
+    """List the files of a folder as they now are."""
     listed: dict[str, dict] = {}
     for path in sorted(folder.rglob("*.*")):
         name = path.relative_to(folder).as_posix()
@@ -249,7 +249,7 @@ def write_manifest(folder: Path) -> None:
 
 
 def copy_of(golden: Path, folder: Path) -> Path:
-    """Copies a golden folder so that it can be changed."""
+    """Copy a golden folder so that it can be changed."""
     copy = Path(shutil.copytree(golden, folder / "golden"))
     for path in copy.rglob("*"):
         path.chmod(0o755 if path.is_dir() else 0o644)
@@ -258,7 +258,7 @@ def copy_of(golden: Path, folder: Path) -> Path:
 
 
 def rewrite(path: Path, change: Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]) -> None:
-    """Changes the arrays of a file."""
+    """Change the arrays of a file."""
     with np.load(path) as stored:
         arrays = dict(stored)
     np.savez_compressed(path, **change(arrays))
@@ -333,7 +333,7 @@ def test_what_is_no_golden_folder_is_the_users_mistake(tmp_path, content):
 
 
 def reordered(golden: Path, folder: Path) -> Path:
-    """Makes another golden folder out of the shared one: other orders, numbers, names and sizes.
+    """Make another golden folder out of the shared one: other orders, numbers, names and sizes.
 
     The first five poses stay the first five (they were drawn), the first two and ten those (they
     masked images). Of the others those are dropped that no other file refers to, but for a dozen.

@@ -38,7 +38,7 @@ def few(tmp_path):
 
 @pytest.fixture
 def command(weights, few, tmp_path):
-    """Runs the command; flags given replace those that work, None drops one."""
+    """Run the command; flags given replace those that work, None drops one."""
 
     def run(*switches, **flags):
         settings = {

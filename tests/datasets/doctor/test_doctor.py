@@ -46,7 +46,7 @@ def faults(root: Path) -> set[tuple[str, str | None, int | None]]:
 
 
 def edit(path: Path, line: int, text: str | None) -> None:
-    """Replaces a line, counted from 1, or appends one (0), or deletes it (None)."""
+    """Replace a line, counted from 1, or append one (0), or delete it (None)."""
     lines = path.read_text().splitlines()
     if line == 0:
         lines.append(text or "")
@@ -470,7 +470,7 @@ def test_what_is_no_data_set_is_refused(tmp_path, market):
 
 
 def hostile(root: Path) -> None:
-    """Puts into a data set what nobody expects there."""
+    """Add unexpected files to a data set."""
     images = root / TRAIN
     (images / "loop.jpg").symlink_to(images / "loop.jpg")
     (images / "lost.jpg").symlink_to(root / "nowhere")

@@ -15,10 +15,10 @@ class ImageDataset:
 
 
 class Registry(dict):
-    """Registers classes by their names, as fvcore's does."""
+    """Register classes by their names, as fvcore's does."""
 
     def register(self):
-        """Gives a decorator."""
+        """Return a decorator."""
 
         def keep(cls):
             assert cls.__name__ not in self

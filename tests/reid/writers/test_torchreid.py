@@ -25,7 +25,7 @@ class ImageDataset:
 
 
 def load(out, monkeypatch, module="torchreid.data"):
-    """Runs the reader of a folder; gives what it registered."""
+    """Run the reader of a folder; gives what it registered."""
     registered = {}
     library = types.ModuleType(module)
     vars(library).update(ImageDataset=ImageDataset, register_image_dataset=registered.__setitem__)

@@ -278,7 +278,7 @@ def test_a_name_in_two_shards_is_our_own_fault(data, photos, shards, tmp_path):
 
 
 def test_finishing_holds_no_more_than_a_shard_of_photos(data, photos, shards, tmp_path, jpeg):
-    """Reads and writes in pieces: the peak does not grow with the number of shards."""
+    """Read and write in pieces: the peak does not grow with the number of shards."""
     import tracemalloc
 
     def peak(count):
