@@ -1,7 +1,6 @@
 """Figures: what is where in them."""
 
 import numpy as np
-import pytest
 from PIL import Image, ImageColor
 
 from deformgan.draw.plots import (
@@ -11,21 +10,9 @@ from deformgan.draw.plots import (
     Series,
     draw_intervals,
     draw_lines,
-    nice_ticks,
     save_plot,
     spread_apart,
 )
-
-
-@pytest.mark.parametrize(("low", "high"), [(0.0, 1.0), (21.3, 24.9), (-0.4, 0.02), (5.0, 5.0)])
-def test_ticks_are_round_and_enclose_the_values(low, high):
-    first, last, ticks = nice_ticks(low, high)
-    assert first <= low + 1e-9
-    assert last >= high - 1e-9
-    assert (first, last) == (ticks[0], ticks[-1])
-    step = ticks[1] - ticks[0]
-    assert f"{step:.0e}"[0] in "125"
-    assert 2 <= len(ticks) <= 9
 
 
 def test_names_that_would_overlap_move_apart_as_little_as_that_takes():
