@@ -8,6 +8,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from deformgan.kernels import find_kernel
+
 Interpolation = Literal["bilinear", "nearest"]
 Aggregation = Literal["max", "average"]
 
@@ -47,7 +49,8 @@ def warp_parts(
 
     Each part is warped by its own transform and cut out by its own mask; where parts overlap, the
     strongest response wins. Only pixels inside a mask are sampled: the cost is about one and a half
-    warps for a person's ten parts, without a copy of the features per part.
+    warps for a person's ten parts, without a copy of the features per part. On a GPU, a fused
+    kernel computes the same (see `kernels`).
 
     Args:
         features: Features of the source image.
@@ -73,6 +76,13 @@ def warp_parts(
     # Coordinates need more than the 8 bits of bfloat16, and sampling requires equal dtypes.
     dtype = torch.promote_types(features.dtype, torch.float32)
     with torch.autocast(features.device.type, enabled=False):
+        if fused := find_kernel("warp_parts", features, masks.shape[1]):
+            nearest = interpolation == "nearest"
+            if nearest:
+                theta = _pixel_transforms(source_from_target, *features.shape[2:])
+            else:
+                theta = source_from_target.to(dtype)
+            return fused(features, theta, masks, nearest, aggregation == "average")
         entries = _list_entries(source_from_target, masks, dtype, interpolation)
         if aggregation == "average":
             return _average(features.to(dtype), entries, interpolation).to(features.dtype)
