@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch.profiler import ProfilerActivity, profile
 
+from deformgan import deformable_skip
 from deformgan.affine import normalize, part_transforms
 from deformgan.deformable_skip import overlay_parts, warp_parts
 from deformgan.parts import part_masks
@@ -227,11 +228,21 @@ def test_bfloat16_features_are_sampled_at_single_precision_coordinates(interpola
     torch.testing.assert_close(result.float(), wanted, atol=1e-2, rtol=1e-2)
 
 
-def test_features_in_channels_last_order_give_the_same():
+def test_features_in_channels_last_order_give_the_same_in_that_order():
     features, transforms, masks = torch.randn(2, 3, 12, 7), random_transforms(), random_masks(0.3)
     ours = both_ways(warp_parts, features, transforms, masks)
     last = features.to(memory_format=torch.channels_last)
-    for one, other in zip(ours, both_ways(warp_parts, last, transforms, masks), strict=True):
+    theirs = both_ways(warp_parts, last, transforms, masks)
+    assert theirs[0].is_contiguous(memory_format=torch.channels_last)
+    for one, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_computing_entry_by_entry_gives_the_same(monkeypatch):
+    given = torch.randn(2, 3, 12, 7), random_transforms(), random_masks(0.3)
+    at_once = both_ways(warp_parts, *given)
+    monkeypatch.setattr(deformable_skip, "_CPU_BLOCK", 1)
+    for one, other in zip(both_ways(warp_parts, *given), at_once, strict=True):
         torch.testing.assert_close(one, other)
 
 
@@ -264,7 +275,7 @@ def kept_bytes(function, *inputs):
 
 
 def test_ten_parts_never_take_ten_copies_of_the_features(people):
-    size, pose = (64, 32), people(1, size=(64, 32))
+    size, pose = (128, 64), people(1, size=(128, 64))
     moved, found = part_transforms(people(1, size, seed=1), pose, OPENPOSE18)
     assert found.all()
     transforms = normalize(moved, size)

@@ -7,33 +7,38 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from deformgan.kernels import find_kernel
 
 Interpolation = Literal["bilinear", "nearest"]
 Aggregation = Literal["max", "average"]
 
-_BILINEAR = (0, 0, False)  # grid_sampler's arguments: bilinear, zero padding, half-pixel frame
+# Elements per chunk of rows: few enough for a CPU's cache, many enough to keep a GPU busy.
+_CPU_BLOCK = 2**17
+_GPU_BLOCK = 2**25
 _OUTSIDE = -3.0  # normalized or in pixels, all neighbours of this coordinate are outside
 
 
 @dataclass(frozen=True)
 class _Entries:
-    """Nonzero mask pixels, as one list per image, padded to the longest.
+    """Nonzero mask pixels of a batch, as one list; pixels are numbered over the whole batch.
 
     Attributes:
-        points: Sampling position of each entry in the source: normalized, or in pixels for nearest
-            sampling.
-        mask: Mask value of each entry; 0 for padding.
-        pixel: Flat index of the target pixel of each entry.
-        slots: For every pixel the index of its first, second, ... entry; the number of entries
-            where there is none.
+        pixel: Target pixel of each entry.
+        layers: Entries that are the first, second, ... of their pixel.
+        mask: Mask value of each entry.
         covered: Number of parts that cover each pixel.
+        corners: Source pixels around the sampling position of each entry: four, or the nearest.
+        shares: What each corner contributes; 0 outside the image.
     """
 
-    points: Float[Tensor, "batch entries 2"]
-    mask: Float[Tensor, "batch entries"]
-    pixel: Int[Tensor, "batch entries"]
-    slots: Int[Tensor, "layers batch pixels"]
-    covered: Int[Tensor, "batch pixels"]
+    pixel: Int[Tensor, "entries"]
+    layers: list[Int[Tensor, "_"]]
+    mask: Float[Tensor, "entries"]
+    covered: Int[Tensor, "pixels"]
+    corners: Int[Tensor, "entries corners"]
+    shares: Float[Tensor, "entries corners"]
 
 
 def warp_parts(
@@ -47,7 +52,8 @@ def warp_parts(
 
     Each part is warped by its own transform and cut out by its own mask; where parts overlap, the
     strongest response wins. Only pixels inside a mask are sampled: the cost is about one and a half
-    warps for a person's ten parts, without a copy of the features per part.
+    warps for a person's ten parts, without a copy of the features per part. On a GPU, a fused
+    kernel computes the same (see `kernels`).
 
     Args:
         features: Features of the source image.
@@ -73,72 +79,126 @@ def warp_parts(
     # Coordinates need more than the 8 bits of bfloat16, and sampling requires equal dtypes.
     dtype = torch.promote_types(features.dtype, torch.float32)
     with torch.autocast(features.device.type, enabled=False):
+        if fused := find_kernel("warp_parts", features, masks.shape[1]):
+            nearest = interpolation == "nearest"
+            if nearest:
+                theta = _pixel_transforms(source_from_target, *features.shape[2:])
+            else:
+                theta = source_from_target.to(dtype)
+            return fused(features, theta, masks, nearest, aggregation == "average")
         entries = _list_entries(source_from_target, masks, dtype, interpolation)
+        weights = entries.shares * entries.mask[:, None]
+        sampled = _Sample.apply(_rows(features.to(dtype)), entries.corners, weights)
         if aggregation == "average":
-            return _average(features.to(dtype), entries, interpolation).to(features.dtype)
-        warped = _Maximum.apply(
-            features.to(dtype),
-            entries.points,
-            entries.mask,
-            entries.pixel,
-            entries.slots,
-            entries.covered,
-            masks.shape[1],
-            interpolation,
-        )
-    return warped.to(features.dtype)
+            rows = _average(sampled, entries)
+        else:
+            rows = _Maximum.apply(
+                sampled, entries.pixel, entries.layers, entries.covered, masks.shape[1]
+            )
+        return _image(rows, features).to(features.dtype)
+
+
+def _rows(
+    features: Float[Tensor, "batch channels height width"],
+) -> Float[Tensor, "pixels channels"]:
+    """Make the channels of every pixel contiguous, so that whole rows are read and added."""
+    if features.is_contiguous(memory_format=torch.channels_last):
+        return features.permute(0, 2, 3, 1).flatten(0, 2)
+    return _Transpose.apply(features.flatten(2)).flatten(0, 1)
+
+
+def _image(
+    rows: Float[Tensor, "pixels channels"], like: Float[Tensor, "batch channels height width"]
+) -> Float[Tensor, "batch channels height width"]:
+    """Undo `_rows`, in the memory format of the features."""
+    if like.is_contiguous(memory_format=torch.channels_last):
+        return rows.unflatten(0, (len(like), *like.shape[2:])).permute(0, 3, 1, 2)
+    return _Transpose.apply(rows.unflatten(0, (len(like), -1))).view(like.shape)
+
+
+class _Transpose(torch.autograd.Function):
+    """Transpose the matrices of a batch in memory, one by one, for which torch has fast code."""
+
+    @staticmethod
+    def forward(ctx, matrices):
+        return _transpose(matrices)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad):
+        return _transpose(grad)
+
+
+def _transpose(
+    matrices: Float[Tensor, "batch rows columns"],
+) -> Float[Tensor, "batch columns rows"]:
+    batch, rows, columns = matrices.shape
+    transposed = matrices.new_empty(batch, columns, rows)
+    for matrix, copy in zip(matrices, transposed, strict=True):
+        copy.copy_(matrix.T)
+    return transposed
 
 
 def _list_entries(
     source_from_target: Tensor, masks: Tensor, dtype: torch.dtype, interpolation: Interpolation
 ) -> _Entries:
-    batch, _, height, width = masks.shape
-    device = masks.device
-    flat = masks.detach().flatten(2)  # (B, P, H*W)
+    parts, height, width = masks.shape[1:]
+    flat = masks.detach().transpose(0, 1).flatten(2)  # (P, B, H*W)
     covers = flat != 0
-    image, place = covers.flatten(1).nonzero(as_tuple=True)
-    counts = covers.flatten(1).sum(dim=1)
-    longest = int(counts.max())
-    column = torch.arange(len(image), device=device) - (counts.cumsum(0) - counts)[image]
-    # (B, N) lists; padding entries have part 0, pixel 0 and mask 0, and sample outside.
-    entry_place = torch.zeros(batch, longest, dtype=torch.int64, device=device)
-    entry_place[image, column] = place
-    real = torch.arange(longest, device=device) < counts[:, None]
-    part, pixel = entry_place // (height * width), entry_place % (height * width)
-
-    rank = covers.cumsum(dim=1, dtype=torch.int32) - 1  # (B, P, H*W)
-    covered = rank[:, -1] + 1
-    layers = int(covered.max()) if longest else 0
-    slots = torch.full((layers, batch, height * width), longest, dtype=torch.int64, device=device)
-    slots[rank.flatten(1)[image, place].long(), image, place % (height * width)] = column
-
+    part, image, place = covers.nonzero(as_tuple=True)
+    rank = covers.cumsum(dim=0, dtype=torch.int32)
+    of_entry = rank[part, image, place]
+    layers = int(of_entry.max()) if len(part) else 0
+    theta = source_from_target
     if interpolation == "nearest":
-        theta = _pixel_transforms(source_from_target, height, width)
-        x, y = (pixel % width).float(), (pixel // width).float()
+        theta = _pixel_transforms(theta, height, width)
+        x, y = (place % width).float(), (place // width).float()
     else:
-        theta = source_from_target.to(dtype)
-        x = ((pixel % width).to(dtype) * 2 + 1) / width - 1
-        y = ((pixel // width).to(dtype) * 2 + 1) / height - 1
-    theta = theta.gather(1, part[..., None, None].expand(-1, -1, 2, 3))
-    points = theta[..., 0] * x[..., None] + theta[..., 1] * y[..., None] + theta[..., 2]
-    points = torch.where(real[..., None], points, _OUTSIDE)
-    mask = flat.to(dtype).flatten(1).gather(1, entry_place) * real
-    return _Entries(points, mask, pixel, slots, covered)
+        theta = theta.to(dtype)
+        x = ((place % width).to(dtype) * 2 + 1) / width - 1
+        y = ((place // width).to(dtype) * 2 + 1) / height - 1
+    theta = theta.flatten(0, 1).index_select(0, image * parts + part)  # (entries, 2, 3)
+    at = theta[..., 0] * x[:, None] + theta[..., 1] * y[:, None] + theta[..., 2]
+    sample = _nearest_pixels if interpolation == "nearest" else _four_pixels
+    corners, shares = sample(at, height, width)
+    return _Entries(
+        pixel=image * (height * width) + place,
+        layers=[(of_entry == number).nonzero()[:, 0] for number in range(1, layers + 1)],
+        mask=flat[part, image, place].to(dtype),
+        covered=rank[-1].flatten(),
+        corners=(corners + image[:, None] * (height * width)).int(),
+        shares=shares.to(dtype),
+    )
 
 
-def _average(features: Tensor, entries: _Entries, interpolation: Interpolation) -> Tensor:
-    if interpolation == "nearest":
-        index, inside = _nearest_pixels(entries.points, features.shape[2], features.shape[3])
-        index = index[:, None].expand(-1, features.shape[1], -1)
-        values = features.flatten(2).gather(2, index) * inside[:, None]
-    else:
-        values = F.grid_sample(features, entries.points[:, None], align_corners=False)[:, :, 0]
-    total = features.new_zeros(features.flatten(2).shape)
-    weight = features.new_zeros(total[:, :1].shape)
-    pixel = entries.pixel[:, None]
-    total = total.scatter_add(2, pixel.expand_as(values), values * entries.mask[:, None])
-    weight = weight.scatter_add(2, pixel, entries.mask[:, None])
-    return (total / torch.where(weight > 0, weight, 1)).view_as(features)
+def _four_pixels(
+    points: Float[Tensor, "entries 2"], height: int, width: int
+) -> tuple[Int[Tensor, "entries 4"], Float[Tensor, "entries 4"]]:
+    """Return the pixels around normalized points and their shares, as `grid_sample` does."""
+    size = points.new_tensor([width, height])
+    # Further outside nothing changes, but integers would overflow.
+    place = (((points + 1) * size - 1) / 2).clamp(_OUTSIDE, max(height, width) + 2)
+    corner = place.detach().floor()
+    east, south = (place - corner).unbind(dim=1)
+    north, west = 1 - south, 1 - east
+    shares = torch.stack([north * west, north * east, south * west, south * east], dim=1)
+    x, y = corner.long().unbind(dim=1)
+    x, y = torch.stack([x, x + 1, x, x + 1], dim=1), torch.stack([y, y, y + 1, y + 1], dim=1)
+    inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+    return (y * width + x) * inside, shares * inside
+
+
+def _nearest_pixels(
+    points: Float[Tensor, "entries 2"], height: int, width: int
+) -> tuple[Int[Tensor, "entries 1"], Float[Tensor, "entries 1"]]:
+    """Return the pixel nearest to each point (x, y) in pixels, and 1, or 0 outside the image.
+
+    Halves are rounded away from zero, as in the authors' sampler; torch rounds them to even.
+    """
+    place = points.detach().sign() * (points.detach().abs() + 0.5).floor()
+    inside = ((place >= 0) & (place < points.new_tensor([width, height]))).all(dim=1)
+    x, y = (place * inside[:, None]).long().unbind(dim=1)
+    return (y * width + x)[:, None], inside[:, None].to(points.dtype)
 
 
 def _pixel_transforms(
@@ -157,74 +217,89 @@ def _pixel_transforms(
     return torch.cat([linear, offset[..., None]], dim=-1).float()
 
 
-def _nearest_pixels(
-    points: Float[Tensor, "batch entries 2"], height: int, width: int
-) -> tuple[Int[Tensor, "batch entries"], Bool[Tensor, "batch entries"]]:
-    """Return the flat index of the pixel nearest to each point (x, y), and whether it is inside.
+def _average(
+    sampled: Float[Tensor, "entries channels"], entries: _Entries
+) -> Float[Tensor, "pixels channels"]:
+    pixels = len(entries.covered)
+    total = sampled.new_zeros(pixels, sampled.shape[1]).index_add(0, entries.pixel, sampled)
+    weight = sampled.new_zeros(pixels).index_add(0, entries.pixel, entries.mask)
+    return total / torch.where(weight > 0, weight, 1)[:, None]
 
-    Halves are rounded away from zero, as in the authors' sampler; torch rounds them to even.
+
+def _chunks(entries: int, rows: Tensor) -> list[slice]:
+    """Split a list of entries so that their rows fit a cache, and no second copy is needed."""
+    size = max(1, (_GPU_BLOCK if rows.is_cuda else _CPU_BLOCK) // rows.shape[1])
+    return [slice(first, first + size) for first in range(0, entries, size)]
+
+
+class _Sample(torch.autograd.Function):
+    """Weighted sums of rows.
+
+    The gradient is written by hand because that of `embedding_bag` sorts all indices.
     """
-    place = points.sign() * (points.abs() + 0.5).floor()
-    inside = ((place >= 0) & (place < points.new_tensor([width, height]))).all(dim=-1)
-    x, y = (place * inside[..., None]).long().unbind(dim=-1)
-    return y * width + x, inside
+
+    @staticmethod
+    def forward(ctx, rows, corners, weights):
+        ctx.save_for_backward(corners, weights, rows if ctx.needs_input_grad[2] else None)
+        ctx.pixels = len(rows)
+        return F.embedding_bag(corners, rows, per_sample_weights=weights, mode="sum")
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad):
+        corners, weights, rows = ctx.saved_tensors
+        rows_grad = grad.new_zeros(ctx.pixels, grad.shape[1])
+        weights_grad = None if rows is None else torch.empty_like(weights)
+        for chunk in _chunks(len(corners), grad):
+            for corner in range(corners.shape[1]):
+                index = corners[chunk, corner]
+                share = grad[chunk] * weights[chunk, corner, None]
+                rows_grad.index_add_(0, index, share)
+                if weights_grad is not None:
+                    product = rows.index_select(0, index).mul_(grad[chunk])
+                    torch.sum(product, dim=1, out=weights_grad[chunk, corner])
+        return rows_grad, None, weights_grad
 
 
 class _Maximum(torch.autograd.Function):
-    """Sampling of all entries in one pass, with the maximum per pixel.
+    """Maximum of the entries of every pixel.
 
     The gradient is written by hand because chained maxima would not share it evenly among equal
     responses, and because autograd would keep every intermediate.
     """
 
     @staticmethod
-    def forward(ctx, features, points, mask, pixel, slots, covered, parts, interpolation):
-        if interpolation == "nearest":
-            index, inside = _nearest_pixels(points, features.shape[2], features.shape[3])
-            index = index[:, None].expand(-1, features.shape[1], -1)
-            values = features.flatten(2).gather(2, index).mul_((mask * inside)[:, None])
-        else:
-            values = torch.grid_sampler_2d(features, points[:, None], *_BILINEAR)[:, :, 0]
-            values.mul_(mask[:, None])
-        # Index `entries` means "no such part here", a masked-out part: 0.
-        padded = F.pad(values, (0, 1))
-        del values  # saves memory at full resolution
-        empty = torch.where(covered < parts, 0.0, -torch.inf).to(features.dtype)
-        strongest = empty[:, None].repeat(1, features.shape[1], 1)
-        for slot in slots:
-            layer = padded.gather(2, slot[:, None].expand_as(strongest))
-            torch.maximum(strongest, layer, out=strongest)
-            del layer
-        if features.requires_grad or points.requires_grad:
-            ctx.save_for_backward(features, points, mask, pixel, slots, covered, padded, strongest)
-        ctx.parts, ctx.interpolation = parts, interpolation
-        return strongest.reshape(features.shape)
+    def forward(ctx, sampled, pixel, layers, covered, parts):
+        # A masked-out part counts as 0.
+        empty = torch.where(covered < parts, 0.0, -torch.inf).to(sampled.dtype)
+        strongest = empty[:, None].repeat(1, sampled.shape[1])
+        for layer in layers:
+            for chunk in _chunks(len(layer), sampled):
+                entries = layer[chunk]
+                pixels = pixel.index_select(0, entries)
+                values = sampled.index_select(0, entries)
+                torch.maximum(values, strongest.index_select(0, pixels), out=values)
+                strongest.index_copy_(0, pixels, values)
+        ctx.save_for_backward(sampled, pixel, covered, strongest)
+        ctx.parts = parts
+        return strongest
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
+    @once_differentiable
     def backward(ctx, grad):
-        features, points, mask, pixel, slots, covered, padded, strongest = ctx.saved_tensors
+        sampled, pixel, covered, strongest = ctx.saved_tensors
         # Number of parts that attain the maximum; masked-out parts do where it is 0.
         ties = (strongest == 0) * (ctx.parts - covered)[:, None].to(grad.dtype)
-        for number, slot in enumerate(slots):
-            layer = padded.gather(2, slot[:, None].expand_as(strongest))
-            ties += (layer == strongest) & (covered > number)[:, None]
-        shared = torch.div(grad.flatten(2), ties, out=ties)
-        index = pixel[:, None].expand(-1, features.shape[1], -1)
-        loses = padded[..., :-1] != strongest.gather(2, index)
-        entry_grad = shared.gather(2, index).masked_fill_(loses, 0).mul_(mask[:, None])
-        del shared, ties, loses
-        constants = (None,) * 6
-        if ctx.interpolation == "nearest":
-            index, inside = _nearest_pixels(points, features.shape[2], features.shape[3])
-            index = index[:, None].expand(-1, features.shape[1], -1)
-            flat = torch.zeros_like(strongest).scatter_add_(2, index, entry_grad * inside[:, None])
-            return flat.view_as(features), None, *constants
-        wanted = [ctx.needs_input_grad[0], ctx.needs_input_grad[1]]
-        features_grad, points_grad = torch.ops.aten.grid_sampler_2d_backward(
-            entry_grad[:, :, None], features, points[:, None], *_BILINEAR, wanted
-        )
-        return features_grad, points_grad[:, 0] if wanted[1] else None, *constants
+        chunks = _chunks(len(pixel), sampled)
+        for chunk in chunks:
+            wins = strongest.index_select(0, pixel[chunk]).eq_(sampled[chunk])  # 1 or 0
+            ties.index_add_(0, pixel[chunk], wins)
+        shared = torch.div(grad, ties, out=ties)
+        sampled_grad = torch.empty_like(sampled)
+        for chunk in chunks:
+            wins = strongest.index_select(0, pixel[chunk]).eq_(sampled[chunk])
+            torch.mul(shared.index_select(0, pixel[chunk]), wins, out=sampled_grad[chunk])
+        return sampled_grad, None, None, None, None
 
 
 def overlay_parts(

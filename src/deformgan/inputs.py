@@ -120,6 +120,8 @@ def read_source(
     detector: AnyDetector = "pose18",
     person: int = 0,
     skeleton: Skeleton = OPENPOSE18,
+    *,
+    name: str | None = None,
 ) -> PosedPhoto:
     """Return the source photo with the pose of its person.
 
@@ -129,11 +131,12 @@ def read_source(
         detector: Loaded only if the pose must be detected.
         person: Index of the person by size; 0 is the largest.
         skeleton: Skeleton of the pose.
+        name: Name of the photo for messages; by default its path.
     """
     photo = load_photo(source)
     if pose is None:
-        _check_detectable(skeleton, source, "source_pose=")
-        name = str(source) if isinstance(source, str | Path) else None
+        name = name or (str(source) if isinstance(source, str | Path) else None)
+        _check_detectable(skeleton, name, "source_pose=")
         pose = detect(photo, detector, person, name)
     elif not isinstance(pose, Pose):
         pose = read_pose(str(pose), skeleton=skeleton)
@@ -145,6 +148,8 @@ def read_target(
     detector: AnyDetector = "pose18",
     person: int = 0,
     skeleton: Skeleton = OPENPOSE18,
+    *,
+    name: str | None = None,
 ) -> PosedPhoto:
     """Return the target pose.
 
@@ -153,6 +158,7 @@ def read_target(
         detector: Loaded only for a photo.
         person: Index of the person by size; 0 is the largest.
         skeleton: Skeleton of the pose.
+        name: Name of the photo for messages; by default its path.
     """
     if isinstance(pose, PosedPhoto):
         return pose
@@ -166,8 +172,8 @@ def read_target(
             single = read_single(str(pose), person=person if person else None, skeleton=skeleton)
             return PosedPhoto(single.pose, single.size)
     photo = load_photo(pose)
-    _check_detectable(skeleton, pose, "a pose file")
-    name = str(pose) if isinstance(pose, str | Path) else None
+    name = name or (str(pose) if isinstance(pose, str | Path) else None)
+    _check_detectable(skeleton, name, "a pose file")
     size = (photo.shape[0], photo.shape[1])
     return PosedPhoto(detect(photo, detector, person, name), size, photo)
 

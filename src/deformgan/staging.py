@@ -120,8 +120,8 @@ class Staging:
         photo, source_pose = _photo_of(source), source.pose
         target_poses, target_size = target.pose, target.size
         photo_size = (photo.shape[0], photo.shape[1])
-        self._check_torso("source", source_pose)
-        self._check_torso("target", target_poses)
+        self.check_torso("source", source_pose)
+        self.check_torso("target", target_poses)
         if size is None:
             rows = self._framing(source_pose, photo_size, self.size).shown[0]
             size = min(max(round(rows), self.size[0]), MOST_ROWS)
@@ -230,6 +230,19 @@ class Staging:
             f"{self.size[0]}x{self.size[1]} (height x width) only."
         )
 
+    def check_background(self, wanted: Background | None) -> None:
+        """Refuse a background that a generator without layers does not support."""
+        if self.layered:
+            return
+        photo = isinstance(wanted, np.ndarray)
+        if self.generator.config.background and not photo:
+            raise InputError("These weights require a photo as background=.")
+        if not self.generator.config.background and (photo or wanted not in (None, "paint")):
+            raise InputError(
+                "These weights generate the scene themselves; use background=paint, or weights "
+                "with layers."
+            )
+
     def frame(
         self,
         source: PosedPhoto,
@@ -252,8 +265,8 @@ class Staging:
             )
         self.check_size(size)
         photo = _photo_of(source)
-        self._check_torso("source", source.pose)
-        self._check_torso("target", target.pose)
+        self.check_torso("source", source.pose)
+        self.check_torso("target", target.pose)
         skeleton = self.generator.skeleton
         source_framing = find_framing(source.pose, photo.shape[:2], self.size, skeleton)
         target_framing = find_framing(target.pose, target.size, self.size, skeleton)
@@ -273,16 +286,9 @@ class Staging:
         Returns:
             The image; None if the generator takes none.
         """
-        needed = self.generator.config.background
-        if not needed:
-            if wanted is None or (isinstance(wanted, str) and wanted == "paint"):
-                return None
-            raise InputError(
-                "These weights generate the scene themselves; use background=paint, or weights "
-                "with layers."
-            )
+        self.check_background(wanted)
         if not isinstance(wanted, np.ndarray):
-            raise InputError("These weights require a photo as background=.")
+            return None
         skeleton = self.generator.skeleton
         if wanted.shape[:2] == target.size:
             framing = find_framing(target.pose, target.size, self.size, skeleton)
@@ -290,7 +296,8 @@ class Staging:
             framing = Framing.covering((wanted.shape[0], wanted.shape[1]), self.size)
         return to_image(framing.frame_photo(wanted))
 
-    def _check_torso(self, whose: str, pose: Pose) -> None:
+    def check_torso(self, whose: str, pose: Pose) -> None:
+        """Refuse poses without the joints that are needed; `whose` is source or target."""
         skeleton = self.generator.skeleton
         lacking = ~pose.visible.all(dim=0)
         missing = [skeleton.joints[j] for j in skeleton.mandatory_joints if lacking[j]]

@@ -1,7 +1,7 @@
-"""`deformgan generate`: photos of a person and a pose in, a picture out."""
+"""`deformgan generate`: photos and poses in, pictures out."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -16,6 +16,9 @@ def generate(
     /,
     *,
     out: Path,
+    poses: tuple[str, ...] = (),
+    pairs: Path | None = None,
+    format: Literal["png", "jpg", "webp", "bmp"] | None = None,
     weights: str = "pedestrian",
     detector: str = "pose18",
     person: int = 0,
@@ -29,11 +32,17 @@ def generate(
     seed: int = 0,
     device: str = "auto",
     json: Path | None = None,
-) -> None:
-    """Generate a photo of a person in a new pose.
+) -> int | None:
+    """Generate a photo of a person in a new pose, or a folder of many.
 
     The result is framed like the pose photo. A photo of exactly the model's size is used as it is;
     in any other photo the person is detected and cropped first.
+
+    If --out is a folder, every photo is generated in every pose, as FROM__TO.png: then SOURCE can
+    also be a folder of photos, POSE a folder of photos or pose files, or a file with several poses,
+    and each photo is of another person. Pictures that exist are kept, so that an interrupted run
+    resumes when started again. Each photo or pose that cannot be used is reported in one line, and
+    the exit code is then 1.
 
     Args:
         files: One or more photos of the person, of any size, followed by the target pose. The pose
@@ -42,15 +51,21 @@ def generate(
             and back, need weights with layers: each surface is copied from the photo that shows it,
             and only what no photo shows is painted; scene and position come from the first photo.
         out: Where to write the picture (.png, .jpg, .jpeg, .webp or .bmp); its folder must exist.
+            Or a folder, which is created if missing: one that exists, or a name without suffix.
+        poses: Folder only: one or more poses, each as POSE; all of SOURCE ... POSE are then photos.
+        pairs: Folder only: table (from,to) of the pictures to generate, by the names of photos and
+            poses; by default every photo in every pose.
+        format: Folder only: file format of the pictures, by default png.
         weights: Name of bundled weights or a .safetensors file.
         detector: Pose detector for photos: pose18 (bundled), or another one, usually as
             NAME:PATH (movenet, blazepose, simcc, vitpose, keypoint_rcnn).
         person: Index of the person in the source photo, by size: 0 is the largest. With several
-            source photos it is always the largest.
+            source photos for one picture it is always the largest.
         pose_person: Index of the person in the pose photo, by size: 0 is the largest. In a pose
             file with several people per image, indices above 0 follow the file's order.
         source_pose: Pose of the source person, as a pose file or FILE:NAME (single source photo
-            only); by default it is detected.
+            only); by default it is detected. With a folder as --out, a file with the poses of all
+            photos by name.
         skeleton: Skeleton of the poses, a built-in name or a JSON file; by default that of the
             weights.
         size: Size of the picture in pixels, HEIGHTxWIDTH or the height alone; by default that of
@@ -68,7 +83,8 @@ def generate(
         noise: Keep the generator's dropout active.
         seed: Random seed for dropout noise.
         device: Device to compute on: auto (a GPU if there is one), cpu, cuda or cuda:N.
-        json: Where to write the settings and the joints as JSON.
+        json: Where to write the settings and the joints (of a folder: counts, failures and times)
+            as JSON.
     """
     import time
 
@@ -83,11 +99,47 @@ def generate(
     from deformgan.skeletons import check_skeleton
 
     started = time.perf_counter()
-    if len(files) < 2:
+    if len(files) < (1 if poses else 2):
         raise InputError(
             f"Only {files[0] if files else 'nothing'} is given; give one or more source photos "
             "and a POSE after them."
         )
+    for flag, given in (("--size", size), ("--background", background)):
+        if paste and given is not None:
+            raise InputError(
+                f"--paste keeps the photo's own size and scene; remove {flag} {given}."
+            )
+    if json is not None:
+        output_file(json)
+    check_detector(detector)
+    noise_seed = seed if noise else None
+    if out.is_dir() or not out.suffix:
+        from deformgan.cli.generate_folder import generate_folder
+
+        return generate_folder(
+            files if poses else files[:-1],
+            poses or files[-1:],
+            out,
+            pairs=pairs,
+            suffix=f".{format or 'png'}",
+            weights=weights,
+            detector=detector,
+            person=person,
+            pose_person=pose_person,
+            source_pose=source_pose,
+            skeleton=skeleton,
+            size=size,
+            background=background,
+            paste=paste,
+            noise_seed=noise_seed,
+            device=device,
+            report=json,
+        )
+    for flag, given in (("--poses", " ".join(poses)), ("--pairs", pairs), ("--format", format)):
+        if given:
+            raise InputError(
+                f"{flag} {given} needs a folder as --out, but {out} is the name of a picture."
+            )
     *sources, pose = files
     for flag, given in (("--source-pose", source_pose), ("--person", person or None)):
         if len(sources) > 1 and given is not None:
@@ -95,17 +147,9 @@ def generate(
                 f"{flag} {given} needs a single source photo, but {len(sources)} are given."
             )
     check_suffix(output_file(out), PICTURE_SUFFIXES)
-    if json is not None:
-        output_file(json)
     if background == "none":
         check_alpha(out, PICTURE_SUFFIXES)
-    for flag, given in (("--size", size), ("--background", background)):
-        if paste and given is not None:
-            raise InputError(
-                f"--paste keeps the photo's own size and scene; remove {flag} {given}."
-            )
     asked = read_size(size)
-    check_detector(detector)
     transfer = PoseTransfer.from_pretrained(weights, device)
     transfer.staging.check_size(asked)
     joints = check_skeleton(skeleton, transfer.skeleton)
@@ -116,7 +160,6 @@ def generate(
         )
     people = [read_source(one, source_pose, detector, person, joints) for one in sources]
     target = read_target(pose, detector, pose_person, joints)
-    noise_seed = seed if noise else None
     if paste:
         picture = transfer.generate_into(people, target, noise_seed=noise_seed)
     else:
@@ -129,17 +172,20 @@ def generate(
     if json is not None:
         one = len(sources) == 1
         described = [describe_pose(photo.pose, joints) for photo in people]
-        report = {
-            "source": sources[0] if one else sources,
-            "pose": pose,
-            "out": str(out),
-            "weights": weights,
-            "background": background,
-            "paste": paste,
-            "noise_seed": noise_seed,
-            "size": list(picture.shape[:2]),
-            "source_joints": described[0] if one else described,
-            "target_joints": describe_pose(target.pose, joints),
-            "seconds": seconds,
-        }
-        write_json(json, report)
+        write_json(
+            json,
+            {
+                "source": sources[0] if one else sources,
+                "pose": pose,
+                "out": str(out),
+                "weights": weights,
+                "background": background,
+                "paste": paste,
+                "noise_seed": noise_seed,
+                "size": list(picture.shape[:2]),
+                "source_joints": described[0] if one else described,
+                "target_joints": describe_pose(target.pose, joints),
+                "seconds": seconds,
+            },
+        )
+    return None

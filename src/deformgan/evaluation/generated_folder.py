@@ -30,6 +30,7 @@ from jaxtyping import UInt8
 from PIL import Image
 from torch import Tensor
 
+from deformgan.bulk import RECORD
 from deformgan.errors import InputError
 from deformgan.evaluation.pair_photos import PairPhotos
 from deformgan.evaluation.systems import Pictures
@@ -153,6 +154,8 @@ class GeneratedFolder:
         digest, stamp = hashlib.sha256(), hashlib.sha256()
         with os.scandir(self.folder) as entries:
             for entry in sorted(entries, key=lambda entry: entry.name):
+                if entry.name == RECORD:
+                    continue
                 if entry.is_dir():
                     strays.append(f"{entry.name} is a folder: subfolders are not searched.")
                     continue

@@ -7,6 +7,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from deformgan.kernels import find_kernel
+
 # For the original Oxford weights of VGG-19; see `Vgg19Features.level` for others.
 NEAREST_NEIGHBOUR_LAYER = "conv1_2"
 NEAREST_NEIGHBOUR_WEIGHT = 0.01
@@ -30,7 +32,8 @@ def nearest_neighbour_loss(
     gradient, averaged over the target positions that match equally well.
 
     The search runs without gradient in blocks of positions, so that memory does not grow with the
-    window; the backward pass reads only the matches.
+    window; the backward pass reads only the matches. On a GPU, a fused kernel computes the same
+    (see `kernels`).
 
     Args:
         generated: Features of the generated image.
@@ -57,7 +60,8 @@ def nearest_neighbour_loss(
         )
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(f"reduction must be 'mean', 'sum' or 'none', got {reduction!r}.")
-    nearest = _NearestDistance.apply(generated, target, window)
+    fused = find_kernel("nearest_distance", generated, window)
+    nearest = (fused or _NearestDistance.apply)(generated, target, window)
     if reduction == "none":
         return nearest.unflatten(1, generated.shape[2:])
     return nearest.mean() if reduction == "mean" else nearest.sum()
