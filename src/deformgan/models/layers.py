@@ -213,7 +213,18 @@ def unfold(
     """
     fine = F.pixel_shuffle(planes.float(), 2)
     fine = F.pad(fine, (1, 1, 1, 1), mode="replicate")
-    return F.avg_pool2d(F.avg_pool2d(fine, 2, stride=1), 2, stride=1)
+    return _mean_of_four(_mean_of_four(fine))
+
+
+def _mean_of_four(image: Tensor) -> Tensor:
+    """Return the mean of every 2x2 pixels: `F.avg_pool2d(image, 2, stride=1)`, but faster on CPUs.
+
+    The order of the sum is the same, and so are the bits.
+    """
+    if torch.compiler.is_exporting():
+        return F.avg_pool2d(image, 2, stride=1)  # one node of a graph instead of eight
+    total = image[..., :-1, :-1] + image[..., :-1, 1:]
+    return total.add_(image[..., 1:, :-1]).add_(image[..., 1:, 1:]).mul_(0.25)
 
 
 def mix(share: Tensor, one: Tensor, other: Tensor) -> Tensor:
