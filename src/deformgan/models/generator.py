@@ -1,5 +1,6 @@
 """Generator: generates the photo of a person in a target pose from a source view."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
@@ -152,6 +153,74 @@ class Guide:
 
 
 @dataclass(frozen=True)
+class Encoded:
+    """What source photos alone determine; all their target poses share it.
+
+    Attributes:
+        photo: The photos at their own size.
+        image: The photos at the network's size.
+        pose: Source poses, in pixels of `image`.
+        heatmaps: Heat maps of `pose`.
+        levels: Features of the source stream, full resolution first; empty for the baseline, whose
+            only stream depends on the target pose too.
+        look: Features for the field (see `Generator.look_at`) and the logits of the source matte;
+            empty without field correction.
+    """
+
+    photo: Float[Tensor, "batch 3 _ _"]
+    image: Float[Tensor, "batch 3 height width"]
+    pose: Pose
+    heatmaps: Float[Tensor, "batch joints height width"]
+    levels: tuple[Tensor, ...]
+    look: tuple[Tensor, ...]
+
+    def __len__(self) -> int:
+        return len(self.image)
+
+    @property
+    def photo_size(self) -> tuple[int, int]:
+        """Height and width of the photos."""
+        return (self.photo.shape[2], self.photo.shape[3])
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width at which the network processes the photos."""
+        return (self.image.shape[2], self.image.shape[3])
+
+    def expand(self, batch: int) -> "Encoded":
+        """Return a single photo as a batch of the same one, without copying it."""
+        if len(self) == batch:
+            return self
+        if len(self) != 1:
+            raise ValueError(f"{len(self)} photos cannot have {batch} target poses.")
+        return _map(lambda one: one[0].expand(batch, *one[0].shape[1:]), [self])
+
+    @staticmethod
+    def cat(batches: Sequence["Encoded"]) -> "Encoded":
+        """Concatenate batches of photos of the same size."""
+        return batches[0] if len(batches) == 1 else _map(torch.cat, batches)
+
+
+def _map(combine: Callable[[list[Tensor]], Tensor], batches: Sequence[Encoded]) -> Encoded:
+    """Combine batches tensor by tensor."""
+
+    def each(groups: list[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
+        return tuple(combine(list(tensors)) for tensors in zip(*groups, strict=True))
+
+    return Encoded(
+        combine([one.photo for one in batches]),
+        combine([one.image for one in batches]),
+        Pose(
+            combine([one.pose.joints for one in batches]),
+            combine([one.pose.visible for one in batches]),
+        ),
+        combine([one.heatmaps for one in batches]),
+        each([one.levels for one in batches]),
+        each([one.look for one in batches]),
+    )
+
+
+@dataclass(frozen=True)
 class Activations:
     """Every feature map of a forward pass, before its next activation.
 
@@ -227,7 +296,7 @@ class Generator(nn.Module):
 
     def forward(
         self,
-        source: View,
+        source: View | Encoded,
         target_pose: Pose,
         noise: Noise | None = None,
         background: Float[Tensor, "batch 3 height width"] | None = None,
@@ -236,7 +305,8 @@ class Generator(nn.Module):
         """Generate the person of `source` in the target pose.
 
         Args:
-            source: Source photo and pose. Height and width must be multiples of `config.stride`,
+            source: Source photo and pose, or what `encode` returned for them; one for all target
+                poses or one for each. Height and width must be multiples of `config.stride`,
                 except with layers.
             target_pose: In pixels of the generated image, which has the source's size.
             noise: Enables dropout in evaluation mode too.
@@ -251,31 +321,61 @@ class Generator(nn.Module):
         """
         if self.config.layers is not None:
             if want == "fields":
+                assert isinstance(source, View)  # in training, where nothing is kept
                 return self.fields(*self.at_network_size(source, target_pose))
             hold = _HOLD.get(want, "source")
             layers = self.layers(source, target_pose, noise=noise, background=background, hold=hold)
             return layers.picture if want == "picture" else layers
-        size = (source.image.shape[-2], source.image.shape[-1])
-        if size[0] % self.config.stride or size[1] % self.config.stride:
+        encoded = self._encoded(source, len(target_pose))
+        guide = self.guide(encoded.pose, target_pose, encoded.size, encoded.heatmaps)
+        return self.paint(encoded.image, guide, noise, background, encoded.levels).output
+
+    def encode(self, source: View) -> Encoded:
+        """Compute everything that does not depend on the target pose.
+
+        Args:
+            source: See `forward`.
+        """
+        image, pose = source.image, source.pose
+        size = (image.shape[2], image.shape[3])
+        if self.config.layers is not None:
+            image, pose, _ = self.at_network_size(source, pose)
+        elif size[0] % self.config.stride or size[1] % self.config.stride:
             raise ValueError(
                 f"height and width must be multiples of {self.config.stride}, got {size}."
             )
-        guide = self.guide(source.pose, target_pose, size)
-        return self.paint(source.image, guide, noise, background).output
+        with torch.no_grad():
+            heatmaps = self._heatmaps(pose, (image.shape[2], image.shape[3]))
+        levels, look = (), ()
+        if self.config.layers is not None and self.config.layers.correction:
+            look = self.look_at(image, heatmaps, pose)
+        if self.config.streams == 2:
+            levels = _encode(self.source_encoder, torch.cat([image, heatmaps], dim=1))
+        return Encoded(source.image, image, pose, heatmaps, tuple(levels), look)
 
-    def guide(self, source_pose: Pose, target_pose: Pose, size: tuple[int, int]) -> Guide:
+    def _encoded(self, source: View | Encoded, batch: int) -> Encoded:
+        return (source if isinstance(source, Encoded) else self.encode(source)).expand(batch)
+
+    def guide(
+        self,
+        source_pose: Pose,
+        target_pose: Pose,
+        size: tuple[int, int],
+        source_heatmaps: Float[Tensor, "batch joints height width"] | None = None,
+    ) -> Guide:
         """Compute heat maps, transforms and masks from both poses.
 
         Args:
             source_pose: In pixels.
             target_pose: In pixels.
             size: Height and width of both images.
+            source_heatmaps: Heat maps of the source pose, if already computed.
         """
         config = self.config
         with torch.no_grad():
-            source_heatmaps, target_heatmaps = (
-                self._heatmaps(pose, size) for pose in (source_pose, target_pose)
-            )
+            if source_heatmaps is None:
+                source_heatmaps = self._heatmaps(source_pose, size)
+            target_heatmaps = self._heatmaps(target_pose, size)
         if config.warp == "none":
             return Guide(source_heatmaps, target_heatmaps, [], [])
         transforms, found = self._transforms(source_pose, target_pose, size)
@@ -313,6 +413,7 @@ class Generator(nn.Module):
         guide: Guide,
         noise: Noise | None = None,
         background: Float[Tensor, "batch 3 height width"] | None = None,
+        levels: Sequence[Tensor] = (),
     ) -> Activations:
         """Run the network and keep every feature map.
 
@@ -321,6 +422,7 @@ class Generator(nn.Module):
             guide: See `guide`.
             noise: See `forward`.
             background: See `forward`.
+            levels: Features of the source stream, if already computed (see `Encoded`).
         """
         if (background is not None) != self.config.background:
             raise ValueError(
@@ -331,7 +433,10 @@ class Generator(nn.Module):
             source, target = _encode(self.source_encoder, everything), []
             skips = source
         else:
-            source = _encode(self.source_encoder, torch.cat([image, guide.source_heatmaps], dim=1))
+            source = list(levels)
+            if not source:
+                shown = torch.cat([image, guide.source_heatmaps], dim=1)
+                source = _encode(self.source_encoder, shown)
             # Pose first, then the background, as in the authors' code.
             asked = guide.target_heatmaps
             asked = asked if background is None else torch.cat([asked, background], dim=1)
@@ -434,6 +539,7 @@ class Generator(nn.Module):
         source_pose: Pose,
         target_pose: Pose,
         guide: Guide | None = None,
+        look: Sequence[Tensor] = (),
     ) -> Fields:
         """Predict the field from target to source, visibility and mattes.
 
@@ -442,6 +548,7 @@ class Generator(nn.Module):
             source_pose: In pixels of `image`.
             target_pose: In pixels of a target image of the same size.
             guide: Heat maps of both poses, if already computed.
+            look: What `look_at` returns, if already computed.
         """
         layers = self.config.layers
         assert layers is not None
@@ -465,13 +572,13 @@ class Generator(nn.Module):
             unit = unit_length(target_pose, self.skeleton).clamp(min=1)[:, None, None, None]
             moved, ways = sample_at(image, base, size), base - own_places(size, base)
             shown = [moved, maps[1], near, ways / unit]
-        features, source_matte = self.look_at(image, maps[0], source_pose)
+        features, source_matte = look or self.look_at(image, maps[0], source_pose)
         field, planes = self.field(torch.cat(shown, dim=1), base, image, features)
         return Fields(base, field, *planes.split(1, dim=1), source_matte)
 
     def layers(
         self,
-        source: View,
+        source: View | Encoded,
         target_pose: Pose,
         size: tuple[int, int] | None = None,
         *,
@@ -482,7 +589,8 @@ class Generator(nn.Module):
         """Generate a picture of any size as layers.
 
         Args:
-            source: A photo of any size, and its pose.
+            source: A photo of any size and its pose, or what `encode` returned for them; one for
+                all target poses or one for each.
             target_pose: In pixels of a target image of the photo's size.
             size: Height and width of the picture, which covers the target image's area; by default
                 the photo's.
@@ -491,15 +599,17 @@ class Generator(nn.Module):
             hold: What receives no gradient from the picture. Losses that favour blur would
                 otherwise push the opacities towards paint.
         """
-        image = source.image
-        size = size or (image.shape[2], image.shape[3])
-        small, source_pose, target_pose = self.at_network_size(source, target_pose)
-        guide = self.guide(source_pose, target_pose, (small.shape[2], small.shape[3]))
-        fields = self.fields(small, source_pose, target_pose, guide)
+        source = self._encoded(source, len(target_pose))
+        image, pose = source.image, source.pose
+        target_pose = resize_pose(target_pose, source.photo_size, source.size)
+        guide = self.guide(pose, target_pose, source.size, source.heatmaps)
+        fields = self.fields(image, pose, target_pose, guide, source.look)
         if background is not None:
-            background = resize(background, (small.shape[2], small.shape[3]))
-        features = self.paint(small, guide, noise, background).output
-        return self.compose(image, small, fields, features, size, hold)
+            background = resize(background, source.size)
+        features = self.paint(image, guide, noise, background, source.levels).output
+        return self.compose(
+            source.photo, image, fields, features, size or source.photo_size, hold
+        )
 
     def at_network_size(self, source: View, target_pose: Pose) -> tuple[Tensor, Pose, Pose]:
         """Return photo, source pose and target pose, resized to the network's size."""
