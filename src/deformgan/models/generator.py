@@ -178,11 +178,6 @@ class Encoded:
         return len(self.image)
 
     @property
-    def photo_size(self) -> tuple[int, int]:
-        """Height and width of the photos."""
-        return (self.photo.shape[2], self.photo.shape[3])
-
-    @property
     def size(self) -> tuple[int, int]:
         """Height and width at which the network processes the photos."""
         return (self.image.shape[2], self.image.shape[3])
@@ -601,15 +596,14 @@ class Generator(nn.Module):
         """
         source = self._encoded(source, len(target_pose))
         image, pose = source.image, source.pose
-        target_pose = resize_pose(target_pose, source.photo_size, source.size)
+        before = (source.photo.shape[2], source.photo.shape[3])
+        target_pose = resize_pose(target_pose, before, source.size)
         guide = self.guide(pose, target_pose, source.size, source.heatmaps)
         fields = self.fields(image, pose, target_pose, guide, source.look)
         if background is not None:
             background = resize(background, source.size)
         features = self.paint(image, guide, noise, background, source.levels).output
-        return self.compose(
-            source.photo, image, fields, features, size or source.photo_size, hold
-        )
+        return self.compose(source.photo, image, fields, features, size or before, hold)
 
     def at_network_size(self, source: View, target_pose: Pose) -> tuple[Tensor, Pose, Pose]:
         """Return photo, source pose and target pose, resized to the network's size."""
