@@ -311,3 +311,137 @@ def test_several_photos_need_layers_and_a_pose_each(transfer, layered, photo, pe
     for poses in (people(1), people(3)):
         with pytest.raises(InputError, match="every photo needs one"):
             layered([photo] * 2, people(1), source_pose=poses)
+
+
+# One source for many poses, and many people at once.
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """The batch sizes that generators encoded."""
+    counts, encode = [], Generator.encode
+
+    def count(self, source):
+        counts.append(len(source.image))
+        return encode(self, source)
+
+    monkeypatch.setattr(Generator, "encode", count)
+    return counts
+
+
+@pytest.mark.parametrize("which", ["transfer", "layered"])
+def test_the_source_of_an_animation_is_encoded_once(request, which, photo, people, counted):
+    transfer = request.getfixturevalue(which)
+    frames = list(film(transfer, photo, people(1), people(7), SIZE, batch_size=3))
+    assert len(frames) == 7
+    assert counted == [1]
+
+
+@pytest.mark.parametrize("which", ["transfer", "layered"])
+def test_what_was_read_once_gives_the_same_bytes_and_is_encoded_once(
+    request, which, photo, people, counted
+):
+    transfer = request.getfixturevalue(which)
+    source = transfer.read(photo, source_pose=people(1))
+    for seed in range(3):
+        pose = PosedPhoto(people(1, seed=seed), SIZE)
+        kept = np.asarray(transfer(source, pose))
+        again = np.asarray(transfer(photo, pose, source_pose=people(1)))
+        np.testing.assert_array_equal(kept, again)
+    frames = [np.asarray(frame) for frame in transfer.animate(source, people(2), smooth=0.0)]
+    others = transfer.animate(photo, people(2), source_pose=people(1), smooth=0.0)
+    np.testing.assert_array_equal(frames, [np.asarray(frame) for frame in others])
+    assert sum(counted) == 1 + 3 + 1
+
+
+def test_a_kept_source_follows_the_size_and_the_generator(layered, street, people, layered_weights):
+    photo, pose = street
+    source = layered.read(photo, source_pose=pose)
+    for size in (150, 400, 150, (150, 99)):
+        kept = np.asarray(layered(source, people(1), size=size))
+        np.testing.assert_array_equal(kept, run(layered, photo, pose, people(1), size=size))
+    np.testing.assert_array_equal(
+        np.asarray(layered.paste(source, people(1))), paste(layered, photo, pose, people(1))
+    )
+    other = PoseTransfer.from_pretrained(layered_weights)
+    with torch.no_grad():
+        other.generator.head.weight += 1
+    changed = np.asarray(other(source, people(1), size=150))
+    np.testing.assert_array_equal(changed, run(other, photo, pose, people(1), size=150))
+    assert (changed != np.asarray(layered(source, people(1), size=150))).any()
+
+
+def test_a_pose_of_a_photo_that_has_one_is_refused(transfer, photo, people):
+    source = transfer.read(photo, source_pose=people(1))
+    with pytest.raises(InputError, match="already has its pose"):
+        transfer(source, people(1), source_pose=people(1))
+
+
+def test_pairs_are_the_pictures_of_each_in_their_order(layered, street, photo, people):
+    small = np.random.default_rng(3).integers(0, 256, (*SIZE, 3), dtype=np.uint8)
+    who = [
+        posed(photo, people(1)),
+        posed(small, people(1, seed=5)),
+        posed(*street),
+        posed([photo, small], people(2)),
+        posed([small, photo], people(2)),
+        posed(small, people(1)),
+    ]
+    targets = [PosedPhoto(people(1, seed=10 + row), SIZE) for row in range(len(who))]
+    for settings in ({}, {"size": 100, "background": "none"}, {"background": "#102030"}):
+        alone = [
+            next(layered.generate(*pair, **settings)) for pair in zip(who, targets, strict=True)
+        ]
+        pairs = zip(who, targets, strict=True)
+        together = list(layered.generate_pairs(pairs, batch_size=4, **settings))
+        assert [picture.shape for picture in together] == [picture.shape for picture in alone]
+        for picture, other in zip(together, alone, strict=True):
+            assert np.abs(picture.astype(int) - other).max() <= 1  # batches round differently
+
+
+def test_pairs_of_weights_without_layers_are_batches(transfer, photo, people, monkeypatch):
+    batches, paint_layers = [], Generator.paint
+    monkeypatch.setattr(
+        Generator,
+        "paint",
+        lambda self, image, *rest: batches.append(len(image)) or paint_layers(self, image, *rest),
+    )
+    pairs = [
+        (posed(photo, people(1, seed=row)), PosedPhoto(people(1, seed=9 - row), SIZE))
+        for row in range(5)
+    ]
+    together = list(transfer.generate_pairs(iter(pairs), batch_size=3))
+    assert batches == [3, 2]
+    for picture, pair in zip(together, pairs, strict=True):
+        assert np.abs(picture.astype(int) - next(transfer.generate(*pair))).max() <= 1
+
+
+# Precision.
+
+
+@pytest.mark.parametrize("units", [True, False])
+def test_auto_is_bfloat16_where_the_device_has_units(layered_weights, monkeypatch, units):
+    monkeypatch.setattr("deformgan.predict.computes_bfloat16", lambda device: units)
+    for precision, dtype in (
+        ("auto", torch.bfloat16 if units else torch.float32),
+        ("bfloat16", torch.bfloat16),
+        ("float32", torch.float32),
+    ):
+        transfer = PoseTransfer.from_pretrained(layered_weights, "cpu", precision=precision)
+        assert transfer.generator.mix.weight.dtype == dtype
+    default = PoseTransfer.from_pretrained(layered_weights, "cpu").generator
+    assert default.mix.weight.dtype == torch.float32
+
+
+def test_an_unknown_precision_is_refused(layered_weights):
+    with pytest.raises(InputError, match="'half'; it must be one of auto, float32, bfloat16"):
+        PoseTransfer.from_pretrained(layered_weights, precision="half")
+
+
+def test_pictures_in_bfloat16_are_near(layered, layered_weights, street, people):
+    fast = PoseTransfer.from_pretrained(layered_weights, "cpu", precision="bfloat16")
+    for settings in ({}, {"background": "paint"}, {"size": 128, "background": "none"}):
+        exact, near = (run(one, *street, people(1), SIZE, **settings) for one in (layered, fast))
+        assert near.shape == exact.shape
+        assert (near != exact).any()
+        assert np.abs(near.astype(int) - exact).mean() < 3

@@ -1,11 +1,14 @@
-"""find_device: where to compute."""
+"""find_device, computes_bfloat16: where to compute, and how precisely."""
 
 import logging
 from functools import cache
+from typing import Literal
 
 import torch
 
 from deformgan.errors import InputError
+
+Precision = Literal["auto", "float32", "bfloat16"]
 
 _log = logging.getLogger(__name__)
 
@@ -33,6 +36,15 @@ def find_device(device: str | torch.device = "auto") -> torch.device:
             "GPU."
         ) from None
     return torch.device(device)
+
+
+def computes_bfloat16(device: torch.device) -> bool:
+    """Return whether a device has units for bfloat16; elsewhere it is emulated, which is slow."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    # Older torch cannot detect support; float32 is always correct, if not always fastest.
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
 @cache

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from deformgan.datasets.backgrounds import fill_holes
 from deformgan.models.blocks import Noise
-from deformgan.models.generator import Generator
+from deformgan.models.generator import Encoded, Generator
 from deformgan.models.layers import Layers, combine, resize, resize_pose
 from deformgan.pair import View
 from deformgan.pixels import to_bytes
@@ -18,9 +18,21 @@ _MOST_PADDING = 0.02  # of a length: below that, proportions differ by rounding 
 
 
 @torch.inference_mode()
+def encode(generator: Generator, source: View) -> Encoded:
+    """Encode source photos on the generator's device, to be shared by all their target poses.
+
+    Args:
+        generator: In evaluation mode.
+        source: See `paint`.
+    """
+    device = next(generator.parameters()).device
+    return generator.encode(View(source.image.to(device), source.pose.to(device)))
+
+
+@torch.inference_mode()
 def paint(
     generator: Generator,
-    source: View | Sequence[View],
+    source: View | Encoded | Sequence[View],
     targets: Pose,
     size: tuple[int, int] | None = None,
     noise_seed: int | None = None,
@@ -31,8 +43,8 @@ def paint(
     Args:
         generator: In evaluation mode.
         source: Photos and poses, one per target or one for all. A generator without layers needs
-            its own size. For one with layers also several of these, other photos of the same
-            people.
+            its own size, or what `encode` returned for them. For one with layers also several of
+            these, other photos of the same people.
         targets: In pixels of images of `size`.
         size: Height and width of the pictures; by default the (first) photos'. Only a generator
             with layers can change it. Photos of other proportions are widened, smoothly.
@@ -43,18 +55,20 @@ def paint(
     Returns:
         RGB, on the CPU.
     """
-    sources = [source] if isinstance(source, View) else list(source)
-    before = (sources[0].image.shape[2], sources[0].image.shape[3])
+    sources = [source] if isinstance(source, View | Encoded) else list(source)
+    before = _photo_size(sources[0])
     size = size or before
     if generator.config.layers is None:
         if size != before:
             raise ValueError(f"without layers, pictures have the photos' size {before}, not {size}")
         if len(sources) != 1:
             raise ValueError(f"without layers, pictures have one source, not {len(sources)}")
-        view, targets, noise = _to_device(generator, sources[0], targets, noise_seed)
+        encoded = _encoded(generator, sources[0])
+        device = encoded.image.device
         if background is not None:
-            background = background.expand(len(targets), -1, -1, -1).to(view.image.device)
-        return to_bytes(generator(view, targets, noise, background)).cpu()
+            background = background.expand(len(targets), -1, -1, -1).to(device)
+        noise = _noise(noise_seed, device)
+        return to_bytes(generator(encoded, targets.to(device), noise, background)).cpu()
     fitted = [_fit(whole, size) for whole in sources]
     layers = paint_layers(generator, fitted, targets, size, noise_seed)
     if background is None:
@@ -66,7 +80,7 @@ def paint(
 @torch.inference_mode()
 def paint_layers(
     generator: Generator,
-    sources: Sequence[View],
+    sources: Sequence[View | Encoded],
     targets: Pose,
     size: tuple[int, int],
     noise_seed: int | None = None,
@@ -75,7 +89,8 @@ def paint_layers(
 
     Args:
         generator: With layers, in evaluation mode.
-        sources: Photos in the proportions of `size`, and poses; one per target or one for all.
+        sources: Photos in the proportions of `size` and poses, or what `encode` returned for them;
+            one per target or one for all.
         targets: In pixels of images of `size`.
         size: Height and width of the pictures.
         noise_seed: See `paint`.
@@ -85,19 +100,33 @@ def paint_layers(
     """
     painted = []
     for source in sources:
-        shown = (source.image.shape[2], source.image.shape[3])
-        asked = resize_pose(targets, size, shown)
-        view, asked, noise = _to_device(generator, source, asked, noise_seed)
-        painted.append(generator.layers(view, asked, size, noise=noise))
+        encoded = _encoded(generator, source)
+        device = encoded.photo.device
+        asked = resize_pose(targets, size, _photo_size(encoded)).to(device)
+        noise = _noise(noise_seed, device)
+        painted.append(generator.layers(encoded, asked, size, noise=noise))
     return combine(painted)
 
 
-def _fit(source: View, size: tuple[int, int]) -> View:
+def _encoded(generator: Generator, source: View | Encoded) -> Encoded:
+    return source if isinstance(source, Encoded) else encode(generator, source)
+
+
+def _photo_size(source: View | Encoded) -> tuple[int, int]:
+    photo = source.photo if isinstance(source, Encoded) else source.image
+    return (photo.shape[2], photo.shape[3])
+
+
+def _noise(seed: int | None, device: torch.device) -> Noise | None:
+    return None if seed is None else Noise(torch.Generator(device).manual_seed(seed))
+
+
+def _fit(source: View | Encoded, size: tuple[int, int]) -> View | Encoded:
     """Pad photos to the proportions of a size, and downscale them to at most its rows."""
-    if (source.image.shape[2], source.image.shape[3]) == size:
+    if isinstance(source, Encoded) or _photo_size(source) == size:
         return source
     source = _proportion(source, size)
-    shown = (source.image.shape[2], source.image.shape[3])
+    shown = _photo_size(source)
     if shown[0] > size[0]:
         return View(resize(source.image, size), resize_pose(source.pose, shown, size))
     return source
@@ -119,17 +148,3 @@ def _proportion(source: View, size: tuple[int, int]) -> View:
     hole[:, top : top + height, left : left + width] = False
     moved = source.pose.joints + source.pose.joints.new_tensor([left, top])
     return View(fill_holes(image, hole), Pose(moved, source.pose.visible))
-
-
-def _to_device(
-    generator: Generator, source: View, targets: Pose, noise_seed: int | None
-) -> tuple[View, Pose, Noise | None]:
-    """Move the inputs to the generator's device, with the source repeated per target."""
-    device = next(generator.parameters()).device
-    noise = None
-    if noise_seed is not None:
-        noise = Noise(torch.Generator(device).manual_seed(noise_seed))
-    image, pose = source.image, source.pose
-    if len(image) != len(targets):
-        image, pose = image.expand(len(targets), -1, -1, -1), Pose.cat([pose] * len(targets))
-    return View(image.to(device), pose.to(device)), targets.to(device), noise

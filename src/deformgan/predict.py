@@ -1,15 +1,19 @@
 """PoseTransfer: checkpoint + photo + pose -> picture."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby, islice
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import torch
 from jaxtyping import UInt8
 from PIL import Image
+from torch import Tensor
 
 from deformgan.checkpoint import load_generator
-from deformgan.device import find_device
+from deformgan.device import Precision, computes_bfloat16, find_device
 from deformgan.errors import InputError
 from deformgan.framing import is_framed
 from deformgan.inputs import (
@@ -24,15 +28,16 @@ from deformgan.inputs import (
     read_source,
     read_target,
 )
-from deformgan.models.generator import Generator
-from deformgan.models.layers import Layers
+from deformgan.models.blocks import to_bfloat16
+from deformgan.models.generator import Encoded, Generator
 from deformgan.motion import MOST_SMOOTH, follow, steady
-from deformgan.painting import paint, paint_layers
+from deformgan.painting import encode, paint, paint_layers
 from deformgan.pixels import Photo, to_bytes, to_photos
 from deformgan.pose import Pose, Skeleton
 from deformgan.scene import Background, cut_out, put_into, read_background
-from deformgan.staging import Shown, Staging
+from deformgan.staging import Shown, Source, Staging
 
+AnySource = AnyPhoto | PosedPhoto | Sequence[AnyPhoto | PosedPhoto]
 AnyBackground = str | Path | Image.Image | np.ndarray
 
 _MOST_PASTED = 2048  # rows; a larger person is enlarged
@@ -46,10 +51,12 @@ class PoseTransfer:
         picture = transfer("me.jpg", pose="dance.jpg")
         for frame in transfer.animate("me.jpg", "walk.mp4"):
             ...
+        me = transfer.read("me.jpg")  # once; its poses below cost less
+        picture, other = transfer(me, "dance.jpg"), transfer(me, "jump.jpg")
 
     `__call__`, `animate` and `paste` accept photos and poses in any form (see `inputs`), detect
-    what is not given and return PIL images. `generate` and `generate_into` do the same with known
-    poses and return arrays.
+    what is not given and return PIL images. `generate`, `generate_pairs` and `generate_into` do the
+    same with known poses and return arrays.
 
     Args:
         generator: A trained generator in evaluation mode.
@@ -80,6 +87,7 @@ class PoseTransfer:
         *,
         detector: AnyDetector = "pose18",
         background: bool = True,
+        precision: str = "float32",
     ) -> "PoseTransfer":
         """Load bundled or own weights.
 
@@ -89,13 +97,22 @@ class PoseTransfer:
             detector: Pose detector for photos, or its name.
             background: Allow background-conditioned weights, which need `background=` in every
                 call.
+            precision: Precision of convolutions: "float32"; "bfloat16", which differs by a grey
+                level or two; or "auto" for bfloat16 where the device has units for it.
 
         Raises:
-            InputError: If there are no such weights or no such device.
+            InputError: If there are no such weights, no such device or no such precision.
         """
-        generator, metadata = load_generator(weights, find_device(device), background)
+        if precision not in get_args(Precision):
+            raise InputError(
+                f"precision= is {precision!r}; it must be one of {', '.join(get_args(Precision))}."
+            )
+        device = find_device(device)
+        generator, metadata = load_generator(weights, device, background)
         if "size" not in metadata:
             raise InputError(f"The metadata of the weights {weights} lack the image size.")
+        if precision == "bfloat16" or (precision == "auto" and computes_bfloat16(device)):
+            to_bfloat16(generator)
         height, width = metadata["size"]
         return cls(generator, (height, width), detector)
 
@@ -109,9 +126,31 @@ class PoseTransfer:
         """Skeleton of the poses."""
         return self.generator.skeleton
 
+    def read(
+        self,
+        source: AnySource,
+        *,
+        source_pose: str | Path | Pose | None = None,
+        person: int = 0,
+    ) -> list[Source]:
+        """Read photos of a person once, to generate many pictures from them.
+
+        What the photos alone determine is computed for the first picture and kept for the next:
+        pass the result as `source` or `people`.
+
+        Args:
+            source: See `__call__`.
+            source_pose: See `__call__`.
+            person: See `__call__`.
+
+        Raises:
+            InputError: If a photo cannot be read or nobody is found in it.
+        """
+        return [Source.of(photo) for photo in self._read_people(source, source_pose, person)]
+
     def __call__(
         self,
-        source: AnyPhoto | Sequence[AnyPhoto],
+        source: AnySource,
         pose: AnyPose,
         *,
         source_pose: str | Path | Pose | None = None,
@@ -124,9 +163,10 @@ class PoseTransfer:
         """Generate the photo of a person in a new pose.
 
         Args:
-            source: Photo of the person. For weights with layers also a list of photos of the *same*
-                person: every surface is copied from the photo that shows it best; the first one
-                determines scene and place. For different people, call once per photo.
+            source: Photo of the person, or what `read` returned for it. For weights with layers
+                also a list of photos of the *same* person: every surface is copied from the photo
+                that shows it best; the first one determines scene and place. For different people,
+                call once per photo.
             pose: One target pose. The picture is framed like the photo that the pose is from.
             source_pose: Pose of the source person in pixels of the photo (of several photos, a
                 batch with one each); by default it is detected.
@@ -179,7 +219,7 @@ class PoseTransfer:
 
     def animate(
         self,
-        source: AnyPhoto | Sequence[AnyPhoto],
+        source: AnySource,
         poses: str | Path | Pose | PosedPhoto,
         *,
         source_pose: str | Path | Pose | None = None,
@@ -230,7 +270,7 @@ class PoseTransfer:
 
     def paste(
         self,
-        source: AnyPhoto | Sequence[AnyPhoto],
+        source: AnySource,
         pose: AnyPose,
         *,
         source_pose: str | Path | Pose | None = None,
@@ -306,30 +346,38 @@ class PoseTransfer:
         """
         # Noise is drawn per item: one by one, each with the seed anew, all frames get the same.
         step = batch_size if noise_seed is None else 1
-        wanted = _open_background(background)
-        if not self.layered:
-            if len(people) > 1:
-                raise InputError(
-                    f"{len(people)} source photos are given, but these weights support only one; "
-                    "use weights with layers."
-                )
-            self.staging.check_size(size)
-            scene = self.staging.frame_background(wanted, target)
-            view, targets = self.staging.frame(people[0], target)
-            for first in range(0, len(targets), step):
-                some = targets[first : first + step]
-                yield from to_photos(paint(self.generator, view, some, None, noise_seed, scene))
-            return
-        shown = self.staging.show_all(people, target, size)
-        behind = self.staging.scene(wanted, shown[0], target.size)
-        for first in range(0, len(target.pose), step):
-            layers = self._layers(shown, slice(first, first + step), noise_seed)
-            if behind is None:
-                yield from to_photos(cut_out(layers.person, layers.matte))
-            elif isinstance(behind, str):
-                yield from to_photos(to_bytes(layers.picture))
-            else:
-                yield from to_photos(to_bytes(layers.over(behind)))
+        staged = self._stage(people, target, size, _open_background(background))
+        for first in range(0, len(staged.targets), step):
+            some = replace(staged, targets=staged.targets[first : first + step])
+            yield from self._paint(some, noise_seed)
+
+    def generate_pairs(
+        self,
+        pairs: Iterable[tuple[Sequence[PosedPhoto], PosedPhoto]],
+        *,
+        size: tuple[int, int] | int | None = None,
+        background: AnyBackground | None = None,
+        batch_size: int = 8,
+    ) -> Iterator[UInt8[np.ndarray, "rows columns channels"]]:
+        """Generate a picture for each pair of a person and a target pose, several at once.
+
+        Neighbours in a batch are computed together if their photos, as shown to the generator, and
+        their pictures have the same sizes.
+
+        Args:
+            pairs: Photos of a person with their poses (see `generate`), and one target pose.
+            size: See `__call__`.
+            background: See `__call__`.
+            batch_size: Pairs read and computed at once.
+
+        Yields:
+            One picture per pair, in their order.
+        """
+        wanted, remaining = _open_background(background), iter(pairs)
+        while some := list(islice(remaining, batch_size)):
+            staged = (self._stage(people, target, size, wanted) for people, target in some)
+            for _, alike in groupby(staged, key=_Staged.shape):
+                yield from self._paint(_Staged.cat(list(alike)))
 
     def generate_into(
         self,
@@ -358,26 +406,64 @@ class PoseTransfer:
         shrink = min(1.0, _MOST_PASTED / max(box.size))
         size = (max(1, round(rows * shrink)), max(1, round(columns * shrink)))
         everything = self.staging.show_all(people, target, size, _ROOM)
-        layers = self._layers(everything, slice(0, 1), noise_seed)
+        encoded = [self._encode(one) for one in everything]
+        targets = everything[0].targets[:1]
+        layers = paint_layers(self.generator, encoded, targets, everything[0].size, noise_seed)
         if target.photo is None:
-            emptied = self.staging.empty(shown.photo, shown.photo_pose)
+            emptied = self.staging.empty_source(shown.source)
         else:
             emptied = self.staging.empty(target.photo, target.pose)
         return put_into(emptied, to_photos(cut_out(layers.person, layers.matte))[0], box)
 
-    def _layers(self, shown: Sequence[Shown], frames: slice, noise_seed: int | None) -> Layers:
-        """Paint some frames from every photo, and combine the layers."""
-        views = [one.view for one in shown]
-        first = shown[0]
-        return paint_layers(self.generator, views, first.targets[frames], first.size, noise_seed)
+    def _stage(
+        self,
+        people: Sequence[PosedPhoto],
+        target: PosedPhoto,
+        size: tuple[int, int] | int | None,
+        background: Background | None,
+    ) -> "_Staged":
+        if self.layered:
+            shown = self.staging.show_all(people, target, size)
+            behind = self.staging.scene(background, shown[0], target.size)
+            encoded = [self._encode(one) for one in shown]
+            return _Staged(encoded, shown[0].targets, shown[0].size, behind)
+        if len(people) > 1:
+            raise InputError(
+                f"{len(people)} source photos are given, but these weights support only one; "
+                "use weights with layers."
+            )
+        self.staging.check_size(size)
+        scene = self.staging.frame_background(background, target)
+        view, targets = self.staging.frame(people[0], target)
+        encoded = Source.of(people[0]).keep("encoded", self, lambda: encode(self.generator, view))
+        return _Staged([encoded], targets, self.size, scene)
+
+    def _encode(self, shown: Shown) -> Encoded:
+        """Encode a photo as it is shown, unless it was the last time."""
+        key = (self, shown.seen)
+        return shown.source.keep("encoded", key, lambda: encode(self.generator, shown.view))
+
+    def _paint(
+        self, staged: "_Staged", noise_seed: int | None = None
+    ) -> list[UInt8[np.ndarray, "rows columns channels"]]:
+        encoded, targets, behind = staged.encoded, staged.targets, staged.behind
+        if not self.layered:
+            assert not isinstance(behind, str)
+            return to_photos(paint(self.generator, encoded[0], targets, None, noise_seed, behind))
+        layers = paint_layers(self.generator, encoded, targets, staged.size, noise_seed)
+        if behind is None:
+            return to_photos(cut_out(layers.person, layers.matte))
+        if isinstance(behind, str):
+            return to_photos(to_bytes(layers.picture))
+        return to_photos(to_bytes(layers.over(behind)))
 
     def _read_people(
         self,
-        source: AnyPhoto | Sequence[AnyPhoto],
+        source: AnySource,
         pose: str | Path | Pose | None,
         person: int,
     ) -> list[PosedPhoto]:
-        single = isinstance(source, str | Path | Image.Image | np.ndarray)
+        single = isinstance(source, str | Path | Image.Image | np.ndarray | PosedPhoto)
         photos = [source] if single else list(source)
         poses: list[str | Path | Pose | None] = [pose] * len(photos)
         if isinstance(pose, Pose):
@@ -388,10 +474,47 @@ class PoseTransfer:
             raise InputError(
                 f"{len(photos)} source photos have {len(poses)} poses; every photo needs one."
             )
+        if pose is not None and any(isinstance(photo, PosedPhoto) for photo in photos):
+            raise InputError("The source photo already has its pose; remove source_pose=.")
         return [
-            read_source(photo, its_pose, self.detector, person, self.skeleton)
+            photo
+            if isinstance(photo, PosedPhoto)
+            else read_source(photo, its_pose, self.detector, person, self.skeleton)
             for photo, its_pose in zip(photos, poses, strict=True)
         ]
+
+
+@dataclass(frozen=True)
+class _Staged:
+    """One person and target poses, or a batch of people with one pose each, for the generator.
+
+    Attributes:
+        encoded: The photos of every person: first ones, second ones, ...
+        targets: In pixels of the pictures.
+        size: Height and width of the pictures.
+        behind: See `Staging.scene`; without layers, see `Staging.frame_background`.
+    """
+
+    encoded: list[Encoded]
+    targets: Pose
+    size: tuple[int, int]
+    behind: Tensor | str | None
+
+    def shape(self) -> tuple:
+        """Return everything that must be equal to be computed in one batch."""
+        behind = self.behind if self.behind is None or isinstance(self.behind, str) else "image"
+        return (*(one.photo.shape for one in self.encoded), self.size, behind)
+
+    @staticmethod
+    def cat(batch: Sequence["_Staged"]) -> "_Staged":
+        """Concatenate people with one target pose each."""
+        scenes = [one.behind for one in batch if isinstance(one.behind, Tensor)]
+        return _Staged(
+            [Encoded.cat(photos) for photos in zip(*(one.encoded for one in batch), strict=True)],
+            Pose.cat([one.targets for one in batch]),
+            batch[0].size,
+            torch.cat(scenes) if scenes else batch[0].behind,
+        )
 
 
 def _open_background(background: AnyBackground | None) -> Background | None:

@@ -1,8 +1,9 @@
 """Staging: the generator's inputs from photos and poses, and the background of its pictures."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,12 +34,36 @@ _BESIDE = 0.15  # of a framing, margin on every side that may still show the per
 
 
 @dataclass(frozen=True)
+class Source(PosedPhoto):
+    """A source photo, with what was computed from it alone.
+
+    Attributes:
+        kept: Computed values by name, each with the key that it was computed for.
+    """
+
+    kept: dict[str, tuple[Hashable, Any]] = field(default_factory=dict, compare=False, repr=False)
+
+    @staticmethod
+    def of(photo: PosedPhoto) -> "Source":
+        """Return a photo that can keep what is computed from it."""
+        if isinstance(photo, Source):
+            return photo
+        return Source(photo.pose, photo.size, photo.photo)
+
+    def keep(self, name: str, key: Hashable, compute: Callable[[], Any]) -> Any:
+        """Return a value, computed only if the key differs from the last one of that name."""
+        kept = self.kept.get(name)
+        if kept is None or kept[0] != key:
+            kept = self.kept[name] = (key, compute())
+        return kept[1]
+
+
+@dataclass(frozen=True)
 class Shown:
     """The inputs of a generator with layers, and where they come from.
 
     Attributes:
-        photo: The source photo.
-        photo_pose: Its person.
+        source: The source photo and its person.
         crop: The part of it that is the input, in whole pixels.
         whole: Whether that is all of a photo of the model's size.
         target_whole: Whether the poses are from such photos.
@@ -47,8 +72,7 @@ class Shown:
         size: Height and width of the picture.
     """
 
-    photo: Photo
-    photo_pose: Pose
+    source: Source
     crop: Framing
     whole: bool
     target_whole: bool
@@ -56,15 +80,19 @@ class Shown:
     targets: Pose
     size: tuple[int, int]
 
-    @cached_property
-    def view(self) -> View:
+    @property
+    def seen(self) -> Framing:
         """The input: the cropped photo, downscaled to the picture's size if it is larger.
 
         More rows than the picture has would only alias.
         """
-        seen = self.crop if self.crop.size[0] <= self.size[0] else self.crop.at(self.size)
-        image = to_image(frame_smoothly(self.photo, seen))
-        return View(image, seen.frame_pose(self.photo_pose))
+        return self.crop if self.crop.size[0] <= self.size[0] else self.crop.at(self.size)
+
+    @cached_property
+    def view(self) -> View:
+        """The image and the pose in it."""
+        image = to_image(frame_smoothly(_photo_of(self.source), self.seen))
+        return View(image, self.seen.frame_pose(self.source.pose))
 
 
 class Staging:
@@ -134,8 +162,7 @@ class Staging:
         )
         crop = self._framing(source_pose, photo_size, size, 0.0 if whole else room).whole_pixels()
         return Shown(
-            photo,
-            source_pose,
+            Source.of(source),
             crop,
             whole,
             target_whole,
@@ -166,7 +193,11 @@ class Staging:
         if shown.whole and shown.target_whole:
             return shown.target_framing
         framing = shown.crop.at(shown.size)
-        return place_person(shown.photo_pose, shown.targets, framing, self.generator.skeleton)
+        return place_person(shown.source.pose, shown.targets, framing, self.generator.skeleton)
+
+    def empty_source(self, source: Source) -> Photo:
+        """Take the person out of a source photo, once."""
+        return source.keep("emptied", self, lambda: self.empty(_photo_of(source), source.pose))
 
     @torch.inference_mode()
     def empty(self, photo: Photo, pose: Pose) -> Photo:
@@ -205,8 +236,7 @@ class Staging:
                 return None
             if wanted == "paint":
                 return wanted
-            emptied = self.empty(shown.photo, shown.photo_pose)
-            picture = frame_smoothly(emptied, self.place(shown))
+            picture = frame_smoothly(self.empty_source(shown.source), self.place(shown))
         elif isinstance(wanted, tuple):
             picture = np.array(wanted, dtype=np.uint8)[None, None]
         elif wanted.shape[:2] == target_size:

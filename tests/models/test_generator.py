@@ -405,6 +405,19 @@ def test_skips_and_features_have_the_shapes_of_a_u_net(people):
     ]
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_an_encoded_source_answers_as_its_photo_does(form, people):
+    generator = make(**FORMS[form])
+    source, target = scene(people)
+    with torch.no_grad():
+        wanted = generator(source, target)
+        assert torch.equal(generator(generator.encode(source), target), wanted)
+        one = View(source.image[:1], source.pose[:1])
+        found = generator(generator.encode(one), target)
+        repeated = View(one.image.repeat(len(target), 1, 1, 1), Pose.cat([one.pose] * len(target)))
+        torch.testing.assert_close(found, generator(repeated, target), atol=1e-5, rtol=0)
+
+
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [

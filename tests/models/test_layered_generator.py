@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from deformgan.models.field_network import FEATURES
-from deformgan.models.generator import Generator, GeneratorConfig
+from deformgan.models.generator import Encoded, Generator, GeneratorConfig
 from deformgan.models.layers import Fields, Layers, LayersConfig, resize, resize_pose
 from deformgan.pair import View
 from deformgan.part_field import own_places, part_field
@@ -368,3 +368,77 @@ def test_without_layers_convolutions_are_drawn_as_with_them():
     torch.manual_seed(1)
     layered = Generator(SMALL).state_dict()
     assert all(torch.equal(layered[name], value) for name, value in plain.items())
+
+
+def assert_same_layers(found, wanted, tolerance):
+    for name in ("picture", "copy", "paint", "scene", "visible", "matte", "logits"):
+        one, other = getattr(found, name), getattr(wanted, name)
+        torch.testing.assert_close(one, other, atol=tolerance, rtol=0)
+
+
+def assert_same_features(found, wanted, tolerance):
+    both = zip((*found.levels, *found.look), (*wanted.levels, *wanted.look), strict=True)
+    for one, other in both:
+        torch.testing.assert_close(one, other, atol=tolerance, rtol=tolerance)
+
+
+@pytest.mark.parametrize("changes", [{}, {"correction": False}])
+def test_an_encoded_source_answers_as_its_photo_does(changes, people):
+    generator = make(**changes)
+    source, target = scene(people, batch=3, hidden=0.1)
+    with torch.no_grad():
+        encoded = generator.encode(source)
+        for size in (None, (100, 50)):
+            wanted = generator.layers(source, target, size)
+            assert_same_layers(generator.layers(encoded, target, size), wanted, 0)
+        assert torch.equal(generator(encoded, target), generator(source, target))
+
+
+def test_one_photo_answers_many_poses_as_if_repeated_and_is_encoded_once(people):
+    generator = make()
+    source, target = scene(people, batch=5)
+    one = View(source.image[:1], source.pose[:1])
+    counts = []
+    for layer in (generator.source_encoder[0], generator.look.enter):
+        layer.register_forward_hook(lambda _, inputs, __: counts.append(len(inputs[0])))
+    with torch.no_grad():
+        encoded = generator.encode(one)
+        found = generator.layers(encoded, target)
+        assert counts == [1, 1]
+        copies = Encoded.cat([encoded] * 5)
+        assert_same_layers(found, generator.layers(copies, target), 0)
+        assert_same_layers(found, generator.layers(one, target), 0)
+        # A batch may be rounded differently from one photo.
+        repeated = View(one.image.expand(5, -1, -1, -1), Pose.cat([one.pose] * 5))
+        again = generator.encode(repeated)
+    for level, wanted in zip(
+        (*copies.levels, *copies.look), (*again.levels, *again.look), strict=True
+    ):
+        torch.testing.assert_close(level, wanted, atol=1e-5, rtol=1e-5)
+    for level, original in zip(encoded.expand(5).levels, encoded.levels, strict=True):
+        assert len(level) == 5
+        assert level.data_ptr() == original.data_ptr()  # no copy
+
+
+def test_encoded_people_are_a_batch_of_people(people):
+    generator = make()
+    source, _ = scene(people, batch=3)
+    with torch.no_grad():
+        encoded = [
+            generator.encode(View(source.image[[row]], source.pose[[row]])) for row in range(3)
+        ]
+        batch, wanted = Encoded.cat(encoded), generator.encode(source)
+    assert len(batch) == 3
+    assert torch.equal(batch.photo, source.image)
+    assert torch.equal(batch.pose.joints, wanted.pose.joints)
+    for level, other in zip(
+        (*batch.levels, *batch.look), (*wanted.levels, *wanted.look), strict=True
+    ):
+        torch.testing.assert_close(level, other, atol=1e-5, rtol=1e-5)
+
+
+def test_photos_and_poses_that_do_not_match_are_refused(people):
+    generator = make()
+    source, target = scene(people, batch=3)
+    with pytest.raises(ValueError, match="3 photos cannot have 2 target poses"):
+        generator.layers(source, target[:2])

@@ -44,6 +44,7 @@ COMMANDS: dict[str, str] = {
     "study report": "Report the results of a human study, with confidence intervals.",
     "skeleton show": "Draw the joints, bones and parts of a skeleton.",
     "verify": "Verify this code against numbers computed by the authors' code.",
+    "export": "Export a generator as ONNX graphs, checked against PyTorch.",
     "convert": "Convert a Keras checkpoint of the authors' generator.",
     "bench": "Benchmark speed and memory.",
 }

@@ -1,5 +1,6 @@
 """Generator: generates the photo of a person in a target pose from a source view."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
@@ -10,7 +11,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from deformgan.affine import FitMethod, Frame, global_transform, normalize, part_transforms
-from deformgan.deformable_skip import Aggregation, Interpolation, overlay_parts, warp_parts
+from deformgan.deformable_skip import (
+    Aggregation,
+    Interpolation,
+    overlay_parts,
+    warp_densely,
+    warp_parts,
+)
 from deformgan.heatmap import HeatmapKind, render_heatmaps
 from deformgan.models.blocks import Down, Noise, Norm, Up, Upsampling, init_weights
 from deformgan.models.field_network import FieldNetwork, SourceLook
@@ -20,6 +27,7 @@ from deformgan.models.layers import (
     Hold,
     Layers,
     LayersConfig,
+    Planes,
     mix,
     resize,
     resize_field,
@@ -37,7 +45,6 @@ Warp = Literal["parts", "global", "learned", "none"]
 Want = Literal["picture", "layers", "held", "free", "fields"]
 
 NOISY_BLOCKS = 3  # decoder blocks with dropout, counted from the bottleneck
-_HARD = 1e-3  # softness at which the nearest part alone determines the field
 _HOLD: dict[Want, Hold] = {"held": "all", "free": "nothing"}
 
 
@@ -152,6 +159,69 @@ class Guide:
 
 
 @dataclass(frozen=True)
+class Encoded:
+    """What source photos alone determine; all their target poses share it.
+
+    Attributes:
+        photo: The photos at their own size.
+        image: The photos at the network's size.
+        pose: Source poses, in pixels of `image`.
+        heatmaps: Heat maps of `pose`.
+        levels: Features of the source stream, full resolution first; empty for the baseline, whose
+            only stream depends on the target pose too.
+        look: Features for the field (see `Generator.look_at`) and the logits of the source matte;
+            empty without field correction.
+    """
+
+    photo: Float[Tensor, "batch 3 _ _"]
+    image: Float[Tensor, "batch 3 height width"]
+    pose: Pose
+    heatmaps: Float[Tensor, "batch joints height width"]
+    levels: tuple[Tensor, ...]
+    look: tuple[Tensor, ...]
+
+    def __len__(self) -> int:
+        return len(self.image)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width at which the network processes the photos."""
+        return (self.image.shape[2], self.image.shape[3])
+
+    def expand(self, batch: int) -> "Encoded":
+        """Return a single photo as a batch of the same one, without copying it."""
+        if len(self) == batch:
+            return self
+        if len(self) != 1:
+            raise ValueError(f"{len(self)} photos cannot have {batch} target poses.")
+        return _map(lambda one: one[0].expand(batch, *one[0].shape[1:]), [self])
+
+    @staticmethod
+    def cat(batches: Sequence["Encoded"]) -> "Encoded":
+        """Concatenate batches of photos of the same size."""
+        return batches[0] if len(batches) == 1 else _map(torch.cat, batches)
+
+
+def _map(combine: Callable[[list[Tensor]], Tensor], batches: Sequence[Encoded]) -> Encoded:
+    """Combine batches tensor by tensor."""
+
+    def each(groups: list[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
+        return tuple(combine(list(tensors)) for tensors in zip(*groups, strict=True))
+
+    return Encoded(
+        combine([one.photo for one in batches]),
+        combine([one.image for one in batches]),
+        Pose(
+            combine([one.pose.joints for one in batches]),
+            combine([one.pose.visible for one in batches]),
+        ),
+        combine([one.heatmaps for one in batches]),
+        each([one.levels for one in batches]),
+        each([one.look for one in batches]),
+    )
+
+
+@dataclass(frozen=True)
 class Activations:
     """Every feature map of a forward pass, before its next activation.
 
@@ -227,7 +297,7 @@ class Generator(nn.Module):
 
     def forward(
         self,
-        source: View,
+        source: View | Encoded,
         target_pose: Pose,
         noise: Noise | None = None,
         background: Float[Tensor, "batch 3 height width"] | None = None,
@@ -236,7 +306,8 @@ class Generator(nn.Module):
         """Generate the person of `source` in the target pose.
 
         Args:
-            source: Source photo and pose. Height and width must be multiples of `config.stride`,
+            source: Source photo and pose, or what `encode` returned for them; one for all target
+                poses or one for each. Height and width must be multiples of `config.stride`,
                 except with layers.
             target_pose: In pixels of the generated image, which has the source's size.
             noise: Enables dropout in evaluation mode too.
@@ -251,31 +322,74 @@ class Generator(nn.Module):
         """
         if self.config.layers is not None:
             if want == "fields":
+                assert isinstance(source, View)  # in training, where nothing is kept
                 return self.fields(*self.at_network_size(source, target_pose))
             hold = _HOLD.get(want, "source")
             layers = self.layers(source, target_pose, noise=noise, background=background, hold=hold)
             return layers.picture if want == "picture" else layers
-        size = (source.image.shape[-2], source.image.shape[-1])
-        if size[0] % self.config.stride or size[1] % self.config.stride:
+        encoded = self._encoded(source, len(target_pose))
+        guide = self.guide(encoded.pose, target_pose, encoded.size, encoded.heatmaps)
+        return self.paint(encoded.image, guide, noise, background, encoded.levels).output
+
+    def encode(self, source: View) -> Encoded:
+        """Compute everything that does not depend on the target pose.
+
+        Args:
+            source: See `forward`.
+        """
+        image, pose = source.image, source.pose
+        size = (image.shape[2], image.shape[3])
+        if self.config.layers is not None:
+            image, pose, _ = self.at_network_size(source, pose)
+        elif size[0] % self.config.stride or size[1] % self.config.stride:
             raise ValueError(
                 f"height and width must be multiples of {self.config.stride}, got {size}."
             )
-        guide = self.guide(source.pose, target_pose, size)
-        return self.paint(source.image, guide, noise, background).output
+        with torch.no_grad():
+            heatmaps = self.heatmaps(pose, (image.shape[2], image.shape[3]))
+        levels, look = (), ()
+        if self.config.layers is not None and self.config.layers.correction:
+            look = self.look_at(image, heatmaps, pose)
+        if self.config.streams == 2:
+            levels = self.source_levels(image, heatmaps)
+        return Encoded(source.image, image, pose, heatmaps, tuple(levels), look)
 
-    def guide(self, source_pose: Pose, target_pose: Pose, size: tuple[int, int]) -> Guide:
+    def source_levels(
+        self,
+        image: Float[Tensor, "batch 3 height width"],
+        heatmaps: Float[Tensor, "batch joints height width"],
+    ) -> list[Tensor]:
+        """Compute the features of the source stream, full resolution first.
+
+        Args:
+            image: The source photo.
+            heatmaps: Heat maps of its pose.
+        """
+        return _encode(self.source_encoder, torch.cat([image, heatmaps], dim=1))
+
+    def _encoded(self, source: View | Encoded, batch: int) -> Encoded:
+        return (source if isinstance(source, Encoded) else self.encode(source)).expand(batch)
+
+    def guide(
+        self,
+        source_pose: Pose,
+        target_pose: Pose,
+        size: tuple[int, int],
+        source_heatmaps: Float[Tensor, "batch joints height width"] | None = None,
+    ) -> Guide:
         """Compute heat maps, transforms and masks from both poses.
 
         Args:
             source_pose: In pixels.
             target_pose: In pixels.
             size: Height and width of both images.
+            source_heatmaps: Heat maps of the source pose, if already computed.
         """
         config = self.config
         with torch.no_grad():
-            source_heatmaps, target_heatmaps = (
-                self._heatmaps(pose, size) for pose in (source_pose, target_pose)
-            )
+            if source_heatmaps is None:
+                source_heatmaps = self.heatmaps(source_pose, size)
+            target_heatmaps = self.heatmaps(target_pose, size)
         if config.warp == "none":
             return Guide(source_heatmaps, target_heatmaps, [], [])
         transforms, found = self._transforms(source_pose, target_pose, size)
@@ -313,6 +427,7 @@ class Generator(nn.Module):
         guide: Guide,
         noise: Noise | None = None,
         background: Float[Tensor, "batch 3 height width"] | None = None,
+        levels: Sequence[Tensor] = (),
     ) -> Activations:
         """Run the network and keep every feature map.
 
@@ -321,6 +436,7 @@ class Generator(nn.Module):
             guide: See `guide`.
             noise: See `forward`.
             background: See `forward`.
+            levels: Features of the source stream, if already computed (see `Encoded`).
         """
         if (background is not None) != self.config.background:
             raise ValueError(
@@ -331,7 +447,7 @@ class Generator(nn.Module):
             source, target = _encode(self.source_encoder, everything), []
             skips = source
         else:
-            source = _encode(self.source_encoder, torch.cat([image, guide.source_heatmaps], dim=1))
+            source = list(levels) or self.source_levels(image, guide.source_heatmaps)
             # Pose first, then the background, as in the authors' code.
             asked = guide.target_heatmaps
             asked = asked if background is None else torch.cat([asked, background], dim=1)
@@ -360,6 +476,10 @@ class Generator(nn.Module):
     def _warp(self, features: Tensor, guide: Guide, level: int) -> Tensor:
         if self.config.warp == "learned":
             return warp_whole(features, guide.transforms[level])
+        if torch.compiler.is_exporting() and self.config.interpolation == "bilinear":
+            # No shape of an exported graph may depend on how many pixels the masks have.
+            transforms = guide.transforms[level].to(features.dtype)
+            return warp_densely(features, transforms, guide.masks[level], self.config.aggregation)
         return warp_parts(
             features,
             guide.transforms[level],
@@ -399,7 +519,8 @@ class Generator(nn.Module):
         near = self._near(pose, (image.shape[2], image.shape[3]))
         return self.look(torch.cat([image, heatmaps, near], dim=1))
 
-    def _heatmaps(self, pose: Pose, size: tuple[int, int]) -> Float[Tensor, "batch joints _ _"]:
+    def heatmaps(self, pose: Pose, size: tuple[int, int]) -> Float[Tensor, "batch joints _ _"]:
+        """Render the heat maps of a pose in pixels of an image of `size`."""
         return render_heatmaps(pose, size, self.config.heatmap_sigma, self.config.heatmap_kind)
 
     def _near(
@@ -425,7 +546,7 @@ class Generator(nn.Module):
         if config.layers is None or not config.layers.correction:
             return None
         small, pose, _ = self.at_network_size(source, source.pose)
-        maps = self._heatmaps(pose, (small.shape[2], small.shape[3]))
+        maps = self.heatmaps(pose, (small.shape[2], small.shape[3]))
         return torch.sigmoid(self.look_at(small, maps, pose)[1])
 
     def fields(
@@ -434,6 +555,7 @@ class Generator(nn.Module):
         source_pose: Pose,
         target_pose: Pose,
         guide: Guide | None = None,
+        look: Sequence[Tensor] = (),
     ) -> Fields:
         """Predict the field from target to source, visibility and mattes.
 
@@ -442,36 +564,62 @@ class Generator(nn.Module):
             source_pose: In pixels of `image`.
             target_pose: In pixels of a target image of the same size.
             guide: Heat maps of both poses, if already computed.
+            look: What `look_at` returns, if already computed.
         """
         layers = self.config.layers
         assert layers is not None
         size = (image.shape[2], image.shape[3])
         with torch.no_grad():
-            softness = SOFTNESS if layers.base == "soft" else _HARD
             distance = part_distances(target_pose, self.skeleton, size)
-            base = part_field(
-                source_pose, target_pose, self.skeleton, size, softness, distance=distance
-            )
+            poses = source_pose, target_pose
+            base = part_field(*poses, self.skeleton, size, layers.softness, distance=distance)
             near = self._near(target_pose, size, distance)
-            if not layers.correction:
-                # Without a network: copy inside the parts, and treat the source as all person.
-                nearest = near.amin(dim=1, keepdim=True)
-                inside = 6 - 12 * (nearest / SOFTNESS).clamp(max=1)
-                return Fields(base, base, torch.zeros_like(inside), inside, 6 + 0 * inside)
             if guide is None:
-                maps = [self._heatmaps(pose, size) for pose in (source_pose, target_pose)]
+                maps = [self.heatmaps(pose, size) for pose in (source_pose, target_pose)]
             else:
                 maps = [guide.source_heatmaps, guide.target_heatmaps]
-            unit = unit_length(target_pose, self.skeleton).clamp(min=1)[:, None, None, None]
+            unit = unit_length(target_pose, self.skeleton).clamp(min=1)
+        if layers.correction and not look:
+            look = self.look_at(image, maps[0], source_pose)
+        return self.correct(image, maps[1], base, near, unit, look)
+
+    def correct(
+        self,
+        image: Float[Tensor, "batch 3 height width"],
+        heatmaps: Float[Tensor, "batch joints height width"],
+        base: Float[Tensor, "batch 2 height width"],
+        near: Float[Tensor, "batch parts height width"],
+        unit: Float[Tensor, "batch"],
+        look: Sequence[Tensor],
+    ) -> Fields:
+        """Correct the field of the parts' transforms, and predict visibility and mattes.
+
+        Args:
+            image: The source photo at the network's size.
+            heatmaps: Heat maps of the target pose.
+            base: The field of the parts' transforms.
+            near: Distance of every pixel to every part of the target pose, in `unit`, at most 1.
+            unit: Unit length of the target pose, at least 1 pixel.
+            look: What `look_at` returns; empty without field correction.
+        """
+        layers = self.config.layers
+        assert layers is not None
+        if not layers.correction:
+            # Without a network: copy inside the parts, and treat the source as all person.
+            nearest = near.amin(dim=1, keepdim=True)
+            inside = 6 - 12 * (nearest / SOFTNESS).clamp(max=1)
+            return Fields(base, base, torch.zeros_like(inside), inside, 6 + 0 * inside)
+        features, source_matte = look
+        size = (image.shape[2], image.shape[3])
+        with torch.no_grad():
             moved, ways = sample_at(image, base, size), base - own_places(size, base)
-            shown = [moved, maps[1], near, ways / unit]
-        features, source_matte = self.look_at(image, maps[0], source_pose)
-        field, planes = self.field(torch.cat(shown, dim=1), base, image, features)
+            shown = torch.cat([moved, heatmaps, near, ways / unit[:, None, None, None]], dim=1)
+        field, planes = self.field(shown, base, image, features)
         return Fields(base, field, *planes.split(1, dim=1), source_matte)
 
     def layers(
         self,
-        source: View,
+        source: View | Encoded,
         target_pose: Pose,
         size: tuple[int, int] | None = None,
         *,
@@ -482,7 +630,8 @@ class Generator(nn.Module):
         """Generate a picture of any size as layers.
 
         Args:
-            source: A photo of any size, and its pose.
+            source: A photo of any size and its pose, or what `encode` returned for them; one for
+                all target poses or one for each.
             target_pose: In pixels of a target image of the photo's size.
             size: Height and width of the picture, which covers the target image's area; by default
                 the photo's.
@@ -491,15 +640,16 @@ class Generator(nn.Module):
             hold: What receives no gradient from the picture. Losses that favour blur would
                 otherwise push the opacities towards paint.
         """
-        image = source.image
-        size = size or (image.shape[2], image.shape[3])
-        small, source_pose, target_pose = self.at_network_size(source, target_pose)
-        guide = self.guide(source_pose, target_pose, (small.shape[2], small.shape[3]))
-        fields = self.fields(small, source_pose, target_pose, guide)
+        source = self._encoded(source, len(target_pose))
+        image, pose = source.image, source.pose
+        before = (source.photo.shape[2], source.photo.shape[3])
+        target_pose = resize_pose(target_pose, before, source.size)
+        guide = self.guide(pose, target_pose, source.size, source.heatmaps)
+        fields = self.fields(image, pose, target_pose, guide, source.look)
         if background is not None:
-            background = resize(background, (small.shape[2], small.shape[3]))
-        features = self.paint(small, guide, noise, background).output
-        return self.compose(image, small, fields, features, size, hold)
+            background = resize(background, source.size)
+        features = self.paint(image, guide, noise, background, source.levels).output
+        return self.compose(source.photo, image, fields, features, size or before, hold)
 
     def at_network_size(self, source: View, target_pose: Pose) -> tuple[Tensor, Pose, Pose]:
         """Return photo, source pose and target pose, resized to the network's size."""
@@ -508,24 +658,22 @@ class Generator(nn.Module):
         source_pose = resize_pose(source.pose, before, size)
         return resize(source.image, size), source_pose, resize_pose(target_pose, before, size)
 
-    def compose(
+    def planes(
         self,
         photo: Float[Tensor, "batch 3 _ _"],
         small: Float[Tensor, "batch 3 height width"],
         fields: Fields,
         features: Float[Tensor, "batch channels height width"],
-        size: tuple[int, int],
         hold: Hold = "source",
-    ) -> Layers:
-        """Compose a picture from fields and decoder features.
+    ) -> Planes:
+        """Predict from fields and decoder features what a picture is composed of.
 
         Args:
-            photo: The source photo at its own size.
-            small: The source photo at the network's size.
-            fields: See `fields`.
-            features: Decoder features before the next activation.
-            size: Height and width of the picture.
-            hold: See `layers`.
+            photo: See `compose`, as for the other arguments.
+            small: See `compose`.
+            fields: See `compose`.
+            features: See `compose`.
+            hold: See `compose`.
         """
         layers = self.config.layers
         assert layers is not None
@@ -534,7 +682,7 @@ class Generator(nn.Module):
         field = fields.source_from_target
         visible, matte = fields.visible, fields.matte
         # Copies must not cross the outline of the person in the source.
-        copies, outlines = layers.decision
+        outlines = layers.decision[1]
         of_person = sample_at(torch.sigmoid(outlines * fields.source_matte), field, net)
         if hold != "nothing":
             of_person = of_person.detach()
@@ -558,10 +706,37 @@ class Generator(nn.Module):
         painted = resize(painted, fine)
         paint, scene = torch.tanh(painted + changes[0]), torch.tanh(painted + changes[1])
         logits = resize(torch.cat([visible, matte], dim=1), fine) + torch.cat(changes[2:], dim=1)
-        if size != fine:
+        return Planes(of_person, copy, paint, scene, logits)
+
+    def compose(
+        self,
+        photo: Float[Tensor, "batch 3 _ _"],
+        small: Float[Tensor, "batch 3 height width"],
+        fields: Fields,
+        features: Float[Tensor, "batch channels height width"],
+        size: tuple[int, int],
+        hold: Hold = "source",
+    ) -> Layers:
+        """Compose a picture from fields and decoder features.
+
+        Args:
+            photo: The source photo at its own size.
+            small: The source photo at the network's size.
+            fields: See `fields`.
+            features: Decoder features before the next activation.
+            size: Height and width of the picture.
+            hold: See `layers`.
+        """
+        layers = self.config.layers
+        assert layers is not None
+        planes = self.planes(photo, small, fields, features, hold)
+        copy, paint, scene, logits = planes.copy, planes.paint, planes.scene, planes.logits
+        if size != (copy.shape[2], copy.shape[3]):
             paint, scene, logits = (resize(plane, size) for plane in (paint, scene, logits))
-            copy = sample_at(photo, resize_field(field, size), net)
-        visible = torch.sigmoid(copies * logits[:, :1]) * resize(of_person, size)
+            net = (small.shape[2], small.shape[3])
+            copy = sample_at(photo, resize_field(fields.source_from_target, size), net)
+        copies, outlines = layers.decision
+        visible = torch.sigmoid(copies * logits[:, :1]) * resize(planes.of_person, size)
         matte = torch.sigmoid(outlines * logits[:, 1:])
         if not layers.copy:
             visible = visible * 0

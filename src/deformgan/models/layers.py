@@ -10,10 +10,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from deformgan.pair import View
-from deformgan.part_field import own_places
+from deformgan.part_field import SOFTNESS, own_places
 from deformgan.pose import Pose
 
 Base = Literal["soft", "hard"]
+
+_HARD = 1e-3  # softness at which the nearest part alone determines the field
 
 # Exponents for combining several photos, applied to the odds that a photo shows a surface and to
 # the amount of the person that it shows. High values select nearly one photo per pixel, since the
@@ -61,6 +63,11 @@ class LayersConfig:
             )
 
     @property
+    def softness(self) -> float:
+        """Width of the transition between the parts' transforms, in unit lengths."""
+        return SOFTNESS if self.base == "soft" else _HARD
+
+    @property
     def stride(self) -> int:
         """Network pixels per pixel of the coarsest level of the field networks."""
         return 2 ** len(self.field_widths)
@@ -83,6 +90,26 @@ class Fields:
     visible: Float[Tensor, "batch 1 height width"]
     matte: Float[Tensor, "batch 1 height width"]
     source_matte: Float[Tensor, "batch 1 height width"]
+
+
+@dataclass(frozen=True)
+class Planes:
+    """What a network predicts of a picture, from which it is composed at any size.
+
+    Attributes:
+        of_person: How much of the photo is person where the field reads it, in [0, 1], at the
+            network's resolution.
+        copy: The photo, sampled through the field, at twice that resolution like all that follows.
+        paint: See `Layers`.
+        scene: See `Layers`.
+        logits: See `Layers`.
+    """
+
+    of_person: Float[Tensor, "batch 1 height width"]
+    copy: Float[Tensor, "batch 3 height*2 width*2"]
+    paint: Float[Tensor, "batch 3 height*2 width*2"]
+    scene: Float[Tensor, "batch 3 height*2 width*2"]
+    logits: Float[Tensor, "batch 2 height*2 width*2"]
 
 
 @dataclass(frozen=True)
@@ -213,7 +240,18 @@ def unfold(
     """
     fine = F.pixel_shuffle(planes.float(), 2)
     fine = F.pad(fine, (1, 1, 1, 1), mode="replicate")
-    return F.avg_pool2d(F.avg_pool2d(fine, 2, stride=1), 2, stride=1)
+    return _mean_of_four(_mean_of_four(fine))
+
+
+def _mean_of_four(image: Tensor) -> Tensor:
+    """Return the mean of every 2x2 pixels: `F.avg_pool2d(image, 2, stride=1)`, but faster on CPUs.
+
+    The order of the sum is the same, and so are the bits.
+    """
+    if torch.compiler.is_exporting():
+        return F.avg_pool2d(image, 2, stride=1)  # one node of a graph instead of eight
+    total = image[..., :-1, :-1] + image[..., :-1, 1:]
+    return total.add_(image[..., 1:, :-1]).add_(image[..., 1:, 1:]).mul_(0.25)
 
 
 def mix(share: Tensor, one: Tensor, other: Tensor) -> Tensor:
@@ -234,8 +272,17 @@ def sample_at(
         size: Height and width of the image that the field's pixels refer to.
     """
     scale = source_from_target.new_tensor([2 / size[1], 2 / size[0]])[:, None, None]
-    grid = ((source_from_target + 0.5) * scale - 1).permute(0, 2, 3, 1)
-    return F.grid_sample(image.float(), grid, padding_mode="border", align_corners=False)
+    grid = (source_from_target + 0.5) * scale - 1
+    padding = "border"
+    if torch.compiler.is_exporting():
+        # Clamped to the centres of the outermost pixels, zero padding is never seen. The CPU
+        # kernel of onnxruntime is several times faster with it.
+        x, y = grid.split(1, dim=1)
+        across, down = (1 - 1 / length for length in (image.shape[3], image.shape[2]))
+        grid = torch.cat([x.clamp(-across, across), y.clamp(-down, down)], dim=1)
+        padding = "zeros"
+    grid = grid.permute(0, 2, 3, 1)
+    return F.grid_sample(image.float(), grid, padding_mode=padding, align_corners=False)
 
 
 def resize_pose(pose: Pose, before: tuple[int, int], after: tuple[int, int]) -> Pose:

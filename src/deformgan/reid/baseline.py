@@ -15,10 +15,10 @@ from torch import Tensor, nn
 
 from deformgan.backbones.person_embedding import PersonEmbedding
 from deformgan.backbones.weights_file import find_weights, read_network, read_state
+from deformgan.device import Precision
 from deformgan.errors import InputError
 from deformgan.evaluation.identity import DEVIATION, MEAN
 from deformgan.files import write_safetensors
-from deformgan.training.config import Precision
 
 KIND = "reid_baseline"  # "kind" in a file's metadata
 BATCH = 64  # images per forward pass

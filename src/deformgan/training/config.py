@@ -5,13 +5,12 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 from deformgan.backbones.vgg19 import ChannelOrder
+from deformgan.device import Precision
 from deformgan.errors import InputError
 from deformgan.models.discriminator import DiscriminatorConfig
 from deformgan.models.generator import GeneratorConfig
 from deformgan.skeletons import SKELETONS
 from deformgan.skeletons.setting import read_skeleton_setting
-
-Precision = Literal["auto", "float32", "bfloat16"]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 import torch
 import torch.distributed as dist
 
-from deformgan.training.config import Precision
+from deformgan.device import Precision, computes_bfloat16
 from deformgan.training.distributed import Fabric
 
 
@@ -52,8 +52,4 @@ def uses_bfloat16(config: Precise, device: torch.device) -> bool:
     """Return whether convolutions run in bfloat16 under `config.precision`."""
     if config.precision != "auto":
         return config.precision == "bfloat16"
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    # Older torch cannot detect support; float32 is always correct, if not always fastest.
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
-    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+    return computes_bfloat16(device)
