@@ -7,6 +7,7 @@ from scipy.spatial import ConvexHull
 
 from deformgan.parts import (
     hull_mask,
+    hull_outline,
     inside_polygon,
     limb_corners,
     part_corners,
@@ -420,3 +421,19 @@ def test_a_person_s_region_is_that_of_each_alone(people):
     for item in range(3):
         alone = person_region(pose[[item]], OPENPOSE18, (128, 64))
         assert torch.equal(alone[0], together[item])
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 8])
+def test_the_outline_of_a_hull_has_the_area_that_steiner_s_formula_says(count):
+    random = torch.Generator().manual_seed(count)
+    points = torch.rand(count, 2, generator=random) * 40 + 20
+    outline = hull_outline(points, 6.0, corners=256)
+    following = outline.roll(-1, dims=0)
+    area = (outline[:, 0] * following[:, 1] - outline[:, 1] * following[:, 0]).sum() / 2
+    if count > 2:
+        hull = ConvexHull(points.numpy())
+        inside, around = hull.volume, hull.area  # in two dimensions: area and perimeter
+    else:
+        inside, around = 0.0, 2 * (points[0] - points[-1]).norm().item()
+    expected = inside + around * 6.0 + np.pi * 6.0**2
+    assert area.item() == pytest.approx(expected, rel=2e-3)

@@ -221,6 +221,26 @@ def hull_mask(
     return inside | near
 
 
+def hull_outline(
+    points: Float[Tensor, "points 2"], margin: float, corners: int = 16
+) -> Float[Tensor, "outline 2"]:
+    """Return the outline of all points within a margin of a convex hull, in order.
+
+    Args:
+        points: At least one, (x, y) in pixels, in any order.
+        margin: In pixels.
+        corners: Corners of the polygon around each point that stands for its circle.
+    """
+    turns = torch.arange(corners, device=points.device) * (2 * torch.pi / corners)
+    circle = margin * torch.stack([turns.cos(), turns.sin()], dim=-1).to(points)
+    around = (points[:, None] + circle).flatten(0, 1)
+    starts, _ = hull_edges(around[None], torch.ones_like(around[None, :, 0]).bool())
+    outline = around[starts[0]]
+    # Around a point inside a convex polygon, the angle orders its corners.
+    away = outline - outline.mean(dim=0)
+    return outline[torch.atan2(away[:, 1], away[:, 0]).argsort()]
+
+
 def hull_edges(
     points: Float[Tensor, "batch points 2"], seen: Bool[Tensor, "batch points"]
 ) -> tuple[Bool[Tensor, "batch points"], Float[Tensor, "batch points 2"]]:

@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from deformgan.draw.colours import PAPER, Colour, bone_colours, part_colours
-from deformgan.parts import part_corners, unit_length
+from deformgan.parts import hull_outline, part_corners, unit_length
 from deformgan.pose import Pose, Skeleton
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
@@ -90,6 +90,9 @@ def part_outlines(pose: Pose, skeleton: Skeleton) -> list[Float[Tensor, "corners
             outlines.append(corners[0, place] if present[0, place] else None)
         elif seen.sum() < part.needs:
             outlines.append(None)
+        elif part.region == "hull":
+            margin = float(unit_length(pose, skeleton)[0] * part.margin)
+            outlines.append(hull_outline(joints, margin))
         else:
             outlines.append(
                 joints if part.region == "image" else joints.mean(dim=0, keepdim=True) + square
