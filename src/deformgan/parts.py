@@ -1,5 +1,6 @@
 """part_corners, part_masks: body regions from joints."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -234,11 +235,23 @@ def hull_outline(
     turns = torch.arange(corners, device=points.device) * (2 * torch.pi / corners)
     circle = margin * torch.stack([turns.cos(), turns.sin()], dim=-1).to(points)
     around = (points[:, None] + circle).flatten(0, 1)
-    starts, _ = hull_edges(around[None], torch.ones_like(around[None, :, 0]).bool())
-    outline = around[starts[0]]
-    # Around a point inside a convex polygon, the angle orders its corners.
-    away = outline - outline.mean(dim=0)
-    return outline[torch.atan2(away[:, 1], away[:, 0]).argsort()]
+    # Andrew's monotone chain: both sides of the hull, from left to right and back.
+    ordered = sorted(map(tuple, around.tolist()))
+    outline = [*_chain(ordered)[:-1], *_chain(ordered[::-1])[:-1]]
+    return points.new_tensor(outline)
+
+
+def _chain(ordered: Sequence[tuple[float, ...]]) -> list[tuple[float, ...]]:
+    """Return the corners of one side of the convex hull of points ordered along x."""
+    chain: list[tuple[float, ...]] = []
+    for x, y in ordered:
+        while len(chain) > 1:
+            (x0, y0), (x1, y1) = chain[-2:]
+            if (x1 - x0) * (y - y0) > (y1 - y0) * (x - x0):
+                break
+            chain.pop()
+        chain.append((x, y))
+    return chain
 
 
 def hull_edges(
