@@ -190,13 +190,29 @@ def test_the_bundled_people_are_many_and_usable():
     assert bundled_walk().usable(OPENPOSE18).all()
 
 
-def test_demo_results_are_what_generate_gives(weights, tmp_path):
+@pytest.fixture
+def short_demo(monkeypatch):
+    """Let the demo show two people and three steps."""
+    people, walk = bundled_people()[:2], bundled_walk()[:3]
+    monkeypatch.setattr("deformgan.datasets.bundled_people.bundled_people", lambda: people)
+    monkeypatch.setattr("deformgan.datasets.bundled_people.bundled_walk", lambda: walk)
+
+
+@pytest.mark.slow
+def test_demo_shows_everybody_in_two_poses_and_some_walking(weights, tmp_path):
     out = tmp_path / "demo"
     assert main(["demo", "--out", str(out), "--weights", weights]) == 0
     for kind in ("source", "target", "result"):
         assert len(list(out.glob(f"{kind}_*.png"))) == 24
     with Image.open(out / "walk.gif") as moving:
         assert len(list(ImageSequence.Iterator(moving))) >= 12
+
+
+@pytest.mark.usefixtures("short_demo")
+def test_demo_results_are_what_generate_gives(weights, tmp_path):
+    out = tmp_path / "demo"
+    assert main(["demo", "--out", str(out), "--weights", weights]) == 0
+    assert len(list(out.glob("result_*.png"))) == 4
     assert Image.open(out / "demo.png").width > 640
     assert np.array_equal(
         np.array(Image.open(out / "target_00.png")),
@@ -384,6 +400,7 @@ def test_animations_have_the_size_and_the_background_asked_for(layered_weights, 
     assert not (tmp_path / "walk.gif").exists()
 
 
+@pytest.mark.usefixtures("short_demo")
 def test_demo_has_the_size_asked_for(layered_weights, tmp_path):
     out = tmp_path / "demo"
     words = ["demo", "--out", str(out), "--weights", str(layered_weights)]
