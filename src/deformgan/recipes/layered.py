@@ -32,6 +32,7 @@ def layered_small() -> TrainConfig:
             local_levels=(1,),
             fine_widths=(12, 24, 48),
             feature_layers=(),
+            closeup_layers=(),
         ),
         weights=LossWeights(
             adversarial=1.0,
