@@ -150,27 +150,21 @@ def _align_channels(model: Any) -> None:
 
     graph = model.graph
     constants = {tensor.name: tensor for tensor in graph.initializer}
-    shapes = {
-        value.name: [axis.dim_value for axis in value.type.tensor_type.shape.dim]
-        for value in (*graph.value_info, *graph.input)
-    }
     nodes = []
     for node in graph.node:
         weight = constants.get(node.input[1]) if node.op_type == "Conv" else None
         lacking = 0 if weight is None else -weight.dims[1] % _ALIGNED
         if weight is not None and lacking and weight.dims[1] > _ALIGNED:
-            batch, _, *size = shapes[node.input[0]]
-            wide = [(0, 0), (0, lacking), (0, 0), (0, 0)]
-            names = [f"{node.name}_zeros", f"{node.name}_aligned", f"{node.name}_input"]
-            zeros = np.zeros((batch, lacking, *size), np.float32)
-            for name, array in zip(
-                names, (zeros, np.pad(numpy_helper.to_array(weight), wide)), strict=False
-            ):
-                graph.initializer.append(numpy_helper.from_array(array, name))
-            shown = [node.input[0], names[0]]
-            nodes.append(helper.make_node("Concat", shown, names[2:], f"{node.name}_align", axis=1))
+            name = node.name
+            pads, aligned, wide = f"{name}_pads", f"{name}_aligned", f"{name}_wide"
+            added = [(0, 0), (0, lacking), (0, 0), (0, 0)]
+            ends = np.array(added).T.ravel()  # all that is added before, then all after
+            graph.initializer.append(numpy_helper.from_array(ends, pads))
+            array = np.pad(numpy_helper.to_array(weight), added)
+            graph.initializer.append(numpy_helper.from_array(array, wide))
+            nodes.append(helper.make_node("Pad", [node.input[0], pads], [aligned]))
             graph.initializer.remove(weight)
-            node.input[0], node.input[1] = names[2], names[1]
+            node.input[:2] = [aligned, wide]
         nodes.append(node)
     del graph.node[:]
     graph.node.extend(nodes)
