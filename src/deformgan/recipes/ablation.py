@@ -98,7 +98,10 @@ def no_correction(base: TrainConfig) -> TrainConfig:
 def no_truth(base: TrainConfig) -> TrainConfig:
     """Train field, opacities, paint and scene on pictures alone, without known truth."""
     return replace(
-        base, weights=replace(base.weights, flow=0.0, visible=0.0, matte=0.0, planes=0.0)
+        base,
+        weights=replace(
+            base.weights, flow=0.0, visible=0.0, matte=0.0, photo_matte=0.0, planes=0.0
+        ),
     )
 
 
