@@ -91,7 +91,7 @@ def pedestrian() -> TrainConfig:
     choose between both are trained at 256 rows, with discriminators on VGG-19's features.
 
     Expect: pictures as sharp as the photo wherever it shows the required surface.
-    Measured: docs/log.md, 2026-11-29.
+    Measured: docs/log.md, 2026-11-30.
     """
     base = pedestrian_base()
     return replace(
@@ -122,8 +122,8 @@ def pedestrian() -> TrainConfig:
         ),
         trainable=("decoder.3.", "decoder.4.", "mix.", "head.", "detail.", "field.", "look."),
         batch_size=6,
-        steps=1_500,
-        decay_steps=500,
+        steps=4_000,
+        decay_steps=1_400,
         learning_rate=4e-4,
         ema_decay=0.998,
         flip=True,
