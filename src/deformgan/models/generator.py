@@ -1,7 +1,6 @@
 """Generator: generates the photo of a person in a target pose from a source view."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Literal
 
@@ -10,23 +9,22 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from deformgan.affine import FitMethod, Frame, global_transform, normalize, part_transforms
+from deformgan.affine import global_transform, normalize, part_transforms
 from deformgan.deformable_skip import (
-    Aggregation,
-    Interpolation,
     overlay_parts,
     warp_densely,
     warp_parts,
 )
-from deformgan.heatmap import HeatmapKind, render_heatmaps
-from deformgan.models.blocks import Down, Noise, Norm, Up, Upsampling, init_weights
+from deformgan.heatmap import render_heatmaps
+from deformgan.models.blocks import Down, Noise, Norm, Up, init_weights
+from deformgan.models.encoded import Activations, Encoded, Guide
 from deformgan.models.field_network import FieldNetwork, SourceLook
+from deformgan.models.generator_config import GeneratorConfig
 from deformgan.models.layers import (
     Detail,
     Fields,
     Hold,
     Layers,
-    LayersConfig,
     Planes,
     mix,
     resize,
@@ -37,207 +35,14 @@ from deformgan.models.layers import (
 from deformgan.models.learned_affine import AffineRefinement, LearnedAffine, warp_whole
 from deformgan.pair import View
 from deformgan.part_field import SOFTNESS, own_places, part_distances, part_field
-from deformgan.parts import Convention, part_masks, unit_length
+from deformgan.parts import part_masks, unit_length
 from deformgan.pose import Pose, Skeleton
 from deformgan.skeletons.setting import read_skeleton_setting
 
-Warp = Literal["parts", "global", "learned", "none"]
 Want = Literal["picture", "layers", "held", "free", "fields"]
 
 NOISY_BLOCKS = 3  # decoder blocks with dropout, counted from the bottleneck
 _HOLD: dict[Want, Hold] = {"held": "all", "free": "nothing"}
-
-
-@dataclass(frozen=True)
-class GeneratorConfig:
-    """Configuration of a generator; the defaults are the paper's for 128x64 images.
-
-    Attributes:
-        encoder_widths: Channels of each encoder level, full resolution first; each further level
-            halves the resolution.
-        decoder_widths: Channels of each decoder block, coarsest first; one fewer than levels.
-        streams: 2: separate encoders for the source (image and pose) and the target pose. 1: the
-            paper's baseline, one encoder on everything, with plain skips.
-        warp: Transform of the source stream's skips: "parts" (one per body part), "global" (one
-            without masks), "learned" (one predicted from both poses, see `LearnedAffine`) or
-            "none".
-        warped_levels: Number of levels with warped skips, from full resolution.
-        aggregation: How overlapping parts are combined in a warped skip.
-        interpolation: How warped features are sampled.
-        norm: "instance" normalizes per channel, "joint" over all channels (the authors' code).
-        upsampling: "transposed" (the paper's convolutions) or "resize".
-        blend: Whether the warped photo is blended into the output under a predicted mask.
-        heatmap_sigma: In pixels.
-        heatmap_kind: See `render_heatmaps`.
-        fit: See `fit_affine`.
-        frame: See `normalize`; a learned transform always uses the half-pixel frame.
-        convention: See `part_masks`.
-        skeleton: Skeleton of the poses; see `skeleton_setting`.
-        refine: Whether a small network corrects the parts' transforms (see `AffineRefinement`).
-        background: Whether a background image is an input of the target stream, beside the pose.
-        layers: Settings of a layered output at the photo's own resolution (see `Layers`); None for
-            the paper's output.
-    """
-
-    encoder_widths: tuple[int, ...] = (64, 128, 256, 512, 512, 512)
-    decoder_widths: tuple[int, ...] = (512, 512, 512, 256, 128)
-    streams: Literal[1, 2] = 2
-    warp: Warp = "parts"
-    warped_levels: int = 4
-    aggregation: Aggregation = "max"
-    interpolation: Interpolation = "bilinear"
-    norm: Norm = "instance"
-    upsampling: Upsampling = "transposed"
-    blend: bool = False
-    heatmap_sigma: float = 6.0
-    heatmap_kind: HeatmapKind = "gaussian"
-    fit: FitMethod = "least_squares"
-    frame: Frame = "half_pixel"
-    convention: Convention = "deformgan"
-    skeleton: str = "openpose18"
-    refine: bool = False
-    background: bool = False
-    layers: LayersConfig | None = None
-
-    def __post_init__(self):
-        if len(self.decoder_widths) != len(self.encoder_widths) - 1:
-            raise ValueError(
-                f"{len(self.encoder_widths)} encoder levels need {len(self.encoder_widths) - 1} "
-                f"decoder blocks, got {len(self.decoder_widths)}."
-            )
-        if self.streams == 1 and self.warp != "none":
-            raise ValueError("streams=1 mixes both poses before any skip: warp must be none.")
-        if self.streams == 1 and self.background:
-            raise ValueError("background is an input of the target stream: streams must be 2.")
-        if self.blend and self.warp == "none":
-            raise ValueError("blend needs a warped photo: warp must be parts, global or learned.")
-        if self.layers is not None and not (self.blend and self.warp == "parts"):
-            raise ValueError(
-                "layers need the parts' transforms and blending: set warp to parts and blend."
-            )
-        if self.layers is not None and self.upsampling != "resize":
-            raise ValueError("layers accept any image shape: upsampling must be resize.")
-        if self.layers is not None:
-            least = max(self.stride, self.layers.stride)
-            if self.layers.rows < least:
-                raise ValueError(
-                    f"layers.rows must be at least {least} for this number of levels, got "
-                    f"{self.layers.rows}."
-                )
-        if self.refine and self.warp != "parts":
-            raise ValueError(
-                f"refine corrects the transforms of parts: warp must be parts, got {self.warp}."
-            )
-        if (self.refine or self.warp == "learned") and self.interpolation == "nearest":
-            raise ValueError(
-                "nearest sampling has no gradient for a learned or refined transform: "
-                "interpolation must be bilinear."
-            )
-
-    @property
-    def stride(self) -> int:
-        """Image pixels per bottleneck pixel; height and width must be multiples of it."""
-        return 2 ** (len(self.encoder_widths) - 1)
-
-
-@dataclass(frozen=True)
-class Guide:
-    """Pose-derived inputs of the generator.
-
-    Attributes:
-        source_heatmaps: Heat maps of the source pose.
-        target_heatmaps: Heat maps of the target pose.
-        transforms: `source_from_target` of every part for each warped level, normalized.
-        masks: Mask of every part in the target pose for each warped level; empty for a part without
-            a transform.
-    """
-
-    source_heatmaps: Float[Tensor, "batch joints height width"]
-    target_heatmaps: Float[Tensor, "batch joints height width"]
-    transforms: list[Float[Tensor, "batch parts 2 3"]]
-    masks: list[Tensor]
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """What source photos alone determine; all their target poses share it.
-
-    Attributes:
-        photo: The photos at their own size.
-        image: The photos at the network's size.
-        pose: Source poses, in pixels of `image`.
-        heatmaps: Heat maps of `pose`.
-        levels: Features of the source stream, full resolution first; empty for the baseline, whose
-            only stream depends on the target pose too.
-        look: Features for the field (see `Generator.look_at`) and the logits of the source matte;
-            empty without field correction.
-    """
-
-    photo: Float[Tensor, "batch 3 _ _"]
-    image: Float[Tensor, "batch 3 height width"]
-    pose: Pose
-    heatmaps: Float[Tensor, "batch joints height width"]
-    levels: tuple[Tensor, ...]
-    look: tuple[Tensor, ...]
-
-    def __len__(self) -> int:
-        return len(self.image)
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Height and width at which the network processes the photos."""
-        return (self.image.shape[2], self.image.shape[3])
-
-    def expand(self, batch: int) -> "Encoded":
-        """Return a single photo as a batch of the same one, without copying it."""
-        if len(self) == batch:
-            return self
-        if len(self) != 1:
-            raise ValueError(f"{len(self)} photos cannot have {batch} target poses.")
-        return _map(lambda one: one[0].expand(batch, *one[0].shape[1:]), [self])
-
-    @staticmethod
-    def cat(batches: Sequence["Encoded"]) -> "Encoded":
-        """Concatenate batches of photos of the same size."""
-        return batches[0] if len(batches) == 1 else _map(torch.cat, batches)
-
-
-def _map(combine: Callable[[list[Tensor]], Tensor], batches: Sequence[Encoded]) -> Encoded:
-    """Combine batches tensor by tensor."""
-
-    def each(groups: list[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
-        return tuple(combine(list(tensors)) for tensors in zip(*groups, strict=True))
-
-    return Encoded(
-        combine([one.photo for one in batches]),
-        combine([one.image for one in batches]),
-        Pose(
-            combine([one.pose.joints for one in batches]),
-            combine([one.pose.visible for one in batches]),
-        ),
-        combine([one.heatmaps for one in batches]),
-        each([one.levels for one in batches]),
-        each([one.look for one in batches]),
-    )
-
-
-@dataclass(frozen=True)
-class Activations:
-    """Every feature map of a forward pass, before its next activation.
-
-    Attributes:
-        source: Source stream (the only stream of the baseline), full resolution first.
-        target: Target stream; empty for the baseline.
-        skips: Skip inputs of the decoder at every level except the deepest, full resolution first.
-        decoder: Output of each decoder block, coarsest first.
-        output: The generated image; with layers, the decoder's final features.
-    """
-
-    source: list[Tensor]
-    target: list[Tensor]
-    skips: list[Tensor]
-    decoder: list[Tensor]
-    output: Tensor
 
 
 class Generator(nn.Module):
