@@ -114,6 +114,7 @@ def test_strength_goes_from_nothing_to_a_straight_fit():
     torch.testing.assert_close(hold_still(frames.joints, 1e-6), moving)
 
 
+@pytest.mark.slow
 def test_equal_poses_are_equal_pictures_and_a_tremble_hardly_flickers(layered_weights):
     view = bundled_people()[0][0]
     still = Pose.cat([bundled_walk()[[0]]] * 24)

@@ -108,6 +108,7 @@ def test_an_ablation_that_is_done_is_resumed_without_training_and_to_the_bit(abl
     assert all(path.read_bytes() == content for path, content in weights.items())
 
 
+@pytest.mark.slow
 def test_an_ablation_that_stopped_goes_on_as_if_unbroken(tmp_path, capsys):
     chosen = (*ON_COLOURS, "--variants")
     assert main(words(tmp_path / "a", *chosen, "baseline", "full")) == 0

@@ -81,6 +81,7 @@ def save(path, config):
     return generator
 
 
+@pytest.mark.slow
 def test_all_variants_start_alike_and_are_trained_scored_and_shown(known, tmp_path):
     start = save(tmp_path / "start.safetensors", TINY.generator)
     out = tmp_path / "out"

@@ -16,7 +16,14 @@ from deformgan.parts import part_masks
 from deformgan.skeletons import SKELETONS, find_skeleton, find_skeleton_file
 from deformgan.skeletons.skeleton_file import parse_skeleton_file
 
-EVERY = pytest.mark.parametrize("name", SKELETONS)
+# Sixty-eight joints take a minute; they are one more instance of the same.
+EVERY = pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow) if name == "face68" else name
+        for name in SKELETONS
+    ],
+)
 
 
 def without_example(name):

@@ -115,6 +115,7 @@ def test_a_mirrored_photo_has_the_mirrored_pose(pose18, people):
     assert torch.equal(mirrored.flip(width, OPENPOSE18).visible, pose.visible)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", [1, 2])
 def test_finds_everybody_in_a_street_the_largest_first(pose18, people, scale):
     street = np.full((480, 640, 3), (120, 124, 118), np.uint8)

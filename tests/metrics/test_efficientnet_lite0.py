@@ -69,6 +69,7 @@ def test_identical_pictures_have_no_distance(photos):
     assert found["kid_efficientnet_lite0"] <= 0  # without bias, so a little below
 
 
+@pytest.mark.slow
 @needs_package
 def test_all_three_grow_with_blur_and_with_noise(photos):
     network, real = load_efficientnet_lite0(), stack(photos)

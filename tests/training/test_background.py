@@ -199,8 +199,8 @@ def test_bytes_of_images_are_scaled_as_the_scene_s(people):
 def test_who_has_no_scene_to_give_refuses_weights_that_need_one(tmp_path):
     path = tmp_path / "scene.safetensors"
     save_generator(path, Generator(WITH), {"size": [128, 64]})
-    with pytest.raises(InputError, match="need a background image"):
+    with pytest.raises(InputError, match="need a background photo"):
         load_generator(path)
-    with pytest.raises(InputError, match="use them with --background"):
+    with pytest.raises(InputError, match="use them with the background"):
         Weights.load(str(path))
     assert load_generator(path, background=True)[0].config == WITH
