@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from deformgan.bench import peak_memory, stacked_shifts
+from deformgan.bench.plain_forms import stacked_shifts
+from deformgan.bench.timing import peak_memory
 from deformgan.losses import nearest_neighbour
 from deformgan.losses.nearest_neighbour import nearest_neighbour_loss
 

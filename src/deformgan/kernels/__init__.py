@@ -6,7 +6,8 @@ kernel per direction instead, with the same numbers.
 """
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -21,6 +22,19 @@ Operation = Literal["warp_parts", "nearest_distance"]
 MOST_PARTS = 62
 MOST_WINDOW = 7
 
+_enabled = True
+
+
+@contextmanager
+def in_pytorch() -> Generator[None]:
+    """Compute in PyTorch even where there is a kernel, to compare the two."""
+    global _enabled  # noqa: PLW0603
+    before, _enabled = _enabled, False
+    try:
+        yield
+    finally:
+        _enabled = before
+
 
 def find_kernel(operation: Operation, tensor: Tensor, size: int) -> Callable[..., Any] | None:
     """Return the Triton implementation of an operation, or None if PyTorch computes it.
@@ -31,7 +45,7 @@ def find_kernel(operation: Operation, tensor: Tensor, size: int) -> Callable[...
         size: Number of parts, or side of the search window.
     """
     largest = MOST_PARTS if operation == "warp_parts" else MOST_WINDOW
-    if not tensor.is_cuda or size > largest or not _runs_on(tensor.device):
+    if not _enabled or not tensor.is_cuda or size > largest or not _runs_on(tensor.device):
         return None
     return getattr(import_module(f"deformgan.kernels.{operation}"), operation)
 

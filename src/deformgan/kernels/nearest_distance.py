@@ -44,21 +44,23 @@ class _NearestDistance(torch.autograd.Function):
         nearest = generated.new_empty(batch, height * width, dtype=dtype)
         wide = window * window > 31  # bits of an integer without its sign
         matches = torch.empty_like(nearest, dtype=torch.int64 if wide else torch.int32)
-        _match[triton.cdiv(height * width, _PIXELS), batch](
-            generated,
-            target,
-            nearest,
-            matches,
-            channels,
-            height,
-            width,
-            *generated.stride(),
-            *target.stride(),
-            WINDOW=window,
-            OFFSETS=triton.next_power_of_2(window * window),
-            PIXELS=_PIXELS,
-            **_types(generated, matches),
-        )
+        # Triton launches on the current device, which need not be that of the tensors.
+        with torch.cuda.device_of(generated):
+            _match[triton.cdiv(height * width, _PIXELS), batch](
+                generated,
+                target,
+                nearest,
+                matches,
+                channels,
+                height,
+                width,
+                *generated.stride(),
+                *target.stride(),
+                WINDOW=window,
+                OFFSETS=triton.next_power_of_2(window * window),
+                PIXELS=_PIXELS,
+                **_types(generated, matches),
+            )
         ctx.window = window
         ctx.save_for_backward(generated, target, matches)
         return nearest
@@ -70,23 +72,24 @@ class _NearestDistance(torch.autograd.Function):
         batch, channels, height, width = generated.shape
         gradient = torch.empty_like(generated)
         blocks = triton.cdiv(height * width, _PIXELS), triton.cdiv(channels, _CHANNELS), batch
-        _gradient[blocks](
-            generated,
-            target,
-            matches,
-            upstream.contiguous(),
-            gradient,
-            channels,
-            height,
-            width,
-            *generated.stride(),
-            *target.stride(),
-            *gradient.stride(),
-            WINDOW=ctx.window,
-            PIXELS=_PIXELS,
-            CHANNELS=_CHANNELS,
-            **_types(generated, matches),
-        )
+        with torch.cuda.device_of(generated):
+            _gradient[blocks](
+                generated,
+                target,
+                matches,
+                upstream.contiguous(),
+                gradient,
+                channels,
+                height,
+                width,
+                *generated.stride(),
+                *target.stride(),
+                *gradient.stride(),
+                WINDOW=ctx.window,
+                PIXELS=_PIXELS,
+                CHANNELS=_CHANNELS,
+                **_types(generated, matches),
+            )
         return gradient, None, None
 
 

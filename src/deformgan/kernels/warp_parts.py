@@ -52,20 +52,22 @@ class _WarpParts(torch.autograd.Function):
         keep = (ctx.needs_input_grad[0] or ctx.needs_input_grad[1]) and not average
         winners = torch.empty_like(features, dtype=_bits(parts)) if keep else warped
         settings = {"NEAREST": nearest, "AVERAGE": average, "KEEP": keep, **_sizes(features)}
-        _forward[_grid(features)](
-            features,
-            theta,
-            *_centres(features, theta.dtype, nearest),
-            masks,
-            warped,
-            winners,
-            *features.shape[1:],
-            parts,
-            *features.stride(),
-            *warped.stride(),
-            BITS=tl.int64 if winners.dtype == torch.int64 else tl.int32,
-            **settings,
-        )
+        # Triton launches on the current device, which need not be that of the tensors.
+        with torch.cuda.device_of(features):
+            _forward[_grid(features)](
+                features,
+                theta,
+                *_centres(features, theta.dtype, nearest),
+                masks,
+                warped,
+                winners,
+                *features.shape[1:],
+                parts,
+                *features.stride(),
+                *warped.stride(),
+                BITS=tl.int64 if winners.dtype == torch.int64 else tl.int32,
+                **settings,
+            )
         ctx.save_for_backward(features, theta, masks, winners if keep else None)
         ctx.nearest, ctx.average = nearest, average
         return warped
@@ -80,27 +82,28 @@ class _WarpParts(torch.autograd.Function):
         theta_grad = torch.zeros_like(theta)
         moving = ctx.needs_input_grad[1] and not ctx.nearest
         marked = features if winners is None else winners
-        _backward[_grid(features)](
-            features,
-            theta,
-            *_centres(features, theta.dtype, ctx.nearest),
-            masks,
-            grad,
-            marked,
-            features_grad,
-            theta_grad,
-            *features.shape[1:],
-            masks.shape[1],
-            *features.stride(),
-            *grad.stride(),
-            *marked.stride(),
-            *features_grad.stride(),
-            NEAREST=ctx.nearest,
-            AVERAGE=ctx.average,
-            MOVING=moving,
-            BITS=tl.int64 if marked.dtype == torch.int64 else tl.int32,
-            **_sizes(features),
-        )
+        with torch.cuda.device_of(features):
+            _backward[_grid(features)](
+                features,
+                theta,
+                *_centres(features, theta.dtype, ctx.nearest),
+                masks,
+                grad,
+                marked,
+                features_grad,
+                theta_grad,
+                *features.shape[1:],
+                masks.shape[1],
+                *features.stride(),
+                *grad.stride(),
+                *marked.stride(),
+                *features_grad.stride(),
+                NEAREST=ctx.nearest,
+                AVERAGE=ctx.average,
+                MOVING=moving,
+                BITS=tl.int64 if marked.dtype == torch.int64 else tl.int32,
+                **_sizes(features),
+            )
         return features_grad.to(features.dtype), theta_grad if moving else None, None, None, None
 
 
