@@ -14,7 +14,7 @@ from deformgan.checkpoint import load_generator, save_generator
 from deformgan.cli.main import main
 from deformgan.export import export as module
 from deformgan.export.check import GREY, check_cases, measure, open_graph
-from deformgan.export.export import LIMITS, PRECISIONS, Variant, export, photo_size
+from deformgan.export.export import LIMITS, PRECISIONS, Variant, export, network_size
 from deformgan.models.generator import Generator, GeneratorConfig
 from deformgan.models.layers import LayersConfig
 
@@ -62,7 +62,7 @@ def assert_described(folder: Path, report: dict) -> None:
         props = {prop.key: prop.value for prop in model.metadata_props}
         assert props["terms"] == report["terms"]
         assert json.loads(props["joints"]) == report["joints"]
-        assert json.loads(props["photo_size"]) == report["photo_size"]
+        assert json.loads(props["image_size"]) == report["image_size"]
         assert props["sha256"] == report["sha256"]
         assert {"exported_version", "exported_commit", "graph", "precision"} <= props.keys()
         assert not {node.op_type for node in model.graph.node} & UNKNOWN_SHAPES
@@ -90,7 +90,7 @@ def test_a_small_generator_with_layers_is_exported_by_the_command(tmp_path, caps
     assert_described(folder, report)
     assert report["weights"] == "tiny"
     assert report["output"] == "layers"
-    assert (report["photo_size"], report["network_size"]) == ([64, 32], [32, 16])
+    assert (report["photo_size"], report["image_size"]) == ([64, 32], [32, 16])
     assert report["failures"] == []
     assert report["variants"]["fp32"]["difference_in_grey_levels"]["largest"] <= LIMITS["fp32"]
     assert_example_of_the_docs_runs(folder)
@@ -116,10 +116,10 @@ def assert_example_of_the_docs_runs(folder: Path) -> None:
     """Run the code of docs/export.md, and compare its picture with the generator's."""
     blocks = re.findall(r"```python\n(.*?)```", (DOCS / "export.md").read_text(), re.DOTALL)
     generator, metadata = load_generator(folder.parent / "tiny.safetensors")
-    (case, *_) = check_cases(generator, photo_size(generator, tuple(metadata["size"])), people=1)
+    (case, *_) = check_cases(generator, network_size(generator, tuple(metadata["size"])), people=1)
     names: dict = {
         "folder": str(folder),
-        "photo": case.source["photo"][0],
+        "photo": case.photo,
         **{name: case.source[name][0] for name in ("source_joints", "source_visible")},
         **{name: case.target[name][0] for name in ("target_joints", "target_visible")},
         "size": case.picture.shape[1:],
@@ -246,7 +246,7 @@ def test_bundled_weights_are_exported_and_openvino_agrees(weights, tmp_path):
     assert_described(tmp_path, json.loads((tmp_path / "export.json").read_text()))
     openvino = pytest.importorskip("openvino", reason="openvino is not installed: not compared")
     generator, metadata = load_generator(weights, background=True)
-    cases = check_cases(generator, photo_size(generator, tuple(metadata["size"])), people=3)
+    cases = check_cases(generator, network_size(generator, tuple(metadata["size"])), people=3)
     core = openvino.Core()
 
     def load(content):

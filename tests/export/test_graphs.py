@@ -12,12 +12,12 @@ from deformgan.export.check import check_cases
 from deformgan.export.decode import compose, resize
 from deformgan.export.graphs import PoseGraph, SourceGraph, check_exportable
 from deformgan.models.generator import Generator, GeneratorConfig
-from deformgan.models.layers import LayersConfig, sample_at
+from deformgan.models.layers import LayersConfig, resize_pose, sample_at
 from deformgan.models.layers import resize as resize_in_torch
 from deformgan.pair import View
 from deformgan.pose import Pose
 
-SIZE = (64, 32)
+SIZE, FINE = (32, 16), (64, 32)
 LAYERS = LayersConfig(rows=32, field_widths=(8, 8, 8), detail_widths=(6, 4))
 SMALL = GeneratorConfig(
     encoder_widths=(4, 6, 8),
@@ -73,7 +73,7 @@ def test_both_halves_are_the_generator(form, exporting, monkeypatch):
         for name, wanted in case.outputs.items():
             np.testing.assert_allclose(found[name], wanted, atol=1e-3, rtol=0, err_msg=name)
         if "picture" not in found:
-            picture = compose(found, case.source["photo"][0], SIZE)
+            picture = compose(found, case.photo, FINE)
             np.testing.assert_allclose(picture, case.picture, atol=1e-3, rtol=0)
 
 
@@ -83,13 +83,13 @@ def test_the_numpy_decoder_composes_as_the_generator_does_at_any_size(form, size
     generator = make(FORMS[form])
     (case, *_) = check_cases(generator, SIZE, people=1)
     given = {name: torch.from_numpy(array) for name, array in (case.source | case.target).items()}
-    source, target = (
-        Pose(given[f"{whose}_joints"], given[f"{whose}_visible"] > 0.5)
+    poses = [
+        resize_pose(Pose(given[f"{whose}_joints"], given[f"{whose}_visible"] > 0.5), SIZE, FINE)
         for whose in ("source", "target")
-    )
+    ]
     with torch.no_grad():
-        wanted = generator.layers(View(given["photo"], source), target, size).picture[0]
-    found = compose(run(generator, case), case.source["photo"][0], size)
+        wanted = generator.layers(View(given["photo"], poses[0]), poses[1], size).picture[0]
+    found = compose(run(generator, case), case.photo, size)
     assert found.shape == (3, *size)
     np.testing.assert_allclose(found, wanted.numpy(), atol=1e-3, rtol=0)
 

@@ -29,12 +29,14 @@ class Case:
     Attributes:
         source: Inputs of the source graph.
         target: Further inputs of the pose graph, except what the source graph returns.
-        picture: The generated picture, of the photo's size, in [-1, 1].
+        photo: The photo at the size at which it is copied, in [-1, 1].
+        picture: The generated picture of that size.
         outputs: The pose graph's outputs, as far as the generator returns them.
     """
 
     source: Arrays
     target: Arrays
+    photo: np.ndarray
     picture: np.ndarray
     outputs: Arrays
 
@@ -87,30 +89,33 @@ def check_cases(
 
     Args:
         generator: In evaluation mode, on the CPU.
-        size: Height and width of the graphs' photos.
+        size: Height and width at which the network works.
         people: Number of people; by default all.
     """
-    cases = []
+    layered, cases = generator.config.layers is not None, []
+    fine = (2 * size[0], 2 * size[1]) if layered else size
     for views in bundled_people()[:people]:
         before = (views[0].photo.shape[0], views[0].photo.shape[1])
-        images = [resize(to_image(view.photo), size) for view in views]
+        photos = [resize(to_image(view.photo), fine) for view in views]
         poses = [resize_pose(view.pose, before, size) for view in views]
+        encoded = generator.encode(View(photos[0], resize_pose(poses[0], size, fine)))
         source = {
-            "photo": images[0],
+            "image": resize(photos[0], size),
             "source_joints": poses[0].joints,
             "source_visible": poses[0].visible.float(),
         }
-        encoded = generator.encode(View(images[0], poses[0]))
-        background = images[-1] if generator.config.background else None
+        background = resize(photos[-1], size) if generator.config.background else None
         for target in poses[1:VIEWS]:
+            outputs = _generate(generator, encoded, resize_pose(target, size, fine), background)
+            picture = outputs["picture"][0].numpy()
             asked = {"target_joints": target.joints, "target_visible": target.visible.float()}
+            if layered:
+                del outputs["picture"]
+                asked["photo"] = photos[0]
             if background is not None:
                 asked["background"] = background
-            outputs = _generate(generator, encoded, target, background)
-            picture = outputs["picture"][0].numpy()
-            if generator.config.layers is not None:
-                del outputs["picture"]
-            cases.append(Case(_arrays(source), _arrays(asked), picture, _arrays(outputs)))
+            photo = photos[0][0].numpy()
+            cases.append(Case(_arrays(source), _arrays(asked), photo, picture, _arrays(outputs)))
     return cases
 
 
@@ -167,7 +172,7 @@ def measure(cases: Sequence[Case], source: Run, pose: Run) -> Difference:
     pictures = [
         found["picture"][0]
         if "picture" in found
-        else compose(found, case.source["photo"][0], case.picture.shape[1:])
+        else compose(found, case.photo, case.picture.shape[1:])
         for case, found in zip(cases, outputs, strict=True)
     ]
     return Difference.of(cases, pictures, outputs)

@@ -115,7 +115,7 @@ def export(
         )
     if "size" not in metadata:
         raise InputError(f"The metadata of the weights {weights} lack the image size.")
-    size = photo_size(generator, tuple(metadata["size"]))
+    size = network_size(generator, tuple(metadata["size"]))
     cases = check_cases(generator, size, people)
     models = _convert(generator, size, cases[0])
     described = _describe(weights, generator, metadata, size)
@@ -143,18 +143,9 @@ def export(
     return Export(written, failures)
 
 
-def photo_size(generator: Generator, trained: tuple[int, int]) -> tuple[int, int]:
-    """Return height and width of the graphs' photos.
-
-    Args:
-        generator: With layers its detail network reads the photo at twice the network's size, and
-            so do the graphs.
-        trained: Size that it was trained for.
-    """
-    if generator.config.layers is None:
-        return trained
-    rows, columns = generator.network_size(trained)
-    return 2 * rows, 2 * columns
+def network_size(generator: Generator, trained: tuple[int, int]) -> tuple[int, int]:
+    """Return height and width at which a generator works that was trained on images of a size."""
+    return trained if generator.config.layers is None else generator.network_size(trained)
 
 
 def _convert(generator: Generator, size: tuple[int, int], case: Case) -> dict[str, Any]:
@@ -181,8 +172,8 @@ def _describe(
         "terms": metadata.get("terms", "none stated"),
         "trained": {name: value for name, value in metadata.items() if name != "terms"},
         "output": "picture" if config is None else "layers",
-        "photo_size": list(size),
-        "network_size": list(size if config is None else generator.network_size(size)),
+        "image_size": list(size),
+        "photo_size": None if config is None else [2 * length for length in size],
         "skeleton": generator.skeleton.name,
         "joints": list(generator.skeleton.joints),
         "opset": OPSET,

@@ -1,7 +1,6 @@
 """SourceGraph, PoseGraph: the two halves of a generator, from tensors to tensors.
 
-Both get photo and joints as a client has them. What the first computes from the photo alone, the
-second takes for every pose of that photo.
+What the first computes from a photo alone, the second takes for every pose of that photo.
 """
 
 import torch
@@ -12,13 +11,12 @@ from deformgan.affine import normalize
 from deformgan.errors import InputError
 from deformgan.export.geometry import PoseGeometry
 from deformgan.models.generator import Generator, Guide
-from deformgan.models.layers import resize, resize_pose
 from deformgan.part_field import own_places
 from deformgan.pose import Pose
 
 Named = dict[str, Tensor]
 
-SOURCE = ("photo", "source_joints", "source_visible")
+SOURCE = ("image", "source_joints", "source_visible")
 TARGET = ("target_joints", "target_visible")
 LAYERS = ("flow", "person", "paint", "scene", "logits")
 PICTURE = ("picture",)
@@ -50,13 +48,8 @@ class _Graph(nn.Module):
         super().__init__()
         self.generator = generator
         self.layered = generator.config.layers is not None
-        self.size = size  # of photo and joints
-        self.network = generator.network_size(size) if self.layered else size
-        self.geometry = PoseGeometry(generator.skeleton, self.network)
-
-    def pose(self, joints: Tensor, visible: Tensor) -> Pose:
-        """Return a pose in pixels of the network's image."""
-        return resize_pose(Pose(joints, visible > 0.5), self.size, self.network)
+        self.size = size
+        self.geometry = PoseGeometry(generator.skeleton, size)
 
     def near(self, distances: Tensor, unit: Tensor) -> Tensor:
         """Return distances in unit lengths, at most 1."""
@@ -68,7 +61,7 @@ class SourceGraph(_Graph):
 
     Args:
         generator: A generator for which `check_exportable` passes, in evaluation mode.
-        size: Height and width of photos: twice the network's with layers, else the generator's.
+        size: Height and width at which the network works.
     """
 
     inputs = SOURCE
@@ -82,20 +75,19 @@ class SourceGraph(_Graph):
 
     def forward(
         self,
-        photo: Float[Tensor, "batch 3 _ _"],
+        image: Float[Tensor, "batch 3 height width"],
         source_joints: Float[Tensor, "batch joints 2"],
         source_visible: Float[Tensor, "batch joints"],
     ) -> tuple[Tensor, ...]:
         """Compute the kept features, in the order of `outputs`.
 
         Args:
-            photo: RGB in [-1, 1].
-            source_joints: In pixels of `photo`.
+            image: The photo at the network's size, RGB in [-1, 1].
+            source_joints: In pixels of `image`.
             source_visible: 1 for visible joints, 0 for others.
         """
-        generator = self.generator
-        image, pose = resize(photo, self.network), self.pose(source_joints, source_visible)
-        heatmaps = generator.heatmaps(pose, self.network)
+        generator, pose = self.generator, Pose(source_joints, source_visible > 0.5)
+        heatmaps = generator.heatmaps(pose, self.size)
         levels = generator.source_levels(image, heatmaps)
         if "look" not in self.outputs:
             return tuple(levels)
@@ -119,8 +111,9 @@ class PoseGraph(_Graph):
     @property
     def inputs(self) -> tuple[str, ...]:
         """Names of the inputs: all of the source, what was kept of it, and the target."""
+        photo = ("photo",) if self.layered else ()
         background = ("background",) if self.generator.config.background else ()
-        return (*SOURCE, *self.kept, *TARGET, *background)
+        return (*SOURCE, *self.kept, *TARGET, *photo, *background)
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -129,7 +122,7 @@ class PoseGraph(_Graph):
 
     def forward(
         self,
-        photo: Float[Tensor, "batch 3 _ _"],
+        image: Float[Tensor, "batch 3 height width"],
         source_joints: Float[Tensor, "batch joints 2"],
         source_visible: Float[Tensor, "batch joints"],
         *others: Tensor,
@@ -137,11 +130,12 @@ class PoseGraph(_Graph):
         """Generate the layers, or without layers the picture.
 
         Args:
-            photo: See `SourceGraph`.
+            image: See `SourceGraph`.
             source_joints: See `SourceGraph`.
             source_visible: See `SourceGraph`.
-            others: The kept features, then joints and visibility of the target in pixels of an
-                image of the photo's size, then the background of generators that take one.
+            others: The other `inputs`: the kept features, joints and visibility of the target; with
+                layers the photo at twice the network's size, at which the detail network reads it;
+                and the background of generators that take one.
 
         Returns:
             With layers: the displacement (x, y) from every target pixel to its source, in widths
@@ -149,12 +143,12 @@ class PoseGraph(_Graph):
             network's size); and at twice that size paint and scene in [-1, 1], and the logits of
             visibility and matte.
         """
-        generator, config, size = self.generator, self.generator.config, self.network
-        count = len(self.kept)
-        kept, (joints, visible, *background) = others[:count], others[count:]
+        generator, config, size = self.generator, self.generator.config, self.size
+        given = dict(zip(self.inputs[len(SOURCE) :], others, strict=True))
+        kept = [given[name] for name in self.kept]
         levels, look = kept[: len(config.encoder_widths)], kept[len(config.encoder_widths) :]
-        source, target = self.pose(source_joints, source_visible), self.pose(joints, visible)
-        image = resize(photo, size)
+        source = Pose(source_joints, source_visible > 0.5)
+        target = Pose(given["target_joints"], given["target_visible"] > 0.5)
         limbs = self.geometry.limbs(source), self.geometry.limbs(target)
         moves, found = self.geometry.transforms(source, target, *limbs)
         blended = moves
@@ -172,14 +166,15 @@ class PoseGraph(_Graph):
                 for mask in self.geometry.masks(target, limbs[1], strides)
             ],
         )
-        features = generator.paint(image, guide, None, *background, levels=levels).output
+        background = given.get("background")
+        features = generator.paint(image, guide, None, background, levels).output
         if not self.layered:
             return (features,)
         assert config.layers is not None
         distances, unit = self.geometry.distances(target, limbs[1]), limbs[1].unit.clamp(min=1)
         base = self.geometry.field(distances, blended, found, config.layers.softness * unit)
         fields = generator.correct(image, heatmaps, base, self.near(distances, unit), unit, look)
-        planes = generator.planes(photo, image, fields, features)
+        planes = generator.planes(given["photo"], image, fields, features)
         field = fields.source_from_target
         flow = field - own_places(size, field)
         flow = flow / flow.new_tensor([size[1], size[0]])[:, None, None]
