@@ -99,7 +99,7 @@ def weights_of(network):
     return [parameter.detach().clone() for parameter in network.parameters()]
 
 
-def test_a_step_changes_every_weight_of_both_players_and_reports_finite_terms(pair):
+def test_a_step_changes_every_weight_of_both_networks_and_reports_finite_terms(pair):
     gan = gan_of(CONFIG)
     before = weights_of(gan.generator.network), weights_of(gan.discriminator.network)
     terms = step_of(gan, pair, None, CONFIG)
@@ -266,7 +266,7 @@ def test_twenty_steps_on_one_batch_bring_its_photos_nearer(pair, vgg):
         assert max(values[-3:]) < 0.8 * values[0], (name, values)
 
 
-def test_the_same_seed_makes_the_same_players_and_another_seed_others():
+def test_the_same_seed_makes_the_same_networks_and_another_seed_others():
     one, again = gan_of(CONFIG), gan_of(CONFIG)
     other = gan_of(replace(CONFIG, seed=1))
     for name in ("generator", "discriminator"):

@@ -17,8 +17,8 @@ from deformgan.datasets.batches import PairBatches
 from deformgan.datasets.bundled_people import bundled_photo_set
 from deformgan.recipes.pedestrian import pedestrian_base
 from deformgan.training.config import TrainConfig
-from deformgan.training.launch import open_fabric
 from deformgan.training.gan import Gan
+from deformgan.training.launch import open_fabric
 from deformgan.training.step import train_step
 
 REPEATS = 7  # copies of each bundled photo: 2,000 photos, about 50 MB, exceed CPU caches
