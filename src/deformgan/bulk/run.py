@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
+from deformgan import staging
 from deformgan.bulk.listing import Source, Target
 from deformgan.errors import InputError
 from deformgan.files import remove_unfinished
@@ -217,6 +218,8 @@ class _Reader:
                     seen = transfer.detector, bulk.person, transfer.skeleton
                     person = read_source(decoded, source.pose, *seen, name=name)
                 transfer.staging.check_torso("source", person.pose)
+                # Encoded once for all poses: pairs come person by person.
+                person = staging.Source.of(person)
             except InputError as error:
                 self._fail(name, str(error))
                 person = None
