@@ -155,12 +155,14 @@ def _counted(recorded: Recorded, row: Row) -> np.ndarray | None:
     return None
 
 
+@pytest.mark.slow
 def test_every_array_of_the_shared_folder_agrees(recorded):
     wrong = [row for row in recorded.rows if row.status not in ("pass", "excluded")]
     assert not wrong
     assert Counter(row.status for row in recorded.rows)["pass"] > 900
 
 
+@pytest.mark.slow
 def test_nothing_is_excluded_but_the_inverse_warp(recorded):
     excluded = [f"{row.file} {row.array}" for row in recorded.rows if row.status == "excluded"]
     assert excluded
@@ -168,6 +170,7 @@ def test_nothing_is_excluded_but_the_inverse_warp(recorded):
     assert not [name for name in excluded if name.endswith("exact_adjoint")]
 
 
+@pytest.mark.slow
 def test_every_array_has_one_verdict(recorded):
     named = Counter((row.file, row.array) for row in recorded.rows)
     stored = Counter(
@@ -202,12 +205,14 @@ def judged(recorded: Recorded) -> list[Row]:
     return [row for row in recorded.rows if row.status == "pass" and row.file.endswith(".npz")]
 
 
+@pytest.mark.slow
 def test_ten_tolerances_are_seen_in_every_array_that_is_compared(recorded):
     rows = [row for row in judged(recorded) if is_compared(recorded, row)]
     assert len(rows) > 600
     assert not unseen(recorded, rows)
 
 
+@pytest.mark.slow
 def test_ten_tolerances_are_seen_in_the_inputs_of_single_functions(recorded):
     rows = [
         row
