@@ -213,6 +213,8 @@ def test_weights_that_cannot_be_exported_are_refused_in_one_line(tmp_path, capsy
         assert words in said
         assert len(said.strip().splitlines()) == 1
         assert not folder.exists()
+    assert main(["export", str(weights), "--out", str(folder), "--precision"]) == 2
+    assert "--precision is empty; it must name some of fp32, fp16, int8" in capsys.readouterr().err
     assert main(["export", "nothing", "--out", str(folder)]) == 2
     assert "No weights 'nothing'" in capsys.readouterr().err
     assert not folder.exists()

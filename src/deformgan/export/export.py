@@ -105,6 +105,8 @@ def export(
     Raises:
         InputError: If the weights cannot be exported or the extra `export` is not installed.
     """
+    if not precisions:
+        raise InputError(f"precision= is empty; it must name some of {', '.join(PRECISIONS)}.")
     open_onnx_library()
     generator, metadata = load_generator(weights, background=True)
     check_exportable(generator)
