@@ -27,13 +27,10 @@ if "--wheels" in sys.argv:  # pure Python, so they can be imported as they are
 import test_identities  # noqa: E402
 import torch  # noqa: E402
 
-from deformgan.backbones.vgg19 import Vgg19Features  # noqa: E402
-from deformgan.provenance import provenance  # noqa: E402
 from deformgan.recipes import RECIPES  # noqa: E402
-from deformgan.training.data import open_data  # noqa: E402
-from deformgan.training.launch import open_fabric  # noqa: E402
-from deformgan.training.loop import RESULT, train  # noqa: E402
+from deformgan.training.loop import RESULT  # noqa: E402
 from deformgan.training.records import METRICS  # noqa: E402
+from deformgan.training.run import Run  # noqa: E402
 
 LARGEST_KEPT = 16 * 2**20
 TIMED_STEPS = 60  # the first half warms up
@@ -77,30 +74,18 @@ def run(given: argparse.Namespace, folders: list[Path], scratch: Path) -> None:
     scratch.mkdir()
     device = torch.device(given.device)
     config = replace(RECIPES[given.recipe](), batch_size=given.batch_size, save_every=10**9)
-    fabric = open_fabric(device)
-    photos = open_data(config, folders[:1], fabric, folders[1:])
-    features = Vgg19Features(given.vgg, config.vgg_layers, config.vgg_channel_order)
-    features = features.to(device)
-    metadata = {**provenance(), "data": [f.name for f in folders], "size": list(photos.size)}
+    whole = Run.open(config, folders[:1], folders[1:], vgg=given.vgg, device=device)
 
     def go(steps: int, resume: bool) -> float:
         begun = time.monotonic()
-        train(
-            replace(
-                config,
-                steps=steps,
-                # As large a part of this run as of the recipe's; the timed steps have none of it.
-                decay_steps=config.decay_steps * steps // config.steps if resume else 0,
-                log_every=min(200, TIMED_STEPS // 2),
-            ),
-            photos.batches,
-            scratch,
-            features=features,
-            samples=photos.samples,
-            fabric=fabric,
-            metadata=metadata,
-            resume=resume,
+        plan = replace(
+            config,
+            steps=steps,
+            # As large a part of this run as of the recipe's; the timed steps have none of it.
+            decay_steps=config.decay_steps * steps // config.steps if resume else 0,
+            log_every=min(200, TIMED_STEPS // 2),
         )
+        replace(whole, config=plan).train(scratch, resume=resume)
         return time.monotonic() - begun
 
     go(TIMED_STEPS // 2, resume=False)
@@ -124,7 +109,7 @@ def run(given: argparse.Namespace, folders: list[Path], scratch: Path) -> None:
         "samples_per_second": (steps - TIMED_STEPS) * config.batch_size / seconds,
         "device": torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
         "scores": json.loads(report.read_text())["systems"],
-        **metadata,
+        **whole.metadata,
     }
     (given.out / "result.json").write_text(json.dumps(result, indent=2) + "\n")
     shutil.copy(scratch / METRICS, given.out)

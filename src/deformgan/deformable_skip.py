@@ -302,6 +302,15 @@ class _Maximum(torch.autograd.Function):
         return sampled_grad, None, None, None, None
 
 
+def _centres(height: int, width: int, like: Tensor) -> tuple[Tensor, Tensor]:
+    """Return normalized x of every column and y of every row."""
+    x, y = (
+        (torch.arange(length, dtype=like.dtype, device=like.device) * 2 + 1) / length - 1
+        for length in (width, height)
+    )
+    return x, y
+
+
 def overlay_parts(
     image: Float[Tensor, "batch channels height width"],
     source_from_target: Float[Tensor, "batch parts 2 3"],
@@ -326,8 +335,7 @@ def overlay_parts(
     theta = source_from_target.to(image.dtype).gather(
         1, (top - 1).clamp(min=0).flatten(1)[..., None, None].expand(-1, -1, 2, 3)
     )
-    x = (torch.arange(width, device=image.device, dtype=image.dtype) * 2 + 1) / width - 1
-    y = (torch.arange(height, device=image.device, dtype=image.dtype) * 2 + 1) / height - 1
+    x, y = _centres(height, width, image)
     centre = torch.cartesian_prod(y, x).flip(-1)  # (H*W, 2)
     points = theta[..., 0] * centre[:, :1] + theta[..., 1] * centre[:, 1:] + theta[..., 2]
     points = torch.where(top.flatten(1)[..., None] > 0, points, _OUTSIDE)
@@ -353,9 +361,7 @@ def warp_densely(
         aggregation: See `warp_parts`.
     """
     batch, parts, height, width = masks.shape
-    like = source_from_target
-    x = (torch.arange(width, dtype=like.dtype, device=like.device) * 2 + 1) / width - 1
-    y = (torch.arange(height, dtype=like.dtype, device=like.device) * 2 + 1) / height - 1
+    x, y = _centres(height, width, source_from_target)
     x, y = torch.broadcast_tensors(x, y[:, None])
     centres = torch.stack([x, y, torch.ones_like(x)]).flatten(1)
     points = source_from_target @ centres  # (B, P, 2, H*W)

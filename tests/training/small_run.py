@@ -83,7 +83,7 @@ def images(seed: int, size: tuple[int, int] = SIZE, smooth: bool = False) -> Ima
 
 def main(out: Path, steps: int, layered: bool) -> None:
     """Trains, from the last checkpoint on if there is one."""
-    fabric = open_fabric(torch.device("cpu"), some_unused=layered)
+    fabric = open_fabric(torch.device("cpu"))
     config = LAYERED if layered else CONFIG
     part = {"flip": True, "place": fabric.global_rank, "places": fabric.world_size}
     if layered:

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
+from deformgan.backbones.residual import Residual, conv
 from deformgan.backbones.weights_file import read_network
 from deformgan.files import bundled
 from deformgan.pixels import to_float
@@ -58,11 +59,11 @@ class PersonEmbedding(nn.Module):
         self.config = config
         self.metadata: dict[str, Any] = {}
         self.sha256 = ""
-        layers: list[nn.Module] = [_conv(3, config.widths[0], stride=2)]
+        layers: list[nn.Module] = [conv(3, config.widths[0], stride=2)]
         for inputs, outputs, count in zip(
             config.widths, config.widths[1:], config.blocks, strict=False
         ):
-            layers.append(_conv(inputs, outputs, stride=2))
+            layers.append(conv(inputs, outputs, stride=2))
             layers.extend(Residual(outputs) for _ in range(count))
         self.layers = nn.Sequential(*layers)
         self.join = nn.Linear(config.widths[-1] * config.stripes, config.features, bias=False)
@@ -103,31 +104,6 @@ class PersonEmbedding(nn.Module):
             both = F.normalize(self.describe(torch.cat([pixels, pixels.flip(-1)])), dim=1)
             vectors.append(F.normalize(both[: len(part)] + both[len(part) :], dim=1))
         return torch.cat(vectors).to(images.device)
-
-
-class Residual(nn.Module):
-    """Residual block of two 3x3 convolutions."""
-
-    def __init__(self, channels: int):
-        super().__init__()
-        self.first = _conv(channels, channels)
-        self.second = nn.Sequential(
-            nn.Conv2d(channels, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels)
-        )
-
-    def forward(
-        self, features: Float[Tensor, "batch channels height width"]
-    ) -> Float[Tensor, "batch channels height width"]:
-        """Compute features of the same shape."""
-        return F.relu(features + self.second(self.first(features)), inplace=True)
-
-
-def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False),
-        nn.BatchNorm2d(outputs),
-        nn.ReLU(inplace=True),
-    )
 
 
 @cache

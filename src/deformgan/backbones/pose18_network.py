@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from deformgan.backbones.residual import Residual, conv
 from deformgan.backbones.weights_file import read_network
 from deformgan.files import bundled
 from deformgan.skeletons.openpose18 import OPENPOSE18
@@ -53,18 +54,16 @@ class Pose18Network(nn.Module):
         super().__init__()
         self.config = config
         stem, *widths = config.widths
-        self.stem = _conv(3, stem, stride=2)
+        self.stem = conv(3, stem, stride=2)
         before = [stem, *widths]
         self.stages = nn.ModuleList(
             nn.Sequential(
-                _conv(inputs, outputs, stride=2), *(Residual(outputs) for _ in range(count))
+                conv(inputs, outputs, stride=2), *(Residual(outputs) for _ in range(count))
             )
             for inputs, outputs, count in zip(before, widths, config.blocks, strict=False)
         )
         self.laterals = nn.ModuleList(nn.Conv2d(width, config.neck, 1) for width in widths)
-        self.smooth = nn.Sequential(
-            _conv(config.neck, config.neck), _conv(config.neck, config.neck)
-        )
+        self.smooth = nn.Sequential(conv(config.neck, config.neck), conv(config.neck, config.neck))
         self.head = nn.Conv2d(config.neck, len(OPENPOSE18.joints) + 1, 1)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
@@ -92,31 +91,6 @@ class Pose18Network(nn.Module):
             top = side if top is None else side + F.interpolate(top, scale_factor=2.0)
         assert top is not None
         return self.head(self.smooth(top))
-
-
-class Residual(nn.Module):
-    """A residual block of two 3x3 convolutions."""
-
-    def __init__(self, channels: int):
-        super().__init__()
-        self.first = _conv(channels, channels)
-        self.second = nn.Sequential(
-            nn.Conv2d(channels, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels)
-        )
-
-    def forward(
-        self, features: Float[Tensor, "batch channels height width"]
-    ) -> Float[Tensor, "batch channels height width"]:
-        """Compute features of the same shape."""
-        return F.relu(features + self.second(self.first(features)))
-
-
-def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False),
-        nn.BatchNorm2d(outputs),
-        nn.ReLU(inplace=True),
-    )
 
 
 def fold_norms(network: Pose18Network) -> Pose18Network:

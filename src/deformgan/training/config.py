@@ -209,14 +209,22 @@ class TrainConfig:
     @property
     def vgg_layers(self) -> tuple[str, ...]:
         """VGG-19 layers that the loss terms or the discriminator need."""
-        judged = self.discriminator.feature_layers + self.discriminator.closeup_layers
-        return tuple(dict.fromkeys(self.weights.vgg_layers + judged))
+        return tuple(dict.fromkeys(self.compared_layers + self.discriminator.closeup_layers))
 
     @property
     def compared_layers(self) -> tuple[str, ...]:
         """VGG-19 layers that are needed of whole images."""
         judged = self.discriminator.feature_layers
         return tuple(dict.fromkeys(self.weights.vgg_layers + judged))
+
+    @property
+    def some_unused(self) -> bool:
+        """Whether a step may leave weights without a gradient.
+
+        Such as those of a branch that judges only large images, or of fields without known truth.
+        """
+        judge = self.discriminator
+        return bool(self.generator.layers or judge.fine_widths or judge.closeup_layers)
 
     def learning_rate_at(self, step: int) -> float:
         """Return Adam's learning rate at a step, counted from 0."""

@@ -16,21 +16,25 @@ class Fabric:
         device: Device of this process.
         global_rank: Number of this process among all, from 0.
         world_size: Number of processes.
-        some_unused: Whether a step may leave weights without a gradient.
     """
 
     device: torch.device
     global_rank: int = 0
     world_size: int = 1
-    some_unused: bool = False
 
     @property
     def is_global_zero(self) -> bool:
         """Whether this is the process that writes files and prints."""
         return self.global_rank == 0
 
-    def share(self, network: nn.Module) -> nn.Module:
-        """Return a network on this device that averages gradients over all processes."""
+    def share(self, network: nn.Module, some_unused: bool = False) -> nn.Module:
+        """Return a network on this device that averages gradients over all processes.
+
+        Args:
+            network: The network.
+            some_unused: Whether a step may leave weights without a gradient. Processes then search
+                for them at every step.
+        """
         network = network.to(self.device)
         if self.world_size == 1 or not any(p.requires_grad for p in network.parameters()):
             return network
@@ -38,7 +42,7 @@ class Fabric:
             network,
             device_ids=[self.device] if self.device.type == "cuda" else None,
             broadcast_buffers=False,
-            find_unused_parameters=self.some_unused,
+            find_unused_parameters=some_unused,
         )
 
     def barrier(self) -> None:

@@ -50,7 +50,7 @@ class TrainedNetwork:
         )
         if config.compile:
             network.compile()
-        return TrainedNetwork(network, fabric.share(network), optimizer)
+        return TrainedNetwork(network, fabric.share(network, config.some_unused), optimizer)
 
     def optimize(self, loss: Tensor, gradient_clip: float) -> Tensor | None:
         """Take an optimizer step on a loss.

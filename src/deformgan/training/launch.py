@@ -21,14 +21,12 @@ class Precise(Protocol):
         ...
 
 
-def open_fabric(device: torch.device, some_unused: bool = False) -> Fabric:
+def open_fabric(device: torch.device) -> Fabric:
     """Set up training in one process, or in one of the processes started by `torchrun`.
 
     Args:
         device: Device to train on. Each of several processes uses the GPU with its local rank; they
             communicate by NCCL on GPUs and by gloo on CPUs.
-        some_unused: Whether a step may leave weights without a gradient, such as those of a
-            discriminator branch for large images. Processes then search for them at every step.
     """
     several = "TORCHELASTIC_RUN_ID" in os.environ
     if device.type == "cuda":
@@ -40,7 +38,7 @@ def open_fabric(device: torch.device, some_unused: bool = False) -> Fabric:
     if not dist.is_initialized():
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
         atexit.register(dist.destroy_process_group)
-    return Fabric(device, dist.get_rank(), dist.get_world_size(), some_unused)
+    return Fabric(device, dist.get_rank(), dist.get_world_size())
 
 
 def autocast(config: Precise, device: torch.device) -> torch.autocast:

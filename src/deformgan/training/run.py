@@ -68,8 +68,7 @@ class Run:
         Raises:
             InputError: If data or weights are missing, or do not fit the configuration.
         """
-        some_unused = bool(config.generator.layers or config.discriminator.fine_widths)
-        fabric = open_fabric(device or torch.device("cpu"), some_unused)
+        fabric = open_fabric(device or torch.device("cpu"))
         features = None
         if layers := config.vgg_layers:
             features = Vgg19Features(vgg, layers, config.vgg_channel_order, download)
