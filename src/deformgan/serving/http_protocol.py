@@ -11,8 +11,9 @@ from deformgan.serving.connections import Connections
 from deformgan.serving.deadlines import Deadline, ReaderWatch
 from deformgan.serving.limits import MEBIBYTE, Limits
 
-# h11 parses all that it is given before anything else runs: many tiny chunks, for a second.
-_PIECE_BYTES = 8 << 10
+# h11 parses all that it is given before anything else runs: of tiny chunks, for a second. So it is
+# given little until the head of the request is known.
+_HEAD_PIECE_BYTES, _BODY_PIECE_BYTES = 1 << 10, 64 << 10
 # After an early answer, what is still sent is thrown away for a moment, so that the client gets to
 # read the answer; a connection closed at once would lose it.
 _LINGER_SECONDS, _LINGER_BYTES = 2.0, 8 * MEBIBYTE
@@ -60,14 +61,17 @@ class GuardedHttp(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse what the client sent, a piece at a time."""
-        for start in range(0, len(data), _PIECE_BYTES):
+        start = 0
+        while start < len(data):
             if self._upgraded or self.transport.is_closing():
                 return
-            piece = data[start : start + _PIECE_BYTES]
             if self._thrown_away is not None:
-                self._throw_away(len(piece))
-                continue
-            if self.conn.their_state is h11.SEND_BODY:
+                self._throw_away(len(data) - start)
+                return
+            in_body = self.conn.their_state is h11.SEND_BODY
+            piece = data[start : start + (_BODY_PIECE_BYTES if in_body else _HEAD_PIECE_BYTES)]
+            start += len(piece)
+            if in_body:
                 self._body_bytes += len(piece)
             super().data_received(piece)
             if self.conn.their_state is h11.SEND_BODY and is_chunked(self.headers):
