@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, islice
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 import torch
@@ -13,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from deformgan.checkpoint import load_generator
-from deformgan.device import Precision, computes_bfloat16, find_device
+from deformgan.device import choose_precision, find_device
 from deformgan.errors import InputError
 from deformgan.framing import is_framed
 from deformgan.inputs import (
@@ -104,15 +103,12 @@ class PoseTransfer:
         Raises:
             InputError: If there are no such weights, no such device or no such precision.
         """
-        if precision not in get_args(Precision):
-            raise InputError(
-                f"precision= is {precision!r}; it must be one of {', '.join(get_args(Precision))}."
-            )
         device = find_device(device)
+        precision = choose_precision(precision, device)
         generator, metadata = load_generator(weights, device, background)
         if "size" not in metadata:
             raise InputError(f"The metadata of the weights {weights} lack the image size.")
-        if precision == "bfloat16" or (precision == "auto" and computes_bfloat16(device)):
+        if precision == "bfloat16":
             to_bfloat16(generator)
         height, width = metadata["size"]
         return cls(generator, (height, width), detector)
