@@ -232,8 +232,9 @@ class PoseTransfer:
 
         Args:
             source: See `__call__`.
-            poses: The motion: a video (needs the extra `video`), a folder of photos or pose files,
-                a pose file with one pose per frame, or poses.
+            poses: The motion: a video, "-" for a video on standard input or "camera:N" (these need
+                the extra `video`), a folder of photos or pose files, a pose file with one pose per
+                frame, or poses.
             source_pose: See `__call__`.
             person: See `__call__`.
             smooth: Strength of smoothing, from 0 (none) to 10; 1 removes the jitter of a detector.
@@ -304,19 +305,20 @@ class PoseTransfer:
             smooth: See `animate`.
 
         Returns:
-            The usable frames.
+            The usable frames. A video keeps all frames, and so its time: those without a usable
+            pose hold their neighbour's.
 
         Raises:
             InputError: If there are none.
         """
         if not 0 <= smooth <= MOST_SMOOTH:
             raise InputError(f"smooth= is {smooth:g}; it must be from 0 to {MOST_SMOOTH:g}.")
-        poses = steady(frames.pose, self.skeleton, smooth)
+        poses = steady(frames.pose, self.skeleton, smooth, keep_time=frames.fps is not None)
         if not len(poses):
             raise InputError(f"None of the {len(frames.pose)} frames has a usable pose.")
         if not is_framed(poses, frames.size, self.size):
             poses = follow(poses, self.skeleton)
-        return PosedPhoto(poses, frames.size)
+        return PosedPhoto(poses, frames.size, fps=frames.fps)
 
     def generate(
         self,

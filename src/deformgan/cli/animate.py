@@ -1,9 +1,11 @@
 """`deformgan animate`: a photo and a sequence of poses in, an animation out."""
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 MOVING_SUFFIXES = (".gif", ".webp", ".mp4")
+_FPS = 12.0  # of motion without a clock of its own
 
 
 def animate(
@@ -12,7 +14,8 @@ def animate(
     /,
     *,
     out: Path,
-    fps: float = 12.0,
+    fps: float | None = None,
+    sound: bool = True,
     smooth: float = 1.0,
     weights: str = "pedestrian",
     detector: str = "pose18",
@@ -30,16 +33,20 @@ def animate(
     """Animate the person in a photo with a sequence of poses.
 
     A joint that is missing in a few frames is interpolated; one that is missing for longer stays
-    where it was last seen. All joints are smoothed over time. Frames without a person are dropped.
-    The crop has the same size in all frames and follows the person.
+    where it was last seen. All joints are smoothed over time. The crop has the same size in all
+    frames and follows the person. A video keeps its speed and, written as .mp4, its sound: frames
+    without a person hold the pose before them. Of other motion, such frames are dropped.
 
     Args:
         source: Photo of the person, of any size.
-        frames: The motion: a video (needs the extra `video`), a folder of photos or of pose files,
-            one per frame and sorted by name, or a pose file with several poses.
+        frames: The motion: a video (needs the extra `video`, as do the next two); - for a video on
+            standard input; camera:0 for a camera, until Ctrl-C; a folder of photos or of pose
+            files, one per frame and sorted by name; or a pose file with several poses.
         out: Where to write the animation: .gif, .webp or .mp4 (needs the extra `video`); its folder
             must exist.
-        fps: Frames per second, at most 50.
+        fps: Frames per second, by default those of the video, 12 for other motion. Above 50, a GIF
+            leaves out frames.
+        sound: Copy the sound of the video into an .mp4, unless --fps changes the speed.
         smooth: Strength of the smoothing, from 0 to 10: 1 removes the jitter of detectors and keeps
             the motion, 0 uses the joints as detected.
         weights: Name of bundled weights or a .safetensors file.
@@ -70,9 +77,10 @@ def animate(
     """
     import time
 
+    from deformgan.cli.animations import check_fps, write_animation
     from deformgan.cli.arguments import read_size
     from deformgan.cli.outputs import output_file
-    from deformgan.cli.pictures import check_alpha, check_suffix, write_animation
+    from deformgan.cli.pictures import check_alpha, check_suffix
     from deformgan.cli.progress import progress
     from deformgan.detectors import check_detector
     from deformgan.errors import InputError
@@ -89,8 +97,8 @@ def animate(
         open_av()
     if json is not None:
         output_file(json)
-    if not 0 < fps <= 50:
-        raise InputError(f"--fps is {fps:g}; it must be greater than 0 and at most 50.")
+    if fps is not None:
+        check_fps(fps)
     if not 0 <= smooth <= MOST_SMOOTH:
         raise InputError(f"--smooth is {smooth:g}; it must be from 0 to {MOST_SMOOTH:g}.")
     if background == "none":
@@ -103,15 +111,20 @@ def animate(
     person_photo = read_source(source, source_pose, detector, person, joints)
     seen = read_frames(frames, detector, joints, progress)
     usable = transfer.stabilize(seen, smooth)
-    dropped = len(seen.pose) - len(usable.pose)
+    count, dropped = len(usable.pose), len(seen.pose) - len(usable.pose)
+    nobody = int((~seen.pose.visible.any(dim=1)).sum())
+    speed = fps or usable.fps or _FPS
+    heard = frames if sound and frames.is_file() and speed == usable.fps else None
     noise_seed = seed if noise else None
     painted = transfer.generate(
         [person_photo], usable, size=asked, background=background, noise_seed=noise_seed
     )
-    pictures = list(progress(painted, "frames", len(usable.pose)))
-    write_animation(out, pictures, fps)
+    shape: list[int] = []
+    pictures = _measured(progress(painted, "frames", count), shape)
+    write_animation(out, pictures, speed, heard)
     seconds = time.perf_counter() - started
-    print(f"{out} ({len(pictures)} frames, {dropped} dropped, {seconds:.1f} s)")
+    without = f"{dropped} dropped" if seen.fps is None else f"{nobody} without a person"
+    print(f"{out} ({count} frames at {speed:.4g} per second, {without}, {seconds:.1f} s)")
     if json is not None:
         report = {
             "source": str(source),
@@ -121,9 +134,18 @@ def animate(
             "background": background,
             "smooth": smooth,
             "noise_seed": noise_seed,
-            "size": list(pictures[0].shape[:2]),
-            "num_frames": len(pictures),
+            "size": shape,
+            "fps": speed,
+            "num_frames": count,
             "num_dropped": dropped,
+            "num_without_person": nobody,
             "seconds": seconds,
         }
         write_json(json, report)
+
+
+def _measured(pictures: Iterable[Any], shape: list[int]) -> Iterator[Any]:
+    """Pass pictures on, and note the height and width of the first."""
+    for picture in pictures:
+        shape[:] = picture.shape[:2]
+        yield picture
