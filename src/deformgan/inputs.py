@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 
 from deformgan.detectors import (
     Detection,
@@ -24,7 +24,15 @@ from deformgan.detectors import (
     load_detector,
 )
 from deformgan.errors import InputError
-from deformgan.framing import PHOTO_SUFFIXES, read_photo
+from deformgan.photo_file import (
+    PHOTO_SUFFIXES,
+    PhotoError,
+    is_photo,
+    list_photos,
+    looks_like_photo,
+    read_photo,
+    to_rgb,
+)
 from deformgan.photos import Photos, natural_order
 from deformgan.pixels import Photo
 from deformgan.pose import Pose, Skeleton
@@ -64,7 +72,10 @@ def load_photo(photo: AnyPhoto) -> Photo:
     if isinstance(photo, str | Path):
         return read_photo(photo)
     if isinstance(photo, Image.Image):
-        return np.array(ImageOps.exif_transpose(photo).convert("RGB"))
+        try:
+            return to_rgb(photo)
+        except PhotoError as error:
+            raise InputError(f"The photo {error}.") from None
     if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3:
         raise InputError(
             f"The photo is an array of {photo.dtype} with shape {photo.shape}; it must be uint8, "
@@ -140,7 +151,28 @@ def read_source(
         pose = detect(photo, detector, person, name)
     elif not isinstance(pose, Pose):
         pose = read_pose(str(pose), skeleton=skeleton)
+    check_inside(pose, photo, name or (str(source) if isinstance(source, str | Path) else None))
     return PosedPhoto(pose, (photo.shape[0], photo.shape[1]), photo)
+
+
+def check_inside(pose: Pose, photo: Photo, name: str | None = None) -> None:
+    """Check that a pose may belong to a photo.
+
+    Joints may be outside, where the photo cuts the person off, but not farther than the photo is
+    large.
+
+    Raises:
+        InputError: If a visible joint is farther outside.
+    """
+    seen = pose.joints[pose.visible]
+    size = seen.new_tensor([photo.shape[1], photo.shape[0]])
+    outside = ((seen < -size) | (seen > 2 * size)).any(dim=-1)
+    if outside.any():
+        x, y = seen[outside][0].tolist()
+        raise InputError(
+            f"The pose has a joint at ({x:.0f}, {y:.0f}), far outside {name or 'the photo'} of "
+            f"{photo.shape[1]}x{photo.shape[0]} pixels; it must be in pixels of the photo."
+        )
 
 
 def read_target(
@@ -168,7 +200,9 @@ def read_target(
         file, colon, _ = str(pose).rpartition(":")
         named = bool(colon) and Path(file).is_file()  # a pose's name may end like a photo's
         path = Path(pose)
-        if path.suffix.lower() not in PHOTO_SUFFIXES or (named and not path.is_file()):
+        if not is_photo(path) and (
+            path.suffix.lower() not in PHOTO_SUFFIXES or (named and not path.is_file())
+        ):
             single = read_single(str(pose), person=person if person else None, skeleton=skeleton)
             return PosedPhoto(single.pose, single.size)
     photo = load_photo(pose)
@@ -202,7 +236,7 @@ def read_frames(
         One pose per frame; no joint is visible in frames where nobody was found.
     """
     frames = Path(frames)
-    if frames.suffix.lower() in VIDEO_SUFFIXES and frames.is_file():
+    if frames.is_file() and (frames.suffix.lower() in VIDEO_SUFFIXES or looks_like_photo(frames)):
         _check_detectable(skeleton, frames, "pose files")
         return _detect_frames(Photos(frames), detector, skeleton, progress)
     if frames.is_file():
@@ -213,16 +247,15 @@ def read_frames(
         return PosedPhoto(Pose.cat(poses), annotations.size)
     if not frames.is_dir():
         raise InputError(f"The frames {frames} do not exist; use a folder, a video or a pose file.")
-    files = sorted((file for file in frames.iterdir() if file.is_file()), key=natural_order)
-    if any(file.suffix.lower() in PHOTO_SUFFIXES for file in files):
+    photos, others = list_photos(frames)
+    if photos:
         _check_detectable(skeleton, frames, "pose files")
         return _detect_frames(Photos(frames), detector, skeleton, progress)
-    pose_files = [file for file in files if file.suffix.lower() == ".json"]
+    pose_files = sorted(
+        (file for file in others if file.suffix.lower() == ".json"), key=natural_order
+    )
     if not pose_files:
-        raise InputError(
-            f"The folder {frames} contains neither photos ({', '.join(PHOTO_SUFFIXES)}) nor pose "
-            "files (.json)."
-        )
+        raise InputError(f"The folder {frames} contains neither photos nor pose files (.json).")
     singles = [_read_frame(file, skeleton) for file in pose_files]
     return PosedPhoto(Pose.cat([single.pose for single in singles]), singles[0].size)
 

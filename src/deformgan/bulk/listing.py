@@ -7,8 +7,8 @@ from pathlib import Path
 
 from deformgan.datasets.pairs import read_pairs
 from deformgan.errors import InputError
-from deformgan.framing import PHOTO_SUFFIXES
 from deformgan.inputs import PosedPhoto
+from deformgan.photo_file import list_photos, looks_like_photo
 from deformgan.photos import natural_order
 from deformgan.pose import Pose, Skeleton
 from deformgan.pose_formats import Annotations, read_annotations, read_single
@@ -105,36 +105,32 @@ def find_pairs(
 
 def _photos(path: Path) -> list[Path]:
     if path.is_dir():
-        photos = _files(path, PHOTO_SUFFIXES)
+        photos = sorted(list_photos(path)[0], key=natural_order)
         if not photos:
-            raise InputError(
-                f"The folder {path} contains no photos; their names must end in "
-                f"{', '.join(PHOTO_SUFFIXES)}."
-            )
+            raise InputError(f"The folder {path} contains no photos.")
         return photos
     if not path.exists():
         raise InputError(f"{path} does not exist; use photos or folders of photos.")
-    if path.suffix.lower() not in PHOTO_SUFFIXES:
-        raise InputError(
-            f"{path} is neither a folder nor a photo; names must end in "
-            f"{', '.join(PHOTO_SUFFIXES)}."
-        )
+    if not looks_like_photo(path):
+        raise InputError(f"{path} is neither a folder nor a photo.")
     return [path]
 
 
 def _targets(word: str, person: int, skeleton: Skeleton | None) -> list[Target]:
     path = Path(word)
     if path.is_dir():
-        if photos := _files(path, PHOTO_SUFFIXES):
-            return [Target(photo.name, photo) for photo in photos]
-        files = _files(path, POSE_SUFFIXES)
+        photos, others = list_photos(path)
+        if photos:
+            return [Target(photo.name, photo) for photo in sorted(photos, key=natural_order)]
+        files = [file for file in others if file.suffix.lower() in POSE_SUFFIXES]
         if not files:
             raise InputError(
-                f"The folder {path} contains neither photos ({', '.join(PHOTO_SUFFIXES)}) nor "
-                f"pose files ({', '.join(POSE_SUFFIXES)})."
+                f"The folder {path} contains neither photos nor pose files "
+                f"({', '.join(POSE_SUFFIXES)})."
             )
+        files.sort(key=natural_order)
         return list(chain.from_iterable(_poses(file, person, skeleton) for file in files))
-    if path.suffix.lower() in PHOTO_SUFFIXES and path.is_file():
+    if path.is_file() and looks_like_photo(path):
         return [Target(path.name, path)]
     if path.is_file():
         return _poses(path, person, skeleton)
@@ -165,9 +161,3 @@ def _choose(annotations: Annotations, name: str, person: int) -> Pose:
             "counted from 0."
         )
     return people[[person]]
-
-
-def _files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
-    files = (file for file in folder.iterdir() if file.suffix.lower() in suffixes)
-    shown = (file for file in files if file.is_file() and not file.name.startswith("."))
-    return sorted(shown, key=natural_order)

@@ -15,10 +15,10 @@ from torch import Tensor
 
 from deformgan.backbones.person_embedding import load_person_embedding
 from deformgan.datasets.image_cache import load_images
-from deformgan.datasets.photo_set import photo_size
 from deformgan.errors import InputError
 from deformgan.evaluation.identity import Extractor
 from deformgan.files import read_safetensors, read_safetensors_header
+from deformgan.photo_file import photo_size
 from deformgan.reid.baseline import load_baseline
 from deformgan.reid.person_photos import PersonPhotos, stretch_all
 
