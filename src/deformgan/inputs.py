@@ -133,6 +133,7 @@ def read_source(
     skeleton: Skeleton = OPENPOSE18,
     *,
     name: str | None = None,
+    min_score: float | None = None,
 ) -> PosedPhoto:
     """Return the source photo with the pose of its person.
 
@@ -143,6 +144,7 @@ def read_source(
         person: Index of the person by size; 0 is the largest.
         skeleton: Skeleton of the pose.
         name: Name of the photo for messages; by default its path.
+        min_score: Least score of a joint in a pose file of a detector.
     """
     photo = load_photo(source)
     if pose is None:
@@ -150,7 +152,7 @@ def read_source(
         _check_detectable(skeleton, name, "source_pose=")
         pose = detect(photo, detector, person, name)
     elif not isinstance(pose, Pose):
-        pose = read_pose(str(pose), skeleton=skeleton)
+        pose = read_pose(str(pose), skeleton=skeleton, min_score=min_score)
     check_inside(pose, photo, name or (str(source) if isinstance(source, str | Path) else None))
     return PosedPhoto(pose, (photo.shape[0], photo.shape[1]), photo)
 
@@ -182,6 +184,7 @@ def read_target(
     skeleton: Skeleton = OPENPOSE18,
     *,
     name: str | None = None,
+    min_score: float | None = None,
 ) -> PosedPhoto:
     """Return the target pose.
 
@@ -191,6 +194,7 @@ def read_target(
         person: Index of the person by size; 0 is the largest.
         skeleton: Skeleton of the pose.
         name: Name of the photo for messages; by default its path.
+        min_score: Least score of a joint in a pose file of a detector.
     """
     if isinstance(pose, PosedPhoto):
         return pose
@@ -203,7 +207,9 @@ def read_target(
         if not is_photo(path) and (
             path.suffix.lower() not in PHOTO_SUFFIXES or (named and not path.is_file())
         ):
-            single = read_single(str(pose), person=person if person else None, skeleton=skeleton)
+            single = read_single(
+                str(pose), person=person or None, skeleton=skeleton, min_score=min_score
+            )
             return PosedPhoto(single.pose, single.size)
     photo = load_photo(pose)
     name = name or (str(pose) if isinstance(pose, str | Path) else None)
@@ -222,6 +228,8 @@ def read_frames(
     detector: AnyDetector = "pose18",
     skeleton: Skeleton = OPENPOSE18,
     progress: Progress = no_progress,
+    *,
+    min_score: float | None = None,
 ) -> PosedPhoto:
     """Read or detect the poses of an animation, without smoothing.
 
@@ -231,6 +239,7 @@ def read_frames(
         detector: Loaded only for photos and videos.
         skeleton: Skeleton of the poses.
         progress: Called with the frames, a label and their number; iterates over the frames.
+        min_score: Least score of a joint in pose files of detectors.
 
     Returns:
         One pose per frame; no joint is visible in frames where nobody was found.
@@ -240,7 +249,7 @@ def read_frames(
         _check_detectable(skeleton, frames, "pose files")
         return _detect_frames(Photos(frames), detector, skeleton, progress)
     if frames.is_file():
-        annotations = read_annotations(frames, skeleton)
+        annotations = read_annotations(frames, skeleton, min_score=min_score, skip_odd=True)
         if not annotations.names:
             raise InputError(f"{frames} contains no pose.")
         poses = [annotations[name] for name in annotations.rows]
@@ -256,15 +265,27 @@ def read_frames(
     )
     if not pose_files:
         raise InputError(f"The folder {frames} contains neither photos nor pose files (.json).")
-    singles = [_read_frame(file, skeleton) for file in pose_files]
+    singles = [_read_frame(file, skeleton, min_score) for file in pose_files]
     return PosedPhoto(Pose.cat([single.pose for single in singles]), singles[0].size)
 
 
-def _read_frame(file: Path, skeleton: Skeleton) -> PosedPhoto:
-    annotations = read_annotations(file, skeleton)
+def frames_per_second(frames: str | Path) -> float | None:
+    """Return the speed of an animation's frames; None if they are no video."""
+    frames = Path(frames)
+    if not frames.is_file() or not (
+        frames.suffix.lower() in VIDEO_SUFFIXES or looks_like_photo(frames)
+    ):
+        return None
+    return Photos(frames).fps
+
+
+def _read_frame(file: Path, skeleton: Skeleton, min_score: float | None) -> PosedPhoto:
+    annotations = read_annotations(file, skeleton, min_score=min_score, skip_odd=True)
     if not annotations.names:  # OpenPose's output for a frame without a person
         return PosedPhoto(_nobody(skeleton), annotations.size)
-    return PosedPhoto(read_single(str(file), skeleton=skeleton).pose, annotations.size)
+    if len(annotations.rows) > 1:
+        raise InputError(f"{file} has {len(annotations.rows)} poses, but is one frame of several.")
+    return PosedPhoto(annotations[annotations.names[0]], annotations.size)
 
 
 def _detect_frames(

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Int32, UInt8
 
 from deformgan.errors import InputError
 
@@ -34,10 +34,12 @@ class Frame:
     coded: "av.VideoFrame"
 
     def picture(self) -> Picture:
-        """Return the frame as RGB, rotated upright as recorded by the camera."""
+        """Return the frame as RGB, turned and mirrored as the file says."""
         picture = self.coded.to_ndarray(format="rgb24")
-        # The angle is counterclockwise, as in numpy.
-        return np.ascontiguousarray(np.rot90(picture, round(self.coded.rotation / 90)))
+        matrix = self.coded.side_data.get("DISPLAYMATRIX")
+        if matrix is not None:
+            picture = turn(picture, np.frombuffer(bytes(matrix), np.int32))
+        return np.ascontiguousarray(picture)
 
 
 class Video:
@@ -105,6 +107,24 @@ class Video:
 
     def _unreadable(self) -> InputError:
         return InputError(f"{self.path} cannot be read as a video.")
+
+
+def turn(picture: Picture, matrix: Int32[np.ndarray, "9"]) -> UInt8[np.ndarray, "rows columns 3"]:
+    """Turn and mirror a picture by a display matrix, to the nearest multiple of 90 degrees.
+
+    Args:
+        picture: The picture as stored.
+        matrix: The matrix of MP4's track header, row by row: column x and row y are shown at
+            column `a x + c y` and row `b x + d y`. Front cameras write mirrored and transposed
+            ones, which an angle alone cannot express.
+    """
+    a, b, _, c, d = (float(value) for value in matrix[:5])
+    if abs(b) + abs(c) > abs(a) + abs(d):
+        picture = picture.transpose(1, 0, 2)
+        down, across = b, c
+    else:
+        down, across = d, a
+    return picture[:: -1 if down < 0 else 1, :: -1 if across < 0 else 1]
 
 
 def open_av() -> Any:

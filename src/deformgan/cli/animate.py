@@ -1,8 +1,13 @@
 """`deformgan animate`: a photo and a sequence of poses in, an animation out."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from deformgan.inputs import PosedPhoto
 
 MOVING_SUFFIXES = (".gif", ".webp", ".mp4")
+USUAL_FPS = 12.0
 
 
 def animate(
@@ -11,12 +16,13 @@ def animate(
     /,
     *,
     out: Path,
-    fps: float = 12.0,
+    fps: float | None = None,
     smooth: float = 1.0,
     weights: str = "pedestrian",
     detector: str = "pose18",
     person: int = 0,
     source_pose: str | None = None,
+    min_score: float | None = None,
     skeleton: str | None = None,
     size: str | None = None,
     background: str | None = None,
@@ -37,7 +43,8 @@ def animate(
             one per frame and sorted by name, or a pose file with several poses.
         out: Where to write the animation: .gif, .webp or .mp4 (needs the extra `video`); its folder
             must exist.
-        fps: Frames per second, at most 50.
+        fps: Frames per second; by default those of the video, or 12 if the frames are no video. A
+            .gif has at most 50: of faster videos, every second frame or fewer are used.
         smooth: Strength of the smoothing, from 0 to 10: 1 removes the jitter of detectors and keeps
             the motion, 0 uses the joints as detected.
         weights: Name of bundled weights or a .safetensors file.
@@ -47,6 +54,8 @@ def animate(
             always the largest.
         source_pose: Pose of the source person, as a pose file or FILE:NAME; by default it is
             detected.
+        min_score: Least score of a joint in pose files of other tools; by default that of the
+            format (0.3, in OpenPose's more than 0).
         skeleton: Skeleton of the poses, a built-in name or a JSON file; by default that of the
             weights.
         size: Size of the frames in pixels, HEIGHTxWIDTH or the height alone; by default that of the
@@ -67,12 +76,12 @@ def animate(
 
     from deformgan.cli.arguments import read_size
     from deformgan.cli.outputs import output_file
-    from deformgan.cli.pictures import check_alpha, check_suffix, write_animation
+    from deformgan.cli.pictures import check_alpha, check_suffix, most_fps, write_animation
     from deformgan.cli.progress import progress
     from deformgan.detectors import check_detector
     from deformgan.errors import InputError
     from deformgan.files import write_json
-    from deformgan.inputs import read_frames, read_source
+    from deformgan.inputs import frames_per_second, read_frames, read_source
     from deformgan.motion import MOST_SMOOTH
     from deformgan.predict import PoseTransfer
     from deformgan.skeletons import check_skeleton
@@ -84,8 +93,11 @@ def animate(
         open_av()
     if json is not None:
         output_file(json)
-    if not 0 < fps <= 50:
-        raise InputError(f"--fps is {fps:g}; it must be greater than 0 and at most 50.")
+    most = most_fps(out)
+    if fps is not None and not 0 < fps <= most:
+        raise InputError(
+            f"--fps is {fps:g}; it must be greater than 0 and at most {most:g} for {out.suffix}."
+        )
     if not 0 <= smooth <= MOST_SMOOTH:
         raise InputError(f"--smooth is {smooth:g}; it must be from 0 to {MOST_SMOOTH:g}.")
     if background == "none":
@@ -95,18 +107,21 @@ def animate(
     transfer = PoseTransfer.from_pretrained(weights, device)
     transfer.staging.check_size(asked)
     joints = check_skeleton(skeleton, transfer.skeleton)
-    person_photo = read_source(source, source_pose, detector, person, joints)
-    seen = read_frames(frames, detector, joints, progress)
+    person_photo = read_source(source, source_pose, detector, person, joints, min_score=min_score)
+    seen = read_frames(frames, detector, joints, progress, min_score=min_score)
     usable = transfer.stabilize(seen, smooth)
     dropped = len(seen.pose) - len(usable.pose)
+    speed = fps or frames_per_second(frames) or USUAL_FPS
+    usable, speed = _slow_down(usable, speed, most)
     noise_seed = seed if noise else None
     painted = transfer.generate(
         [person_photo], usable, size=asked, background=background, noise_seed=noise_seed
     )
     pictures = list(progress(painted, "frames", len(usable.pose)))
-    write_animation(out, pictures, fps)
+    write_animation(out, pictures, speed)
     seconds = time.perf_counter() - started
-    print(f"{out} ({len(pictures)} frames, {dropped} dropped, {seconds:.1f} s)")
+    counts = f"{len(pictures)} frames, {speed:.4g} per second, {dropped} dropped"
+    print(f"{out} ({counts}, {seconds:.1f} s)")
     if json is not None:
         report = {
             "source": str(source),
@@ -114,6 +129,7 @@ def animate(
             "out": str(out),
             "weights": weights,
             "background": background,
+            "fps": speed,
             "smooth": smooth,
             "noise_seed": noise_seed,
             "size": list(pictures[0].shape[:2]),
@@ -122,3 +138,12 @@ def animate(
             "seconds": seconds,
         }
         write_json(json, report)
+
+
+def _slow_down(frames: "PosedPhoto", fps: float, most: float) -> tuple["PosedPhoto", float]:
+    """Leave out frames if a format cannot show as many per second."""
+    import math
+    from dataclasses import replace
+
+    step = math.ceil(fps / most - 1e-6)
+    return replace(frames, pose=frames.pose[::step]), fps / step

@@ -5,6 +5,7 @@ This imports numpy, so commands import it inside their functions.
 
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ def write_animation(path: Path, pictures: Sequence[Picture], fps: float) -> None
     Args:
         path: Ends in .gif, .webp or .mp4.
         pictures: Frames, all of one size.
-        fps: Frames per second; GIF rounds the frame time to hundredths of a second.
+        fps: Frames per second; at most `most_fps`.
     """
     if path.suffix.lower() == ".mp4":
         write_video(path, pictures, fps)
@@ -78,10 +79,28 @@ def write_animation(path: Path, pictures: Sequence[Picture], fps: float) -> None
             unfinished,
             save_all=True,
             append_images=images[1:],
-            duration=round(1000 / fps),
+            duration=_delays(len(images), fps, 10 if path.suffix.lower() == ".gif" else 1),
             loop=0,
             **options,
         )
+
+
+def most_fps(path: Path) -> float:
+    """Return how many frames per second a format can show.
+
+    Browsers show frames of a GIF for a tenth of a second if it states less than two hundredths.
+    """
+    return 50.0 if path.suffix.lower() == ".gif" else 240.0
+
+
+def _delays(count: int, fps: float, unit: int) -> list[int]:
+    """Return how long each frame is shown in milliseconds, in multiples of a unit.
+
+    Every frame begins at the multiple that is nearest to its time, so that the animation keeps its
+    speed.
+    """
+    begins = [unit * round(1000 * number / fps / unit) for number in range(count + 1)]
+    return [after - before for before, after in pairwise(begins)]
 
 
 def write_video(path: Path, pictures: Iterable[Picture], fps: float) -> None:
