@@ -121,10 +121,16 @@ def read_safetensors(path: Path) -> tuple[dict[str, "Tensor"], dict[str, str]]:
     """Read the tensors of a safetensors file, by name, and the metadata in its header.
 
     Raises:
-        InputError: If the file is missing, damaged or of another format.
+        InputError: If the file is missing, damaged or of another format, or if a number in it is
+            not finite.
     """
     with _opened(path) as file:
-        return {name: file.get_tensor(name) for name in file.keys()}, _metadata(file)  # noqa: SIM118
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        metadata = _metadata(file)
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not tensor.float().isfinite().all():
+            raise InputError(f"{path} is damaged: {name!r} has a number that is not finite.")
+    return tensors, metadata
 
 
 def read_safetensors_header(path: Path) -> tuple[list[str], dict[str, str]]:

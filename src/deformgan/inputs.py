@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 
 from deformgan.detectors import (
     Detection,
@@ -24,13 +24,21 @@ from deformgan.detectors import (
     load_detector,
 )
 from deformgan.errors import InputError
-from deformgan.framing import PHOTO_SUFFIXES, read_photo
+from deformgan.photo_file import (
+    PHOTO_SUFFIXES,
+    PhotoError,
+    is_photo,
+    list_photos,
+    looks_like_photo,
+    read_photo,
+    to_rgb,
+)
 from deformgan.photos import Photos, natural_order
 from deformgan.pixels import Photo
 from deformgan.pose import Pose, Skeleton
 from deformgan.pose_formats import read_annotations, read_pose, read_single
 from deformgan.skeletons.openpose18 import OPENPOSE18
-from deformgan.video import VIDEO_SUFFIXES, Frame, LiveVideo, Video, is_live
+from deformgan.video import VIDEO_SUFFIXES, LiveVideo, is_live
 
 AnyPhoto = str | Path | Image.Image | np.ndarray
 AnyDetector = str | PoseDetector | PeopleDetector
@@ -67,7 +75,10 @@ def load_photo(photo: AnyPhoto) -> Photo:
     if isinstance(photo, str | Path):
         return read_photo(photo)
     if isinstance(photo, Image.Image):
-        return np.array(ImageOps.exif_transpose(photo).convert("RGB"))
+        try:
+            return to_rgb(photo)
+        except PhotoError as error:
+            raise InputError(f"The photo {error}.") from None
     if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3:
         raise InputError(
             f"The photo is an array of {photo.dtype} with shape {photo.shape}; it must be uint8, "
@@ -125,6 +136,7 @@ def read_source(
     skeleton: Skeleton = OPENPOSE18,
     *,
     name: str | None = None,
+    min_score: float | None = None,
 ) -> PosedPhoto:
     """Return the source photo with the pose of its person.
 
@@ -135,6 +147,7 @@ def read_source(
         person: Index of the person by size; 0 is the largest.
         skeleton: Skeleton of the pose.
         name: Name of the photo for messages; by default its path.
+        min_score: Least score of a joint in a pose file of a detector.
     """
     photo = load_photo(source)
     if pose is None:
@@ -142,8 +155,29 @@ def read_source(
         _check_detectable(skeleton, name, "source_pose=")
         pose = detect(photo, detector, person, name)
     elif not isinstance(pose, Pose):
-        pose = read_pose(str(pose), skeleton=skeleton)
+        pose = read_pose(str(pose), skeleton=skeleton, min_score=min_score)
+    check_inside(pose, photo, name or (str(source) if isinstance(source, str | Path) else None))
     return PosedPhoto(pose, (photo.shape[0], photo.shape[1]), photo)
+
+
+def check_inside(pose: Pose, photo: Photo, name: str | None = None) -> None:
+    """Check that a pose may belong to a photo.
+
+    Joints may be outside, where the photo cuts the person off, but not farther than the photo is
+    large.
+
+    Raises:
+        InputError: If a visible joint is farther outside.
+    """
+    seen = pose.joints[pose.visible]
+    size = seen.new_tensor([photo.shape[1], photo.shape[0]])
+    outside = ((seen < -size) | (seen > 2 * size)).any(dim=-1)
+    if outside.any():
+        x, y = seen[outside][0].tolist()
+        raise InputError(
+            f"The pose has a joint at ({x:.0f}, {y:.0f}), far outside {name or 'the photo'} of "
+            f"{photo.shape[1]}x{photo.shape[0]} pixels; it must be in pixels of the photo."
+        )
 
 
 def read_target(
@@ -153,6 +187,7 @@ def read_target(
     skeleton: Skeleton = OPENPOSE18,
     *,
     name: str | None = None,
+    min_score: float | None = None,
 ) -> PosedPhoto:
     """Return the target pose.
 
@@ -162,6 +197,7 @@ def read_target(
         person: Index of the person by size; 0 is the largest.
         skeleton: Skeleton of the pose.
         name: Name of the photo for messages; by default its path.
+        min_score: Least score of a joint in a pose file of a detector.
     """
     if isinstance(pose, PosedPhoto):
         return pose
@@ -171,8 +207,12 @@ def read_target(
         file, colon, _ = str(pose).rpartition(":")
         named = bool(colon) and Path(file).is_file()  # a pose's name may end like a photo's
         path = Path(pose)
-        if path.suffix.lower() not in PHOTO_SUFFIXES or (named and not path.is_file()):
-            single = read_single(str(pose), person=person if person else None, skeleton=skeleton)
+        if not is_photo(path) and (
+            path.suffix.lower() not in PHOTO_SUFFIXES or (named and not path.is_file())
+        ):
+            single = read_single(
+                str(pose), person=person or None, skeleton=skeleton, min_score=min_score
+            )
             return PosedPhoto(single.pose, single.size)
     photo = load_photo(pose)
     name = name or (str(pose) if isinstance(pose, str | Path) else None)
@@ -191,6 +231,8 @@ def read_frames(
     detector: AnyDetector = "pose18",
     skeleton: Skeleton = OPENPOSE18,
     progress: Progress = no_progress,
+    *,
+    min_score: float | None = None,
 ) -> PosedPhoto:
     """Read or detect the poses of an animation, without smoothing.
 
@@ -202,6 +244,7 @@ def read_frames(
         skeleton: Skeleton of the poses.
         progress: Called with the frames, a label and their number (0 if unknown); iterates over the
             frames.
+        min_score: Least score of a joint in pose files of detectors.
 
     Returns:
         One pose per frame; no joint is visible in frames where nobody was found.
@@ -210,50 +253,49 @@ def read_frames(
         _check_detectable(skeleton, frames, "pose files")
         return _detect_live(LiveVideo(str(frames)), detector, progress)
     frames = Path(frames)
-    if frames.suffix.lower() in VIDEO_SUFFIXES and frames.is_file():
+    if frames.is_file() and (frames.suffix.lower() in VIDEO_SUFFIXES or looks_like_photo(frames)):
         _check_detectable(skeleton, frames, "pose files")
-        video = Video(frames)
-        found = _detect_frames(_read_video(video), len(video), detector, progress)
-        return replace(found, fps=video.fps)
+        return _detect_photos(Photos(frames), detector, progress)
     if frames.is_file():
-        annotations = read_annotations(frames, skeleton)
+        annotations = read_annotations(frames, skeleton, min_score=min_score, skip_odd=True)
         if not annotations.names:
             raise InputError(f"{frames} contains no pose.")
         poses = [annotations[name] for name in annotations.rows]
         return PosedPhoto(Pose.cat(poses), annotations.size)
     if not frames.is_dir():
         raise InputError(f"The frames {frames} do not exist; use a folder, a video or a pose file.")
-    files = sorted((file for file in frames.iterdir() if file.is_file()), key=natural_order)
-    if any(file.suffix.lower() in PHOTO_SUFFIXES for file in files):
+    photos, others = list_photos(frames)
+    if photos:
         _check_detectable(skeleton, frames, "pose files")
-        photos = Photos(frames)
-        named = ((photo.name, photo.read()) for photo in photos)
-        return _detect_frames(named, len(photos), detector, progress)
-    pose_files = [file for file in files if file.suffix.lower() == ".json"]
+        return _detect_photos(Photos(frames), detector, progress)
+    pose_files = sorted(
+        (file for file in others if file.suffix.lower() == ".json"), key=natural_order
+    )
     if not pose_files:
-        raise InputError(
-            f"The folder {frames} contains neither photos ({', '.join(PHOTO_SUFFIXES)}) nor pose "
-            "files (.json)."
-        )
-    singles = [_read_frame(file, skeleton) for file in pose_files]
+        raise InputError(f"The folder {frames} contains neither photos nor pose files (.json).")
+    singles = [_read_frame(file, skeleton, min_score) for file in pose_files]
     return PosedPhoto(Pose.cat([single.pose for single in singles]), singles[0].size)
 
 
-def _read_frame(file: Path, skeleton: Skeleton) -> PosedPhoto:
-    annotations = read_annotations(file, skeleton)
+def _read_frame(file: Path, skeleton: Skeleton, min_score: float | None) -> PosedPhoto:
+    annotations = read_annotations(file, skeleton, min_score=min_score, skip_odd=True)
     if not annotations.names:  # OpenPose's output for a frame without a person
         return PosedPhoto(_nobody(skeleton), annotations.size)
-    return PosedPhoto(read_single(str(file), skeleton=skeleton).pose, annotations.size)
+    if len(annotations.rows) > 1:
+        raise InputError(f"{file} has {len(annotations.rows)} poses, but is one frame of several.")
+    return PosedPhoto(annotations[annotations.names[0]], annotations.size)
 
 
-def _read_video(frames: Iterable[Frame]) -> Iterator[tuple[str, Photo]]:
-    return ((frame.name, frame.picture()) for frame in frames)
+def _detect_photos(photos: Photos, detector: AnyDetector, progress: Progress) -> PosedPhoto:
+    named = ((photo.name, photo.read()) for photo in photos)
+    return replace(_detect_frames(named, len(photos), detector, progress), fps=photos.fps)
 
 
 def _detect_live(live: LiveVideo, detector: AnyDetector, progress: Progress) -> PosedPhoto:
     found: list[PosedPhoto] = []
     try:
-        _detect_frames(_read_video(live), 0, detector, progress, found)
+        named = ((frame.name, frame.picture()) for frame in live)
+        _detect_frames(named, 0, detector, progress, found)
     except KeyboardInterrupt:  # the user has seen enough
         if not found:
             raise

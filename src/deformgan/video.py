@@ -35,31 +35,12 @@ class Frame:
     coded: "av.VideoFrame"
 
     def picture(self) -> Picture:
-        """Return the frame as RGB, upright and not mirrored if the file says how it was held."""
+        """Return the frame as RGB, turned and mirrored as the file says."""
         picture = self.coded.to_ndarray(format="rgb24")
         matrix = self.coded.side_data.get("DISPLAYMATRIX")
-        if matrix is None:
-            return picture
-        return np.ascontiguousarray(show_upright(picture, np.frombuffer(bytes(matrix), np.int32)))
-
-
-def show_upright(
-    picture: Picture, matrix: Int32[np.ndarray, "9"]
-) -> UInt8[np.ndarray, "rows columns 3"]:
-    """Turn and mirror a picture as a player would show it, to the nearest right angle.
-
-    Args:
-        picture: As decoded.
-        matrix: The 3x3 display matrix of the file, row by row: a pixel at (x, y) is shown at
-            (a x + c y, b x + d y), where a, b are the first two entries and c, d the fourth and
-            fifth.
-    """
-    a, b, c, d = (int(matrix[place]) for place in (0, 1, 3, 4))
-    if abs(a) + abs(d) < abs(b) + abs(c):
-        picture, across, down = picture.swapaxes(0, 1), c, b
-    else:
-        across, down = a, d
-    return picture[:: -1 if down < 0 else 1, :: -1 if across < 0 else 1]
+        if matrix is not None:
+            picture = turn(picture, np.frombuffer(bytes(matrix), np.int32))
+        return np.ascontiguousarray(picture)
 
 
 class Video:
@@ -201,6 +182,24 @@ def _decode(container: Any) -> Iterator[Any]:
         except av.FFmpegError:
             continue  # later packets may be intact
         yield from decoded
+
+
+def turn(picture: Picture, matrix: Int32[np.ndarray, "9"]) -> UInt8[np.ndarray, "rows columns 3"]:
+    """Turn and mirror a picture by a display matrix, to the nearest multiple of 90 degrees.
+
+    Args:
+        picture: The picture as stored.
+        matrix: The matrix of MP4's track header, row by row: column x and row y are shown at
+            column `a x + c y` and row `b x + d y`. Front cameras write mirrored and transposed
+            ones, which an angle alone cannot express.
+    """
+    a, b, _, c, d = (float(value) for value in matrix[:5])
+    if abs(b) + abs(c) > abs(a) + abs(d):
+        picture = picture.transpose(1, 0, 2)
+        down, across = b, c
+    else:
+        down, across = d, a
+    return picture[:: -1 if down < 0 else 1, :: -1 if across < 0 else 1]
 
 
 def open_av() -> Any:

@@ -11,8 +11,8 @@ from deformgan.checkpoint import save_generator
 from deformgan.cli.main import main
 from deformgan.datasets.bundled_people import FOLDER, bundled_people, bundled_walk
 from deformgan.detectors import load_detector
-from deformgan.framing import read_photo
 from deformgan.models.generator import Generator, GeneratorConfig
+from deformgan.photo_file import read_photo
 from deformgan.pose import Pose
 from deformgan.pose_formats import Annotations, write_annotations
 from deformgan.skeletons.openpose18 import OPENPOSE18

@@ -11,7 +11,7 @@ from deformgan import inputs, video
 from deformgan.cli.animations import write_animation, write_video
 from deformgan.errors import InputError
 from deformgan.inputs import read_frames
-from deformgan.video import LiveVideo, Video, show_upright
+from deformgan.video import LiveVideo, Video, turn
 
 av = pytest.importorskip("av", reason="needs the extra video (PyAV)")
 
@@ -172,14 +172,14 @@ def test_display_matrices_turn_and_mirror_as_they_say(turns, mirrored):
     (a, c), (b, d) = linear * 65536
     matrix = np.array([a, b, 0, c, d, 0, 0, 0, 1 << 30], np.int32)
     expected = np.rot90(picture[:, ::-1] if mirrored else picture, -turns)
-    np.testing.assert_array_equal(show_upright(picture, matrix), expected)
+    np.testing.assert_array_equal(turn(picture, matrix), expected)
 
 
 def test_a_matrix_that_is_no_right_angle_takes_the_nearest():
     picture = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
     angle = np.radians(80)
     values = [np.cos(angle), np.sin(angle), 0, -np.sin(angle), np.cos(angle), 0, 0, 0, 16384]
-    turned = show_upright(picture, np.array([65536 * value for value in values], np.int32))
+    turned = turn(picture, np.array([65536 * value for value in values], np.int32))
     np.testing.assert_array_equal(turned, np.rot90(picture, -1))
 
 

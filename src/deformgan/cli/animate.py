@@ -2,7 +2,10 @@
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from deformgan.inputs import PosedPhoto
 
 MOVING_SUFFIXES = (".gif", ".webp", ".mp4")
 _FPS = 12.0  # of motion without a clock of its own
@@ -21,6 +24,7 @@ def animate(
     detector: str = "pose18",
     person: int = 0,
     source_pose: str | None = None,
+    min_score: float | None = None,
     skeleton: str | None = None,
     size: str | None = None,
     background: str | None = None,
@@ -56,6 +60,8 @@ def animate(
             always the largest.
         source_pose: Pose of the source person, as a pose file or FILE:NAME; by default it is
             detected.
+        min_score: Least score of a joint in pose files of other tools; by default that of the
+            format (0.3, in OpenPose's more than 0).
         skeleton: Skeleton of the poses, a built-in name or a JSON file; by default that of the
             weights.
         size: Size of the frames in pixels, HEIGHTxWIDTH or the height alone; by default that of the
@@ -77,10 +83,8 @@ def animate(
     """
     import time
 
-    from deformgan.cli.animations import check_fps, write_animation
+    from deformgan.cli.animations import check_fps, most_fps, write_animation
     from deformgan.cli.arguments import read_size
-    from deformgan.cli.outputs import output_file
-    from deformgan.cli.pictures import check_alpha, check_suffix
     from deformgan.cli.progress import progress
     from deformgan.detectors import check_detector
     from deformgan.errors import InputError
@@ -89,32 +93,27 @@ def animate(
     from deformgan.motion import MOST_SMOOTH
     from deformgan.predict import PoseTransfer
     from deformgan.skeletons import check_skeleton
-    from deformgan.video import open_av
 
     started = time.perf_counter()
-    check_suffix(output_file(out), MOVING_SUFFIXES)
-    if out.suffix.lower() == ".mp4":
-        open_av()
-    if json is not None:
-        output_file(json)
+    _check_output(out, json, background)
     if fps is not None:
         check_fps(fps)
     if not 0 <= smooth <= MOST_SMOOTH:
         raise InputError(f"--smooth is {smooth:g}; it must be from 0 to {MOST_SMOOTH:g}.")
-    if background == "none":
-        check_alpha(out, MOVING_SUFFIXES)
     asked = read_size(size)
     check_detector(detector)
     transfer = PoseTransfer.from_pretrained(weights, device, precision=precision)
     transfer.staging.check_size(asked)
     joints = check_skeleton(skeleton, transfer.skeleton)
-    person_photo = read_source(source, source_pose, detector, person, joints)
-    seen = read_frames(frames, detector, joints, progress)
+    person_photo = read_source(source, source_pose, detector, person, joints, min_score=min_score)
+    seen = read_frames(frames, detector, joints, progress, min_score=min_score)
     usable = transfer.stabilize(seen, smooth)
-    count, dropped = len(usable.pose), len(seen.pose) - len(usable.pose)
+    dropped = len(seen.pose) - len(usable.pose)
     nobody = int((~seen.pose.visible.any(dim=1)).sum())
     speed = fps or usable.fps or _FPS
     heard = frames if sound and frames.is_file() and speed == usable.fps else None
+    usable, speed = _slow_down(usable, speed, most_fps(out))
+    count = len(usable.pose)
     noise_seed = seed if noise else None
     painted = transfer.generate(
         [person_photo], usable, size=asked, background=background, noise_seed=noise_seed
@@ -144,8 +143,31 @@ def animate(
         write_json(json, report)
 
 
+def _check_output(out: Path, json: Path | None, background: str | None) -> None:
+    from deformgan.cli.outputs import output_file
+    from deformgan.cli.pictures import check_alpha, check_suffix
+    from deformgan.video import open_av
+
+    check_suffix(output_file(out), MOVING_SUFFIXES)
+    if out.suffix.lower() == ".mp4":
+        open_av()
+    if json is not None:
+        output_file(json)
+    if background == "none":
+        check_alpha(out, MOVING_SUFFIXES)
+
+
 def _measured(pictures: Iterable[Any], shape: list[int]) -> Iterator[Any]:
     """Pass pictures on, and note the height and width of the first."""
     for picture in pictures:
         shape[:] = picture.shape[:2]
         yield picture
+
+
+def _slow_down(frames: "PosedPhoto", fps: float, most: float) -> tuple["PosedPhoto", float]:
+    """Leave out frames if a format cannot show as many per second."""
+    import math
+    from dataclasses import replace
+
+    step = math.ceil(fps / most - 1e-6)
+    return replace(frames, pose=frames.pose[::step]), fps / step

@@ -22,7 +22,6 @@ VIDEO_QUALITY = 18
 WEBP_QUALITY = 90
 
 MOST_FPS = 240.0
-_GIF_FPS = 50.0  # players slow down faster ones
 _TICKS = {".gif": 100, ".webp": 1000}  # per second, in which the formats store delays
 _PALETTE_FRAMES = 64  # of a GIF, whose colours its palette is from
 
@@ -41,17 +40,15 @@ def write_animation(
     Args:
         path: Ends in .gif, .webp or .mp4.
         pictures: Frames, all of one size, at least one.
-        fps: Frames per second. Delays of GIF are hundredths of a second: they are rounded so that
-            no error adds up, and frames above 50 per second are left out.
+        fps: Frames per second, at most `most_fps`. Delays of GIF are hundredths of a second: they
+            are rounded so that no error adds up.
         sound: Video whose sound is copied, from its start; for .mp4 only.
     """
     suffix = path.suffix.lower()
     if suffix == ".mp4":
         write_video(path, pictures, fps, sound)
         return
-    skip = int(np.ceil(fps / _GIF_FPS)) if suffix == ".gif" else 1
-    frames = islice(iter(pictures), 0, None, skip)
-    ticks = _TICKS[suffix]
+    frames, ticks = iter(pictures), _TICKS[suffix]
     options: dict[str, Any] = {"save_all": True, "loop": 0}
     if suffix == ".gif":
         images = _with_one_palette(frames)
@@ -61,7 +58,7 @@ def write_animation(
         images = map(Image.fromarray, frames)
         options["quality"] = WEBP_QUALITY
     every = list(images)
-    ends = [round((number + 1) * skip * ticks / fps) for number in range(len(every))]
+    ends = [round((number + 1) * ticks / fps) for number in range(len(every))]
     delays = np.diff(ends, prepend=0) * (1000 // ticks)
     with written_beside(path) as unfinished:
         options |= {"append_images": every[1:], "duration": delays.tolist()}
@@ -121,10 +118,15 @@ class _Sound:
 
     def __init__(self, film: Any, path: Path):
         self._film = film
-        self._source = open_av().open(str(path))
-        streams = self._source.streams.audio
         self._packets: Iterator[tuple[float, Any]] = iter(())
         self._waiting: tuple[float, Any] | None = None
+        av = open_av()
+        try:
+            self._source = av.open(str(path))
+        except (av.FFmpegError, OSError):
+            self._source = None  # an animated picture, for example
+            return
+        streams = self._source.streams.audio
         if not streams:
             return
         heard = streams[0]
@@ -146,7 +148,8 @@ class _Sound:
 
     def close(self) -> None:
         """Close the source."""
-        self._source.close()
+        if self._source is not None:
+            self._source.close()
 
     def _copied(self, heard: Any, out: Any) -> Iterator[tuple[float, Any]]:
         for packet in self._source.demux(heard):
@@ -168,6 +171,14 @@ class _Sound:
                     yield frame.time or 0.0, coded
         for coded in out.encode():
             yield float(coded.pts * coded.time_base), coded
+
+
+def most_fps(path: Path) -> float:
+    """Return how many frames per second a format can show, by its suffix.
+
+    Browsers show frames of a GIF for a tenth of a second if it states less than two hundredths.
+    """
+    return 50.0 if path.suffix.lower() == ".gif" else MOST_FPS
 
 
 def check_fps(fps: float) -> None:

@@ -24,6 +24,7 @@ def generate(
     person: int = 0,
     pose_person: int = 0,
     source_pose: str | None = None,
+    min_score: float | None = None,
     skeleton: str | None = None,
     size: str | None = None,
     background: str | None = None,
@@ -67,6 +68,8 @@ def generate(
         source_pose: Pose of the source person, as a pose file or FILE:NAME (single source photo
             only); by default it is detected. With a folder as --out, a file with the poses of all
             photos by name.
+        min_score: Least score of a joint in pose files of other tools; by default that of the
+            format (0.3, in OpenPose's more than 0).
         skeleton: Skeleton of the poses, a built-in name or a JSON file; by default that of the
             weights.
         size: Size of the picture in pixels, HEIGHTxWIDTH or the height alone; by default that of
@@ -131,6 +134,7 @@ def generate(
             person=person,
             pose_person=pose_person,
             source_pose=source_pose,
+            min_score=min_score,
             skeleton=skeleton,
             size=size,
             background=background,
@@ -163,8 +167,11 @@ def generate(
             f"{len(sources)} source photos are given, but the weights {weights} support only one; "
             "use weights with layers."
         )
-    people = [read_source(one, source_pose, detector, person, joints) for one in sources]
-    target = read_target(pose, detector, pose_person, joints)
+    people = [
+        read_source(one, source_pose, detector, person, joints, min_score=min_score)
+        for one in sources
+    ]
+    target = read_target(pose, detector, pose_person, joints, min_score=min_score)
     if paste:
         picture = transfer.generate_into(people, target, noise_seed=noise_seed)
     else:

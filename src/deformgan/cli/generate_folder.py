@@ -37,6 +37,7 @@ def generate_folder(
     person: int,
     pose_person: int,
     source_pose: str | None,
+    min_score: float | None,
     skeleton: str | None,
     size: str | None,
     background: str | None,
@@ -66,8 +67,8 @@ def generate_folder(
     transfer.staging.check_background(scene)
     if paste and not transfer.layered:
         raise InputError(f"--paste needs weights with layers, unlike {weights}.")
-    sources = list_sources(photos, source_pose, joints)
-    targets = list_targets(poses, pose_person, joints)
+    sources = list_sources(photos, source_pose, joints, min_score)
+    targets = list_targets(poses, pose_person, joints, min_score)
     bulk = Bulk(
         transfer,
         sources,
@@ -90,6 +91,7 @@ def generate_folder(
         "person": person,
         "pose_person": pose_person,
         "source_pose": source_pose,
+        "min_score": min_score,
         "size": size,
         "background": background,
         "paste": paste,

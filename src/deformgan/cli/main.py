@@ -13,6 +13,7 @@ import inspect
 import io
 import re
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr
 from importlib import import_module
@@ -67,6 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Exit code: 0 for success, 1 if a check failed (`verify`, `data check`, `evaluate`) or
         training diverged, 2 for an error that the user can fix, 130 if interrupted.
     """
+    # Pillow's, about odd metadata of photos that it reads.
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
     try:
         return _dispatch(sys.argv[1:] if arguments is None else list(arguments))
     except InputError as error:

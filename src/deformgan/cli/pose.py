@@ -45,6 +45,7 @@ def pose(
             FILE.repaired.json.
         json: Where to write the counts and the problems of each photo as JSON.
     """
+    import sys
     import time
 
     from deformgan.cli.detection import find_poses
@@ -54,6 +55,7 @@ def pose(
     from deformgan.detectors.repair import repair as repair_poses
     from deformgan.errors import InputError
     from deformgan.files import write_json
+    from deformgan.photo_file import describe_others
     from deformgan.photos import Photos
     from deformgan.pose import Pose
     from deformgan.pose_formats import Annotations
@@ -65,6 +67,8 @@ def pose(
     if person < 0:
         raise InputError(f"--person is {person}; it must be 0 (the largest) or more.")
     photos = Photos(images)
+    if left_out := describe_others(photos.others):
+        print(left_out, file=sys.stderr)
     _check_names(photos.names, out)
     journal = out.with_name(f".{out.name}.journal")
     settings = _settings(detector, person)
