@@ -122,7 +122,7 @@ class _Sound:
         self._waiting: tuple[float, Any] | None = None
         av = open_av()
         try:
-            self._source = av.open(str(path))
+            self._source: Any = av.open(str(path))
         except (av.FFmpegError, OSError):
             self._source = None  # an animated picture, for example
             return
