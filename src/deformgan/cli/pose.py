@@ -33,7 +33,8 @@ def pose(
     An interrupted run resumes where it stopped when started again.
 
     Args:
-        images: A folder of photos, one photo, or a video (needs the extra `video`).
+        images: A folder of photos, or of a folder of photos per person (names are then
+            `ann/beach.jpg`), one photo, or a video (needs the extra `video`).
         out: Where to write the poses: .csv, the field's usual table (name:keypoints_y:keypoints_x),
             or .json, our format; its folder must exist.
         detector: Pose detector: pose18 (bundled), or another one as NAME:PATH (movenet, blazepose,
