@@ -173,6 +173,8 @@ def _run(
     total = Tally()
     for number in range(len(shards)):
         while not tally_file(number).is_file():
+            if not tally_file(number).parent.is_dir():
+                raise InputError(f"The folder {writer.out} was removed while it was written.")
             time.sleep(_WAIT)
         total.add(Tally.load(tally_file(number)))
     done = AugmentReport.of(settings, len(shards.photos), len(shards.sources), total)

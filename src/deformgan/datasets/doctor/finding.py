@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from deformgan.errors import printable
+
 _LONGEST = 400  # characters; file names may be very long
 
 Severity = Literal["error", "warning", "info"]
@@ -164,13 +166,3 @@ class Finding:
         if self.line is not None:
             place += f", line {self.line}"
         return ": ".join(part for part in (place, self.what) if part)
-
-
-def printable(text: str) -> str:
-    """Escape what a terminal cannot print: control characters and undecodable bytes."""
-    if text.isprintable():
-        return text
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
-        for char in text
-    )
