@@ -17,7 +17,7 @@ from torch import Tensor
 
 from deformgan.datasets.surfaces import SURFACES, write_surface
 from deformgan.errors import InputError
-from deformgan.files import remove_unfinished, write_json, written_beside
+from deformgan.files import one_at_a_time, remove_unfinished, write_json, written_beside
 from deformgan.pixels import to_bytes
 from deformgan.pose import Pose, Skeleton
 from deformgan.pose_formats.annotation_csv import read_annotation_csv, write_annotation_csv
@@ -205,6 +205,14 @@ def render_dataset(
         after the last one.
     """
     _claim(out, plan)
+    with one_at_a_time(out / ".rendering.lock", str(out)):
+        yield from _render_missing(out, plan, workers, say)
+
+
+def _render_missing(
+    out: Path, plan: Plan, workers: int, say: Callable[[str], None]
+) -> Generator[tuple[str, bool]]:
+    """Render what is missing of a data set; see `render_dataset`."""
     for folder in (".", IMAGES, MASKS, BACKGROUNDS, SURFACES, _UNFINISHED):
         (out / folder).mkdir(exist_ok=True)
         remove_unfinished(out / folder)
