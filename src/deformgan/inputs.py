@@ -36,7 +36,8 @@ from deformgan.photo_file import (
 from deformgan.photos import Photos, natural_order
 from deformgan.pixels import Photo
 from deformgan.pose import Pose, Skeleton
-from deformgan.pose_formats import read_annotations, read_pose, read_single
+from deformgan.pose_formats import read_annotations, read_single, split_spec
+from deformgan.pose_formats.stated_size import match_photo
 from deformgan.skeletons.openpose18 import OPENPOSE18
 from deformgan.video import VIDEO_SUFFIXES, LiveVideo, is_live
 
@@ -155,7 +156,11 @@ def read_source(
         _check_detectable(skeleton, name, "source_pose=")
         pose = detect(photo, detector, person, name)
     elif not isinstance(pose, Pose):
-        pose = read_pose(str(pose), skeleton=skeleton, min_score=min_score)
+        single = read_single(str(pose), skeleton=skeleton, min_score=min_score)
+        pose = single.pose
+        if isinstance(source, str | Path):
+            stated = single.size_of(single.names[0])
+            pose = match_photo(pose, stated, source, single.source)
     check_inside(pose, photo, name or (str(source) if isinstance(source, str | Path) else None))
     return PosedPhoto(pose, (photo.shape[0], photo.shape[1]), photo)
 
@@ -204,12 +209,9 @@ def read_target(
     if isinstance(pose, Pose):
         return PosedPhoto(pose, None)
     if isinstance(pose, str | Path):
-        file, colon, _ = str(pose).rpartition(":")
-        named = bool(colon) and Path(file).is_file()  # a pose's name may end like a photo's
+        named = split_spec(str(pose)) is not None  # a pose's name may end like a photo's
         path = Path(pose)
-        if not is_photo(path) and (
-            path.suffix.lower() not in PHOTO_SUFFIXES or (named and not path.is_file())
-        ):
+        if not is_photo(path) and (path.suffix.lower() not in PHOTO_SUFFIXES or named):
             single = read_single(
                 str(pose), person=person or None, skeleton=skeleton, min_score=min_score
             )

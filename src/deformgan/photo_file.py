@@ -38,6 +38,7 @@ _MODULES = {  # of Pillow; in no other format is a file ever opened
     "TIFF": "TiffImagePlugin",
     "AVIF": "AvifImagePlugin",
 }
+_TABLES = (".csv", ".json")
 _ORIENTATION = 0x0112  # EXIF tag
 _HEAD_BYTES = 32
 _SIGNS = {  # of the first bytes
@@ -257,10 +258,10 @@ def shown(paths: Iterable[Path], folder: Path) -> Generator[Path]:
 
 
 def describe_others(others: list[Path]) -> str | None:
-    """Return a line about files that are no photos; None if there are none."""
-    if not others:
+    """Return a line about files that are neither photos nor tables; None if there are none."""
+    names = sorted(path.name for path in others if path.suffix.lower() not in _TABLES)
+    if not names:
         return None
-    names = sorted(path.name for path in others)
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     what = "1 other file is no photo" if len(names) == 1 else f"{len(names)} others are no photos"
     return f"{what}: {', '.join(names[:3])}{more}"

@@ -40,6 +40,9 @@ class Photo:
 class Photos:
     """Photos of a folder sorted by name (numbers compare as numbers), one photo, or video frames.
 
+    If a folder has no photos itself, those of its subfolders are read, which are named by their
+    path: `ann/beach.jpg`.
+
     Args:
         path: A folder, a photo or a video; an animated WebP, PNG or AVIF file is a video.
 
@@ -50,10 +53,14 @@ class Photos:
     def __init__(self, path: Path):
         self._video: Video | AnimatedPicture | None = None
         self._files: list[Path] = []
+        self._root = path.parent
         self.others: list[Path] = []
         suffix = path.suffix.lower()
         if path.is_dir():
             files, self.others = list_photos(path)
+            if not files:  # a folder per person
+                files, self.others = list_photos(path, deep=True)
+            self._root = path
             self._files = sorted(files, key=natural_order)
             if not self._files:
                 raise InputError(f"The folder {path} contains no photos.")
@@ -87,7 +94,7 @@ class Photos:
 
     def __iter__(self) -> Iterator[Photo]:
         for file in self._files:
-            yield Photo(file.name, file_stamp(file), partial(read_photo, file))
+            yield Photo(self._name(file), file_stamp(file), partial(read_photo, file))
         if self._video is not None:
             stamp = file_stamp(self._video.path)
             for frame in self._video:
@@ -98,12 +105,15 @@ class Photos:
         """Names of the photos; of a video, only that of the first frame."""
         if self._video is not None:
             return [f"{self._video.path.stem}_{0:06d}"]
-        return [file.name for file in self._files]
+        return [self._name(file) for file in self._files]
+
+    def _name(self, file: Path) -> str:
+        return file.relative_to(self._root).as_posix()
 
 
 def natural_order(path: Path) -> list[tuple[int, str]]:
     """Return a key that sorts frame 10 after frame 9."""
-    parts = re.split(r"(\d+)", path.name)
+    parts = re.split(r"(\d+)", path.as_posix())
     return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
 
 

@@ -13,6 +13,7 @@ from deformgan.photos import natural_order
 from deformgan.pose import Pose, Skeleton
 from deformgan.pose_formats import Annotations, read_annotations, read_single
 from deformgan.pose_formats.annotations import largest
+from deformgan.pose_formats.stated_size import match_photo
 
 POSE_SUFFIXES = (".csv", ".json")
 
@@ -80,7 +81,7 @@ def list_sources(
             f"{source_pose} has no pose for {len(lacking)} of {len(sources)} photos, first "
             f"{lacking[0]}."
         )
-    return [replace(source, pose=annotations[source.name]) for source in sources]
+    return [replace(one, pose=_match(annotations, one.name, one)) for one in sources]
 
 
 def list_targets(
@@ -180,3 +181,9 @@ def _choose(annotations: Annotations, name: str, person: int) -> Pose:
             "counted from 0."
         )
     return people[[person]]
+
+
+def _match(annotations: Annotations, name: str, source: Source) -> Pose:
+    """Return a source's pose in pixels of its upright photo."""
+    stated = annotations.size_of(name)
+    return match_photo(annotations[name], stated, source.path, annotations.source)

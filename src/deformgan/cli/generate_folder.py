@@ -16,7 +16,7 @@ from deformgan.cli.outputs import output_dir
 from deformgan.cli.pictures import WITH_ALPHA, write_picture
 from deformgan.cli.progress import progress
 from deformgan.device import choose_precision, find_device
-from deformgan.errors import InputError
+from deformgan.errors import InputError, printable
 from deformgan.files import write_json
 from deformgan.predict import PoseTransfer
 from deformgan.scene import read_background
@@ -149,4 +149,4 @@ def _print_failure(name: str, reason: str) -> None:
     line = reason if name in reason else f"{name}: {reason}"
     # On a terminal, the progress bar is on this line.
     erase = "\r\033[K" if sys.stderr.isatty() else ""
-    print(f"{erase}deformgan: {line}", file=sys.stderr)
+    print(f"{erase}deformgan: {printable(line)}", file=sys.stderr)

@@ -155,7 +155,7 @@ class GeneratedFolder:
         digest, stamp = hashlib.sha256(), hashlib.sha256()
         with os.scandir(self.folder) as entries:
             for entry in sorted(entries, key=lambda entry: entry.name):
-                if entry.name == RECORD:
+                if entry.name == RECORD or entry.name.startswith("._"):
                     continue
                 if entry.is_dir():
                     strays.append(f"{entry.name} is a folder: subfolders are not searched.")

@@ -167,9 +167,28 @@ def read_single(
 
 def _split(spec: str | Path, name: str | None) -> tuple[Path, str | None]:
     """Split `FILE:NAME`, unless a file has that whole string as its name."""
-    path = Path(spec)
-    if name is None and not path.exists():
-        file, colon, rest = str(spec).rpartition(":")
-        if colon and Path(file).is_file():
-            return Path(file), rest
-    return path, name
+    if name is None and (parts := split_spec(str(spec))) is not None:
+        return parts
+    return Path(spec), name
+
+
+def split_spec(spec: str) -> tuple[Path, str] | None:
+    """Split `FILE:NAME` at the first ':' before which there is a file; both may contain others.
+
+    Returns:
+        File and name; None if a file has the whole string as its name, or there is no file.
+    """
+    if is_file(Path(spec)):
+        return None
+    places = [place for place, letter in enumerate(spec) if letter == ":"]
+    return next(
+        ((Path(spec[:at]), spec[at + 1 :]) for at in places if is_file(Path(spec[:at]))), None
+    )
+
+
+def is_file(path: Path) -> bool:
+    """Return whether there is such a file; False for names that no file can have."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # too long, or with a NUL
+        return False

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from deformgan.errors import InputError
-from deformgan.files import write_text
+from deformgan.files import check_inside, write_text
 from deformgan.pose import Pose, Skeleton
 from deformgan.pose_formats.annotations import Annotations, are_numbers
 from deformgan.pose_formats.shares import to_pixels
@@ -75,6 +75,7 @@ def parse_row(line: str, skeleton: Skeleton = OPENPOSE18) -> tuple[str, list[flo
     name = fields[0].strip()
     if not name:
         raise InputError("the name is empty.")
+    check_inside(name)
     return name, _numbers(fields[1], "y", skeleton), _numbers(fields[2], "x", skeleton)
 
 

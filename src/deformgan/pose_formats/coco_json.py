@@ -141,8 +141,9 @@ def annotations_from_coco(
         pose = Pose(F.pad(joints, (0, 0, 0, lacking)), F.pad(visible, (0, lacking)))
     known = [size for size in sizes if size is not None]
     pose = to_pixels(pose, known if len(known) == len(rows) else None, path)
-    size = _common_size(list((images or {}).values()))
-    return Annotations(names, pose, size, source=str(path), skeleton=skeleton)
+    common = _common_size(list((images or {}).values()))
+    by_name = {name: size for name, size in zip(names, sizes, strict=True) if size is not None}
+    return Annotations(names, pose, common, str(path), skeleton, by_name)
 
 
 def _row(

@@ -10,7 +10,14 @@ from pathlib import Path
 
 from deformgan.datasets.doctor.contents import Contents
 from deformgan.datasets.doctor.finding import Finding
-from deformgan.photo_file import MOST_PIXELS, NoPhotoError, PhotoError, open_picture, to_rgb
+from deformgan.photo_file import (
+    MOST_PIXELS,
+    NoPhotoError,
+    PhotoError,
+    open_picture,
+    orientation,
+    to_rgb,
+)
 
 _MOST_BYTES = 4 * MOST_PIXELS
 
@@ -23,11 +30,13 @@ class Decoded:
         size: (height, width) after rotation to upright.
         content: Hash of the file's bytes.
         pixels: Hash of size and pixels, RGB.
+        turn: EXIF orientation.
     """
 
     size: tuple[int, int]
     content: bytes
     pixels: bytes
+    turn: int = 1
 
 
 def look_at_images(
@@ -69,13 +78,15 @@ def decode(path: Path) -> Decoded | str:
         if length > _MOST_BYTES:
             return f"the file is too large ({length:,} bytes)"
         data = path.read_bytes()
-        photo = to_rgb(open_picture(io.BytesIO(data)))
+        image = open_picture(io.BytesIO(data))
+        turn = orientation(image)
+        photo = to_rgb(image)
     except NoPhotoError:
         return "not an image"
     except (PhotoError, OSError) as error:
         return _reason(error)
     size = (photo.shape[0], photo.shape[1])
-    return Decoded(size, _hash(data), _hash(str(size).encode() + photo.tobytes()))
+    return Decoded(size, _hash(data), _hash(str(size).encode() + photo.tobytes()), turn)
 
 
 def odd_sizes(decoded: dict[str, Decoded]) -> list[Finding]:
