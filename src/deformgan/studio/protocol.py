@@ -46,10 +46,11 @@ class _Request(_Strict):
 
 
 class Open(_Request):
-    """Keep a photo, which is the payload, and find the people in it."""
+    """Keep a photo, which is the payload, and find the people in it unless they are known."""
 
     do: Literal["open"]
     slot: Slot
+    find: bool = True
 
 
 class Detect(_Request):

@@ -103,8 +103,10 @@ class Session:
         match request:
             case Open():
                 photo = read_upload(payload)
-                self._photos[request.slot] = photo
-                return (self._found(photo),)
+                found = self._found(photo) if request.find else {}
+                if not request.find or found["people"]:  # else the photo before stays
+                    self._photos[request.slot] = photo
+                return (found,)
             case Detect():
                 return (self._found(read_upload(payload)),)
             case Use():

@@ -49,7 +49,11 @@ let wanted = null, busy = null, newest = null;
 
 function move(pose = target) {
   wanted = pose;
-  busy ??= doing(compute)().finally(() => (busy = null));
+  at("picture").setAttribute("aria-busy", true);
+  busy ??= doing(compute)().finally(() => {
+    busy = null;
+    at("picture").setAttribute("aria-busy", false);
+  });
   return busy;
 }
 
@@ -60,7 +64,7 @@ async function compute() {
     newest = await engine.move(pose);
     draw();
     say(`Ready · ${Math.round(performance.now() - started)} ms`);
-    document.documentElement.dataset.shown = Number(document.documentElement.dataset.shown ?? 0) + 1;
+    performance.mark("shown");
   }
 }
 
@@ -195,6 +199,7 @@ async function use() {
 
 async function readPhoto(slot, bytes, known = null) {
   if (bytes.byteLength > about.most_bytes) throw new Error(`The file is larger than ${about.most_bytes >> 20} MB.`);
+  complain("");
   say("Looking for a person…");
   const { size: of, people } = await engine.open(slot, bytes, known);
   if (!people.length) throw new Error("No person was found in this photo. Use one that shows somebody from head to feet.");

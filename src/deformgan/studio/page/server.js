@@ -9,10 +9,11 @@ export class Engine {
     this.privacy = "Photos are kept in memory only, and are gone when you close this page.";
   }
 
-  async open(slot, bytes) {
-    const found = await this._ask({ do: "open", slot }, bytes);
-    this.photos.set(slot, bytes);
-    return found;
+  // `known`: the people in the photo, where the page knows them.
+  async open(slot, bytes, known) {
+    const found = await this._ask({ do: "open", slot, find: !known }, bytes);
+    if (known || found.people.length) this.photos.set(slot, bytes);
+    return known ?? found;
   }
 
   detect(bytes) {
@@ -108,7 +109,7 @@ export class Engine {
       this.waiting.clear();
     };
     try {
-      for (const [slot, bytes] of this.photos) await this._send({ do: "open", slot }, bytes);
+      for (const [slot, bytes] of this.photos) await this._send({ do: "open", slot, find: false }, bytes);
       if (this.used) await this._send(this.used);
     } catch (error) {
       if (!error.gone) throw error;

@@ -77,8 +77,9 @@ async function decode(bytes) {
 }
 
 async function open(slot, bytes, known) {
-  const photo = (photos[slot] = await decode(bytes));
-  return known ?? { size: [photo.height, photo.width], people: await detector.find(photo) };
+  const photo = await decode(bytes), found = known ?? { size: [photo.height, photo.width], people: await detector.find(photo) };
+  if (found.people.length) photos[slot] = photo; // else the photo before stays
+  return found;
 }
 
 async function detect(bytes) {
