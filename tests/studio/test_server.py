@@ -139,16 +139,18 @@ def test_the_server_speaks_over_one_websocket_and_ships_no_file_but_the_page(she
     from fastapi.testclient import TestClient
     from starlette.websockets import WebSocketDisconnect
 
-    from deformgan.studio.server import create_app
+    from deformgan.serving.guard import Guard
+    from deformgan.studio.server import HEADERS, LIMITS, create_app
 
-    client = TestClient(create_app(shelf))
+    guarded = Guard(create_app(shelf), limits=LIMITS, headers=HEADERS)
+    client = TestClient(guarded, base_url="http://localhost")
     about = client.get("/about.json").json()
     assert (about["engine"], about["weights"][0]) == ("server", "pedestrian")
     assert "unsafe-inline" not in client.get("/").headers["content-security-policy"]
     assert client.get("/app.js").headers["content-type"].startswith("text/javascript")
     for name in ("server.py", "..%2fserver.py", "../session.py", "page", "x.js"):
         assert client.get(f"/{name}").status_code == 404
-    with client.websocket_connect("/live") as socket:
+    with client.websocket_connect("ws://localhost/live") as socket:
         socket.send_bytes(pack({"n": 1, "do": "open", "slot": 0}, b"no photo"))
         header, _ = unpack(socket.receive_bytes())
         assert "not a photo" in header["error"]
@@ -158,7 +160,9 @@ def test_the_server_speaks_over_one_websocket_and_ships_no_file_but_the_page(she
         assert closed.value.code == 1003
     with (
         pytest.raises(WebSocketDisconnect),
-        client.websocket_connect("/live", headers={"origin": "http://elsewhere.example"}),
+        client.websocket_connect(
+            "ws://localhost/live", headers={"origin": "http://elsewhere.example"}
+        ),
     ):
         pass
     assert json.loads(client.get("/about.json").text)["example"]["size"] == [128, 64]

@@ -11,6 +11,8 @@ pytest.importorskip("fastapi", reason="needs the extra 'web': uv sync --extra we
 from fastapi.testclient import TestClient
 
 from deformgan.cli.main import main
+from deformgan.serving.guard import Guard
+from deformgan.serving.limits import Limits
 from deformgan.study.config import read_study
 from deformgan.study.server import create_app
 from deformgan.study.store import Store
@@ -20,7 +22,8 @@ from deformgan.study.store import Store
 def served(make_study):
     def serve(*words, **more):
         store = Store(read_study(make_study(*words, **more)))
-        return store, TestClient(create_app(store))
+        guarded = Guard(create_app(store), limits=Limits())
+        return store, TestClient(guarded, base_url="http://localhost", client=("192.0.2.1", 1))
 
     return serve
 
@@ -30,7 +33,10 @@ def test_the_page_is_our_own_and_asks_nobody_else(served):
     page = client.get("/")
     assert page.status_code == 200
     policy = page.headers["content-security-policy"]
-    assert "default-src 'self'" in policy
+    assert "default-src 'none'; script-src 'self'; style-src 'self'" in policy
+    assert "unsafe" not in policy
+    for inline in ("<style", "<script>", " style=", " onclick=", "javascript:"):
+        assert inline not in page.text
     for path in ("page/study.css", "page/study.js"):
         assert path in page.text
         text = client.get(f"/{path}").text
@@ -115,10 +121,114 @@ def test_only_an_answer_is_taken(served, given, status):
 
 
 @pytest.mark.parametrize(
+    "body",
+    [
+        b'{"answer": "real", "milliseconds": NaN}',
+        b'{"answer": "real", "milliseconds": -Infinity}',
+        b'{"answer": "real", "milliseconds": 1e999}',
+        b'{"answer": "\\ud800", "milliseconds": 1}',
+        b'{"\\udfff": "real", "milliseconds": "\\ud800"}',
+        b'{"answer": "real", "milliseconds": ' + b"9" * 5000 + b"}",
+        b"[" * 20_000,
+        b"\xff\xfe",
+        b"",
+    ],
+)
+def test_what_is_no_answer_is_refused_and_stores_nothing(served, body):
+    store, client = served()
+    who = client.post("/api/participants").json()["id"]
+    response = client.put(
+        f"/api/participants/{who}/items/0/answer",
+        content=body,
+        headers={"Content-Type": "application/json"},
+    )
+    assert response.status_code in (400, 422)
+    assert store.done(who) == (0, 12)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "{who}/items/9223372036854775808/single.png",
+        "{who}/items/99999999999999999999999999/single.png",
+        "{who}/items/1e3/single.png",
+        "{who}/items/1000000/single.png",
+        "%ED%A0%80/items/0/single.png",
+        "%00/items/0/single.png",
+        "{who}%00",
+        "' OR 1=1 --",
+        "{who}/items/0/%ED%A0%80.png",
+    ],
+)
+def test_no_address_makes_the_server_fail(served, path):
+    _, client = served()
+    who = client.post("/api/participants").json()["id"]
+    assert client.get(f"/api/participants/{path.format(who=who)}").status_code in (404, 409, 422)
+
+
+def test_a_picture_that_is_gone_or_damaged_is_served_once_it_is_back(served, capsys):
+    store, client = served()
+    who = client.post("/api/participants").json()["id"]
+    item = store.item(who, 0)
+    path = store.study.database.parent / item.kind / item.picture
+    content = path.read_bytes()
+    address = f"/api/participants/{who}/items/0/single.png"
+    path.unlink()
+    gone = client.get(address)
+    assert gone.status_code == 503
+    assert str(path.parent) not in gone.text  # the participant learns no path
+    assert str(path) in capsys.readouterr().err  # the operator does
+    path.write_bytes(b"no picture")
+    assert client.get(address).status_code == 503
+    path.write_bytes(content)
+    assert client.get(address).status_code == 200
+
+
+def test_a_locked_database_asks_to_try_again(served):
+    store, client = served()
+    who = client.post("/api/participants").json()["id"]
+    given = {"answer": "real", "milliseconds": 5}
+    other = sqlite3.connect(store.study.database, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    for response in (
+        client.put(f"/api/participants/{who}/items/0/answer", json=given),
+        client.post("/api/participants"),
+    ):
+        assert response.status_code == 503
+        assert response.headers["retry-after"]
+    other.execute("ROLLBACK")
+    assert client.put(f"/api/participants/{who}/items/0/answer", json=given).json()["done"] == 1
+
+
+def test_a_study_takes_no_more_participants_than_it_allows(served):
+    store, client = served(participants=3)
+    people = [client.post("/api/participants") for _ in range(5)]
+    assert [response.status_code for response in people] == [201, 201, 201, 403, 403]
+    for response in people[:3]:
+        assert store.done(response.json()["id"]) == (0, 12)
+
+
+def test_one_address_cannot_join_all_the_time(served, monkeypatch):
+    monkeypatch.setattr("deformgan.study.server._JOINS_PER_MINUTE", 2)
+    _, client = served()
+    statuses = [client.post("/api/participants").status_code for _ in range(4)]
+    assert statuses == [201, 201, 429, 429]
+
+
+def test_a_foreign_page_cannot_join(served):
+    _, client = served()
+    foreign = {"Origin": "http://evil.example"}
+    assert client.post("/api/participants", headers=foreign).status_code == 403
+    assert client.get("/", headers={"Host": "evil.example"}).status_code == 421
+
+
+@pytest.mark.parametrize(
     ("words", "said"),
     [
         (["--port", "70000"], "--port is 70000; it must be from 0 to 65535."),
         (["--host", "203.0.113.7"], "Cannot listen on 203.0.113.7, port 8000"),
+        (["--host", ""], "--host is empty"),
+        (["--allow-host", "http://x/"], "--allow-host is 'http://x/'; it must be a host name"),
     ],
 )
 def test_what_cannot_be_served_is_one_line(make_study, capsys, words, said):

@@ -8,6 +8,7 @@ def studio(
     weights: str = "pedestrian",
     host: str = "127.0.0.1",
     port: int = 8000,
+    allow_host: tuple[str, ...] = (),
     export: Path | None = None,
     runtime: Path | None = None,
 ) -> None:
@@ -22,6 +23,8 @@ def studio(
         host: Address to listen on; by default only this machine has access, 0.0.0.0 allows the
             whole network.
         port: Port to listen on; 0 selects a free one.
+        allow_host: Names under which browsers address this server; localhost and IP addresses are
+            always allowed.
         export: Folder for the static page (created if missing).
         runtime: Unpacked npm package onnxruntime-web for `--export`; by default npm fetches it.
     """
@@ -36,41 +39,22 @@ def studio(
         return
     if runtime is not None:
         raise InputError("runtime= is only used together with export=.")
-    if not 0 <= port < 1 << 16:
-        raise InputError(f"--port is {port}; it must be from 0 to {(1 << 16) - 1}.")
-    _serve(weights, host, port)
+    _serve(weights, host, port, allow_host)
 
 
-def _serve(weights: str, host: str, port: int) -> None:
-    import socket
-    from contextlib import suppress
+def _serve(weights: str, host: str, port: int, allow_host: tuple[str, ...]) -> None:
     from importlib.util import find_spec
 
     from deformgan.errors import InputError
 
     if any(find_spec(name) is None for name in ("fastapi", "uvicorn", "websockets")):
         raise InputError("The studio needs the extra 'web'; run `uv sync --extra web`.")
-    import uvicorn
-
-    from deformgan.studio.protocol import MOST_BYTES, MOST_HEADER
-    from deformgan.studio.server import create_app
+    from deformgan.serving.hosts import check_allowed
+    from deformgan.serving.run import check_port, run
+    from deformgan.studio.server import HEADERS, LIMITS, create_app
     from deformgan.studio.session import Shelf
 
+    check_port(port)
+    check_allowed(allow_host)
     app = create_app(Shelf(weights))
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except (OSError, OverflowError) as error:
-        raise InputError(f"Cannot listen on {host}, port {port}: {error}.") from None
-    print(f"http://{host}:{listener.getsockname()[1]}/  (Ctrl-C to stop)", flush=True)
-    config = uvicorn.Config(
-        app,
-        log_level="warning",
-        ws_max_size=MOST_BYTES + MOST_HEADER + 4,
-        ws_per_message_deflate=False,  # photos and layers do not get smaller, only slower
-        ws_ping_interval=20.0,
-        ws_ping_timeout=20.0,
-    )
-    with suppress(KeyboardInterrupt):
-        uvicorn.Server(config).run(sockets=[listener])
+    run(app, host=host, port=port, allow_hosts=allow_host, limits=LIMITS, headers=HEADERS)

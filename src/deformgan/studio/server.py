@@ -1,4 +1,4 @@
-"""Web server of the studio: static files, and one WebSocket per page.
+"""Web application of the studio: static files, and one WebSocket per page.
 
 Photos come over the WebSocket and live in its session, so they are gone when it closes. All
 sessions share one thread of work, and each has at most one request in it: nobody waits for more
@@ -7,37 +7,33 @@ than one request of every other client.
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from urllib.parse import urlsplit
 
-from fastapi import FastAPI, HTTPException, Request, WebSocket, WebSocketDisconnect
+from fastapi import FastAPI, HTTPException, WebSocket, WebSocketDisconnect
 from fastapi.responses import JSONResponse, Response
 
+from deformgan.serving.headers import security_headers
+from deformgan.serving.limits import Limits
 from deformgan.studio.mailbox import Mailbox
-from deformgan.studio.protocol import MessageError, pack, read_request
+from deformgan.studio.protocol import MOST_BYTES, MOST_HEADER, MessageError, pack, read_request
 from deformgan.studio.session import Session, Shelf
-from deformgan.studio.shipped import HEADERS, KINDS, about_page, example_photo, page_file
+from deformgan.studio.shipped import KINDS, about_page, example_photo, page_file
 
-MOST_CLIENTS = 16
+# A client's photos take up to 36 MB each, and its largest reply 3 MB.
+LIMITS = Limits(message_bytes=MOST_BYTES + MOST_HEADER + 4, websockets=16, websockets_per_client=8)
+HEADERS = security_headers(camera=True)
 IDLE = 600.0  # seconds without a message; the page connects again when it needs to
 _PATIENCE = 20.0  # seconds for a client to take a reply
-_BAD, _POLICY, _BUSY = 1003, 1008, 1013  # codes of RFC 6455
+_BAD = 1003  # RFC 6455: data that cannot be accepted
 
 
 def create_app(shelf: Shelf) -> FastAPI:
-    """Create the web application.
+    """Create the web application, to be run with `LIMITS` and `HEADERS`.
 
     Args:
         shelf: The weights.
     """
     app = FastAPI(title="deformgan studio", docs_url=None, redoc_url=None, openapi_url=None)
     worker = ThreadPoolExecutor(1, "studio")
-    clients: set[WebSocket] = set()
-
-    @app.middleware("http")
-    async def add_headers(request: Request, call_next) -> Response:
-        response = await call_next(request)
-        response.headers.update(HEADERS)
-        return response
 
     @app.get("/about.json")
     def about() -> JSONResponse:
@@ -57,19 +53,8 @@ def create_app(shelf: Shelf) -> FastAPI:
 
     @app.websocket("/live")
     async def live(socket: WebSocket) -> None:
-        origin = urlsplit(socket.headers.get("origin") or "").netloc
-        if origin and origin != socket.headers.get("host"):
-            await socket.close(_POLICY)
-            return
         await socket.accept()
-        if len(clients) >= MOST_CLIENTS:
-            await socket.close(_BUSY, "too many visitors at once")
-            return
-        clients.add(socket)
-        try:
-            await _serve(socket, Session(shelf), worker)
-        finally:
-            clients.discard(socket)
+        await _serve(socket, Session(shelf), worker)
 
     return app
 

@@ -1,4 +1,4 @@
-"""What both the server and a static site ship: the page's files, its headers, the example."""
+"""What both the server and a static site ship: the page's files and the example."""
 
 from functools import cache
 from pathlib import Path
@@ -12,18 +12,6 @@ from deformgan.studio.uploads import MOST_PIXELS
 
 PAGE = bundled("studio/page")
 KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
-# Nothing but what is from this server; WebAssembly in a static site needs a word of its own.
-POLICY = (
-    "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; img-src 'self' blob: data:; "
-    "media-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'none'"
-)
-HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": f"{POLICY}; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-}
 _EXAMPLE = 2  # of the bundled people: seen from the front, arms beside the body
 
 

@@ -15,8 +15,9 @@ from deformgan.errors import InputError
 from deformgan.export.export import MANIFEST, Precision, export
 from deformgan.export.onnx_graph import in_half, open_onnx_library, to_onnx
 from deformgan.files import write_text
+from deformgan.serving.headers import security_headers
 from deformgan.studio.runtime import GPU, find_runtime
-from deformgan.studio.shipped import KINDS, PAGE, POLICY, about_page, example_photo
+from deformgan.studio.shipped import KINDS, PAGE, about_page, example_photo
 
 PRECISION: Precision = "int8"
 _CHECKED = 3  # people with whom the graphs are checked
@@ -100,7 +101,9 @@ def _write_graphs(folder: Path, weights: str) -> dict[str, Any]:
 
 def _add_policy(page: Path) -> None:
     """Write the policy into the page, because a plain web server sends none."""
-    tag = f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+    name, frames = "Content-Security-Policy", "frame-ancestors 'none'"  # the latter not in pages
+    policy = security_headers({"script-src": "'self' 'wasm-unsafe-eval'"})[name]
+    tag = f'<meta http-equiv="{name}" content="{policy.replace(f"; {frames}", "")}">'
     text = page.read_text(encoding="utf-8")
     write_text(page, text.replace('<meta charset="utf-8">', f'<meta charset="utf-8">\n  {tag}'))
 

@@ -13,6 +13,7 @@ from deformgan.framing import PHOTO_SUFFIXES, read_photo
 
 Mode = Literal["real-or-fake", "preference"]
 COUNT, PRACTICE, SECONDS = 55, 10, 1.0  # the paper's values
+PARTICIPANTS = 1_000
 _CONSENT = (
     "You will see pictures of people, one after the other, and give your opinion on each. "
     "We store your answers, your response times and the time of each answer. You can stop at any "
@@ -46,6 +47,7 @@ class Study(BaseModel):
         seed: Random seed for the choice of images and, with the participant's number, their order.
         practice: Number of practice items at the start, which do not count.
         seconds: Display time of an image; 0 shows it until the answer.
+        participants: Largest number of participants; further ones are refused.
         database: SQLite file of the answers, relative to the study file.
         real: Real images, for "real-or-fake".
         generated: Generated images, for "real-or-fake".
@@ -66,6 +68,7 @@ class Study(BaseModel):
     seed: int = Field(0, ge=0)
     practice: int = Field(PRACTICE, ge=0)
     seconds: float = Field(SECONDS, ge=0, le=60)
+    participants: int = Field(PARTICIPANTS, ge=1)
     database: Path = Path("study.sqlite")
     real: Pictures | None = None
     generated: Pictures | None = None

@@ -13,24 +13,20 @@ from PIL import Image, ImageOps
 from pydantic import BaseModel, Field
 
 from deformgan.files import bundled
+from deformgan.serving.rate import RateLimit
+from deformgan.serving.refusals import answer_errors
 from deformgan.study.config import picture_files
-from deformgan.study.store import OutOfTurnError, Store, UnknownParticipantError
+from deformgan.study.store import OutOfTurnError, Store, StudyFullError, UnknownParticipantError
 
 AHEAD = 2  # items to prefetch, so that loading does not shorten the display time
 _PAGE = bundled("study/page")
 _KINDS = {"study.css": "text/css", "study.js": "text/javascript"}
-_HEADERS = {
-    "Cache-Control": "no-store",
-    # Block everything that is not from this server.
-    "Content-Security-Policy": (
-        "default-src 'self'; img-src 'self' blob: data:; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-}
+# Positions beyond are no items, and SQLite stores integers of 64 bits.
+_MOST_ITEMS = 1_000_000
+_JOINS_PER_MINUTE = 60  # from one address; a class behind one router begins together
 
 Slot = Literal["single", "left", "right", "reference"]
-Position = Annotated[int, Path(ge=0)]
+Position = Annotated[int, Path(ge=0, le=_MOST_ITEMS)]
 
 
 class Given(BaseModel):
@@ -48,16 +44,16 @@ def create_app(store: Store) -> FastAPI:
     """
     study = store.study
     app = FastAPI(title="deformgan study", docs_url=None, redoc_url=None, openapi_url=None)
-
-    @app.middleware("http")
-    async def add_headers(request: Request, call_next) -> Response:
-        response = await call_next(request)
-        response.headers.update(_HEADERS)
-        return response
+    answer_errors(app)
+    joins = RateLimit(_JOINS_PER_MINUTE, 60.0)
 
     @app.exception_handler(UnknownParticipantError)
     async def unknown(request: Request, error: Exception) -> JSONResponse:
         return JSONResponse({"detail": str(error)}, 404)
+
+    @app.exception_handler(StudyFullError)
+    async def full(request: Request, error: Exception) -> JSONResponse:
+        return JSONResponse({"detail": str(error)}, 403)
 
     @app.exception_handler(OutOfTurnError)
     async def out_of_turn(request: Request, error: Exception) -> JSONResponse:
@@ -85,7 +81,9 @@ def create_app(store: Store) -> FastAPI:
         }
 
     @app.post("/api/participants", status_code=201)
-    def join() -> dict[str, str]:
+    def join(request: Request) -> dict[str, str]:
+        if not joins.take("" if request.client is None else request.client.host):
+            raise HTTPException(429, "too many begin at the same time", {"Retry-After": "1"})
         return {"id": store.join()}
 
     @app.get("/api/participants/{who}")

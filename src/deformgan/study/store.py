@@ -1,5 +1,6 @@
 """Store: participants and answers in one SQLite file, durable across power loss."""
 
+import re
 import sqlite3
 import threading
 import uuid
@@ -11,6 +12,10 @@ import numpy as np
 
 from deformgan.errors import InputError
 from deformgan.study.config import Study, chosen_pictures, study_sum
+
+# Requests wait for one another, so one that finds the database locked must not wait for long.
+_BUSY_SECONDS = 1.0
+_IDENTITY = re.compile("[0-9a-f]{32}")
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS study (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -30,6 +35,10 @@ CREATE TABLE IF NOT EXISTS answer (
 
 class UnknownParticipantError(Exception):
     """The participant or item does not exist."""
+
+
+class StudyFullError(Exception):
+    """The study has as many participants as it allows."""
 
 
 class OutOfTurnError(Exception):
@@ -77,7 +86,9 @@ class Store:
         self._lock = threading.Lock()
         path = study.database
         try:
-            self._base = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+            self._base = sqlite3.connect(
+                path, check_same_thread=False, isolation_level=None, timeout=_BUSY_SECONDS
+            )
             self._base.execute("PRAGMA journal_mode=WAL")
             self._base.execute("PRAGMA synchronous=FULL")
             self._base.executescript(_TABLES)
@@ -117,12 +128,17 @@ class Store:
 
         Returns:
             Id of the participant.
+
+        Raises:
+            StudyFullError: If the study has as many participants as it allows.
         """
         identity = uuid.uuid4().hex
         with self._lock:
             self._base.execute("BEGIN IMMEDIATE")
             try:
                 (count,) = self._base.execute("SELECT COUNT(*) FROM participant").fetchone()
+                if count >= self.study.participants:
+                    raise StudyFullError(f"the study has its {count} participants")
                 number = count + 1
                 self._base.execute(
                     "INSERT INTO participant VALUES (?, ?, ?, NULL, ?)",
@@ -143,6 +159,7 @@ class Store:
 
     def item(self, participant: str, position: int) -> Item:
         """Return an item of a participant."""
+        _check_identity(participant)
         with self._lock:
             row = self._base.execute(
                 "SELECT position, picture, kind, left, practice FROM item "
@@ -155,6 +172,7 @@ class Store:
 
     def done(self, participant: str) -> tuple[int, int]:
         """Return a participant's numbers of answers (the next position) and of items."""
+        _check_identity(participant)
         with self._lock:
             return self._done(participant)
 
@@ -176,6 +194,7 @@ class Store:
         Raises:
             OutOfTurnError: If the item is not next, or already has a different answer.
         """
+        _check_identity(participant)
         with self._lock:
             self._base.execute("BEGIN IMMEDIATE")
             try:
@@ -234,6 +253,12 @@ def order_of_items(study: Study, pictures: dict[str, list[str]], number: int) ->
         left = ("a", "b")[int(random.integers(2))] if kind == "preference" else None
         items.append(Item(position, name, kind, left, position < study.practice))
     return items
+
+
+def _check_identity(participant: str) -> None:
+    """Refuse what `join` never returns, such as text that SQLite cannot store."""
+    if not _IDENTITY.fullmatch(participant):
+        raise UnknownParticipantError(f"no participant has the id {participant[:40]!a}")
 
 
 def _now() -> str:

@@ -1,9 +1,17 @@
 """The command `deformgan study serve`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 
-def serve(study: Path, /, *, host: str = "127.0.0.1", port: int = 8000) -> None:
+def serve(
+    study: Path,
+    /,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    allow_host: Sequence[str] = (),
+) -> None:
     """Serve a human study in the browser, until Ctrl-C.
 
     Every answer is saved before the next picture is shown. A study that was stopped continues when
@@ -14,8 +22,9 @@ def serve(study: Path, /, *, host: str = "127.0.0.1", port: int = 8000) -> None:
         host: Address to listen on; by default only this machine has access, 0.0.0.0 allows the
             whole network.
         port: Port to listen on; 0 selects a free one.
+        allow_host: Names under which browsers address this server, such as study.example.org;
+            localhost and IP addresses are always allowed.
     """
-    import socket
     from importlib.util import find_spec
 
     from deformgan.errors import InputError
@@ -23,28 +32,22 @@ def serve(study: Path, /, *, host: str = "127.0.0.1", port: int = 8000) -> None:
 
     if find_spec("fastapi") is None or find_spec("uvicorn") is None:
         raise InputError("A study needs the extra 'web'; run `uv sync --extra web`.")
-    if not 0 <= port < 1 << 16:
-        raise InputError(f"--port is {port}; it must be from 0 to {(1 << 16) - 1}.")
-    wanted = read_study(study)
-    import uvicorn
-
+    from deformgan.serving.hosts import check_allowed
+    from deformgan.serving.run import check_port, run
     from deformgan.study.server import create_app
     from deformgan.study.store import Store
 
+    check_port(port)
+    check_allowed(allow_host)
+    wanted = read_study(study)
     store = Store(wanted)
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((host, port))
-    except (OSError, OverflowError) as error:
-        store.close()
-        raise InputError(f"Cannot listen on {host}, port {port}: {error}.") from None
-    print(f"http://{host}:{listener.getsockname()[1]}/  (Ctrl-C to stop)", flush=True)
-    print(f"answers: {wanted.database}", flush=True)
-    server = uvicorn.Server(uvicorn.Config(create_app(store), log_level="warning"))
-    try:
-        server.run(sockets=[listener])
-    except KeyboardInterrupt:
-        pass
+        run(
+            create_app(store),
+            host=host,
+            port=port,
+            allow_hosts=allow_host,
+            notes=[f"answers: {wanted.database}"],
+        )
     finally:
         store.close()

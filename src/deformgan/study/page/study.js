@@ -28,7 +28,8 @@ async function ask(path, options, read = (response) => response.json()) {
   for (;;) {
     try {
       const response = await fetch(path, options);
-      if (response.status < 500) {
+      // 429: too many begin at the same time.
+      if (response.status < 500 && response.status !== 429) {
         const content = response.ok ? await read(response) : null;
         at("trouble").hidden = true;
         return { ok: response.ok, status: response.status, content };
@@ -220,7 +221,14 @@ async function start() {
   at("begin").focus();
   await new Promise((done) => at("begin").addEventListener("click", done, { once: true }));
   at("begin").disabled = true;
-  ({ id: who } = await askJson("api/participants", { method: "POST" }));
+  const joined = await ask("api/participants", { method: "POST" });
+  if (joined.status === 403) {
+    at("trouble").hidden = false;
+    at("trouble").textContent = "This study has all its participants. Thank you for your interest!";
+    return;
+  }
+  if (!joined.ok) throw new Error(`api/participants: ${joined.status}`);
+  who = joined.content.id;
   localStorage.setItem(KEY, who);
   await go(await askJson(`api/participants/${who}`));
 }
