@@ -75,7 +75,7 @@ def site(tmp_path_factory):
 class Quiet(http.server.SimpleHTTPRequestHandler):
     """A plain web server that writes no log."""
 
-    def log_message(self, *_):
+    def log_message(self, format, *args):
         """Write nothing."""
 
 
@@ -209,7 +209,9 @@ def index(name):
 
 def photo_of(person, view=0):
     """Return a photo larger than the model's image, with room beside the person."""
-    photo = Image.fromarray(bundled_people()[person][view].photo).resize((192, 384), Image.BICUBIC)
+    photo = Image.fromarray(bundled_people()[person][view].photo).resize(
+        (192, 384), Image.Resampling.BICUBIC
+    )
     return np.pad(np.array(photo), ((10, 10), (60, 60), (0, 0)), mode="edge")
 
 
