@@ -12,7 +12,7 @@ from deformgan.studio.uploads import MOST_PIXELS
 
 PAGE = bundled("studio/page")
 KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
-_EXAMPLE = 2  # of the bundled people: seen from the front, arms beside the body
+_EXAMPLE = 9  # of the bundled people: seen from the front, arms beside the body
 
 
 def page_file(name: str) -> Path | None:

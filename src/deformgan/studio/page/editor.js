@@ -48,6 +48,8 @@ export class Editor {
 
   select(joint) {
     this.selected = joint;
+    this.ring?.remove();
+    this.ring = null;
     this.draw();
     this.chosen(joint);
   }
@@ -62,6 +64,9 @@ export class Editor {
         for (const [name, value] of Object.entries({ x1, y1, x2, y2 })) line.setAttribute(name, value);
       }
     });
+    if (this.ring)
+      for (const [name, value] of Object.entries({ cx: joints[this.ringed][0], cy: joints[this.ringed][1], r: 14 * scale }))
+        this.ring.setAttribute(name, value);
     this.dots.forEach((dot, joint) => {
       const [cx, cy] = joints[joint], small = /eye|ear/.test(this.skeleton.names[joint]);
       dot.setAttribute("cx", cx);
@@ -87,6 +92,14 @@ export class Editor {
     visible[joint] = !visible[joint];
     this._set({ joints: this.pose.joints, visible }, true);
     this.chosen(joint);
+  }
+
+  // A ring around a dot shows a newcomer what can be dragged, until something is chosen.
+  hint(joint) {
+    this.ring = make("circle", { class: "hint" });
+    this.ringed = joint;
+    this.svg.append(this.ring);
+    this.draw();
   }
 
   _set(pose, done) {
@@ -128,6 +141,7 @@ export class Editor {
     this.svg.setPointerCapture(event.pointerId);
     const joint = found.joint ?? found.limb[1];
     this.drag = { ...found, start: this.pose, moved: false };
+    this.svg.classList.add("dragging");
     if (found.joint !== undefined)
       this.drag.offset = [this.pose.joints[joint][0] - found.at[0], this.pose.joints[joint][1] - found.at[1]];
     this.select(joint);
@@ -153,6 +167,7 @@ export class Editor {
   _up() {
     const drag = this.drag;
     this.drag = null;
+    this.svg.classList.remove("dragging");
     if (drag?.moved) this.changed(this.pose, true);
   }
 

@@ -15,7 +15,7 @@ export class Engine {
     this.worker.onerror = () => {
       for (const { failed } of this.waiting.values()) failed(new Error("This browser cannot run the studio; use a current one."));
     };
-    this._ask("begin", about);
+    this._ask("begin", about).catch(() => {}); // what is asked next says why
   }
 
   _ask(action, ...given) {

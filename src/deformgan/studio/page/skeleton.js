@@ -111,12 +111,13 @@ export class Skeleton {
     const seen = (one) => one.joints.filter((_, joint) => one.visible[joint]);
     const ground = (one) => Math.max(...seen(one).map((at) => at[1]));
     const middle = (one) => this.mandatory.reduce((sum, joint) => sum + one.joints[joint][0], 0) / this.mandatory.length;
-    const [x, y, fromX, fromY] = [middle(like), Math.min(ground(like), rows * 0.96), middle(pose), ground(pose)];
-    let scale = this.torso(like) / Math.max(this.torso(pose), 1e-6);
-    for (const at of seen(pose)) {
-      const across = at[0] - fromX, room = across < 0 ? x : columns - 1 - x;
-      scale = Math.min(scale, (0.97 * Math.max(room, 1)) / Math.max(Math.abs(across), 1e-6), (0.94 * y) / Math.max(fromY - at[1], 1e-6));
-    }
+    const [y, fromX, fromY] = [Math.min(ground(like), rows * 0.96), middle(pose), ground(pose)];
+    const [left, right, top] = [Math.min(...seen(pose).map((at) => at[0])), Math.max(...seen(pose).map((at) => at[0])), Math.min(...seen(pose).map((at) => at[1]))];
+    const scale = Math.min(
+      this.torso(like) / Math.max(this.torso(pose), 1e-6), (0.95 * columns) / Math.max(right - left, 1e-6), (0.95 * y) / Math.max(fromY - top, 1e-6),
+    );
+    const edge = 0.02 * columns; // beside it the person steps to where there is room
+    const x = Math.min(Math.max(middle(like), edge + (fromX - left) * scale), columns - 1 - edge - (right - fromX) * scale);
     return {
       joints: pose.joints.map((at) => [x + (at[0] - fromX) * scale, y + (at[1] - fromY) * scale]),
       visible: [...pose.visible],

@@ -177,12 +177,14 @@ async function scene() {
 
 // One request after the other, in order.
 const actions = { begin, open, detect, use, move, scene };
-let last = Promise.resolve();
+let last = Promise.resolve(), broken = null;
 self.onmessage = ({ data: { n, action, given } }) => {
   last = last.then(async () => {
     try {
+      if (broken) throw broken;
       postMessage({ n, reply: await actions[action](...given) });
     } catch (error) {
+      if (action === "begin") broken = new Error(`This browser cannot run the studio (${error.message}).`);
       postMessage({ n, error: error.message || String(error) });
     }
   });
