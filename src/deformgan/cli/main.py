@@ -47,6 +47,7 @@ COMMANDS: dict[str, str] = {
     "reid experiment": "Measure whether generated photos improve Re-ID, with significance tests.",
     "study serve": "Serve a human study of real and generated pictures in the browser.",
     "study report": "Report the results of a human study, with confidence intervals.",
+    "studio": "Drag a skeleton in the browser, and see the person move.",
     "skeleton show": "Draw the joints, bones and parts of a skeleton.",
     "verify": "Verify this code against numbers computed by the authors' code.",
     "export": "Export a generator as ONNX graphs, checked against PyTorch.",

@@ -34,15 +34,20 @@ def open_onnx_library() -> Any:
 
 
 def to_onnx(
-    network: nn.Module, example: Sequence[Tensor], inputs: Sequence[str], outputs: Sequence[str]
+    network: nn.Module,
+    example: Sequence[Tensor],
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    dynamic: Sequence[dict[int, Any]] | None = None,
 ) -> Any:
-    """Convert a network at fixed shapes.
+    """Convert a network.
 
     Args:
         network: A network of which no shape depends on data.
-        example: Inputs; the graph has their shapes and types.
+        example: Inputs; the graph has their types, and their shapes but for `dynamic` axes.
         inputs: Their names.
         outputs: Names of the results.
+        dynamic: For every input, the axes of any length; see `torch.export`.
 
     Returns:
         An `onnx.ModelProto` without traces of this machine.
@@ -55,6 +60,7 @@ def to_onnx(
             tuple(example),
             input_names=inputs,
             output_names=outputs,
+            dynamic_shapes=None if dynamic is None else tuple(dynamic),
             opset_version=OPSET,
             verbose=False,
         )

@@ -1,0 +1,1 @@
+"""The studio: a page in which a person in a photo follows a dragged skeleton."""
