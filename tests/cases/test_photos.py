@@ -92,10 +92,10 @@ def test_a_long_photo_is_searched_with_little_memory(monkeypatch, shape, beyond)
 def test_a_reduced_crop_shows_the_same_part():
     ramp = np.zeros((60, 400, 3), np.uint8)
     ramp[..., 0] = np.arange(400) * 255 // 399
-    whole = cut_box(ramp, (100, 0, 300, 59), (50, 50))
+    whole = cut_box(ramp, (100.0, 0.0, 300.0, 59.0), (50, 50))
     from deformgan.detectors.crop import _cut_reduced
 
-    reduced = _cut_reduced(ramp, (100, 0, 300, 59), (50, 50), 1.0, "black", 3)
+    reduced = _cut_reduced(ramp, (100.0, 0.0, 300.0, 59.0), (50, 50), 1.0, "black", 3)
     assert np.abs(whole.pixels.astype(int) - reduced.pixels)[18:32].max() <= 3
     for name in ("left", "top", "width", "height"):
         assert getattr(reduced, name) == pytest.approx(getattr(whole, name), abs=1e-6)

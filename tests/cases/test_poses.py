@@ -129,7 +129,7 @@ def test_a_low_score_is_blamed_and_the_limit_can_be_lowered(tmp_path):
     with pytest.raises(InputError, match=r"score of 0\.3 or more, the highest is 0\.21"):
         read_annotations(path)
     assert_is_person(read_single(path, min_score=0.2).pose)
-    assert_is_person(read_single(path, min_score=0).pose)
+    assert_is_person(read_single(path, min_score=0.0).pose)
     path = write(tmp_path, {"people": [{"pose_keypoints_2d": openpose(PLACES, 0.21)}]})
     assert_is_person(read_single(path).pose)
     with pytest.raises(InputError, match=r"score of 0\.5 or more"):

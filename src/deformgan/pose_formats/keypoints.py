@@ -35,7 +35,7 @@ def check_numbers(values: object, counts: tuple[int, ...], where: str, wanted: s
     """
     if isinstance(values, list):
         if len(values) in counts and are_numbers(values, len(values)):
-            return values
+            return [float(value) for value in values]
         for place, value in enumerate(values):
             if isinstance(value, float) and math.isnan(value):
                 raise OddPersonError(f"{where}: number {place} is NaN; {wanted}.")
