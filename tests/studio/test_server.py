@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
+from deformgan.datasets.bundled_people import bundled_people
 from deformgan.errors import InputError
 from deformgan.export.decode import compose
 from deformgan.inputs import PosedPhoto
@@ -17,7 +18,6 @@ from deformgan.pose import Pose
 from deformgan.studio.mailbox import MOST_WAITING, Mailbox
 from deformgan.studio.protocol import MessageError, pack, read_request, unpack
 from deformgan.studio.session import Session, Shelf
-from deformgan.studio.shipped import about_page, example_photo
 from deformgan.studio.uploads import MOST_PIXELS, read_upload
 
 fastapi = pytest.importorskip("fastapi", reason="needs the extra 'web': uv sync --extra web")
@@ -35,14 +35,18 @@ def ask(session, payload=b"", **request):
     return header, bytes(content)
 
 
+def person():
+    return bundled_people()[9][0]  # of the network's size, so that nothing is cropped
+
+
 def example():
-    told = about_page()["example"]
-    return {"joints": told["joints"], "visible": told["visible"]}
+    pose = person().pose
+    return {"joints": pose.joints[0].tolist(), "visible": pose.visible[0].tolist()}
 
 
 def test_composed_layers_equal_the_picture_of_python(shelf):
     session, rows = Session(shelf), 256
-    ask(session, example_photo().path.read_bytes(), do="open", slot=0)
+    ask(session, person().path.read_bytes(), do="open", slot=0)
     used, pixels = ask(session, do="use", poses=[example()], rows=rows, weights="pedestrian")
     (photo,) = used["photos"]
     target = {"joints": photo["joints"], "visible": photo["visible"]}
@@ -65,7 +69,7 @@ def test_composed_layers_equal_the_picture_of_python(shelf):
 
     transfer = shelf.of("pedestrian")
     pose = Pose(torch.tensor([target["joints"]]), torch.tensor([target["visible"]]))
-    known = PosedPhoto(example_photo().pose, (128, 64), example_photo().photo)
+    known = PosedPhoto(person().pose, (128, 64), person().photo)
     (wanted,) = transfer.generate(
         [known], PosedPhoto(pose, (128, 64)), size=rows, background="paint"
     )
@@ -98,7 +102,7 @@ def test_a_photo_of_too_many_pixels_is_refused_before_it_is_decoded(side):
 @pytest.mark.parametrize("suffix", ["JPEG", "PNG", "WEBP", "BMP", "AVIF"])
 def test_photos_are_recognized_by_content(suffix):
     out = io.BytesIO()
-    Image.fromarray(example_photo().photo).save(out, suffix)
+    Image.fromarray(person().photo).save(out, suffix)
     assert read_upload(out.getvalue()).shape == (128, 64, 3)
 
 
@@ -165,4 +169,4 @@ def test_the_server_speaks_over_one_websocket_and_ships_no_file_but_the_page(she
         ),
     ):
         pass
-    assert json.loads(client.get("/about.json").text)["example"]["size"] == [128, 64]
+    assert json.loads(client.get("/about.json").text)["example"]["size"] == [640, 320]

@@ -1,18 +1,22 @@
 """What both the server and a static site ship: the page's files and the example."""
 
+import json
 from functools import cache
 from pathlib import Path
 
+import torch
+
 from deformgan import __version__
-from deformgan.datasets.bundled_people import Photo, bundled_people
+from deformgan.datasets.bundled_people import Photo
 from deformgan.files import bundled
+from deformgan.photo_file import read_photo
+from deformgan.pose import Pose
 from deformgan.skeletons.openpose18 import OPENPOSE18
 from deformgan.studio.protocol import MOST_BYTES
 from deformgan.studio.uploads import MOST_PIXELS
 
 PAGE = bundled("studio/page")
 KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
-_EXAMPLE = 9  # of the bundled people: seen from the front, arms beside the body
 
 
 def page_file(name: str) -> Path | None:
@@ -24,8 +28,15 @@ def page_file(name: str) -> Path | None:
 
 @cache
 def example_photo() -> Photo:
-    """Return the photo of the person that the page begins with."""
-    return bundled_people()[_EXAMPLE][0]
+    """Return the photo of the person that the page begins with.
+
+    Rendered (`data synthesize --seed 91 --size 640x320`, person 3), at a size at which the picture
+    is as sharp as a user's own photo.
+    """
+    known = json.loads((PAGE / "example.json").read_text(encoding="utf-8"))
+    pose = Pose(torch.tensor([known["joints"]]), torch.tensor([known["visible"]]))
+    path = PAGE / "example.jpg"
+    return Photo(path, read_photo(path), pose)
 
 
 def about_page() -> dict:

@@ -550,6 +550,6 @@ await doing(async () => {
   await readPhoto(0, await (await fetch("example.jpg")).arrayBuffer(), { size: of, people: [{ joints, visible }] });
   editor.set(POSES[0]);
   editor.hint(skeleton.index("left_wrist"));
-  await begin(POSES.find(({ name }) => name === "Star"));
+  await begin(POSES.find(({ name }) => name === "Hands on hips"));
 })();
 document.documentElement.dataset.ready = "1";
