@@ -6,7 +6,7 @@ A photo is a path, a PIL image or an RGB array. A pose is a photo in which to de
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,7 @@ from deformgan.pose import Pose, Skeleton
 from deformgan.pose_formats import read_annotations, read_single, split_spec
 from deformgan.pose_formats.stated_size import match_photo
 from deformgan.skeletons.openpose18 import OPENPOSE18
-from deformgan.video import VIDEO_SUFFIXES
+from deformgan.video import VIDEO_SUFFIXES, LiveVideo, is_live
 
 AnyPhoto = str | Path | Image.Image | np.ndarray
 AnyDetector = str | PoseDetector | PeopleDetector
@@ -53,11 +53,14 @@ class PosedPhoto:
         pose: One pose, or one per frame of an animation.
         size: Height and width of the photos; None if a pose file does not state it.
         photo: The photo of a single pose; None if the pose came from a file.
+        fps: Frames per second of the video or camera that the poses are from; None if they are from
+            files without a clock.
     """
 
     pose: Pose
     size: tuple[int, int] | None
     photo: Photo | None = None
+    fps: float | None = None
 
 
 AnyPose = AnyPhoto | Pose | PosedPhoto
@@ -237,19 +240,24 @@ def read_frames(
 
     Args:
         frames: A video, a pose file, or a folder of photos or of pose files, one per frame, sorted
-            by name (numbers in names compare as numbers).
+            by name (numbers in names compare as numbers); "-" for a video on standard input, or
+            "camera:N", which is read until it ends or the user presses Ctrl-C.
         detector: Loaded only for photos and videos.
         skeleton: Skeleton of the poses.
-        progress: Called with the frames, a label and their number; iterates over the frames.
+        progress: Called with the frames, a label and their number (0 if unknown); iterates over the
+            frames.
         min_score: Least score of a joint in pose files of detectors.
 
     Returns:
         One pose per frame; no joint is visible in frames where nobody was found.
     """
+    if is_live(str(frames)):
+        _check_detectable(skeleton, frames, "pose files")
+        return _detect_live(LiveVideo(str(frames)), detector, progress)
     frames = Path(frames)
     if frames.is_file() and (frames.suffix.lower() in VIDEO_SUFFIXES or looks_like_photo(frames)):
         _check_detectable(skeleton, frames, "pose files")
-        return _detect_frames(Photos(frames), detector, skeleton, progress)
+        return _detect_photos(Photos(frames), detector, progress)
     if frames.is_file():
         annotations = read_annotations(frames, skeleton, min_score=min_score, skip_odd=True)
         if not annotations.names:
@@ -261,7 +269,7 @@ def read_frames(
     photos, others = list_photos(frames)
     if photos:
         _check_detectable(skeleton, frames, "pose files")
-        return _detect_frames(Photos(frames), detector, skeleton, progress)
+        return _detect_photos(Photos(frames), detector, progress)
     pose_files = sorted(
         (file for file in others if file.suffix.lower() == ".json"), key=natural_order
     )
@@ -269,16 +277,6 @@ def read_frames(
         raise InputError(f"The folder {frames} contains neither photos nor pose files (.json).")
     singles = [_read_frame(file, skeleton, min_score) for file in pose_files]
     return PosedPhoto(Pose.cat([single.pose for single in singles]), singles[0].size)
-
-
-def frames_per_second(frames: str | Path) -> float | None:
-    """Return the speed of an animation's frames; None if they are no video."""
-    frames = Path(frames)
-    if not frames.is_file() or not (
-        frames.suffix.lower() in VIDEO_SUFFIXES or looks_like_photo(frames)
-    ):
-        return None
-    return Photos(frames).fps
 
 
 def _read_frame(file: Path, skeleton: Skeleton, min_score: float | None) -> PosedPhoto:
@@ -290,22 +288,46 @@ def _read_frame(file: Path, skeleton: Skeleton, min_score: float | None) -> Pose
     return PosedPhoto(annotations[annotations.names[0]], annotations.size)
 
 
+def _detect_photos(photos: Photos, detector: AnyDetector, progress: Progress) -> PosedPhoto:
+    named = ((photo.name, photo.read()) for photo in photos)
+    return replace(_detect_frames(named, len(photos), detector, progress), fps=photos.fps)
+
+
+def _detect_live(live: LiveVideo, detector: AnyDetector, progress: Progress) -> PosedPhoto:
+    found: list[PosedPhoto] = []
+    try:
+        named = ((frame.name, frame.picture()) for frame in live)
+        _detect_frames(named, 0, detector, progress, found)
+    except KeyboardInterrupt:  # the user has seen enough
+        if not found:
+            raise
+    return replace(found[-1], pose=Pose.cat([one.pose for one in found]), fps=live.fps)
+
+
 def _detect_frames(
-    photos: Photos, detector: AnyDetector, skeleton: Skeleton, progress: Progress
+    photos: Iterable[tuple[str, Photo]],
+    count: int,
+    detector: AnyDetector,
+    progress: Progress,
+    found: list[PosedPhoto] | None = None,
 ) -> PosedPhoto:
+    """Detect the largest person in every frame; `found` receives each as soon as it is known."""
     finder = open_detector(detector)
-    poses, size = [], None
-    for frame in progress(photos, "poses", len(photos)):
-        photo = frame.read()
-        size = size or (photo.shape[0], photo.shape[1])
-        if photo.shape[:2] != size:
+    found = [] if found is None else found
+    for name, photo in progress(photos, "poses", count):
+        size = (photo.shape[0], photo.shape[1])
+        if found and size != found[0].size:
+            before = found[0].size
+            assert before is not None
             raise InputError(
-                f"{frame.name} is {photo.shape[1]}x{photo.shape[0]} pixels, but the frames before "
-                f"it are {size[1]}x{size[0]}; all frames must have the same size."
+                f"{name} is {size[1]}x{size[0]} pixels, but the frames before it are "
+                f"{before[1]}x{before[0]}; all frames must have the same size."
             )
-        found = find_person(finder, photo)
-        poses.append(_nobody(skeleton) if found is None else found.pose)
-    return PosedPhoto(Pose.cat(poses), size)
+        person = find_person(finder, photo)
+        found.append(PosedPhoto(_nobody(OPENPOSE18) if person is None else person.pose, size))
+    if not found:
+        raise InputError("There are no frames.")
+    return PosedPhoto(Pose.cat([one.pose for one in found]), found[0].size)
 
 
 def _nobody(skeleton: Skeleton) -> Pose:

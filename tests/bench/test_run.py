@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from deformgan.bench import comparisons, growth, inference, run, timing
+from deformgan.bench import comparisons, growth, inference, moved, run, timing
 from deformgan.bench.disk import DiskSpeed
 from deformgan.bench.share import Share
 from deformgan.bench.training import StepSpeed
@@ -15,7 +15,7 @@ from deformgan.datasets.bundled_people import FOLDER
 
 def test_the_command_writes_everything_it_measures(tiny_recipe, monkeypatch, tmp_path, capsys):
     # The real comparisons, at a size that a test can afford; the rest is measured above.
-    spread = timing.Spread(0.02, 0.01, 0.03, 3)
+    spread = timing.Spread(0.02, 0.01, 0.03, 3, 0.03)
     monkeypatch.setattr(comparisons, "SETTINGS", {"": ((64, 32), 3, 2), "_256": ((32, 32), 5, 1)})
     monkeypatch.setattr(comparisons, "CHANNELS", 4)
     # The profiler takes seconds to start.
@@ -25,6 +25,11 @@ def test_the_command_writes_everything_it_measures(tiny_recipe, monkeypatch, tmp
         run,
         "inference_times",
         lambda cases, *_, **least: [inference.InferenceTime(case, spread) for case in cases],
+    )
+    monkeypatch.setattr(
+        run,
+        "moved_times",
+        lambda cases, *_, **least: [moved.MovedTime(case, spread) for case in cases],
     )
     share = Share(0.02, {"part_masks": 0.01})
     monkeypatch.setattr(run, "pose_functions_share", lambda *_, **least: share)
@@ -66,7 +71,7 @@ def test_the_command_writes_everything_it_measures(tiny_recipe, monkeypatch, tmp
         assert loader[f"{place}_surplus"] > 1
         assert f"images in {place}" in printed
     assert report["steps"][0]["pairs_per_second"]["median"] > 0
-    for words in ("generator 128x64", "20.0 ms per picture", "5.0 pictures/s"):
+    for words in ("generator 128x64", "20.0 ms per picture", "moved joint, kept", "5.0 pictures/s"):
         assert words in printed
     assert {file.name for file in (tmp_path / "plots").iterdir()} == {
         "growth-batch.png",

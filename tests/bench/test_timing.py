@@ -1,5 +1,6 @@
 """Medians, quartiles and peak memory."""
 
+import pytest
 import torch
 
 from deformgan.bench import timing
@@ -18,5 +19,7 @@ def test_times_are_medians_and_quartiles_of_at_least_so_many_repetitions(clock):
     lengths = iter([100.0, 5.0, 1.0, 2.0, 3.0, 4.0])  # the first is the warm-up
     found = timing.time_run(lambda: clock(next(lengths)), "cpu", 0.0, least=5)
     assert (found.median, found.low, found.high, found.repetitions) == (3.0, 2.0, 4.0, 5)
+    assert found.p95 == pytest.approx(4.8)
     assert found.times(1000.0).high == 4000.0
-    assert timing.Spread.of([7.0]) == timing.Spread(7.0, 7.0, 7.0, 1)
+    assert found.rate(12.0) == timing.Spread(4.0, 3.0, 6.0, 5, 12.0 / found.p95)
+    assert timing.Spread.of([7.0]) == timing.Spread(7.0, 7.0, 7.0, 1, 7.0)

@@ -6,8 +6,9 @@ import torch
 from PIL import Image
 
 from deformgan.cli.animate import _slow_down
-from deformgan.cli.pictures import most_fps, write_animation, write_video
-from deformgan.inputs import PosedPhoto, frames_per_second
+from deformgan.cli.animations import most_fps, write_animation, write_video
+from deformgan.inputs import PosedPhoto
+from deformgan.photos import Photos
 from deformgan.pose import Pose
 from deformgan.video import Video, turn
 
@@ -33,7 +34,7 @@ def seconds(path):
 
 @pytest.mark.parametrize(("name", "fps"), [("f30.mp4", 30), ("f60.mp4", 60)])
 def test_05_a_film_has_its_own_speed(case, name, fps):
-    assert frames_per_second(case("05-animate-own-speed") / name) == pytest.approx(fps)
+    assert Photos(case("05-animate-own-speed") / name).fps == pytest.approx(fps)
 
 
 @pytest.mark.slow
@@ -46,7 +47,7 @@ def test_05_an_animation_lasts_as_long_as_its_film(case, run, tmp_path):
         assert code == 0
         film = Video(out)
         assert len(film) / film.fps == pytest.approx(lasting, abs=0.05)
-        assert f"{30 if name == 'f30' else 60} per second" in printed
+        assert f"at {30 if name == 'f30' else 60} per second" in printed
 
 
 @pytest.mark.parametrize("suffix", [".gif", ".webp"])
@@ -68,13 +69,12 @@ def test_a_gif_of_a_fast_film_leaves_out_frames(tmp_path, fps):
     assert len(same.pose) == 240
 
 
-def test_pictures_and_pose_files_have_no_speed(tmp_path):
-    (tmp_path / "p.json").write_text("{}")
+def test_only_what_moves_has_a_speed(tmp_path):
     Image.fromarray(DOT).save(tmp_path / "a.png")
-    for path in (tmp_path, tmp_path / "p.json", tmp_path / "a.png", tmp_path / "gone"):
-        assert frames_per_second(path) is None
+    for path in (tmp_path, tmp_path / "a.png"):
+        assert Photos(path).fps is None
     write_animation(tmp_path / "b.webp", shades(5), 25.0)
-    assert frames_per_second(tmp_path / "b.webp") == pytest.approx(25)
+    assert Photos(tmp_path / "b.webp").fps == pytest.approx(25)
 
 
 MATRICES = {  # a, b, c, d: where the dot is shown, as (row, column), and the size

@@ -11,6 +11,7 @@ from deformgan.bench.disk import disk_speed
 from deformgan.bench.growth import measure_growth
 from deformgan.bench.inference import inference_cases, inference_times
 from deformgan.bench.machine import describe_machine
+from deformgan.bench.moved import moved_cases, moved_times
 from deformgan.bench.peaks import measure_peaks
 from deformgan.bench.training import loader_speed, pose_functions_share, step_speeds
 
@@ -33,8 +34,9 @@ def run_bench(
     Returns:
         `ratios` by name, with the share of heat maps, masks and transforms in a training step;
         `times`, the measurements behind them, in seconds and bytes; `loader`; `steps`, training
-        steps; `inference`, pictures by size, batch, precision and threads; `disk`, from files to
-        files; `growth`; on a GPU `peaks`, and ratios of the fused kernels to PyTorch; `machine`.
+        steps; `inference`, pictures by size, batch, precision and threads; `moved`, pictures of a
+        photo that is kept, by PyTorch and by exports; `disk`, from files to files; `growth`; on a
+        GPU `peaks`, and ratios of the fused kernels to PyTorch; `machine`.
     """
     seconds = QUICK_SECONDS if quick else FULL_SECONDS
     each = seconds if quick else seconds / 10  # where there are many cases
@@ -56,6 +58,10 @@ def run_bench(
         "inference": [
             asdict(one)
             for one in inference_times(inference_cases(device, quick), device, each, least=3)
+        ],
+        "moved": [
+            asdict(one)
+            for one in moved_times(moved_cases(device, quick), device, 2 * seconds, least)
         ],
         "disk": asdict(disk_speed(device, QUICK_PHOTOS if quick else FULL_PHOTOS)),
     }

@@ -122,11 +122,7 @@ def step_speeds(
             batches = PairBatches(bundled_photo_set(), batch_size, device=device)
             steps = _steps(device)
             taken = time_run(training_steps(config, batches, device, steps), device, seconds, least)
-            speed = Spread(
-                *(steps * batch_size / one for one in (taken.median, taken.high, taken.low)),
-                taken.repetitions,
-            )
-            found.append(StepSpeed(batch_size, precision, speed))
+            found.append(StepSpeed(batch_size, precision, taken.rate(float(steps * batch_size))))
     return found
 
 

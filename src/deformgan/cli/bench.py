@@ -21,7 +21,9 @@ def bench(
     Nearest-neighbour loss and deformable skip, forward and backward, are compared with the simplest
     equivalent code, in time and memory; heat maps, masks and transforms with the training step that
     needs them; the data loader with the pairs that a training step consumes. Pictures are timed by
-    size, batch, precision and threads. Times are medians, with quartiles in the JSON.
+    size, batch, precision and threads, and after a joint has moved with the photo kept, by PyTorch
+    and by exports (with the extra `export`, and OpenVINO if installed). Times are medians, with
+    quartiles in the JSON.
 
     Args:
         json: Where to write ratios, times in seconds, peak memory in bytes and the machine as JSON.
@@ -94,6 +96,7 @@ def _table(report: dict[str, Any]) -> Iterator[str]:
             yield f"{name:44} not measured: {one['problem']}"
         else:
             yield f"{name:44} {one['seconds']['median'] * 1e3:9.1f} ms per picture"
+    yield from _moved(report)
     disk = report["disk"]
     yield f"{'disk to disk':36} {disk['images_per_second']:17.1f} pictures/s"
     peaks = report.get("peaks")
@@ -104,3 +107,22 @@ def _table(report: dict[str, Any]) -> Iterator[str]:
             yield f"{name:36} {reached / 1e12:17.1f} TFLOP/s"
         for name, share in peaks["shares"].items():
             yield f"{f'{name}, share of its peak':36} {share:17.2f}"
+
+
+def _moved(report: dict[str, Any]) -> Iterator[str]:
+    """Format the times after a joint has moved."""
+    for one in report["moved"]:
+        case = one["case"]
+        name = f"moved joint, {case['backend']} {case['precision']} {case['size'][0]}x"
+        name += f"{case['size'][1]} {case['threads']} threads"
+        if one["seconds"] is None:
+            yield f"{name:52} not measured: {one['problem']}"
+            continue
+        line = f"{name:52} {one['seconds']['median'] * 1e3:7.1f} ms"
+        line += f", 95 % {one['seconds']['p95'] * 1e3:.1f}"
+        if one["network"]:
+            line += f", network {one['network']['median'] * 1e3:.1f}"
+        if one["difference"]:
+            mean, most = one["difference"]
+            line += f"; off by {mean:.2f} grey levels, 99.9 % {most:.0f}"
+        yield line

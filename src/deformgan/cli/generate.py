@@ -32,6 +32,7 @@ def generate(
     noise: bool = False,
     seed: int = 0,
     device: str = "auto",
+    precision: Literal["float32", "bfloat16", "auto"] = "float32",
     json: Path | None = None,
 ) -> int | None:
     """Generate a photo of a person in a new pose, or a folder of many.
@@ -86,6 +87,9 @@ def generate(
         noise: Keep the generator's dropout active.
         seed: Random seed for dropout noise.
         device: Device to compute on: auto (a GPU if there is one), cpu, cuda or cuda:N.
+        precision: Precision of the convolutions: float32; bfloat16, faster on devices with units
+            for it, with pictures that differ by 0.1 grey levels on average; or auto, bfloat16
+            where the device has such units.
         json: Where to write the settings and the joints (of a folder: counts, failures and times)
             as JSON.
     """
@@ -137,6 +141,7 @@ def generate(
             paste=paste,
             noise_seed=noise_seed,
             device=device,
+            precision=precision,
             report=json,
         )
     for flag, given in (("--poses", " ".join(poses)), ("--pairs", pairs), ("--format", format)):
@@ -154,7 +159,7 @@ def generate(
     if background == "none":
         check_alpha(out, PICTURE_SUFFIXES)
     asked = read_size(size)
-    transfer = PoseTransfer.from_pretrained(weights, device)
+    transfer = PoseTransfer.from_pretrained(weights, device, precision=precision)
     transfer.staging.check_size(asked)
     joints = check_skeleton(skeleton, transfer.skeleton)
     if len(sources) > 1 and not transfer.layered:

@@ -15,6 +15,7 @@ from deformgan.cli.arguments import read_size
 from deformgan.cli.outputs import output_dir
 from deformgan.cli.pictures import WITH_ALPHA, write_picture
 from deformgan.cli.progress import progress
+from deformgan.device import choose_precision, find_device
 from deformgan.errors import InputError, printable
 from deformgan.files import write_json
 from deformgan.predict import PoseTransfer
@@ -43,6 +44,7 @@ def generate_folder(
     paste: bool,
     noise_seed: int | None,
     device: str,
+    precision: str,
     report: Path | None,
 ) -> int:
     """Generate every photo in every pose, or the pairs of a table; see `generate`.
@@ -57,7 +59,8 @@ def generate_folder(
             f"--background none is transparent, which {suffix} files cannot store; use --format "
             "png or webp."
         )
-    transfer = PoseTransfer.from_pretrained(weights, device, detector=detector)
+    precise = choose_precision(precision, find_device(device))
+    transfer = PoseTransfer.from_pretrained(weights, device, detector=detector, precision=precise)
     joints = check_skeleton(skeleton, transfer.skeleton)
     scene = read_background(background)
     transfer.staging.check_size(asked)
@@ -93,6 +96,8 @@ def generate_folder(
         "background": background,
         "paste": paste,
         "noise_seed": noise_seed,
+        # Absent from the records of earlier versions, which had no other precision.
+        "precision": None if precise == "float32" else precise,
     }
     output_dir(out)
     _record(out, settings)
