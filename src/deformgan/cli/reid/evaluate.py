@@ -87,8 +87,7 @@ def evaluate(
     if measure.trainable:
         assert teachers is not None
         people = training_people(teachers)
-        shared = set(people.identities) & set(asked.identities)
-        if shared:
+        if shared := set(people.identities) & set(asked.identities):
             raise InputError(
                 f"{teachers} would train --distance {distance} on {min(shared)}, who is also a "
                 "query."
