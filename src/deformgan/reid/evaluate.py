@@ -98,16 +98,21 @@ class ReidResult:
         return metrics
 
 
-def _nothing_to_score(rules: Rules) -> str | None:
-    """Return why no query has a match; None if one has."""
+def check_scorable(query: PersonPhotos, gallery: PersonPhotos) -> None:
+    """Check that a query has a match, before features are computed.
+
+    Raises:
+        InputError: If none has.
+    """
+    rules = Rules.of(query, gallery)
     if (rules.same & ~rules.junk).any():
-        return None
+        return
     if rules.same.any():
-        return (
+        raise InputError(
             "Nothing to score: every match is by the query's own camera, which the protocol "
             "ignores; queries and gallery need at least two cameras per person."
         )
-    return "Nothing to score: no photo of the gallery shows the person of a query."
+    raise InputError("Nothing to score: no photo of the gallery shows the person of a query.")
 
 
 def evaluate_vectors(
@@ -128,13 +133,8 @@ def evaluate_vectors(
         gallery: Photos of the gallery.
         distance: Distance, already fitted if it is a learned one; defaults to cosine.
         rerank: Whether to also evaluate k-reciprocal re-ranking, by Euclidean distance.
-
-    Raises:
-        InputError: If no query has a match.
     """
     rules = Rules.of(query, gallery)
-    if (why := _nothing_to_score(rules)) is not None:
-        raise InputError(why)
     distances = (distance or Cosine())(query_vectors, gallery_vectors)
     ranking = rank_gallery(-distances, rules.same, rules.junk)
     reranked = None

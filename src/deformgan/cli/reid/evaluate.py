@@ -60,7 +60,12 @@ def evaluate(
     from deformgan.device import find_device
     from deformgan.provenance import provenance
     from deformgan.reid.distances import DISTANCES
-    from deformgan.reid.evaluate import average_queries, evaluate_vectors, number_together
+    from deformgan.reid.evaluate import (
+        average_queries,
+        check_scorable,
+        evaluate_vectors,
+        number_together,
+    )
     from deformgan.reid.features import normalize, open_features
     from deformgan.reid.person_photos import query_and_gallery, read_person_photos
     from deformgan.reid.training_photos import training_people
@@ -77,12 +82,12 @@ def evaluate(
         assert gallery is not None
         asked, others = read_person_photos(query), read_person_photos(gallery)
     features = open_features(extractor, device)
+    check_scorable(asked, others)
     found, among = (normalize(features(photos, progress)) for photos in (asked, others))
     if measure.trainable:
         assert teachers is not None
         people = training_people(teachers)
-        shared = set(people.identities) & set(asked.identities)
-        if shared:
+        if shared := set(people.identities) & set(asked.identities):
             raise InputError(
                 f"{teachers} would train --distance {distance} on {min(shared)}, who is also a "
                 "query."
