@@ -454,7 +454,7 @@ at("video").onloadeddata = () => {
   if (at("video").srcObject) return;
   at("scrub").max = at("video").duration;
   at("scrub").value = 0;
-  takeFrame();
+  at("video").currentTime = 0.001; // what is drawn before the first seek may be empty
 };
 at("video").onerror = () => at("video").src && (closeFilm(), complain("This video cannot be played here."));
 at("video").onseeked = takeFrame;
