@@ -27,7 +27,7 @@ from deformgan.datasets.market1501 import Market1501
 from deformgan.detectors import PoseDetector, find_person, load_detector
 from deformgan.draw.poses import draw_pose
 from deformgan.draw.sheets import tile
-from deformgan.framing import read_photo
+from deformgan.photo_file import read_photo
 from deformgan.pose import Pose
 from deformgan.pose_formats import read_annotation_csv
 from deformgan.skeletons.openpose18 import OPENPOSE18

@@ -198,6 +198,21 @@ def test_frames_without_anybody_and_a_start_without_torso_are_dropped():
     assert len(steady(nobody, OPENPOSE18)) == 0
 
 
+def test_a_film_keeps_its_time():
+    frames = walk(10)
+    frames.visible[4] = False
+    frames.visible[:2, TORSO[0]] = False
+    frames.visible[8:] = False
+    kept = steady(frames, OPENPOSE18, 0.0, keep_time=True)
+    assert len(kept) == 10
+    torch.testing.assert_close(kept.joints[0], kept.joints[2])  # held until the torso is seen
+    between = (frames.joints[3] + frames.joints[5]) / 2
+    torch.testing.assert_close(kept.joints[4], between)
+    torch.testing.assert_close(kept.joints[9], frames.joints[7])
+    nobody = Pose(frames.joints, torch.zeros_like(frames.visible))
+    assert len(steady(nobody, OPENPOSE18, keep_time=True)) == 0
+
+
 class _WhiteSpot:
     """A detector for tests: all joints at the one white pixel; in a black photo there is nobody."""
 

@@ -421,7 +421,7 @@ def test_pairs_of_weights_without_layers_are_batches(transfer, photo, people, mo
 
 @pytest.mark.parametrize("units", [True, False])
 def test_auto_is_bfloat16_where_the_device_has_units(layered_weights, monkeypatch, units):
-    monkeypatch.setattr("deformgan.predict.computes_bfloat16", lambda device: units)
+    monkeypatch.setattr("deformgan.device.computes_bfloat16", lambda device: units)
     for precision, dtype in (
         ("auto", torch.bfloat16 if units else torch.float32),
         ("bfloat16", torch.bfloat16),

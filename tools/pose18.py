@@ -19,8 +19,8 @@ from deformgan.datasets.market1501 import Market1501
 from deformgan.datasets.synthetic import Synthetic
 from deformgan.detectors.pose18 import decode
 from deformgan.files import write_safetensors
-from deformgan.framing import read_photo
 from deformgan.heatmap import render_heatmaps
+from deformgan.photo_file import read_photo
 from deformgan.pixels import to_float
 from deformgan.pose import Pose
 from deformgan.training.engine import Terms, run_steps

@@ -29,7 +29,7 @@ from deformgan.evaluation.pair_photos import PairPhotos, photos_in
 from deformgan.evaluation.protocol import find_protocol
 from deformgan.evaluation.report import build_report, metrics_table
 from deformgan.evaluation.systems import Weights
-from deformgan.files import write_json
+from deformgan.files import one_at_a_time, write_json
 from deformgan.inputs import AnyDetector, AnyPhoto, Progress, detect_people, load_photo, no_progress
 from deformgan.pixels import Photo
 from deformgan.pose import Pose, Skeleton
@@ -251,16 +251,21 @@ def evaluate(
     real_photos = None if real is None else photos_in(Path(real))
     settings = settings_of(system, photos, chosen, metric_set, real_photos)
     with TemporaryDirectory() as scratch:
-        kept = Journal(_path(journal) or Path(scratch) / "journal", settings)
-        findings = evaluate_pairs(system, photos, chosen, metric_set, kept, real_photos, progress)
-        if not findings.rows:
+        folder = _path(journal) or Path(scratch) / "journal"
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with one_at_a_time(folder.with_name(f"{folder.name}.lock"), f"what {folder} records"):
+            kept = Journal(folder, settings)
+            findings = evaluate_pairs(
+                system, photos, chosen, metric_set, kept, real_photos, progress
+            )
+            if not findings.rows:
+                kept.remove()
+                first = findings.problems[0] if findings.problems else ""
+                raise InputError(f"No pair has a picture that can be scored. {first}".strip())
+            described = system.describe()
+            content = build_report(findings, photos, metric_set, settings["protocol"], described)
+            finish(content)
             kept.remove()
-            first = findings.problems[0] if findings.problems else ""
-            raise InputError(f"No pair has a picture that can be scored. {first}".strip())
-        described = system.describe()
-        content = build_report(findings, photos, metric_set, settings["protocol"], described)
-        finish(content)
-        kept.remove()
         return _report(content, len(photos), findings.kept)
 
 

@@ -4,7 +4,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from deformgan.backbones.weights_header import build_network, parse_config, parse_metadata
 from deformgan.errors import InputError
 from deformgan.files import (
     bundled,
@@ -20,7 +21,6 @@ from deformgan.files import (
     write_safetensors,
 )
 from deformgan.models.generator import Generator, GeneratorConfig
-from deformgan.models.layers import LayersConfig
 
 BUNDLED = bundled("weights")
 
@@ -94,17 +94,14 @@ def load_generator(
     state, described = _read(path)
     if "config" not in described or "kind" in described:
         raise InputError(f"{path} holds no deformgan generator: its metadata lack a configuration.")
-    generator = Generator(_config(path, json.loads(described["config"])))
+    config = parse_config(path, described, GeneratorConfig)
+    generator = build_network(path, lambda: Generator(config), state)
     if generator.config.background and not background:
         raise InputError(
             f"The weights {path.stem} need a background photo for every picture: use them with the "
             "background of generate or animate."
         )
-    try:
-        generator.load_state_dict(state)
-    except RuntimeError:  # its message lists all names and shapes
-        raise InputError(f"The weights in {path} do not match its configuration.") from None
-    metadata = json.loads(described.get("metadata", "{}"))
+    metadata = parse_metadata(path, described)
     if "terms" in metadata:
         _say_once(f"{path.stem}: {metadata['terms']}")
     return generator.eval().to(device), metadata
@@ -116,7 +113,9 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     state = {name: tensor.float() for name, tensor in tensors.items()}
     if (base := described.get("base")) is None:
         return state, described
-    if weights_sum(base) != described["base_sha256"]:
+    if base not in bundled_weights():
+        raise InputError(f"{path} needs the weights {base!r}, which are not bundled.")
+    if weights_sum(base) != described.get("base_sha256"):
         raise InputError(f"{path} needs another version of the weights {base!r}.")
     return _read(find_weights_file(base))[0] | state, described
 
@@ -124,24 +123,6 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 @cache
 def _say_once(sentence: str) -> None:
     _log.warning(sentence)
-
-
-def _config(path: Path, values: dict[str, Any]) -> GeneratorConfig:
-    layers = values.get("layers") or {}
-    unknown = values.keys() - {field.name for field in fields(GeneratorConfig)}
-    unknown |= {f"layers.{name}" for name in layers.keys() - {f.name for f in fields(LayersConfig)}}
-    if unknown:
-        raise InputError(
-            f"{path} was written by another version, with unknown settings: "
-            f"{', '.join(sorted(unknown))}."
-        )
-    if layers:
-        values["layers"] = LayersConfig(**_tuples(layers))
-    return GeneratorConfig(**_tuples(values))
-
-
-def _tuples(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
 
 
 def find_weights_file(weights: str | Path) -> Path:

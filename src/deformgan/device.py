@@ -1,8 +1,8 @@
-"""find_device, computes_bfloat16: where to compute, and how precisely."""
+"""find_device, choose_precision: where to compute, and how precisely."""
 
 import logging
 from functools import cache
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 
@@ -36,6 +36,24 @@ def find_device(device: str | torch.device = "auto") -> torch.device:
             "GPU."
         ) from None
     return torch.device(device)
+
+
+def choose_precision(precision: str, device: torch.device) -> Literal["float32", "bfloat16"]:
+    """Return the precision to compute in.
+
+    Args:
+        precision: One of `Precision`; "auto" selects bfloat16 where the device has units for it.
+        device: Device to compute on.
+
+    Raises:
+        InputError: If there is no such precision.
+    """
+    if precision not in get_args(Precision):
+        raise InputError(
+            f"precision= is {precision!r}; it must be one of {', '.join(get_args(Precision))}."
+        )
+    rough = precision == "bfloat16" or (precision == "auto" and computes_bfloat16(device))
+    return "bfloat16" if rough else "float32"
 
 
 def computes_bfloat16(device: torch.device) -> bool:

@@ -6,3 +6,20 @@ class InputError(Exception):
 
     The command line prints it as one line, without a traceback, and exits with code 2.
     """
+
+
+def printable(text: str) -> str:
+    """Escape what a terminal cannot print: control characters and bytes that are not UTF-8."""
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
+        for char in text
+    )
+
+
+def describe_system_error(error: OSError) -> str:
+    """Return an error of the operating system as one sentence, with the file it concerns."""
+    reason = error.strerror or str(error) or type(error).__name__
+    names = [str(name) for name in (error.filename, error.filename2) if name is not None]
+    return f"{' to '.join(names)}: {reason}." if names else f"{reason}."

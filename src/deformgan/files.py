@@ -4,17 +4,22 @@ A file appears under its name only when it is complete. Until then it has a hidd
 differs for every write, so that threads and processes do not collide.
 """
 
+import hashlib
 import json
 import math
+import os
+import platform
+import re
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
+from functools import cache
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from secrets import token_hex
 from typing import TYPE_CHECKING
 
 from safetensors import SafetensorError, safe_open
 
-from deformgan.errors import InputError
+from deformgan.errors import InputError, printable
 
 if TYPE_CHECKING:  # commands import this module before they know whether they need torch
     from torch import Tensor
@@ -45,13 +50,72 @@ def written_beside(path: Path, folder: Path | None = None) -> Generator[Path]:
         is kept.
     """
     # Shortened, since a file system allows 255 bytes.
-    name = f".{path.stem[:40]}.{token_hex(4)}.unfinished{path.suffix}"
+    token = f"{_host()}-{os.getpid()}-{token_hex(4)}"
+    name = f".{path.stem[:40]}.{token}.unfinished{path.suffix}"
     unfinished = (path.parent if folder is None else folder) / name
+    _remove_abandoned(unfinished.parent, os.getpid())
     try:
         yield unfinished
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+@cache
+def _host() -> str:
+    """Return a short name of this machine, whose process numbers mean nothing on others."""
+    return hashlib.sha256(platform.node().encode()).hexdigest()[:6]
+
+
+@cache
+def _remove_abandoned(folder: Path, process: int) -> None:
+    """Remove unfinished files of processes of this machine that are gone, once per process."""
+    for path in folder.glob(_UNFINISHED_NAME):
+        owner = re.search(rf"\.{_host()}-(\d+)-[0-9a-f]+\.unfinished", path.name)
+        if owner is not None and int(owner[1]) != process and not _is_running(int(owner[1])):
+            path.unlink(missing_ok=True)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):  # of another user
+        return True
+    return True
+
+
+@contextmanager
+def one_at_a_time(path: Path, what: str) -> Generator[None]:
+    """Hold a lock while a command writes to an output, so that a second command refuses.
+
+    The lock is released when the process ends, however it ends.
+
+    Args:
+        path: File of the lock, in an existing folder; it is hidden, empty, and removed at the end.
+        what: The output, for the error.
+
+    Raises:
+        InputError: If another process holds it.
+    """
+    try:
+        import fcntl
+    except ImportError:  # not on Windows
+        yield
+        return
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            held = os.path.samestat(os.fstat(file.fileno()), path.stat())
+        except (BlockingIOError, FileNotFoundError):
+            held = False
+        if not held:  # the holder, or one that just ended and removed the file
+            raise InputError(f"Another command is writing {what} at the moment.")
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
 
 
 def is_unfinished(path: Path) -> bool:
@@ -65,10 +129,23 @@ def remove_unfinished(folder: Path) -> None:
         path.unlink()
 
 
+def check_inside(name: str) -> None:
+    """Check that a name of a table stays in its folder when it is read.
+
+    Raises:
+        InputError: If it is an absolute path, or leads out of the folder.
+    """
+    for kind in (PurePosixPath, PureWindowsPath):
+        path = kind(name)
+        if path.is_absolute() or path.drive or path.root or ".." in path.parts or "\0" in name:
+            raise InputError(f"the name {printable(name)[:100]!r} leaves the folder of the table.")
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file atomically, in UTF-8 and with line ends as in `text`."""
     with written_beside(path) as unfinished:
-        unfinished.write_text(text, encoding="utf-8", newline="\n")
+        # Names of files that are no UTF-8 are written escaped.
+        unfinished.write_text(text, "utf-8", "backslashreplace", newline="\n")
 
 
 def write_json(path: Path, data: object) -> None:
@@ -121,10 +198,16 @@ def read_safetensors(path: Path) -> tuple[dict[str, "Tensor"], dict[str, str]]:
     """Read the tensors of a safetensors file, by name, and the metadata in its header.
 
     Raises:
-        InputError: If the file is missing, damaged or of another format.
+        InputError: If the file is missing, damaged or of another format, or if a number in it is
+            not finite.
     """
     with _opened(path) as file:
-        return {name: file.get_tensor(name) for name in file.keys()}, _metadata(file)  # noqa: SIM118
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        metadata = _metadata(file)
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not tensor.float().isfinite().all():
+            raise InputError(f"{path} is damaged: {name!r} has a number that is not finite.")
+    return tensors, metadata
 
 
 def read_safetensors_header(path: Path) -> tuple[list[str], dict[str, str]]:

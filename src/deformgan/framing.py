@@ -1,18 +1,16 @@
-"""Framing: the part of a photo that the model's image shows, and `read_photo`."""
+"""Framing: the part of a photo that the model's image shows."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 
 from deformgan.errors import InputError
+from deformgan.photo_file import MOST_PIXELS
 from deformgan.pose import Pose, Skeleton
-
-PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 
 # How pedestrian photos are cropped, as shares of the image height or width: medians over the 5,602
 # training images (64x128) of Market-1501 whose annotation has the torso, both ankles and at least
@@ -155,6 +153,12 @@ class Framing:
         # Crop whole pixels with a margin of two for the filter, then resample the exact box.
         first_x, first_y = (int(np.floor(edge)) - 2 for edge in (self.left, self.top))
         last_x, last_y = (int(np.ceil(edge)) + 3 for edge in (self.left + width, self.top + height))
+        if (last_x - first_x) * (last_y - first_y) > MOST_PIXELS:
+            raise InputError(
+                f"The person is {last_x - first_x}x{last_y - first_y} pixels (width x height) "
+                f"according to the pose, but the photo only {photo.shape[1]}x{photo.shape[0]}; the "
+                "pose must be in pixels of the photo."
+            )
         rows, above, below = _clip(first_y, last_y, photo.shape[0])
         columns, before, behind = _clip(first_x, last_x, photo.shape[1])
         cut = photo[rows, columns]
@@ -252,18 +256,3 @@ def _body(pose: Pose, skeleton: Skeleton) -> tuple[float, float, float, float]:
     if not seen(*_ANKLES):
         bottom = torch.maximum(bottom, (hips + FEET_BELOW_HIPS * torso).max())
     return low[0].item(), top.item(), high[0].item(), bottom.item()
-
-
-def read_photo(path: str | Path) -> UInt8[np.ndarray, "height width 3"]:
-    """Read a photo as RGB, rotated upright according to its EXIF orientation.
-
-    Args:
-        path: An image file in any format that Pillow supports.
-    """
-    try:
-        with Image.open(path) as image:
-            return np.array(ImageOps.exif_transpose(image).convert("RGB"))
-    except FileNotFoundError:
-        raise InputError(f"The image {path} does not exist.") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        raise InputError(f"{path} cannot be read as an image.") from None

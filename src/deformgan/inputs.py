@@ -6,14 +6,14 @@ A photo is a path, a PIL image or an RGB array. A pose is a photo in which to de
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 
 from deformgan.detectors import (
     Detection,
@@ -24,13 +24,22 @@ from deformgan.detectors import (
     load_detector,
 )
 from deformgan.errors import InputError
-from deformgan.framing import PHOTO_SUFFIXES, read_photo
+from deformgan.photo_file import (
+    PHOTO_SUFFIXES,
+    PhotoError,
+    is_photo,
+    list_photos,
+    looks_like_photo,
+    read_photo,
+    to_rgb,
+)
 from deformgan.photos import Photos, natural_order
 from deformgan.pixels import Photo
 from deformgan.pose import Pose, Skeleton
-from deformgan.pose_formats import read_annotations, read_pose, read_single
+from deformgan.pose_formats import read_annotations, read_single, split_spec
+from deformgan.pose_formats.stated_size import match_photo
 from deformgan.skeletons.openpose18 import OPENPOSE18
-from deformgan.video import VIDEO_SUFFIXES
+from deformgan.video import VIDEO_SUFFIXES, LiveVideo, is_live
 
 AnyPhoto = str | Path | Image.Image | np.ndarray
 AnyDetector = str | PoseDetector | PeopleDetector
@@ -44,11 +53,14 @@ class PosedPhoto:
         pose: One pose, or one per frame of an animation.
         size: Height and width of the photos; None if a pose file does not state it.
         photo: The photo of a single pose; None if the pose came from a file.
+        fps: Frames per second of the video or camera that the poses are from; None if they are from
+            files without a clock.
     """
 
     pose: Pose
     size: tuple[int, int] | None
     photo: Photo | None = None
+    fps: float | None = None
 
 
 AnyPose = AnyPhoto | Pose | PosedPhoto
@@ -64,7 +76,10 @@ def load_photo(photo: AnyPhoto) -> Photo:
     if isinstance(photo, str | Path):
         return read_photo(photo)
     if isinstance(photo, Image.Image):
-        return np.array(ImageOps.exif_transpose(photo).convert("RGB"))
+        try:
+            return to_rgb(photo)
+        except PhotoError as error:
+            raise InputError(f"The photo {error}.") from None
     if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3:
         raise InputError(
             f"The photo is an array of {photo.dtype} with shape {photo.shape}; it must be uint8, "
@@ -122,6 +137,7 @@ def read_source(
     skeleton: Skeleton = OPENPOSE18,
     *,
     name: str | None = None,
+    min_score: float | None = None,
 ) -> PosedPhoto:
     """Return the source photo with the pose of its person.
 
@@ -132,6 +148,7 @@ def read_source(
         person: Index of the person by size; 0 is the largest.
         skeleton: Skeleton of the pose.
         name: Name of the photo for messages; by default its path.
+        min_score: Least score of a joint in a pose file of a detector.
     """
     photo = load_photo(source)
     if pose is None:
@@ -139,8 +156,33 @@ def read_source(
         _check_detectable(skeleton, name, "source_pose=")
         pose = detect(photo, detector, person, name)
     elif not isinstance(pose, Pose):
-        pose = read_pose(str(pose), skeleton=skeleton)
+        single = read_single(str(pose), skeleton=skeleton, min_score=min_score)
+        pose = single.pose
+        if isinstance(source, str | Path):
+            stated = single.size_of(single.names[0])
+            pose = match_photo(pose, stated, source, single.source)
+    check_inside(pose, photo, name or (str(source) if isinstance(source, str | Path) else None))
     return PosedPhoto(pose, (photo.shape[0], photo.shape[1]), photo)
+
+
+def check_inside(pose: Pose, photo: Photo, name: str | None = None) -> None:
+    """Check that a pose may belong to a photo.
+
+    Joints may be outside, where the photo cuts the person off, but not farther than the photo is
+    large.
+
+    Raises:
+        InputError: If a visible joint is farther outside.
+    """
+    seen = pose.joints[pose.visible]
+    size = seen.new_tensor([photo.shape[1], photo.shape[0]])
+    outside = ((seen < -size) | (seen > 2 * size)).any(dim=-1)
+    if outside.any():
+        x, y = seen[outside][0].tolist()
+        raise InputError(
+            f"The pose has a joint at ({x:.0f}, {y:.0f}), far outside {name or 'the photo'} of "
+            f"{photo.shape[1]}x{photo.shape[0]} pixels; it must be in pixels of the photo."
+        )
 
 
 def read_target(
@@ -150,6 +192,7 @@ def read_target(
     skeleton: Skeleton = OPENPOSE18,
     *,
     name: str | None = None,
+    min_score: float | None = None,
 ) -> PosedPhoto:
     """Return the target pose.
 
@@ -159,17 +202,19 @@ def read_target(
         person: Index of the person by size; 0 is the largest.
         skeleton: Skeleton of the pose.
         name: Name of the photo for messages; by default its path.
+        min_score: Least score of a joint in a pose file of a detector.
     """
     if isinstance(pose, PosedPhoto):
         return pose
     if isinstance(pose, Pose):
         return PosedPhoto(pose, None)
     if isinstance(pose, str | Path):
-        file, colon, _ = str(pose).rpartition(":")
-        named = bool(colon) and Path(file).is_file()  # a pose's name may end like a photo's
+        named = split_spec(str(pose)) is not None  # a pose's name may end like a photo's
         path = Path(pose)
-        if path.suffix.lower() not in PHOTO_SUFFIXES or (named and not path.is_file()):
-            single = read_single(str(pose), person=person if person else None, skeleton=skeleton)
+        if not is_photo(path) and (path.suffix.lower() not in PHOTO_SUFFIXES or named):
+            single = read_single(
+                str(pose), person=person or None, skeleton=skeleton, min_score=min_score
+            )
             return PosedPhoto(single.pose, single.size)
     photo = load_photo(pose)
     name = name or (str(pose) if isinstance(pose, str | Path) else None)
@@ -188,68 +233,101 @@ def read_frames(
     detector: AnyDetector = "pose18",
     skeleton: Skeleton = OPENPOSE18,
     progress: Progress = no_progress,
+    *,
+    min_score: float | None = None,
 ) -> PosedPhoto:
     """Read or detect the poses of an animation, without smoothing.
 
     Args:
         frames: A video, a pose file, or a folder of photos or of pose files, one per frame, sorted
-            by name (numbers in names compare as numbers).
+            by name (numbers in names compare as numbers); "-" for a video on standard input, or
+            "camera:N", which is read until it ends or the user presses Ctrl-C.
         detector: Loaded only for photos and videos.
         skeleton: Skeleton of the poses.
-        progress: Called with the frames, a label and their number; iterates over the frames.
+        progress: Called with the frames, a label and their number (0 if unknown); iterates over the
+            frames.
+        min_score: Least score of a joint in pose files of detectors.
 
     Returns:
         One pose per frame; no joint is visible in frames where nobody was found.
     """
-    frames = Path(frames)
-    if frames.suffix.lower() in VIDEO_SUFFIXES and frames.is_file():
+    if is_live(str(frames)):
         _check_detectable(skeleton, frames, "pose files")
-        return _detect_frames(Photos(frames), detector, skeleton, progress)
+        return _detect_live(LiveVideo(str(frames)), detector, progress)
+    frames = Path(frames)
+    if frames.is_file() and (frames.suffix.lower() in VIDEO_SUFFIXES or looks_like_photo(frames)):
+        _check_detectable(skeleton, frames, "pose files")
+        return _detect_photos(Photos(frames), detector, progress)
     if frames.is_file():
-        annotations = read_annotations(frames, skeleton)
+        annotations = read_annotations(frames, skeleton, min_score=min_score, skip_odd=True)
         if not annotations.names:
             raise InputError(f"{frames} contains no pose.")
         poses = [annotations[name] for name in annotations.rows]
         return PosedPhoto(Pose.cat(poses), annotations.size)
     if not frames.is_dir():
         raise InputError(f"The frames {frames} do not exist; use a folder, a video or a pose file.")
-    files = sorted((file for file in frames.iterdir() if file.is_file()), key=natural_order)
-    if any(file.suffix.lower() in PHOTO_SUFFIXES for file in files):
+    photos, others = list_photos(frames)
+    if photos:
         _check_detectable(skeleton, frames, "pose files")
-        return _detect_frames(Photos(frames), detector, skeleton, progress)
-    pose_files = [file for file in files if file.suffix.lower() == ".json"]
+        return _detect_photos(Photos(frames), detector, progress)
+    pose_files = sorted(
+        (file for file in others if file.suffix.lower() == ".json"), key=natural_order
+    )
     if not pose_files:
-        raise InputError(
-            f"The folder {frames} contains neither photos ({', '.join(PHOTO_SUFFIXES)}) nor pose "
-            "files (.json)."
-        )
-    singles = [_read_frame(file, skeleton) for file in pose_files]
+        raise InputError(f"The folder {frames} contains neither photos nor pose files (.json).")
+    singles = [_read_frame(file, skeleton, min_score) for file in pose_files]
     return PosedPhoto(Pose.cat([single.pose for single in singles]), singles[0].size)
 
 
-def _read_frame(file: Path, skeleton: Skeleton) -> PosedPhoto:
-    annotations = read_annotations(file, skeleton)
+def _read_frame(file: Path, skeleton: Skeleton, min_score: float | None) -> PosedPhoto:
+    annotations = read_annotations(file, skeleton, min_score=min_score, skip_odd=True)
     if not annotations.names:  # OpenPose's output for a frame without a person
         return PosedPhoto(_nobody(skeleton), annotations.size)
-    return PosedPhoto(read_single(str(file), skeleton=skeleton).pose, annotations.size)
+    if len(annotations.rows) > 1:
+        raise InputError(f"{file} has {len(annotations.rows)} poses, but is one frame of several.")
+    return PosedPhoto(annotations[annotations.names[0]], annotations.size)
+
+
+def _detect_photos(photos: Photos, detector: AnyDetector, progress: Progress) -> PosedPhoto:
+    named = ((photo.name, photo.read()) for photo in photos)
+    return replace(_detect_frames(named, len(photos), detector, progress), fps=photos.fps)
+
+
+def _detect_live(live: LiveVideo, detector: AnyDetector, progress: Progress) -> PosedPhoto:
+    found: list[PosedPhoto] = []
+    try:
+        named = ((frame.name, frame.picture()) for frame in live)
+        _detect_frames(named, 0, detector, progress, found)
+    except KeyboardInterrupt:  # the user has seen enough
+        if not found:
+            raise
+    return replace(found[-1], pose=Pose.cat([one.pose for one in found]), fps=live.fps)
 
 
 def _detect_frames(
-    photos: Photos, detector: AnyDetector, skeleton: Skeleton, progress: Progress
+    photos: Iterable[tuple[str, Photo]],
+    count: int,
+    detector: AnyDetector,
+    progress: Progress,
+    found: list[PosedPhoto] | None = None,
 ) -> PosedPhoto:
+    """Detect the largest person in every frame; `found` receives each as soon as it is known."""
     finder = open_detector(detector)
-    poses, size = [], None
-    for frame in progress(photos, "poses", len(photos)):
-        photo = frame.read()
-        size = size or (photo.shape[0], photo.shape[1])
-        if photo.shape[:2] != size:
+    found = [] if found is None else found
+    for name, photo in progress(photos, "poses", count):
+        size = (photo.shape[0], photo.shape[1])
+        if found and size != found[0].size:
+            before = found[0].size
+            assert before is not None
             raise InputError(
-                f"{frame.name} is {photo.shape[1]}x{photo.shape[0]} pixels, but the frames before "
-                f"it are {size[1]}x{size[0]}; all frames must have the same size."
+                f"{name} is {size[1]}x{size[0]} pixels, but the frames before it are "
+                f"{before[1]}x{before[0]}; all frames must have the same size."
             )
-        found = find_person(finder, photo)
-        poses.append(_nobody(skeleton) if found is None else found.pose)
-    return PosedPhoto(Pose.cat(poses), size)
+        person = find_person(finder, photo)
+        found.append(PosedPhoto(_nobody(OPENPOSE18) if person is None else person.pose, size))
+    if not found:
+        raise InputError("There are no frames.")
+    return PosedPhoto(Pose.cat([one.pose for one in found]), found[0].size)
 
 
 def _nobody(skeleton: Skeleton) -> Pose:

@@ -17,7 +17,9 @@ MOST_SMOOTH = 10.0
 FOLLOWING = 25  # frames per fit of the person's path
 
 
-def steady(frames: Pose, skeleton: Skeleton, strength: float = 1.0) -> Pose:
+def steady(
+    frames: Pose, skeleton: Skeleton, strength: float = 1.0, keep_time: bool = False
+) -> Pose:
     """Fill missing joints and remove jitter from the poses of an animation.
 
     Frames in which nobody was detected are dropped. A joint that is missing for a short time is
@@ -30,13 +32,18 @@ def steady(frames: Pose, skeleton: Skeleton, strength: float = 1.0) -> Pose:
         skeleton: Skeleton of the poses.
         strength: Amplitude of the jitter to remove, relative to that of detectors; 0 disables
             smoothing.
+        keep_time: Keep the number of frames: one without a usable pose holds the last one before
+            it, or at the start the first one after it.
 
     Returns:
         The usable frames, possibly none.
     """
-    somebody = frames[frames.visible.any(dim=1)]
-    filled = bridge(somebody, BRIDGED).carry_over()
-    usable = filled[filled.usable(skeleton)]
+    seen = frames if keep_time else frames[frames.visible.any(dim=1)]
+    filled = bridge(seen, BRIDGED).carry_over()
+    rows = filled.usable(skeleton).nonzero()[:, 0]
+    if keep_time and len(rows):  # joints are carried over, so all frames after the first have one
+        rows = torch.arange(len(filled)).clamp(min=int(rows[0]))
+    usable = filled[rows]
     if strength == 0 or not len(usable):
         return usable
     # A joint that first appears after the first frame counts as resting before.

@@ -170,7 +170,7 @@ def square_mask(
     """
     inside = []
     for axis, length in ((1, size[0]), (0, size[1])):
-        place = _pixel_centres(length, stride, centre, convention)
+        place = pixel_centres(length, stride, centre, convention)
         middle = centre[:, axis, None]
         if convention == "reference":
             middle, reach = middle.trunc(), half[:, None].trunc()
@@ -302,8 +302,8 @@ def part_masks(
         the whole image, and masks are drawn in the target, after the warp.
     """
     joints = pose.joints
-    rows = _pixel_centres(size[0], stride, joints, convention)
-    columns = _pixel_centres(size[1], stride, joints, convention)
+    rows = pixel_centres(size[0], stride, joints, convention)
+    columns = pixel_centres(size[1], stride, joints, convention)
     masks = torch.zeros(
         (len(pose), len(skeleton.parts), len(rows), len(columns)),
         dtype=torch.bool,
@@ -383,7 +383,17 @@ def person_region(
     return part_regions(pose, skeleton, size).any(dim=1)
 
 
-def _pixel_centres(length: int, stride: int, like: Tensor, convention: Convention) -> Tensor:
+def pixel_centres(
+    length: int, stride: int, like: Tensor, convention: Convention = "deformgan"
+) -> Float[Tensor, "places"]:
+    """Return where the pixels of a mask lie along one axis, in image pixels.
+
+    Args:
+        length: Image pixels along the axis.
+        stride: Width of a mask pixel in image pixels.
+        like: Determines type and device.
+        convention: See `part_masks`.
+    """
     first = 0.0 if convention == "reference" else (stride - 1) / 2
     count = torch.arange(length // stride, dtype=like.dtype, device=like.device)
     return count * stride + first

@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
+from deformgan.animated_picture import AnimatedPicture, is_animated
 from deformgan.errors import InputError
-from deformgan.framing import PHOTO_SUFFIXES, read_photo
+from deformgan.photo_file import list_photos, looks_like_photo, read_photo
 from deformgan.video import VIDEO_SUFFIXES, Video
 
 # Fewer photos than this are not treated as a sequence, however they are numbered.
@@ -39,32 +40,42 @@ class Photo:
 class Photos:
     """Photos of a folder sorted by name (numbers compare as numbers), one photo, or video frames.
 
+    If a folder has no photos itself, those of its subfolders are read, which are named by their
+    path: `ann/beach.jpg`.
+
     Args:
-        path: A folder, a photo or a video.
+        path: A folder, a photo or a video; an animated WebP, PNG or AVIF file is a video.
+
+    Attributes:
+        others: Files of the folder that are no photos.
     """
 
     def __init__(self, path: Path):
-        self._video: Video | None = None
+        self._video: Video | AnimatedPicture | None = None
         self._files: list[Path] = []
+        self._root = path.parent
+        self.others: list[Path] = []
         suffix = path.suffix.lower()
         if path.is_dir():
-            files = (file for file in path.iterdir() if file.suffix.lower() in PHOTO_SUFFIXES)
-            self._files = sorted((file for file in files if file.is_file()), key=natural_order)
+            files, self.others = list_photos(path)
+            if not files:  # a folder per person
+                files, self.others = list_photos(path, deep=True)
+            self._root = path
+            self._files = sorted(files, key=natural_order)
             if not self._files:
-                raise InputError(
-                    f"The folder {path} contains no photos; their names must end in "
-                    f"{', '.join(PHOTO_SUFFIXES)}."
-                )
+                raise InputError(f"The folder {path} contains no photos.")
         elif not path.exists():
             raise InputError(f"{path} does not exist; use a folder of photos, a photo or a video.")
-        elif suffix in PHOTO_SUFFIXES:
-            self._files = [path]
         elif suffix in VIDEO_SUFFIXES:
             self._video = Video(path)
+        elif is_animated(path):
+            self._video = AnimatedPicture(path)
+        elif looks_like_photo(path):
+            self._files = [path]
         else:
-            allowed = ", ".join(PHOTO_SUFFIXES + VIDEO_SUFFIXES)
             raise InputError(
-                f"{path} is neither a folder nor a photo or video; names must end in {allowed}."
+                f"{path} is neither a folder nor a photo or video; names of videos must end in "
+                f"{', '.join(VIDEO_SUFFIXES)}."
             )
 
     @property
@@ -72,13 +83,18 @@ class Photos:
         """Whether the photos are the frames of a video."""
         return self._video is not None
 
+    @property
+    def fps(self) -> float | None:
+        """Frames per second of a video."""
+        return None if self._video is None else self._video.fps
+
     def __len__(self) -> int:
         """Return the number of photos; `__iter__` may yield fewer if a video is damaged."""
         return len(self._files) if self._video is None else len(self._video)
 
     def __iter__(self) -> Iterator[Photo]:
         for file in self._files:
-            yield Photo(file.name, file_stamp(file), partial(read_photo, file))
+            yield Photo(self._name(file), file_stamp(file), partial(read_photo, file))
         if self._video is not None:
             stamp = file_stamp(self._video.path)
             for frame in self._video:
@@ -89,12 +105,15 @@ class Photos:
         """Names of the photos; of a video, only that of the first frame."""
         if self._video is not None:
             return [f"{self._video.path.stem}_{0:06d}"]
-        return [file.name for file in self._files]
+        return [self._name(file) for file in self._files]
+
+    def _name(self, file: Path) -> str:
+        return file.relative_to(self._root).as_posix()
 
 
 def natural_order(path: Path) -> list[tuple[int, str]]:
     """Return a key that sorts frame 10 after frame 9."""
-    parts = re.split(r"(\d+)", path.name)
+    parts = re.split(r"(\d+)", path.as_posix())
     return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
 
 

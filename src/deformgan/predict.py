@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, islice
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 import torch
@@ -13,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from deformgan.checkpoint import load_generator
-from deformgan.device import Precision, computes_bfloat16, find_device
+from deformgan.device import choose_precision, find_device
 from deformgan.errors import InputError
 from deformgan.framing import is_framed
 from deformgan.inputs import (
@@ -104,15 +103,12 @@ class PoseTransfer:
         Raises:
             InputError: If there are no such weights, no such device or no such precision.
         """
-        if precision not in get_args(Precision):
-            raise InputError(
-                f"precision= is {precision!r}; it must be one of {', '.join(get_args(Precision))}."
-            )
         device = find_device(device)
+        precision = choose_precision(precision, device)
         generator, metadata = load_generator(weights, device, background)
         if "size" not in metadata:
             raise InputError(f"The metadata of the weights {weights} lack the image size.")
-        if precision == "bfloat16" or (precision == "auto" and computes_bfloat16(device)):
+        if precision == "bfloat16":
             to_bfloat16(generator)
         height, width = metadata["size"]
         return cls(generator, (height, width), detector)
@@ -236,8 +232,9 @@ class PoseTransfer:
 
         Args:
             source: See `__call__`.
-            poses: The motion: a video (needs the extra `video`), a folder of photos or pose files,
-                a pose file with one pose per frame, or poses.
+            poses: The motion: a video, "-" for a video on standard input or "camera:N" (these need
+                the extra `video`), a folder of photos or pose files, a pose file with one pose per
+                frame, or poses.
             source_pose: See `__call__`.
             person: See `__call__`.
             smooth: Strength of smoothing, from 0 (none) to 10; 1 removes the jitter of a detector.
@@ -308,19 +305,20 @@ class PoseTransfer:
             smooth: See `animate`.
 
         Returns:
-            The usable frames.
+            The usable frames. A video keeps all frames, and so its time: those without a usable
+            pose hold their neighbour's.
 
         Raises:
             InputError: If there are none.
         """
         if not 0 <= smooth <= MOST_SMOOTH:
             raise InputError(f"smooth= is {smooth:g}; it must be from 0 to {MOST_SMOOTH:g}.")
-        poses = steady(frames.pose, self.skeleton, smooth)
+        poses = steady(frames.pose, self.skeleton, smooth, keep_time=frames.fps is not None)
         if not len(poses):
             raise InputError(f"None of the {len(frames.pose)} frames has a usable pose.")
         if not is_framed(poses, frames.size, self.size):
             poses = follow(poses, self.skeleton)
-        return PosedPhoto(poses, frames.size)
+        return PosedPhoto(poses, frames.size, fps=frames.fps)
 
     def generate(
         self,

@@ -16,9 +16,10 @@ from torch import Tensor
 
 from deformgan.datasets.backgrounds import fill_holes, person_hole, widen
 from deformgan.errors import InputError
-from deformgan.framing import Framing, read_photo
+from deformgan.framing import Framing
 from deformgan.models.layers import resize
 from deformgan.parts import person_region, unit_length
+from deformgan.photo_file import read_photo
 from deformgan.pixels import Photo, to_bytes
 from deformgan.pose import Pose, Skeleton
 

@@ -117,7 +117,7 @@ def test_pairs_are_found_by_name_once_and_in_the_photos_order(photos, poses, tmp
         (list_sources, "gone", "gone does not exist"),
         (list_sources, "empty", "contains no photos"),
         (list_sources, "notes.txt", "neither a folder nor a photo"),
-        (list_targets, "empty", "neither photos .* nor pose files"),
+        (list_targets, "empty", "neither photos nor pose files"),
         (list_targets, "gone.jpg", r"gone\.jpg cannot be read"),
         (list_targets, "notes.txt", r"notes\.txt"),
     ],

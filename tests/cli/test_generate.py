@@ -11,8 +11,8 @@ from deformgan.checkpoint import save_generator
 from deformgan.cli.main import main
 from deformgan.datasets.bundled_people import FOLDER, bundled_people, bundled_walk
 from deformgan.detectors import load_detector
-from deformgan.framing import read_photo
 from deformgan.models.generator import Generator, GeneratorConfig
+from deformgan.photo_file import read_photo
 from deformgan.pose import Pose
 from deformgan.pose_formats import Annotations, write_annotations
 from deformgan.skeletons.openpose18 import OPENPOSE18
@@ -135,19 +135,28 @@ def test_a_photo_of_nobody_is_refused(weights, tmp_path, capsys):
     assert capsys.readouterr().err == f"deformgan: No person found in {nobody}.\n"
 
 
-def test_animate_reads_and_writes_videos(weights, tmp_path):
+def test_animate_reads_and_writes_videos(weights, tmp_path, capsys):
     pytest.importorskip("av", reason="needs the extra video")
-    from deformgan.cli.pictures import write_video
+    from deformgan.cli.animations import write_video
     from deformgan.video import Video
 
     film = tmp_path / "film.mp4"
-    write_video(film, [view.photo for view in bundled_people()[0]], 5.0)
+    photos = [view.photo for view in bundled_people()[0]]
+    nobody = np.full_like(photos[0], 120)
+    write_video(film, [nobody, *photos, nobody], 5.0)
     out = tmp_path / "out.mp4"
     arguments = ["animate", str(SOURCE), str(film), "--out", str(out), "--weights", weights]
     assert main(arguments) == 0
+    # The film's speed and length are kept.
+    assert (
+        f"({len(photos) + 2} frames at 5 per second, 2 without a person" in capsys.readouterr().out
+    )
+    assert Video(out).fps == 5
     frames = [frame.picture() for frame in Video(out)]
-    assert len(frames) == len(bundled_people()[0])
+    assert len(frames) == len(photos) + 2
     assert frames[0].shape == (128, 64, 3)
+    assert main([*arguments, "--fps", "10"]) == 0
+    assert Video(out).fps == 10
 
 
 @pytest.mark.parametrize("suffix", [".gif", ".webp"])
@@ -168,7 +177,7 @@ def test_animate_drops_frames_without_a_person_and_says_so(weights, tmp_path, ca
     write_annotations(tmp_path / "walk.csv", Annotations(names, type(walk)(walk.joints, visible)))
     arguments = ["animate", str(SOURCE), str(tmp_path / "walk.csv"), "--source-pose", ROW]
     assert main([*arguments, "--out", str(tmp_path / "w.gif"), "--weights", weights]) == 0
-    assert f"({len(walk) - 1} frames, 1 dropped" in capsys.readouterr().out
+    assert f"({len(walk) - 1} frames at 12 per second, 1 dropped" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("given", ["-1", "11", "nan"])

@@ -81,7 +81,7 @@ def test_pictures_that_exist_are_kept_and_failures_are_one_line_each(generate, t
     words = [PHOTOS[0], broken, "--poses", *POSES]
     assert generate(*words) == 1
     told = capsys.readouterr()
-    assert f"deformgan: {broken} cannot be read as an image.\n" in told.err
+    assert f"deformgan: {broken} cannot be read as an image: it is no JPEG" in told.err
     assert told.err.count("deformgan:") == 1
     assert "(2 pictures written, 1 failed," in told.out
     whole = read(tmp_path / "out")
@@ -98,6 +98,7 @@ def test_pictures_that_exist_are_kept_and_failures_are_one_line_each(generate, t
         (["--background", "none"], "made with background the default, not none"),
         (["--noise"], "made with noise_seed the default, not 0"),
         (["--size", "140"], "made with size the default, not 140"),
+        (["--precision", "bfloat16"], "made with precision the default, not bfloat16"),
     ],
 )
 def test_pictures_of_other_settings_are_not_mixed(generate, tmp_path, capsys, flags, said):

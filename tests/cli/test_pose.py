@@ -297,7 +297,7 @@ def test_a_video_gives_a_pose_per_frame_resumable_and_repaired_over_time(
     detector, tmp_path, capsys
 ):
     pytest.importorskip("av", reason="needs the extra video (PyAV)")
-    from deformgan.cli.pictures import write_video
+    from deformgan.cli.animations import write_video
 
     scenes = [7, 8, 9, 0, 11, 12]
     film = tmp_path / "walk.mp4"

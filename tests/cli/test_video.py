@@ -1,13 +1,17 @@
 """Videos: what is written is read again, by our reader and by PyAV's own."""
 
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from deformgan.cli.pictures import write_video
+from deformgan import inputs, video
+from deformgan.cli.animations import write_animation, write_video
 from deformgan.errors import InputError
-from deformgan.video import Video
+from deformgan.inputs import read_frames
+from deformgan.video import LiveVideo, Video, turn
 
 av = pytest.importorskip("av", reason="needs the extra video (PyAV)")
 
@@ -153,3 +157,168 @@ def test_a_failure_while_painting_leaves_no_file(tmp_path):
     with pytest.raises(RuntimeError):
         write_video(tmp_path / "a.mp4", fail(), fps=10.0)
     assert not list(tmp_path.iterdir())
+
+
+# Display matrices.
+
+
+@pytest.mark.parametrize("turns", range(4))
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_display_matrices_turn_and_mirror_as_they_say(turns, mirrored):
+    picture = np.random.default_rng(0).integers(0, 256, (3, 5, 3), np.uint8)
+    # A quarter turn clockwise takes (x, y) to (-y, x); before it, a mirror takes x to -x.
+    linear = np.linalg.matrix_power(np.array([[0, -1], [1, 0]]), turns)
+    linear = linear @ np.diag([-1 if mirrored else 1, 1])
+    (a, c), (b, d) = linear * 65536
+    matrix = np.array([a, b, 0, c, d, 0, 0, 0, 1 << 30], np.int32)
+    expected = np.rot90(picture[:, ::-1] if mirrored else picture, -turns)
+    np.testing.assert_array_equal(turn(picture, matrix), expected)
+
+
+def test_a_matrix_that_is_no_right_angle_takes_the_nearest():
+    picture = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
+    angle = np.radians(80)
+    values = [np.cos(angle), np.sin(angle), 0, -np.sin(angle), np.cos(angle), 0, 0, 0, 16384]
+    turned = turn(picture, np.array([65536 * value for value in values], np.int32))
+    np.testing.assert_array_equal(turned, np.rot90(picture, -1))
+
+
+# Sound.
+
+
+def with_sound(path, codec, seconds=2.0, rate=24000, fps=10):
+    """Write a video with a tone, in a container by the file's suffix."""
+    with av.open(str(path), "w") as film:
+        stream = film.add_stream("mpeg4", fps)
+        stream.width, stream.height, stream.pix_fmt = 48, 32, "yuv420p"
+        heard = film.add_stream(codec, rate=rate, layout="mono")
+        for picture in shades(round(seconds * fps)):
+            film.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        film.mux(stream.encode())
+        times = np.arange(round(seconds * rate)) / rate
+        tone = (8000 * np.sin(2 * np.pi * 440 * times)).astype(np.int16)
+        for start in range(0, len(tone), 1024):
+            frame = av.AudioFrame.from_ndarray(tone[None, start : start + 1024], "s16", "mono")
+            frame.sample_rate, frame.pts = rate, start
+            film.mux(heard.encode(frame))
+        film.mux(heard.encode())
+
+
+def sound_of(path):
+    """Return the codec of a video's sound, its length in seconds, and its loudest frequency."""
+    with av.open(str(path)) as film:
+        if not film.streams.audio:
+            return None
+        stream = film.streams.audio[0]
+        resampler = av.AudioResampler("flt", "mono", 8000)
+        parts = [
+            part.to_ndarray()[0]
+            for frame in film.decode(stream)
+            for part in resampler.resample(frame)
+        ]
+        samples = np.concatenate(parts)
+        spectrum = np.abs(np.fft.rfft(samples))
+        loudest = spectrum.argmax() * 8000 / len(samples)
+        return stream.codec_context.codec.canonical_name, len(samples) / 8000, loudest
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "kept"),
+    [("a.mp4", "aac", "aac"), ("a.mkv", "pcm_s16le", "aac"), ("a.mkv", "libmp3lame", "mp3")],
+)
+def test_sound_is_copied_or_converted(tmp_path, name, codec, kept):
+    with_sound(tmp_path / name, codec)
+    write_video(tmp_path / "out.mp4", shades(20), 10.0, tmp_path / name)
+    heard = sound_of(tmp_path / "out.mp4")
+    assert heard is not None
+    assert heard[0] == kept
+    assert heard[1] == pytest.approx(2.0, abs=0.15)
+    assert heard[2] == pytest.approx(440, abs=5)
+    assert len(Video(tmp_path / "out.mp4")) == 20
+
+
+def test_sound_ends_with_the_pictures(tmp_path):
+    with_sound(tmp_path / "a.mp4", "aac", seconds=4.0)
+    write_video(tmp_path / "out.mp4", shades(10), 10.0, tmp_path / "a.mp4")
+    heard = sound_of(tmp_path / "out.mp4")
+    assert heard is not None
+    assert heard[1] == pytest.approx(1.0, abs=0.15)
+
+
+def test_a_video_without_sound_stays_without(tmp_path):
+    write_video(tmp_path / "a.mp4", shades(4), 10.0)
+    write_video(tmp_path / "b.mp4", shades(4), 10.0, tmp_path / "a.mp4")
+    assert sound_of(tmp_path / "b.mp4") is None
+
+
+# Delays.
+
+
+@pytest.mark.parametrize("fps", [12.0, 24.0, 30.0, 29.97, 48.0, 7.0])
+@pytest.mark.parametrize("suffix", [".gif", ".webp"])
+def test_an_animation_lasts_as_long_as_its_frames(tmp_path, suffix, fps):
+    path = tmp_path / f"a{suffix}"
+    write_animation(path, iter(shades(30)), fps)
+    delays = []
+    with Image.open(path) as image:
+        for frame in range(image.n_frames):
+            image.seek(frame)
+            image.load()
+            delays.append(image.info["duration"])
+    assert sum(delays) == pytest.approx(30 / fps * 1000, abs=10 if suffix == ".gif" else 1)
+    assert max(delays) - min(delays) <= (10 if suffix == ".gif" else 1)
+    assert min(delays) >= (20 if suffix == ".gif" else 1)
+
+
+# Pipes and cameras.
+
+
+def test_frames_of_a_pipe_are_those_of_the_file(tmp_path, monkeypatch):
+    path = tmp_path / "a.mkv"
+    with_sound(path, "aac", seconds=1.5)
+    with path.open("rb") as stream:
+        monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=Unseekable(stream)))
+        live = LiveVideo("-")
+        read = [frame.picture() for frame in live]
+    np.testing.assert_array_equal(read, [frame.picture() for frame in Video(path)])
+    assert live.fps == pytest.approx(10.0)
+
+
+class Unseekable:
+    """A stream as a pipe is one."""
+
+    def __init__(self, stream):
+        self.read = stream.read
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("camera:93", "Camera 93 cannot be read as a video"),
+        ("-", "Standard input cannot be read as a video"),
+        ("camera", "is neither"),
+    ],
+)
+def test_what_cannot_be_read_live_is_refused(monkeypatch, name, said):
+    empty = SimpleNamespace(read=lambda count: b"")
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=empty))
+    with pytest.raises(InputError, match=said):
+        list(LiveVideo(name))
+
+
+def test_a_camera_is_read_until_ctrl_c(monkeypatch, tmp_path):
+    path = tmp_path / "a.mkv"
+    with_sound(path, "aac", seconds=1.0)
+    monkeypatch.setattr(video, "_camera", lambda number: (str(path), "matroska"))
+    seen = []
+
+    def find(detector, photo):
+        if len(seen) == 4:
+            raise KeyboardInterrupt
+        seen.append(photo)
+
+    monkeypatch.setattr(inputs, "find_person", find)
+    found = read_frames("camera:0")
+    assert len(found.pose) == 4
+    assert found.size == (32, 48)
+    assert found.fps == pytest.approx(10.0)

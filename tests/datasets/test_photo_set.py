@@ -6,9 +6,10 @@ import torch
 from PIL import Image
 
 from deformgan.datasets.image_cache import load_images
-from deformgan.datasets.photo_set import PhotoSet, fit_photos, photo_size
+from deformgan.datasets.photo_set import PhotoSet, fit_photos
 from deformgan.errors import InputError
 from deformgan.framing import Framing, find_framing
+from deformgan.photo_file import photo_size
 from deformgan.pose import Pose
 from deformgan.skeletons.openpose18 import OPENPOSE18
 

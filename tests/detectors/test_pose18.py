@@ -156,7 +156,7 @@ def test_nobody_is_found_where_nobody_is(pose18):
 
 
 def test_an_empty_street_holds_nobody(pose18, shared):
-    from deformgan.framing import read_photo
+    from deformgan.photo_file import read_photo
 
     assert find_people(pose18, read_photo(shared / "walk" / "bg-image.jpg")) == []
 

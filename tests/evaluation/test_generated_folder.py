@@ -170,7 +170,7 @@ def test_a_broken_file_is_named_and_the_next_one_read(tmp_path, kind, break_):
     reading = folder.read(0, SIZE)
     assert reading.picture is None
     (problem,) = reading.problems
-    assert problem.startswith(f"{contract(PAIRS[0])} cannot be read: ")
+    assert problem.startswith(f"{contract(PAIRS[0])} cannot be read")
     assert "\n" not in problem
     assert folder.read(1, SIZE).picture is not None
 

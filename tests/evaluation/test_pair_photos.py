@@ -6,7 +6,7 @@ from PIL import Image
 
 from deformgan.errors import InputError
 from deformgan.evaluation.pair_photos import PairPhotos, photos_in
-from deformgan.framing import read_photo
+from deformgan.photo_file import read_photo
 from deformgan.pose_formats import read_annotations
 
 

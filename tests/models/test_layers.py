@@ -148,8 +148,8 @@ def test_a_detail_that_begins_changes_nothing_and_can_learn():
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"rows": 100}, "rows must be a positive multiple of 32, got 100"),
-        ({"rows": 0}, "rows must be a positive multiple of 32, got 0"),
+        ({"rows": 100}, "rows must be a multiple of 32 up to 2048, got 100"),
+        ({"rows": 0}, "rows must be a multiple of 32 up to 2048, got 0"),
         ({"rows": -32}, "got -32"),
         ({"field_widths": (8, 8)}, "at least three multiples of 8"),
         ({"field_widths": (8, 12, 8)}, "at least three multiples of 8"),

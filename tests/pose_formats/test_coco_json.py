@@ -105,7 +105,7 @@ def test_results_of_a_detector_count_from_a_score_of_three_tenths(tmp_path):
     [
         (
             annotation_file({"image_id": 7, "keypoints": [1, 2, 3]}),
-            "annotation 0 has no list of 51",
+            "annotation 0 has 3 values; it has no list of 51",
         ),
         (annotation_file({"image_id": 8, "keypoints": keypoints()}), "the unlisted image 8"),
         (annotation_file("x"), "annotation 0 is not an object"),

@@ -55,7 +55,7 @@ def test_an_animation_survives_a_round_trip(tmp_path, size):
 
 @pytest.mark.parametrize("flags", [{}, {"a": {"nose": "time", "left_ear": "twin"}}])
 def test_repaired_joints_are_listed_beside_the_poses_which_read_as_ever(tmp_path, flags):
-    pose = Pose(torch.rand(1, 18, 2), torch.ones(1, 18, dtype=torch.bool))
+    pose = Pose(50 * torch.rand(1, 18, 2), torch.ones(1, 18, dtype=torch.bool))
     plain, flagged = tmp_path / "plain.json", tmp_path / "flagged.json"
     write_deformgan_json(plain, Annotations(["a"], pose))
     write_deformgan_json(flagged, Annotations(["a"], pose), repaired=flags)

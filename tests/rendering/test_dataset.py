@@ -44,7 +44,7 @@ def here(monkeypatch):
     def pool(workers):
         yield _HereExecutor()
 
-    monkeypatch.setattr(dataset, "_pool", pool)
+    monkeypatch.setattr(dataset, "worker_pool", pool)
 
 
 def contents(folder):

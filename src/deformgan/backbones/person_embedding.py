@@ -1,7 +1,6 @@
 """PersonEmbedding: the bundled network that embeds the photo of a person as a vector."""
 
 import hashlib
-import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 
 from deformgan.backbones.residual import Residual, conv
 from deformgan.backbones.weights_file import read_network
+from deformgan.backbones.weights_header import build_network, parse_config, parse_metadata
 from deformgan.files import bundled
 from deformgan.pixels import to_float
 
@@ -116,14 +116,9 @@ def load_person_embedding(path: Path | None = None) -> PersonEmbedding:
     """
     path = BUNDLED if path is None else path
     state, described = read_network(path, KIND, "person embedding")
-    config = json.loads(described["config"])
-    network = PersonEmbedding(
-        PersonEmbeddingConfig(
-            tuple(config["widths"]), tuple(config["blocks"]), config["stripes"], config["features"]
-        )
-    )
-    network.load_state_dict(state)
-    network.metadata = json.loads(described["metadata"])
+    config = parse_config(path, described, PersonEmbeddingConfig)
+    network = build_network(path, lambda: PersonEmbedding(config), state)
+    network.metadata = parse_metadata(path, described)
     with path.open("rb") as file:
         network.sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     return network.eval().requires_grad_(False)

@@ -1,6 +1,5 @@
 """Pose18Network: a small heat map network for the 18 joints of `openpose18` and torso centres."""
 
-import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 
 from deformgan.backbones.residual import Residual, conv
 from deformgan.backbones.weights_file import read_network
+from deformgan.backbones.weights_header import build_network, parse_config, parse_metadata
 from deformgan.files import bundled
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
@@ -117,9 +117,6 @@ def load_network(path: Path) -> tuple[Pose18Network, dict[str, Any]]:
         path: A .safetensors file written by `tools/pose18.py`.
     """
     state, described = read_network(path, KIND, "pose18 detector")
-    config = json.loads(described["config"])
-    network = Pose18Network(
-        Pose18Config(tuple(config["widths"]), tuple(config["blocks"]), config["neck"])
-    )
-    network.load_state_dict(state)
-    return fold_norms(network.eval()), json.loads(described["metadata"])
+    config = parse_config(path, described, Pose18Config)
+    network = build_network(path, lambda: Pose18Network(config), state)
+    return fold_norms(network.eval()), parse_metadata(path, described)

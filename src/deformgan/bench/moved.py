@@ -85,8 +85,8 @@ def moved_cases(device: str, quick: bool) -> list[MovedCase]:
         quick: PyTorch only.
     """
     cases = [MovedCase(how, "float32", size) for how in ("whole", "kept") for size in SIZES]
-    if quick or computes_bfloat16(torch.device(device)):
-        cases += [MovedCase("kept", "bfloat16", size) for size in SIZES if not quick]
+    if not quick and computes_bfloat16(torch.device(device)):
+        cases += [MovedCase("kept", "bfloat16", size) for size in SIZES]
     if quick or torch.device(device).type != "cpu":
         return cases
     exports: list[Backend] = ["onnxruntime", "openvino"]

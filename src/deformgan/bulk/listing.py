@@ -7,12 +7,13 @@ from pathlib import Path
 
 from deformgan.datasets.pairs import read_pairs
 from deformgan.errors import InputError
-from deformgan.framing import PHOTO_SUFFIXES
 from deformgan.inputs import PosedPhoto
+from deformgan.photo_file import list_photos, looks_like_photo
 from deformgan.photos import natural_order
 from deformgan.pose import Pose, Skeleton
 from deformgan.pose_formats import Annotations, read_annotations, read_single
 from deformgan.pose_formats.annotations import largest
+from deformgan.pose_formats.stated_size import match_photo
 
 POSE_SUFFIXES = (".csv", ".json")
 
@@ -48,7 +49,10 @@ class Target:
 
 
 def list_sources(
-    words: Iterable[str], source_pose: str | None = None, skeleton: Skeleton | None = None
+    words: Iterable[str],
+    source_pose: str | None = None,
+    skeleton: Skeleton | None = None,
+    min_score: float | None = None,
 ) -> list[Source]:
     """List photos.
 
@@ -57,25 +61,34 @@ def list_sources(
         source_pose: A pose file with the poses of all photos by file name, or for a single photo
             any pose file or FILE:NAME; by default poses are detected.
         skeleton: Skeleton of the poses.
+        min_score: Least score of a joint in pose files of detectors.
     """
     paths = list(chain.from_iterable(_photos(Path(word)) for word in words))
     sources = [Source(path.name, path) for path in paths]
     if source_pose is None:
         return sources
     if len(sources) == 1:
-        return [replace(sources[0], pose=read_single(source_pose, skeleton=skeleton).pose)]
-    annotations = read_annotations(source_pose, skeleton)
+        return [
+            replace(
+                sources[0],
+                pose=read_single(source_pose, skeleton=skeleton, min_score=min_score).pose,
+            )
+        ]
+    annotations = read_annotations(source_pose, skeleton, min_score=min_score)
     lacking = [source.name for source in sources if source.name not in annotations]
     if lacking:
         raise InputError(
             f"{source_pose} has no pose for {len(lacking)} of {len(sources)} photos, first "
             f"{lacking[0]}."
         )
-    return [replace(source, pose=annotations[source.name]) for source in sources]
+    return [replace(one, pose=_match(annotations, one.name, one)) for one in sources]
 
 
 def list_targets(
-    words: Iterable[str], person: int = 0, skeleton: Skeleton | None = None
+    words: Iterable[str],
+    person: int = 0,
+    skeleton: Skeleton | None = None,
+    min_score: float | None = None,
 ) -> list[Target]:
     """List target poses.
 
@@ -85,8 +98,9 @@ def list_targets(
         person: Index of the person in a pose file with several people per image, in the file's
             order; 0 is the largest.
         skeleton: Skeleton of the poses.
+        min_score: Least score of a joint in pose files of detectors.
     """
-    return list(chain.from_iterable(_targets(word, person, skeleton) for word in words))
+    return list(chain.from_iterable(_targets(word, person, skeleton, min_score) for word in words))
 
 
 def find_pairs(
@@ -105,46 +119,48 @@ def find_pairs(
 
 def _photos(path: Path) -> list[Path]:
     if path.is_dir():
-        photos = _files(path, PHOTO_SUFFIXES)
+        photos = sorted(list_photos(path)[0], key=natural_order)
         if not photos:
-            raise InputError(
-                f"The folder {path} contains no photos; their names must end in "
-                f"{', '.join(PHOTO_SUFFIXES)}."
-            )
+            raise InputError(f"The folder {path} contains no photos.")
         return photos
     if not path.exists():
         raise InputError(f"{path} does not exist; use photos or folders of photos.")
-    if path.suffix.lower() not in PHOTO_SUFFIXES:
-        raise InputError(
-            f"{path} is neither a folder nor a photo; names must end in "
-            f"{', '.join(PHOTO_SUFFIXES)}."
-        )
+    if not looks_like_photo(path):
+        raise InputError(f"{path} is neither a folder nor a photo.")
     return [path]
 
 
-def _targets(word: str, person: int, skeleton: Skeleton | None) -> list[Target]:
+def _targets(
+    word: str, person: int, skeleton: Skeleton | None, min_score: float | None
+) -> list[Target]:
     path = Path(word)
     if path.is_dir():
-        if photos := _files(path, PHOTO_SUFFIXES):
-            return [Target(photo.name, photo) for photo in photos]
-        files = _files(path, POSE_SUFFIXES)
+        photos, others = list_photos(path)
+        if photos:
+            return [Target(photo.name, photo) for photo in sorted(photos, key=natural_order)]
+        files = [file for file in others if file.suffix.lower() in POSE_SUFFIXES]
         if not files:
             raise InputError(
-                f"The folder {path} contains neither photos ({', '.join(PHOTO_SUFFIXES)}) nor "
-                f"pose files ({', '.join(POSE_SUFFIXES)})."
+                f"The folder {path} contains neither photos nor pose files "
+                f"({', '.join(POSE_SUFFIXES)})."
             )
-        return list(chain.from_iterable(_poses(file, person, skeleton) for file in files))
-    if path.suffix.lower() in PHOTO_SUFFIXES and path.is_file():
+        files.sort(key=natural_order)
+        return list(
+            chain.from_iterable(_poses(file, person, skeleton, min_score) for file in files)
+        )
+    if path.is_file() and looks_like_photo(path):
         return [Target(path.name, path)]
     if path.is_file():
-        return _poses(path, person, skeleton)
-    single = read_single(word, person=person or None, skeleton=skeleton)
+        return _poses(path, person, skeleton, min_score)
+    single = read_single(word, person=person or None, skeleton=skeleton, min_score=min_score)
     return [Target(single.names[0], posed=PosedPhoto(single.pose, single.size))]
 
 
-def _poses(path: Path, person: int, skeleton: Skeleton | None) -> list[Target]:
+def _poses(
+    path: Path, person: int, skeleton: Skeleton | None, min_score: float | None
+) -> list[Target]:
     """List the poses of a file; a single pose is named after the file."""
-    annotations = read_annotations(path, skeleton)
+    annotations = read_annotations(path, skeleton, min_score=min_score)
     if not annotations.rows:
         raise InputError(f"{path} contains no pose.")
     names = list(annotations.rows)
@@ -167,7 +183,7 @@ def _choose(annotations: Annotations, name: str, person: int) -> Pose:
     return people[[person]]
 
 
-def _files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
-    files = (file for file in folder.iterdir() if file.suffix.lower() in suffixes)
-    shown = (file for file in files if file.is_file() and not file.name.startswith("."))
-    return sorted(shown, key=natural_order)
+def _match(annotations: Annotations, name: str, source: Source) -> Pose:
+    """Return a source's pose in pixels of its upright photo."""
+    stated = annotations.size_of(name)
+    return match_photo(annotations[name], stated, source.path, annotations.source)

@@ -48,8 +48,8 @@ def convert(
     from deformgan.cli.outputs import output_file
     from deformgan.errors import InputError
     from deformgan.files import write_json, written_beside
+    from deformgan.models.keras_child import read_keras_file_apart
     from deformgan.models.keras_config import read_settings
-    from deformgan.models.keras_file import read_keras_file
     from deformgan.models.keras_names import name_arrays
 
     if out.suffix != ".safetensors":
@@ -57,7 +57,7 @@ def convert(
     output_file(out)
     if json is not None:
         output_file(json)
-    file = read_keras_file(keras_file)
+    file = read_keras_file_apart(keras_file)
     try:
         named = name_arrays(file)
         said = read_settings(file.config)

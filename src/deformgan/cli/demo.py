@@ -33,9 +33,10 @@ def demo(
     import time
     from itertools import chain
 
+    from deformgan.cli.animations import write_animation
     from deformgan.cli.arguments import read_size
     from deformgan.cli.outputs import output_dir, output_file
-    from deformgan.cli.pictures import write_animation, write_picture
+    from deformgan.cli.pictures import write_picture
     from deformgan.cli.progress import progress
     from deformgan.cli.sheet import Example, draw_sheet, draw_walk
     from deformgan.datasets.bundled_people import bundled_people, bundled_walk

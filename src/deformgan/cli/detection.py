@@ -17,6 +17,7 @@ from deformgan.cli.progress import progress
 from deformgan.detectors import PeopleDetector, PoseDetector, find_people
 from deformgan.detectors.diagnosis import count_others
 from deformgan.errors import InputError
+from deformgan.files import one_at_a_time
 from deformgan.photos import Photo, Photos
 from deformgan.pose import Pose
 from deformgan.skeletons.openpose18 import OPENPOSE18
@@ -80,7 +81,11 @@ def find_poses(
             started over, and a photo that changed since is searched again.
     """
     findings = Findings()
-    with _open_journal(journal, settings) as (notes, kept):
+    lock = journal.with_name(f"{journal.name}.lock")
+    with (
+        one_at_a_time(lock, f"what {journal.name} records"),
+        _open_journal(journal, settings) as (notes, kept),
+    ):
         for photo in progress(photos, "photos", len(photos)):
             found = kept.get((photo.name, photo.stamp))
             if found is not None:

@@ -15,7 +15,8 @@ from deformgan.cli.arguments import read_size
 from deformgan.cli.outputs import output_dir
 from deformgan.cli.pictures import WITH_ALPHA, write_picture
 from deformgan.cli.progress import progress
-from deformgan.errors import InputError
+from deformgan.device import choose_precision, find_device
+from deformgan.errors import InputError, printable
 from deformgan.files import write_json
 from deformgan.predict import PoseTransfer
 from deformgan.scene import read_background
@@ -36,12 +37,14 @@ def generate_folder(
     person: int,
     pose_person: int,
     source_pose: str | None,
+    min_score: float | None,
     skeleton: str | None,
     size: str | None,
     background: str | None,
     paste: bool,
     noise_seed: int | None,
     device: str,
+    precision: str,
     report: Path | None,
 ) -> int:
     """Generate every photo in every pose, or the pairs of a table; see `generate`.
@@ -56,15 +59,16 @@ def generate_folder(
             f"--background none is transparent, which {suffix} files cannot store; use --format "
             "png or webp."
         )
-    transfer = PoseTransfer.from_pretrained(weights, device, detector=detector)
+    precise = choose_precision(precision, find_device(device))
+    transfer = PoseTransfer.from_pretrained(weights, device, detector=detector, precision=precise)
     joints = check_skeleton(skeleton, transfer.skeleton)
     scene = read_background(background)
     transfer.staging.check_size(asked)
     transfer.staging.check_background(scene)
     if paste and not transfer.layered:
         raise InputError(f"--paste needs weights with layers, unlike {weights}.")
-    sources = list_sources(photos, source_pose, joints)
-    targets = list_targets(poses, pose_person, joints)
+    sources = list_sources(photos, source_pose, joints, min_score)
+    targets = list_targets(poses, pose_person, joints, min_score)
     bulk = Bulk(
         transfer,
         sources,
@@ -87,10 +91,13 @@ def generate_folder(
         "person": person,
         "pose_person": pose_person,
         "source_pose": source_pose,
+        "min_score": min_score,
         "size": size,
         "background": background,
         "paste": paste,
         "noise_seed": noise_seed,
+        # Absent from the records of earlier versions, which had no other precision.
+        "precision": None if precise == "float32" else precise,
     }
     output_dir(out)
     _record(out, settings)
@@ -142,4 +149,4 @@ def _print_failure(name: str, reason: str) -> None:
     line = reason if name in reason else f"{name}: {reason}"
     # On a terminal, the progress bar is on this line.
     erase = "\r\033[K" if sys.stderr.isatty() else ""
-    print(f"{erase}deformgan: {line}", file=sys.stderr)
+    print(f"{erase}deformgan: {printable(line)}", file=sys.stderr)

@@ -11,16 +11,21 @@ Slow imports go inside the function, so that `--help` answers at once.
 import functools
 import inspect
 import io
+import os
 import re
+import signal
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import redirect_stderr
+import threading
+import warnings
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, suppress
 from importlib import import_module
+from pathlib import Path
 from typing import get_args
 
 from deformgan import __version__
 from deformgan.cli.settings_help import describe_settings, read_fields
-from deformgan.errors import InputError
+from deformgan.errors import InputError, describe_system_error, printable
 
 # To add a command, add its file and one line here.
 COMMANDS: dict[str, str] = {
@@ -54,8 +59,10 @@ COMMANDS: dict[str, str] = {
 # the settings of a dataclass, named in the parameter's annotation: Annotated[Sequence[str], PATH].
 _SETTINGS = "settings"
 
+_FAILED = 1
 _BAD_INPUT = 2
-_INTERRUPTED = 130  # the exit code shells use for a process ended by Ctrl-C
+_INTERRUPTED = 130  # the exit codes shells use for a process ended by Ctrl-C, or by SIGTERM
+_TERMINATED = 143
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -65,17 +72,65 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Command line without the program name; by default that of the process.
 
     Returns:
-        Exit code: 0 for success, 1 if a check failed (`verify`, `data check`, `evaluate`) or
-        training diverged, 2 for an error that the user can fix, 130 if interrupted.
+        Exit code: 0 for success, 1 if a check failed (`verify`, `data check`, `evaluate`), training
+        diverged or nobody reads the output, 2 for an error that the user can fix (also a full
+        disk), 130 if interrupted, 143 if terminated.
     """
+    # Pillow's, about odd metadata of photos that it reads.
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+    for stream in (sys.stdout, sys.stderr):
+        # Names of files may be no UTF-8, and a terminal may know ASCII alone.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
-        return _dispatch(sys.argv[1:] if arguments is None else list(arguments))
-    except InputError as error:
-        print(f"deformgan: {_name_flags(str(error))}", file=sys.stderr)
+        with _ended_by_terminate():
+            code = _dispatch(sys.argv[1:] if arguments is None else list(arguments))
+            sys.stdout.flush()
+            return code
+    except BrokenPipeError:
+        # Nobody reads the output any longer; what is still buffered must not fail again.
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _FAILED
+    except (InputError, OSError, MemoryError) as error:
+        with suppress(OSError):
+            print(f"deformgan: {printable(_describe(error))}", file=sys.stderr)
         return _BAD_INPUT
     except KeyboardInterrupt:
         print("deformgan: interrupted", file=sys.stderr)
         return _INTERRUPTED
+    except _Terminated:
+        return _TERMINATED
+
+
+class _Terminated(BaseException):
+    """SIGTERM, as an exception, so that files and processes are cleaned up."""
+
+
+@contextmanager
+def _ended_by_terminate() -> Generator[None]:
+    """Let SIGTERM raise `_Terminated`, unless somebody else handles it."""
+
+    def terminate(*_: object) -> None:
+        raise _Terminated
+
+    if (
+        threading.current_thread() is not threading.main_thread()
+        or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+    ):
+        yield
+        return
+    signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _describe(error: InputError | OSError | MemoryError) -> str:
+    if isinstance(error, OSError):
+        return describe_system_error(error)
+    return _name_flags(str(error) or "this needs more memory than there is.")
 
 
 def _dispatch(arguments: list[str]) -> int:
@@ -104,7 +159,44 @@ def _dispatch(arguments: list[str]) -> int:
     module = import_module(f"deformgan.cli.{name.replace(' ', '.')}")
     function = getattr(module, name.rpartition(" ")[2])
     command = _parse(function, prog=f"deformgan {name}", arguments=rest)
-    return 0 if command is None else command() or 0
+    if command is None:
+        return 0
+    _check_outputs(command)
+    return command() or 0
+
+
+_OUTPUTS = ("out", "json")
+
+
+def _check_outputs(command: Callable[[], int | None]) -> None:
+    """Refuse outputs that would replace each other or an input."""
+    while isinstance(command, functools.partial) and isinstance(command.func, functools.partial):
+        command = functools.partial(
+            command.func.func, *command.func.args, **command.func.keywords, **command.keywords
+        )
+    if not isinstance(command, functools.partial):
+        return
+    written = {
+        name: value for name in _OUTPUTS if isinstance(value := command.keywords.get(name), Path)
+    }
+    if len({os.path.realpath(path) for path in written.values()}) < len(written):
+        raise InputError(f"--out and --json are both {written['out']}; give two names.")
+    others = [value for name, value in command.keywords.items() if name not in _OUTPUTS]
+    for given in _flatten_values([*command.args, *others]):
+        for name, path in written.items():
+            if path.is_file() and os.path.exists(given) and os.path.samefile(path, given):
+                raise InputError(f"--{name} is {path}, which is also read; give another name.")
+
+
+def _flatten_values(values: Iterable[object]) -> Iterator[str]:
+    """Yield the paths among the values of flags, also those in lists and before ':NAME'."""
+    for value in values:
+        if isinstance(value, list | tuple):
+            yield from _flatten_values(value)
+        elif isinstance(value, str | Path) and "\0" not in str(value):
+            yield str(value)
+            if ":" in str(value):
+                yield str(value).rpartition(":")[0]
 
 
 def _name_flags(message: str) -> str:

@@ -1,9 +1,12 @@
 """Output files and folders of commands, checked before the work starts."""
 
+import hashlib
 import os
 from pathlib import Path
 
 from deformgan.errors import InputError
+
+_LONG = 200  # bytes; a file system allows 255
 
 
 def output_file(path: Path) -> Path:
@@ -37,6 +40,16 @@ def output_dir(path: Path) -> Path:
         path.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
         raise InputError(f"Cannot create the folder {path}: a file is in its place.") from None
-    except PermissionError:
-        raise InputError(f"Cannot create the folder {path}: permission denied.") from None
+    except OSError as error:
+        raise InputError(f"Cannot create the folder {path}: {error.strerror}.") from None
     return path
+
+
+def beside(out: Path, suffix: str) -> Path:
+    """Return a hidden file beside an output, whose name is allowed even if the output's is long."""
+    name = out.name if len(os.fsencode(out.name)) < _LONG else _short(out.name)
+    return out.with_name(f".{name}.{suffix}")
+
+
+def _short(name: str) -> str:
+    return f"{name[:20]}-{hashlib.sha256(os.fsencode(name)).hexdigest()[:16]}"

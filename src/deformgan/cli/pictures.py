@@ -1,10 +1,9 @@
-"""Write pictures and animations.
+"""Write pictures.
 
 This imports numpy, so commands import it inside their functions.
 """
 
-from collections.abc import Iterable, Sequence
-from fractions import Fraction
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +13,12 @@ from PIL import Image
 
 from deformgan.errors import InputError
 from deformgan.files import written_beside
-from deformgan.video import open_av
 
 Picture = UInt8[np.ndarray, "_ _ channels"]  # RGB or RGBA
 
 WITH_ALPHA = (".png", ".webp")
 
-# H.264's scale runs from 0 (lossless) to 51; 18 is visually almost lossless.
-VIDEO_QUALITY = 18
 JPEG_QUALITY = 95
-WEBP_QUALITY = 90
 
 
 def check_suffix(path: Path, allowed: Sequence[str]) -> Path:
@@ -51,59 +46,3 @@ def write_picture(path: Path, picture: Picture) -> None:
     }
     with written_beside(path) as unfinished:
         Image.fromarray(picture).save(unfinished, **options.get(path.suffix.lower(), {}))
-
-
-def write_animation(path: Path, pictures: Sequence[Picture], fps: float) -> None:
-    """Write an animation: as GIF or WebP, looping endlessly, or as a video.
-
-    Args:
-        path: Ends in .gif, .webp or .mp4.
-        pictures: Frames, all of one size.
-        fps: Frames per second; GIF rounds the frame time to hundredths of a second.
-    """
-    if path.suffix.lower() == ".mp4":
-        write_video(path, pictures, fps)
-        return
-    images = [Image.fromarray(picture) for picture in pictures]
-    options: dict[str, Any] = {"quality": WEBP_QUALITY}
-    if path.suffix.lower() == ".gif":
-        # One palette for all frames: with one per frame, colours would flicker.
-        strip = Image.fromarray(np.concatenate(pictures, axis=1))
-        palette = strip.quantize(256, Image.Quantize.MEDIANCUT)
-        images = [image.quantize(palette=palette) for image in images]
-        # Otherwise equal frames are merged, and the others are cropped to the area that changes.
-        options = {"optimize": False, "disposal": 1}
-    with written_beside(path) as unfinished:
-        images[0].save(
-            unfinished,
-            save_all=True,
-            append_images=images[1:],
-            duration=round(1000 / fps),
-            loop=0,
-            **options,
-        )
-
-
-def write_video(path: Path, pictures: Iterable[Picture], fps: float) -> None:
-    """Write a video as H.264 in MP4, which every browser plays.
-
-    The format requires even sizes: the last row or column of an odd size is repeated.
-
-    Args:
-        path: Ends in .mp4.
-        pictures: Frames, all of one size, at least one.
-        fps: Frames per second.
-    """
-    av = open_av()
-    options = {"movflags": "faststart"}
-    with written_beside(path) as unfinished, av.open(str(unfinished), "w", options=options) as film:
-        stream = film.add_stream("libx264", Fraction(fps).limit_denominator(1001))
-        stream.pix_fmt = "yuv420p"
-        stream.options = {"crf": str(VIDEO_QUALITY)}
-        for picture in pictures:
-            height, width = picture.shape[:2]
-            even = np.pad(picture, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-            if not stream.codec_context.is_open:  # opened by the first picture
-                stream.height, stream.width = even.shape[:2]
-            film.mux(stream.encode(av.VideoFrame.from_ndarray(even, format="rgb24")))
-        film.mux(stream.encode())

@@ -33,7 +33,8 @@ def pose(
     An interrupted run resumes where it stopped when started again.
 
     Args:
-        images: A folder of photos, one photo, or a video (needs the extra `video`).
+        images: A folder of photos, or of a folder of photos per person (names are then
+            `ann/beach.jpg`), one photo, or a video (needs the extra `video`).
         out: Where to write the poses: .csv, the field's usual table (name:keypoints_y:keypoints_x),
             or .json, our format; its folder must exist.
         detector: Pose detector: pose18 (bundled), or another one as NAME:PATH (movenet, blazepose,
@@ -45,15 +46,17 @@ def pose(
             FILE.repaired.json.
         json: Where to write the counts and the problems of each photo as JSON.
     """
+    import sys
     import time
 
     from deformgan.cli.detection import find_poses
-    from deformgan.cli.outputs import output_file
+    from deformgan.cli.outputs import beside, output_file
     from deformgan.cli.pictures import check_suffix
     from deformgan.detectors import load_detector
     from deformgan.detectors.repair import repair as repair_poses
     from deformgan.errors import InputError
     from deformgan.files import write_json
+    from deformgan.photo_file import describe_others
     from deformgan.photos import Photos
     from deformgan.pose import Pose
     from deformgan.pose_formats import Annotations
@@ -65,8 +68,10 @@ def pose(
     if person < 0:
         raise InputError(f"--person is {person}; it must be 0 (the largest) or more.")
     photos = Photos(images)
+    if left_out := describe_others(photos.others):
+        print(left_out, file=sys.stderr)
     _check_names(photos.names, out)
-    journal = out.with_name(f".{out.name}.journal")
+    journal = beside(out, "journal")
     settings = _settings(detector, person)
     findings = find_poses(photos, load_detector(detector), person, journal, settings)
     if not findings.found:
@@ -217,10 +222,11 @@ def _report(poses, findings: "Findings", repaired: "Repaired | None", person: in
 
 def _print_report(report: dict, out: Path, json: Path | None, seconds: float) -> None:
     from deformgan.detectors.diagnosis import REASONS
+    from deformgan.errors import printable
 
     counts, unusable = report["counts"], report["unusable"]
     for name, entry in list(unusable.items())[:MOST_LINES]:
-        print(f"{name}: {entry['words']}")
+        print(f"{printable(name)}: {printable(entry['words'])}")
     if len(unusable) > MOST_LINES:
         where = f"see {json}" if json is not None else "use --json FILE for all"
         print(f"... and {len(unusable) - MOST_LINES} more; {where}")

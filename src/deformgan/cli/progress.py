@@ -17,7 +17,7 @@ def progress(items: Iterable[Item], what: str, total: int | None = None) -> Iter
     Args:
         items: Items to iterate over.
         what: Label of the bar.
-        total: Number of items; by default the length of `items`.
+        total: Number of items, 0 if unknown; by default the length of `items`.
 
     Yields:
         The items.
@@ -31,8 +31,9 @@ def progress(items: Iterable[Item], what: str, total: int | None = None) -> Iter
         for done, item in enumerate(items):
             if time.monotonic() - drawn > _REDRAW:
                 drawn = time.monotonic()
-                bar = "#" * (_WIDTH * done // max(total, 1))
-                print(f"\r{what} [{bar:{_WIDTH}}] {done}/{total} ", end="", file=sys.stderr)
+                count = f"{done}/{total}" if total else f"{done}"
+                bar = "#" * (_WIDTH * done // total if total else 0)
+                print(f"\r{what} [{bar:{_WIDTH}}] {count} ", end="", file=sys.stderr)
             yield item
     finally:
         # Erase the bar, so that what is printed next, such as an error, has the line to itself.

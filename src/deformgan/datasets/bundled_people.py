@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import UInt8
-from PIL import Image
 
 from deformgan.datasets.market1501 import Market1501
 from deformgan.datasets.photo_set import PhotoSet
 from deformgan.files import bundled
+from deformgan.photo_file import read_photo
 from deformgan.pose import Pose
 from deformgan.pose_formats.annotation_csv import read_annotation_csv
 
@@ -44,9 +44,7 @@ def bundled_people() -> list[list[Photo]]:
         person = int(name.partition("_")[0])
         if person in people:
             path = FOLDER / "bounding_box_train" / name
-            with Image.open(path) as image:
-                photo = np.array(image.convert("RGB"))
-            people[person].append(Photo(path, photo, table[name]))
+            people[person].append(Photo(path, read_photo(path), table[name]))
     return list(people.values())
 
 

@@ -4,13 +4,14 @@ from collections import Counter
 from pathlib import Path
 
 import torch
-from PIL import Image
 
 from deformgan.datasets.photo_set import Fit, PhotoSet, fit_photos
 from deformgan.datasets.splits import SPLIT_FILE, NoTestSplitError, Split, read_identity_split
 from deformgan.errors import InputError
+from deformgan.photo_file import list_photos
 from deformgan.pose import Pose, Skeleton
 from deformgan.pose_formats import Annotations, read_annotations
+from deformgan.pose_formats.stated_size import match_photo
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
 SIZE = (128, 64)
@@ -70,7 +71,12 @@ class Folder(PhotoSet):
                 f"split {split!r}; a name is a path like 'ann/beach.jpg'."
             )
         paths = list(photos)
-        poses = Pose.cat([table[name] for name in photos.values()])
+        poses = Pose.cat(
+            [
+                match_photo(table[name], table.size_of(name), path, table.source)
+                for path, name in photos.items()
+            ]
+        )
         size, framings, poses = fit_photos(paths, poses, size or SIZE, fit, skeleton)
         super().__init__(
             names=[path.relative_to(root).as_posix() for path in paths],
@@ -113,13 +119,11 @@ def _pose_file(root: Path) -> Path:
 
 def _photos(root: Path) -> list[Path]:
     """Return all people's photos, sorted."""
-    known = Image.registered_extensions()
     return sorted(
-        path
+        photo
         for person in root.iterdir()
         if person.is_dir() and not person.name.startswith(".")
-        for path in person.iterdir()
-        if path.suffix.lower() in known
+        for photo in list_photos(person)[0]
     )
 
 

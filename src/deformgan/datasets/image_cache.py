@@ -20,7 +20,8 @@ from torch import Tensor
 
 from deformgan.errors import InputError
 from deformgan.files import written_beside
-from deformgan.framing import Framing, read_photo
+from deformgan.framing import Framing
+from deformgan.photo_file import read_photo
 
 THREADS = min(8, os.cpu_count() or 1)  # Pillow releases the GIL while decoding
 _CHUNK = 256  # images decoded at a time

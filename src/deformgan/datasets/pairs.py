@@ -12,7 +12,7 @@ from jaxtyping import Bool, Int64
 from torch import Tensor
 
 from deformgan.errors import InputError
-from deformgan.files import written_beside
+from deformgan.files import check_inside, written_beside
 
 HEADER = ["from", "to"]
 TEST_PAIRS = 12_000  # in the published lists
@@ -113,7 +113,7 @@ def read_pairs(path: str | Path) -> list[tuple[str, str]]:
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
             rows = list(csv.reader(file))
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError, csv.Error) as error:
         raise InputError(f"The pair table {path} cannot be read: {error}.") from error
     if not rows or rows[0] != HEADER:
         raise InputError(f"{path}, line 1: the header of a pair table is 'from,to'.")
@@ -123,6 +123,11 @@ def read_pairs(path: str | Path) -> list[tuple[str, str]]:
             continue
         if len(row) != 2 or not all(row):
             raise InputError(f"{path}, line {number}: a line must be two names, 'from,to'.")
+        for name in row:
+            try:
+                check_inside(name)
+            except InputError as error:
+                raise InputError(f"{path}, line {number}: {error}") from None
         pairs.append((row[0], row[1]))
     return pairs
 

@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Literal
 
 from jaxtyping import Bool, Int64, UInt8
-from PIL import Image
 from torch import Tensor
 
 from deformgan.datasets.backgrounds import fill_people
 from deformgan.datasets.image_cache import THREADS, load_images
 from deformgan.datasets.pairs import ordered_pairs
-from deformgan.errors import InputError
 from deformgan.framing import Framing, find_framing
+from deformgan.photo_file import photo_size
 from deformgan.pose import Pose, Skeleton
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
@@ -177,16 +176,3 @@ def frame_one(
     if fit == "person" and pose.usable(skeleton).all():
         return find_framing(pose, photo, size, skeleton)
     return Framing.padded(photo, size)
-
-
-def photo_size(path: Path) -> tuple[int, int]:
-    """Read a photo's upright (height, width) from the file header."""
-    try:
-        with Image.open(path) as image:
-            width, height = image.size
-            lies = image.getexif().get(_ORIENTATION, 1) >= 5
-    except FileNotFoundError:
-        raise InputError(f"The image {path} does not exist.") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        raise InputError(f"{path} cannot be read as an image.") from None
-    return (width, height) if lies else (height, width)

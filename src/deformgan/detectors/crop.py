@@ -1,5 +1,6 @@
 """cut_box: crop a box of a photo at a network's input size, and map points back."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,6 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from deformgan.detectors.person import Box
+from deformgan.photo_file import MOST_PIXELS
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,9 @@ def cut_box(
     # Crop whole pixels first, so that a small part of a large photo is cheap.
     first_x, first_y = int(np.floor(left + 0.5)), int(np.floor(top + 0.5))
     last_x, last_y = (int(np.ceil(edge + 0.5)) for edge in (left + width, top + height))
+    too_large = ((last_x - first_x) * (last_y - first_y) / MOST_PIXELS) ** 0.5
+    if too_large > 1:  # of a long, narrow photo, nearly all would be filled
+        return _cut_reduced(image, box, size, margin, beyond, math.ceil(too_large))
     if beyond == "black":
         cut = Image.fromarray(image).crop((first_x, first_y, last_x, last_y))
     else:
@@ -84,3 +89,24 @@ def cut_box(
         (size[1], size[0]), Image.Resampling.BILINEAR, box=(x, y, x + width, y + height)
     )
     return Crop(np.array(scaled), left, top, width, height)
+
+
+def _cut_reduced(
+    image: UInt8[np.ndarray, "height width 3"],
+    box: Box | None,
+    size: tuple[int, int],
+    margin: float,
+    beyond: Literal["black", "edge"],
+    factor: int,
+) -> Crop:
+    """Crop a region of the image reduced by a factor; see `cut_box`."""
+    reduced = np.array(Image.fromarray(image).reduce(factor))
+    left, top, right, bottom = ((edge + 0.5) / factor - 0.5 for edge in box or whole(image))
+    crop = cut_box(reduced, (left, top, right, bottom), size, margin, beyond)
+    return Crop(
+        crop.pixels,
+        (crop.left + 0.5) * factor - 0.5,
+        (crop.top + 0.5) * factor - 0.5,
+        crop.width * factor,
+        crop.height * factor,
+    )

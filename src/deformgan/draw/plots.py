@@ -228,5 +228,5 @@ def _figure(width: float, height: float, title: str, note: str) -> "tuple[Figure
 def _picture(figure: "Figure") -> Image.Image:
     with io.BytesIO() as file:
         figure.savefig(file, format="png", bbox_inches="tight")
-        with Image.open(file) as image:
+        with Image.open(file, formats=["PNG"]) as image:
             return image.convert("RGB")

@@ -13,7 +13,7 @@ from deformgan.draw.sheets import GAP, LABEL, Cell, above, beside, label, label_
 from deformgan.errors import InputError
 from deformgan.evaluation.comparison import PairKey, Report, better
 from deformgan.evaluation.generated_folder import GeneratedFolder
-from deformgan.framing import read_photo
+from deformgan.photo_file import read_photo
 
 HEIGHT = 240  # approximate height of a photo in pixels
 

@@ -17,7 +17,7 @@ from deformgan.evaluation.metric_set import MetricSet, Scene
 from deformgan.evaluation.pair_photos import PairPhotos
 from deformgan.evaluation.protocol import Protocol
 from deformgan.evaluation.systems import System
-from deformgan.framing import read_photo
+from deformgan.photo_file import read_photo
 
 BATCH = 32
 _NUMBER, _FEATURE, _REAL = "number/", "feature/", "real/"

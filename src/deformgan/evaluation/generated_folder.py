@@ -34,6 +34,7 @@ from deformgan.bulk import RECORD
 from deformgan.errors import InputError
 from deformgan.evaluation.pair_photos import PairPhotos
 from deformgan.evaluation.systems import Pictures
+from deformgan.photo_file import PhotoError, opened_photo
 
 EXTENSIONS = (".png", ".jpg", ".jpeg")
 
@@ -154,7 +155,7 @@ class GeneratedFolder:
         digest, stamp = hashlib.sha256(), hashlib.sha256()
         with os.scandir(self.folder) as entries:
             for entry in sorted(entries, key=lambda entry: entry.name):
-                if entry.name == RECORD:
+                if entry.name == RECORD or entry.name.startswith("._"):
                     continue
                 if entry.is_dir():
                     strays.append(f"{entry.name} is a folder: subfolders are not searched.")
@@ -172,8 +173,10 @@ class GeneratedFolder:
 
     def _decode(self, name: str, size: tuple[int, int]) -> Reading:
         try:
-            with Image.open(self.folder / name) as image:
+            with opened_photo(self.folder / name) as image:
                 return self._picture(image, name, size)
+        except PhotoError as error:
+            return _nothing(f"{name} {error}.")
         # On corrupt files, Pillow's decoders raise various exceptions, from OSError to IndexError.
         except Exception as error:
             return _nothing(f"{name} cannot be read: {_one_line(error)}.")

@@ -33,11 +33,15 @@ class Extractor:
         self._network = open_onnx("A Re-ID extractor", path, threads)
         inputs = self._network.get_inputs()
         shape = inputs[0].shape
+        if len(shape) == 4 and isinstance(shape[0], int) and shape[0] != 1:
+            raise InputError(
+                f"{path} takes {shape[0]} images at a time; 1 or any number is needed: export it "
+                "with a dynamic batch axis."
+            )
         if (
             len(inputs) != 1
             or inputs[0].type != "tensor(float)"
             or len(shape) != 4
-            or (isinstance(shape[0], int) and shape[0] != 1)
             or shape[1] != 3
             or not all(isinstance(length, int) for length in shape[2:])
         ):
@@ -46,7 +50,11 @@ class Extractor:
         self._size = (shape[2], shape[3])
         self._batch = 1 if isinstance(shape[0], int) else BATCH
         # Run once to get the output's shape, which the file may not specify.
-        if self._run(torch.zeros(1, 3, *self._size)).ndim != 2:
+        try:
+            vectors = self._run(torch.zeros(1, 3, *self._size))
+        except Exception:  # the library's errors have no common base class
+            raise _not_extractor(path) from None
+        if vectors.ndim != 2 or len(vectors) != 1:
             raise _not_extractor(path)
 
     def __call__(

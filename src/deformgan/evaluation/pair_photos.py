@@ -12,9 +12,8 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from deformgan.datasets.pairs import read_pairs
-from deformgan.datasets.photo_set import photo_size
 from deformgan.errors import InputError
-from deformgan.framing import PHOTO_SUFFIXES, read_photo
+from deformgan.photo_file import list_photos, photo_size, read_photo
 from deformgan.pose import Pose, Skeleton
 from deformgan.pose_formats import Annotations, read_annotations
 
@@ -125,9 +124,9 @@ def photos_in(folder: Path) -> list[Path]:
     """List the photos of a folder and its subfolders, sorted by path."""
     if not folder.is_dir():
         raise InputError(f"The folder of photos {folder} does not exist.")
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in PHOTO_SUFFIXES)
+    found = sorted(list_photos(folder, deep=True)[0])
     if not found:
-        raise InputError(f"{folder} has no photo ({', '.join(PHOTO_SUFFIXES)}).")
+        raise InputError(f"{folder} has no photo.")
     return found
 
 

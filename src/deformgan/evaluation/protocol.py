@@ -320,7 +320,7 @@ def _through_jpeg(images: Images, quality: int) -> Images:
     def store(image: Image.Image) -> Image.Image:
         stored = BytesIO()
         image.save(stored, format="JPEG", quality=quality)
-        return Image.open(stored)
+        return Image.open(stored, formats=["JPEG"])
 
     return _one_by_one(images, store)
 

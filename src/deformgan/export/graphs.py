@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from deformgan.affine import normalize
 from deformgan.errors import InputError
-from deformgan.export.geometry import PoseGeometry
 from deformgan.models.generator import Generator, Guide
 from deformgan.part_field import own_places
+from deformgan.part_geometry import PoseGeometry
 from deformgan.pose import Pose
 
 Named = dict[str, Tensor]

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from deformgan.part_geometry import MovedParts
 from deformgan.pose import Pose
 
 
@@ -20,12 +21,14 @@ class Guide:
         transforms: `source_from_target` of every part for each warped level, normalized.
         masks: Mask of every part in the target pose for each warped level; empty for a part without
             a transform.
+        parts: What transforms and masks were computed from, if all parts were computed together.
     """
 
     source_heatmaps: Float[Tensor, "batch joints height width"]
     target_heatmaps: Float[Tensor, "batch joints height width"]
     transforms: list[Float[Tensor, "batch parts 2 3"]]
     masks: list[Tensor]
+    parts: MovedParts | None = None
 
 
 @dataclass(frozen=True)

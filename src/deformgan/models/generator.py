@@ -35,6 +35,7 @@ from deformgan.models.layers import (
 from deformgan.models.learned_affine import AffineRefinement, LearnedAffine, warp_whole
 from deformgan.pair import View
 from deformgan.part_field import SOFTNESS, own_places, part_distances, part_field
+from deformgan.part_geometry import MovedParts
 from deformgan.parts import part_masks, unit_length
 from deformgan.pose import Pose, Skeleton
 from deformgan.skeletons.setting import read_skeleton_setting
@@ -195,6 +196,12 @@ class Generator(nn.Module):
             if source_heatmaps is None:
                 source_heatmaps = self.heatmaps(source_pose, size)
             target_heatmaps = self.heatmaps(target_pose, size)
+            if self._at_once:
+                parts = MovedParts.of(source_pose, target_pose, self.skeleton, size)
+                strides = [2**level for level in range(config.warped_levels)]
+                moves = [normalize(parts.transforms, size, config.frame, one) for one in strides]
+                masks = parts.masks(strides)
+                return Guide(source_heatmaps, target_heatmaps, moves, masks, parts)
         if config.warp == "none":
             return Guide(source_heatmaps, target_heatmaps, [], [])
         transforms, found = self._transforms(source_pose, target_pose, size)
@@ -207,6 +214,13 @@ class Generator(nn.Module):
                 mask = torch.ones_like(target_heatmaps[:, :1, ::stride, ::stride]).bool()
             masks.append(mask & found[:, :, None, None])
         return Guide(source_heatmaps, target_heatmaps, transforms, masks)
+
+    @property
+    def _at_once(self) -> bool:
+        """Whether transforms and masks of all parts are computed together, which is faster."""
+        config = self.config
+        described = (config.warp, config.fit, config.convention, config.refine)
+        return described == ("parts", "least_squares", "deformgan", False)
 
     def _transforms(
         self, source_pose: Pose, target_pose: Pose, size: tuple[int, int]
@@ -375,15 +389,21 @@ class Generator(nn.Module):
         assert layers is not None
         size = (image.shape[2], image.shape[3])
         with torch.no_grad():
-            distance = part_distances(target_pose, self.skeleton, size)
-            poses = source_pose, target_pose
-            base = part_field(*poses, self.skeleton, size, layers.softness, distance=distance)
+            if self._at_once:
+                parts = guide.parts if guide is not None else None
+                parts = parts or MovedParts.of(source_pose, target_pose, self.skeleton, size)
+                distance = parts.distances()
+                base = parts.field(distance, layers.softness)
+            else:
+                distance = part_distances(target_pose, self.skeleton, size)
+                poses = source_pose, target_pose
+                base = part_field(*poses, self.skeleton, size, layers.softness, distance=distance)
+            unit = unit_length(target_pose, self.skeleton).clamp(min=1)
             near = self._near(target_pose, size, distance)
             if guide is None:
                 maps = [self.heatmaps(pose, size) for pose in (source_pose, target_pose)]
             else:
                 maps = [guide.source_heatmaps, guide.target_heatmaps]
-            unit = unit_length(target_pose, self.skeleton).clamp(min=1)
         if layers.correction and not look:
             look = self.look_at(image, maps[0], source_pose)
         return self.correct(image, maps[1], base, near, unit, look)

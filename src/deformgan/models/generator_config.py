@@ -65,6 +65,8 @@ class GeneratorConfig:
     layers: LayersConfig | None = None
 
     def __post_init__(self):
+        if not 0 < self.heatmap_sigma < 1e6:
+            raise ValueError(f"heatmap_sigma must be positive, got {self.heatmap_sigma}.")
         if len(self.decoder_widths) != len(self.encoder_widths) - 1:
             raise ValueError(
                 f"{len(self.encoder_widths)} encoder levels need {len(self.encoder_widths) - 1} "

@@ -15,6 +15,7 @@ from deformgan.pose import Pose
 
 Base = Literal["soft", "hard"]
 
+_MOST_ROWS = 2048  # of the network's images
 _HARD = 1e-3  # softness at which the nearest part alone determines the field
 
 # Exponents for combining several photos, applied to the odds that a photo shows a surface and to
@@ -55,8 +56,8 @@ class LayersConfig:
     detail_widths: tuple[int, int] = (32, 16)
 
     def __post_init__(self):
-        if self.rows < 32 or self.rows % 32:
-            raise ValueError(f"rows must be a positive multiple of 32, got {self.rows}")
+        if not 32 <= self.rows <= _MOST_ROWS or self.rows % 32:
+            raise ValueError(f"rows must be a multiple of 32 up to {_MOST_ROWS}, got {self.rows}")
         if len(self.field_widths) < 3 or any(width % 8 for width in self.field_widths):
             raise ValueError(
                 f"field_widths must be at least three multiples of 8, got {self.field_widths}"

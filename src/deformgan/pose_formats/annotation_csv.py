@@ -12,9 +12,10 @@ from pathlib import Path
 import torch
 
 from deformgan.errors import InputError
-from deformgan.files import write_text
+from deformgan.files import check_inside, write_text
 from deformgan.pose import Pose, Skeleton
 from deformgan.pose_formats.annotations import Annotations, are_numbers
+from deformgan.pose_formats.shares import to_pixels
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
 HEADER = "name:keypoints_y:keypoints_x"
@@ -51,7 +52,8 @@ def read_annotation_csv(path: str | Path, skeleton: Skeleton = OPENPOSE18) -> An
     joints = values.transpose(1, 2)
     visible = (joints != MISSING).all(dim=-1)
     joints = joints.masked_fill(~visible[..., None], 0.0).contiguous()
-    return Annotations(names, Pose(joints, visible), source=str(path), skeleton=skeleton)
+    pose = to_pixels(Pose(joints, visible), None, path)
+    return Annotations(names, pose, source=str(path), skeleton=skeleton)
 
 
 def parse_row(line: str, skeleton: Skeleton = OPENPOSE18) -> tuple[str, list[float], list[float]]:
@@ -73,6 +75,7 @@ def parse_row(line: str, skeleton: Skeleton = OPENPOSE18) -> tuple[str, list[flo
     name = fields[0].strip()
     if not name:
         raise InputError("the name is empty.")
+    check_inside(name)
     return name, _numbers(fields[1], "y", skeleton), _numbers(fields[2], "x", skeleton)
 
 
@@ -111,7 +114,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
     """Yield the non-empty lines below the header with their line numbers."""
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise InputError(f"The annotation table {path} cannot be read: {error}.") from error
     if not lines or lines[0].strip() != HEADER:
         raise InputError(f"{path}, line 1: the header of an annotation table is '{HEADER}'.")

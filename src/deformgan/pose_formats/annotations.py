@@ -1,6 +1,7 @@
 """Annotations: poses by image name."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypeGuard
 
@@ -25,6 +26,7 @@ class Annotations:
         size: (height, width) of the images, if the file contains it.
         source: Name of the file in error messages.
         skeleton: Skeleton of the poses.
+        sizes: (height, width) of single images by name, if the file contains it.
     """
 
     names: list[str]
@@ -32,6 +34,11 @@ class Annotations:
     size: tuple[int, int] | None = None
     source: str = "the annotations"
     skeleton: Skeleton = OPENPOSE18
+    sizes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+
+    def size_of(self, name: str) -> tuple[int, int] | None:
+        """Return an image's (height, width), if the file contains it."""
+        return self.sizes.get(name, self.size)
 
     def __len__(self) -> int:
         return len(self.names)

@@ -7,7 +7,8 @@ one triple per joint, or for the first joints only: AP-10K's 17 are the first of
 
 In an annotation file v is 0 for a joint that is not labelled, 1 for an occluded and 2 for a visible
 one. Occluded joints count as visible here, because their position still locates the limb. In a list
-of results v is the detector's score, which is never exactly 0, so joints count from 0.3 on.
+of results (also AlphaPose's) v is the detector's score, which is never exactly 0, so joints count
+from 0.3 on. Coordinates that are shares are scaled by the size of their image.
 """
 
 from pathlib import Path
@@ -17,10 +18,20 @@ import torch.nn.functional as F
 
 from deformgan.errors import InputError
 from deformgan.pose import Pose, Skeleton
-from deformgan.pose_formats.annotations import Annotations, are_numbers
+from deformgan.pose_formats.annotations import Annotations
+from deformgan.pose_formats.keypoints import (
+    OddPersonError,
+    as_size,
+    check_numbers,
+    see,
+    skip,
+    to_tensor,
+)
+from deformgan.pose_formats.shares import to_pixels
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
-MIN_SCORE = 0.3
+# COCO's, and of sets that begin with them: Halpe, COCO-WholeBody, Halpe full body.
+_COUNTS = (17, 26, 133, 136)
 COCO17 = (
     "nose",
     "left_eye",
@@ -69,7 +80,12 @@ def is_coco(content: object) -> bool:
 
 
 def annotations_from_coco(
-    content: dict | list, path: Path, asked: Skeleton | None = None
+    content: dict | list,
+    path: Path,
+    asked: Skeleton | None = None,
+    *,
+    min_score: float | None = None,
+    skip_odd: bool = False,
 ) -> Annotations:
     """Read the poses of everyone in every image.
 
@@ -80,59 +96,94 @@ def annotations_from_coco(
         path: Path of the file, for error messages.
         asked: Required skeleton, by default `openpose18`, to which COCO's people are converted; for
             any other the keypoints are used unchanged.
+        min_score: Least score of a joint in a list of results; by default `MIN_SCORE`.
+        skip_odd: Whether to leave out people that cannot be read.
 
     Returns:
         One pose per person, in the file's order, named after the image. The size is set if all
         images share it.
     """
     if isinstance(content, list):
-        items, images, least = content, None, MIN_SCORE
+        items, images = content, None
     else:
-        items, images, least = content["annotations"], _images(content["images"], path), None
+        items, images = content["annotations"], _images(content["images"], path)
     skeleton = asked or OPENPOSE18
     convert = skeleton.name == OPENPOSE18.name
-    counts = [len(COCO17)] if convert else list(range(1, len(skeleton.joints) + 1))
-    names, rows = [], []
+    names, rows, sizes = [], [], []
     for index, item in enumerate(items):
-        if not isinstance(item, dict):
-            raise InputError(f"{path}: annotation {index} is not an object.")
-        values = item.get("keypoints")
-        if values is None or item.get("num_keypoints") == 0:
-            continue
-        if not any(are_numbers(values, 3 * count) for count in counts):
-            raise InputError(
-                f"{path}: annotation {index} has no list of {3 * counts[-1]} numbers in "
-                f"'keypoints'{'' if convert else f', 3 for each joint of {skeleton.name}'}."
+        try:
+            found = _row(
+                item, images, skeleton if not convert else None, f"{path}: annotation {index}"
             )
-        if rows and len(values) != len(rows[0]):
-            raise InputError(
-                f"{path}: annotation {index} has {len(values)} numbers in 'keypoints', but earlier "
-                f"ones have {len(rows[0])}."
-            )
-        image_id = item.get("image_id")
-        if images is not None and image_id not in images:
-            raise InputError(f"{path}: annotation {index} has the unlisted image {image_id!r}.")
-        names.append(str(image_id) if images is None else images[image_id]["file_name"])
-        rows.append(values)
-    count = len(rows[0]) // 3 if rows else counts[-1]
-    keypoints = torch.tensor(rows, dtype=torch.float32).reshape(len(rows), count, 3)
+            if found is None:
+                continue
+            name, values, size = found
+            if rows and len(values) != len(rows[0]):
+                raise OddPersonError(
+                    f"{path}: annotation {index} has {len(values)} numbers in 'keypoints', but "
+                    f"earlier ones have {len(rows[0])}."
+                )
+        except OddPersonError as error:
+            skip(error, skip_odd)
+        else:
+            names.append(name)
+            rows.append(values)
+            sizes.append(size)
+    count = len(rows[0]) // 3 if rows else len(COCO17)
+    keypoints = to_tensor(rows, count)
     flags = keypoints[..., 2]
-    visible = flags > 0 if least is None else flags >= least
+    visible = see(flags, min_score, path) if images is None else flags > 0
     joints = keypoints[..., :2].masked_fill(~visible[..., None], 0.0)
     if convert:
         pose = openpose18_from_coco17(Pose(joints, visible))
     else:
         lacking = len(skeleton.joints) - count
         pose = Pose(F.pad(joints, (0, 0, 0, lacking)), F.pad(visible, (0, lacking)))
-    size = _common_size(list((images or {}).values()))
-    return Annotations(names, pose, size, source=str(path), skeleton=skeleton)
+    known = [size for size in sizes if size is not None]
+    pose = to_pixels(pose, known if len(known) == len(rows) else None, path)
+    common = _common_size(list((images or {}).values()))
+    by_name = {name: size for name, size in zip(names, sizes, strict=True) if size is not None}
+    return Annotations(names, pose, common, str(path), skeleton, by_name)
+
+
+def _row(
+    item: object, images: dict[int | str, dict] | None, skeleton: Skeleton | None, where: str
+) -> tuple[str, list[float], tuple[int, int] | None] | None:
+    """Return an annotation's image, keypoints and size; None if it has no keypoints.
+
+    Args:
+        item: The annotation.
+        images: The file's images by id; None for a list of results.
+        skeleton: Skeleton of the keypoints; None for COCO's people.
+        where: The file and the annotation, for errors.
+    """
+    if not isinstance(item, dict):
+        raise OddPersonError(f"{where} is not an object.")
+    values = item.get("keypoints")
+    if values is None or values == [] or item.get("num_keypoints") == 0:
+        return None
+    if skeleton is None:
+        counts, what = _COUNTS, "51 numbers in 'keypoints'"
+    else:
+        counts = tuple(range(1, len(skeleton.joints) + 1))
+        what = f"{3 * counts[-1]} numbers in 'keypoints', 3 for each joint of {skeleton.name}"
+    values = check_numbers(
+        values, tuple(3 * count for count in counts), where, f"it has no list of {what}"
+    )
+    if skeleton is None:
+        values = values[: 3 * len(COCO17)]
+    image_id = item.get("image_id")
+    if images is None:
+        return str(image_id), values, None
+    image = images.get(image_id) if isinstance(image_id, int | str) else None
+    if image is None:
+        raise OddPersonError(f"{where} has the unlisted image {image_id!r:.60}.")
+    return image["file_name"], values, as_size(image.get("height"), image.get("width"))
 
 
 def _common_size(images: list[dict]) -> tuple[int, int] | None:
-    sizes = [[image.get("height"), image.get("width")] for image in images]
-    if not sizes or any(size != sizes[0] for size in sizes) or not are_numbers(sizes[0], 2):
-        return None
-    return int(sizes[0][0]), int(sizes[0][1])
+    sizes = [as_size(image.get("height"), image.get("width")) for image in images]
+    return sizes[0] if sizes and all(size == sizes[0] for size in sizes) else None
 
 
 def _images(images: object, path: Path) -> dict[int | str, dict]:

@@ -37,7 +37,12 @@ def is_deformgan(content: object) -> bool:
 
 
 def annotations_from_deformgan(
-    content: dict, path: Path, asked: Skeleton | None = None
+    content: dict,
+    path: Path,
+    asked: Skeleton | None = None,
+    *,
+    min_score: float | None = None,
+    skip_odd: bool = False,
 ) -> Annotations:
     """Read all poses, in the file's order.
 
@@ -45,6 +50,8 @@ def annotations_from_deformgan(
         content: The parsed file.
         path: Path of the file, for error messages.
         asked: Required skeleton, if any; must be passed if it is not a built-in one.
+        min_score: Not used, since this format has no scores.
+        skip_odd: Not used, since this format is written by us.
 
     Returns:
         Poses of the skeleton that the file names.

@@ -17,6 +17,7 @@ from deformgan.datasets.photo_set import PhotoSet
 from deformgan.detectors import load_detector
 from deformgan.detectors.pose18 import Pose18
 from deformgan.errors import InputError
+from deformgan.files import one_at_a_time
 from deformgan.pose import Pose
 from deformgan.pose_formats.annotation_csv import read_annotation_csv
 from deformgan.predict import PoseTransfer
@@ -162,17 +163,22 @@ def _run(
         return writer.out / UNFINISHED / f"tally-{number:06d}.json"
 
     # The tally is written last, so a shard without one is incomplete.
-    mine = [n for n in range(rank, len(shards), world) if not tally_file(n).is_file()]
-    for number in progress(mine, "shards"):
-        photos, tally = shards.make(number)
-        with tally.timed("write"):
-            writer.write_shard(number, photos)
-        tally.save(tally_file(number))
+    lock = writer.out / UNFINISHED / f".rank-{rank}.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with one_at_a_time(lock, f"part {rank} of {writer.out}"):
+        mine = [n for n in range(rank, len(shards), world) if not tally_file(n).is_file()]
+        for number in progress(mine, "shards"):
+            photos, tally = shards.make(number)
+            with tally.timed("write"):
+                writer.write_shard(number, photos)
+            tally.save(tally_file(number))
     if rank > 0:
         return None
     total = Tally()
     for number in range(len(shards)):
         while not tally_file(number).is_file():
+            if not tally_file(number).parent.is_dir():
+                raise InputError(f"The folder {writer.out} was removed while it was written.")
             time.sleep(_WAIT)
         total.add(Tally.load(tally_file(number)))
     done = AugmentReport.of(settings, len(shards.photos), len(shards.sources), total)

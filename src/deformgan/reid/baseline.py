@@ -10,11 +10,11 @@ import torch
 import torch.nn.functional as F
 import torchvision
 from jaxtyping import Float, UInt8
-from pydantic import TypeAdapter
 from torch import Tensor, nn
 
 from deformgan.backbones.person_embedding import PersonEmbedding
 from deformgan.backbones.weights_file import find_weights, read_network, read_state
+from deformgan.backbones.weights_header import build_network, parse_config, parse_metadata
 from deformgan.device import Precision
 from deformgan.errors import InputError
 from deformgan.evaluation.identity import DEVIATION, MEAN
@@ -24,6 +24,7 @@ KIND = "reid_baseline"  # "kind" in a file's metadata
 BATCH = 64  # images per forward pass
 
 # Only the file name is used, see `find_weights`.
+_MOST_SIDE = 4096  # of photos
 _IMAGENET = "resnet50-11ad3fa6.pth"
 
 Network = Literal["light", "resnet50"]
@@ -239,7 +240,9 @@ def load_baseline(path: Path, device: str | torch.device = "cpu") -> Baseline:
         device: Device to load it to.
     """
     state, described = read_network(path, KIND, "Re-ID baseline of `reid train`")
-    baseline = Baseline(TypeAdapter(BaselineConfig).validate_json(described["config"]))
-    baseline.load_state_dict(state)
-    baseline.metadata = json.loads(described["metadata"])
+    config = parse_config(path, described, BaselineConfig)
+    if not all(1 <= side <= _MOST_SIDE for side in config.size):
+        raise InputError(f"{path} has a damaged header: photos of {config.size} pixels.")
+    baseline = build_network(path, lambda: Baseline(config), state)
+    baseline.metadata = parse_metadata(path, described)
     return baseline.eval().requires_grad_(False).to(device)

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from deformgan.datasets.market1501 import NOBODY
+from deformgan.errors import InputError
 from deformgan.metrics.ranking import Ranking, rank_gallery
 from deformgan.reid.distances import Distance
 from deformgan.reid.distances.cosine import Cosine
@@ -97,6 +98,18 @@ class ReidResult:
         return metrics
 
 
+def _nothing_to_score(rules: Rules) -> str | None:
+    """Return why no query has a match; None if one has."""
+    if (rules.same & ~rules.junk).any():
+        return None
+    if rules.same.any():
+        return (
+            "Nothing to score: every match is by the query's own camera, which the protocol "
+            "ignores; queries and gallery need at least two cameras per person."
+        )
+    return "Nothing to score: no photo of the gallery shows the person of a query."
+
+
 def evaluate_vectors(
     query_vectors: Float[Tensor, "queries features"],
     gallery_vectors: Float[Tensor, "gallery features"],
@@ -115,8 +128,13 @@ def evaluate_vectors(
         gallery: Photos of the gallery.
         distance: Distance, already fitted if it is a learned one; defaults to cosine.
         rerank: Whether to also evaluate k-reciprocal re-ranking, by Euclidean distance.
+
+    Raises:
+        InputError: If no query has a match.
     """
     rules = Rules.of(query, gallery)
+    if (why := _nothing_to_score(rules)) is not None:
+        raise InputError(why)
     distances = (distance or Cosine())(query_vectors, gallery_vectors)
     ranking = rank_gallery(-distances, rules.same, rules.junk)
     reranked = None

@@ -15,10 +15,10 @@ from torch import Tensor
 
 from deformgan.backbones.person_embedding import load_person_embedding
 from deformgan.datasets.image_cache import load_images
-from deformgan.datasets.photo_set import photo_size
 from deformgan.errors import InputError
 from deformgan.evaluation.identity import Extractor
 from deformgan.files import read_safetensors, read_safetensors_header
+from deformgan.photo_file import photo_size
 from deformgan.reid.baseline import load_baseline
 from deformgan.reid.person_photos import PersonPhotos, stretch_all
 
@@ -147,15 +147,22 @@ def _read(path: Path) -> tuple[list[str], Tensor]:
             with np.load(path, allow_pickle=False) as file:
                 names, vectors = file["names"], file["vectors"]
             return [str(name) for name in names], torch.from_numpy(vectors.astype(np.float32))
-        except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error):
+        except (
+            *(OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, RuntimeError),
+            *(MemoryError, OverflowError, zipfile.BadZipFile, zlib.error),
+        ):
             raise InputError(
                 f"{path} is not a file of vectors: an .npz with `names` (strings) and `vectors`."
             ) from None
     tensors, described = read_safetensors(path)
     try:
         names = json.loads(described["names"])
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, RecursionError):
         names = None
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+    if (
+        not isinstance(names, list)
+        or not all(isinstance(name, str) for name in names)
+        or "vectors" not in tensors
+    ):
         raise InputError(f"{path} has vectors, but no JSON list `names` in its metadata.")
     return names, tensors["vectors"].float()

@@ -17,10 +17,10 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from deformgan.datasets.market1501 import TRAIN
-from deformgan.datasets.photo_set import photo_size
 from deformgan.errors import InputError
 from deformgan.evaluation.generated_folder import EXTENSIONS, FORMS, GeneratedFolder
 from deformgan.framing import Framing
+from deformgan.photo_file import photo_size
 from deformgan.reid.manifest import MANIFEST, read_manifest
 from deformgan.reid.person_photos import PersonPhotos
 from deformgan.reid.training_photos import TrainingPhotos

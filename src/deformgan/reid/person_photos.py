@@ -11,11 +11,11 @@ from torch import Tensor
 
 from deformgan.datasets.image_cache import THREADS, load_images
 from deformgan.datasets.market1501 import NOBODY, QUERY, TEST, TRAIN, MarketName
-from deformgan.datasets.photo_set import photo_size
 from deformgan.datasets.splits import NoTestSplitError, read_identity_split
 from deformgan.errors import InputError
-from deformgan.framing import PHOTO_SUFFIXES, Framing
+from deformgan.framing import Framing
 from deformgan.metrics.ranking import first_of_each
+from deformgan.photo_file import list_photos, photo_size
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def read_person_photos(folder: Path) -> PersonPhotos:
     """
     if not folder.is_dir():
         raise InputError(f"The folder of photos {folder} does not exist.")
-    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in PHOTO_SUFFIXES)
+    paths = sorted(list_photos(folder)[0])
     if not paths:
         raise InputError(f"{folder} has no photos.")
     fields = [MarketName.parse(path.name) for path in paths]

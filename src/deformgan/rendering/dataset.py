@@ -1,13 +1,9 @@
 """render_dataset: rendered people in the layout of Market-1501, with full ground truth."""
 
 import json
-import multiprocessing
-import os
 import platform
-import signal
 from collections.abc import Callable, Generator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from concurrent.futures import as_completed
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -21,7 +17,7 @@ from torch import Tensor
 
 from deformgan.datasets.surfaces import SURFACES, write_surface
 from deformgan.errors import InputError
-from deformgan.files import remove_unfinished, write_json, written_beside
+from deformgan.files import one_at_a_time, remove_unfinished, write_json, written_beside
 from deformgan.pixels import to_bytes
 from deformgan.pose import Pose, Skeleton
 from deformgan.pose_formats.annotation_csv import read_annotation_csv, write_annotation_csv
@@ -42,6 +38,7 @@ from deformgan.rendering.picture import Rendered
 from deformgan.rendering.posture import sample_posture
 from deformgan.rendering.scene import sample_camera, sample_light, sample_place
 from deformgan.rendering.things import Kind, Thing, sample_thing
+from deformgan.rendering.workers import worker_pool
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
 IMAGES, MASKS, BACKGROUNDS = "bounding_box_train", "masks", "backgrounds"
@@ -57,8 +54,6 @@ _PLACES = 600
 _ATTEMPTS = 100
 _BEFORE: dict[Kind, float] = {"bicycle": 0.36, "post": 0.2, "bin": 0.12, "pram": 0.14, "rail": 0.18}
 _LOW: dict[Kind, float] = {"bin": 0.7, "rail": 0.3}  # things that hide only the legs
-# One thread: the division of a matrix product among threads affects its rounding.
-_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @dataclass(frozen=True)
@@ -210,6 +205,14 @@ def render_dataset(
         after the last one.
     """
     _claim(out, plan)
+    with one_at_a_time(out / ".rendering.lock", str(out)):
+        yield from _render_missing(out, plan, workers, say)
+
+
+def _render_missing(
+    out: Path, plan: Plan, workers: int, say: Callable[[str], None]
+) -> Generator[tuple[str, bool]]:
+    """Render what is missing of a data set; see `render_dataset`."""
     for folder in (".", IMAGES, MASKS, BACKGROUNDS, SURFACES, _UNFINISHED):
         (out / folder).mkdir(exist_ok=True)
         remove_unfinished(out / folder)
@@ -223,7 +226,7 @@ def render_dataset(
             else:
                 missing.setdefault(number, []).append(view)
     if missing:
-        with _pool(min(workers, len(missing))) as pool:
+        with worker_pool(min(workers, len(missing))) as pool:
             if plan.kind == "people" and not body_is_cached():
                 say(
                     "The body model starts for the first time on this machine: about two minutes, "
@@ -369,28 +372,3 @@ def body_is_cached() -> bool:
 def load_body_model_once() -> None:
     """Load the body model in this process."""
     load_body_model()
-
-
-@contextmanager
-def _pool(workers: int) -> Generator[ProcessPoolExecutor]:
-    # Spawn, don't fork, because this process may have threads; workers start with one.
-    before = {name: os.environ.get(name) for name in _ONE_THREAD}
-    os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
-    pool = ProcessPoolExecutor(
-        workers, multiprocessing.get_context("spawn"), initializer=_start_worker
-    )
-    try:
-        yield pool
-    finally:
-        # After Ctrl-C, people being rendered are finished and kept.
-        pool.shutdown(cancel_futures=True)
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
-def _start_worker():
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    torch.set_num_threads(1)

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from deformgan.errors import InputError
-from deformgan.framing import PHOTO_SUFFIXES, read_photo
+from deformgan.photo_file import list_photos, read_photo
 
 Mode = Literal["real-or-fake", "preference"]
 COUNT, PRACTICE, SECONDS = 55, 10, 1.0  # the paper's values
@@ -154,7 +154,7 @@ def names_in(folder: Path) -> list[str]:
     """Return the sorted image names of a folder."""
     if not folder.is_dir():
         raise InputError(f"The folder of pictures {folder} does not exist.")
-    return sorted(path.name for path in folder.iterdir() if path.suffix.lower() in PHOTO_SUFFIXES)
+    return sorted(path.name for path in list_photos(folder)[0])
 
 
 def _draw(random: np.random.Generator, names: list[str], count: int, what: str) -> list[str]:

@@ -9,10 +9,11 @@ from typing import Annotated, Literal
 
 from fastapi import FastAPI, HTTPException, Path, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
-from PIL import Image, ImageOps
+from PIL import Image
 from pydantic import BaseModel, Field
 
 from deformgan.files import bundled
+from deformgan.photo_file import decode_photo
 from deformgan.serving.rate import RateLimit
 from deformgan.serving.refusals import answer_errors
 from deformgan.study.config import picture_files
@@ -120,9 +121,8 @@ def create_app(store: Store) -> FastAPI:
 
 
 def _as_png(content: bytes) -> bytes:
-    with Image.open(io.BytesIO(content)) as image:
-        upright = ImageOps.exif_transpose(image).convert("RGB")
+    upright = decode_photo(content)
     out = io.BytesIO()
     # Uncompressed, so that the file size does not reveal how smooth the image is.
-    upright.save(out, "PNG", compress_level=0)
+    Image.fromarray(upright).save(out, "PNG", compress_level=0)
     return out.getvalue()

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -10,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from deformgan.files import one_at_a_time
 from deformgan.training.checkpoints import (
     Learner,
     checkpoints,
@@ -22,6 +24,8 @@ from deformgan.training.memory import memory_in_use
 from deformgan.training.records import Records
 
 Terms = dict[str, Float[Tensor, ""]]
+
+_LOCK = ".training.lock"
 
 
 @runtime_checkable
@@ -105,42 +109,45 @@ def run_steps(
 
     Raises:
         DivergedError: If a loss term is not finite. No checkpoint is written after that step.
+        InputError: If another process trains in this folder.
     """
-    saved = checkpoints(out) if resume else []
-    first = load_checkpoint(saved[-1], learner, config, data) if saved else 0
-    fabric.barrier()
-    records = Records(out, first, tensorboard) if fabric.is_global_zero else None
-    begun = last = time.monotonic()
-    seen: list[Terms] = []
-    for number in range(first, config.steps):
-        seen.append(step(number))
-        done = number + 1
-        logs = done % config.log_every == 0 or done == config.steps
-        saves = done % config.save_every == 0 or done == config.steps
-        # Reading a value waits for the GPU, so this happens only where the run waits anyway.
-        if logs or saves or fabric.device.type == "cpu":
-            _check_finite(seen, done, describe, out)
-        on_step(done)
-        if logs:
-            terms = _means(fabric, seen)
-            now = time.monotonic()
-            progress = Progress(
-                done,
-                config.steps,
-                len(seen) * config.batch_size / (now - last),
-                (now - begun) / (done - first) * (config.steps - done),
-                memory_in_use(fabric.device),
-                terms,
-            )
-            seen, last = [], now
-            if records is not None:
-                speed = {"samples_per_second": progress.samples_per_second}
-                records.write(done, {**speed, **terms})
-                report(progress)
-        if saves and records is not None:
-            save(done, records)
-            # Last, so that outputs missing after a kill are written again on resuming.
-            save_checkpoint(out, learner, config, done, data)
+    leads = fabric.is_global_zero
+    with one_at_a_time(out / _LOCK, str(out)) if leads else nullcontext():
+        saved = checkpoints(out) if resume else []
+        first = load_checkpoint(saved[-1], learner, config, data) if saved else 0
+        fabric.barrier()
+        records = Records(out, first, tensorboard) if fabric.is_global_zero else None
+        begun = last = time.monotonic()
+        seen: list[Terms] = []
+        for number in range(first, config.steps):
+            seen.append(step(number))
+            done = number + 1
+            logs = done % config.log_every == 0 or done == config.steps
+            saves = done % config.save_every == 0 or done == config.steps
+            # Reading a value waits for the GPU, so this happens only where the run waits anyway.
+            if logs or saves or fabric.device.type == "cpu":
+                _check_finite(seen, done, describe, out)
+            on_step(done)
+            if logs:
+                terms = _means(fabric, seen)
+                now = time.monotonic()
+                progress = Progress(
+                    done,
+                    config.steps,
+                    len(seen) * config.batch_size / (now - last),
+                    (now - begun) / (done - first) * (config.steps - done),
+                    memory_in_use(fabric.device),
+                    terms,
+                )
+                seen, last = [], now
+                if records is not None:
+                    speed = {"samples_per_second": progress.samples_per_second}
+                    records.write(done, {**speed, **terms})
+                    report(progress)
+            if saves and records is not None:
+                save(done, records)
+                # Last, so that outputs missing after a kill are written again on resuming.
+                save_checkpoint(out, learner, config, done, data)
     fabric.barrier()
 
 

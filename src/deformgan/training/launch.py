@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 import torch
 import torch.distributed as dist
 
-from deformgan.device import Precision, computes_bfloat16
+from deformgan.device import Precision, choose_precision
 from deformgan.training.distributed import Fabric
 
 
@@ -48,6 +48,4 @@ def autocast(config: Precise, device: torch.device) -> torch.autocast:
 
 def uses_bfloat16(config: Precise, device: torch.device) -> bool:
     """Return whether convolutions run in bfloat16 under `config.precision`."""
-    if config.precision != "auto":
-        return config.precision == "bfloat16"
-    return computes_bfloat16(device)
+    return choose_precision(config.precision, device) == "bfloat16"

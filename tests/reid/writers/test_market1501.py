@@ -9,7 +9,7 @@ import torch
 from deformgan.datasets import Market1501
 from deformgan.datasets.doctor import examine
 from deformgan.datasets.splits import NoTestSplitError, refuse_leaks
-from deformgan.framing import read_photo
+from deformgan.photo_file import read_photo
 from deformgan.pose_formats import read_annotation_csv
 from deformgan.reid.manifest import read_manifest
 from deformgan.reid.person_photos import query_and_gallery

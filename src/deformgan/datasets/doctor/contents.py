@@ -18,7 +18,7 @@ from deformgan.datasets.splits import SPLIT_FILE
 from deformgan.datasets.surfaces import SURFACES
 from deformgan.datasets.synthetic import BACKGROUNDS, MASKS
 from deformgan.errors import InputError
-from deformgan.framing import PHOTO_SUFFIXES
+from deformgan.photo_file import PHOTO_SUFFIXES
 
 Layout = Literal["cuhk03", "market1501", "synthetic", "deepfashion", "folder"]
 

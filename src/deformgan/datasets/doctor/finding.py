@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from deformgan.errors import printable
+
 _LONGEST = 400  # characters; file names may be very long
 
 Severity = Literal["error", "warning", "info"]
@@ -65,6 +67,11 @@ KINDS: dict[str, Kind] = {
         "coordinates that look like fractions of the image size",
         "They must be pixels: multiply x by the width and y by the height.",
     ),
+    "other-size-stated": Kind(
+        "error",
+        "image sizes in a table that are not those of the images",
+        "Make the table from these images.",
+    ),
     "no-person-folder": Kind(
         "error", "photos outside of a person's folder", "Move each to <person>/<photo>."
     ),
@@ -88,6 +95,11 @@ KINDS: dict[str, Kind] = {
         "They are never used; `deformgan pose` finds joints.",
     ),
     "no-image": Kind("warning", "lines without an image", "They are never used."),
+    "size-before-turn": Kind(
+        "warning",
+        "image sizes in a table that are those of the photo before its EXIF turn",
+        "Readers turn the joints with the photo; do not exchange x and y, which mirrors people.",
+    ),
     "joints-outside": Kind("warning", "poses with joints outside of the image"),
     "equal-images": Kind("warning", "images that are there twice", "Keep one of them."),
     "odd-name": Kind(
@@ -154,13 +166,3 @@ class Finding:
         if self.line is not None:
             place += f", line {self.line}"
         return ": ".join(part for part in (place, self.what) if part)
-
-
-def printable(text: str) -> str:
-    """Escape what a terminal cannot print: control characters and undecodable bytes."""
-    if text.isprintable():
-        return text
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
-        for char in text
-    )

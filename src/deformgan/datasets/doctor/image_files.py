@@ -8,14 +8,18 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image, ImageOps
-
 from deformgan.datasets.doctor.contents import Contents
 from deformgan.datasets.doctor.finding import Finding
+from deformgan.photo_file import (
+    MOST_PIXELS,
+    NoPhotoError,
+    PhotoError,
+    open_picture,
+    orientation,
+    to_rgb,
+)
 
-_ORIENTATION = 0x0112  # EXIF tag
-_MOST_PIXELS = 100_000_000  # larger than any photo, small enough for memory
-_MOST_BYTES = 4 * _MOST_PIXELS
+_MOST_BYTES = 4 * MOST_PIXELS
 
 
 @dataclass(frozen=True)
@@ -26,11 +30,13 @@ class Decoded:
         size: (height, width) after rotation to upright.
         content: Hash of the file's bytes.
         pixels: Hash of size and pixels, RGB.
+        turn: EXIF orientation.
     """
 
     size: tuple[int, int]
     content: bytes
     pixels: bytes
+    turn: int = 1
 
 
 def look_at_images(
@@ -72,17 +78,15 @@ def decode(path: Path) -> Decoded | str:
         if length > _MOST_BYTES:
             return f"the file is too large ({length:,} bytes)"
         data = path.read_bytes()
-        with Image.open(io.BytesIO(data)) as image:
-            width, height = image.size
-            if width * height > _MOST_PIXELS:
-                return f"the image is too large ({width}x{height} pixels, width x height)"
-            # Rotate only if needed, because it copies.
-            turned = image.getexif().get(_ORIENTATION, 1) != 1
-            upright = (ImageOps.exif_transpose(image) if turned else image).convert("RGB")
-    except Exception as error:  # Pillow raises many types of errors for broken files
+        image = open_picture(io.BytesIO(data))
+        turn = orientation(image)
+        photo = to_rgb(image)
+    except NoPhotoError:
+        return "not an image"
+    except (PhotoError, OSError) as error:
         return _reason(error)
-    size = (upright.height, upright.width)
-    return Decoded(size, _hash(data), _hash(str(size).encode() + upright.tobytes()))
+    size = (photo.shape[0], photo.shape[1])
+    return Decoded(size, _hash(data), _hash(str(size).encode() + photo.tobytes()), turn)
 
 
 def odd_sizes(decoded: dict[str, Decoded]) -> list[Finding]:
@@ -119,8 +123,6 @@ def equal_images(contents: Contents, decoded: dict[str, Decoded]) -> list[Findin
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, Image.UnidentifiedImageError):
-        return "not an image"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error) or type(error).__name__

@@ -1,12 +1,16 @@
 """Checks of the joints in a table: outside the image, swapped axes, all missing."""
 
+from dataclasses import replace
+
 import numpy as np
+import torch
 
 from deformgan.datasets.doctor.contents import Contents
 from deformgan.datasets.doctor.finding import Finding
 from deformgan.datasets.doctor.image_files import Decoded
 from deformgan.datasets.doctor.tables import Row, Tables
-from deformgan.pose import Skeleton
+from deformgan.pose import Pose, Skeleton
+from deformgan.pose_formats.stated_size import turn_pose
 
 # Share of a table's poses from which the table as a whole is considered wrong.
 _MOST = 0.5
@@ -50,11 +54,38 @@ def _check_frame(
     skeleton: Skeleton,
 ) -> list[Finding]:
     """Compare the joints with the image sizes."""
-    sized = [
-        (row, decoded[image].size)
+    found = [
+        (row, decoded[image])
         for row in rows
         if (image := contents.find(row.name)) is not None and image in decoded
     ]
+    findings = []
+    sized = []
+    for row, image in found:
+        upright, finding = _match_size(row, image)
+        findings += [] if finding is None else [finding]
+        if finding is None or finding.kind == "size-before-turn":
+            sized.append((upright, image.size))
+    return findings + _check_places(file, sized, skeleton)
+
+
+def _match_size(row: Row, image: Decoded) -> tuple[Row, Finding | None]:
+    """Turn a pose of the photo as stored, and find sizes that contradict the photo."""
+    if row.size is None or row.size == image.size:
+        return row, None
+    stated, true = (f"{size[1]}x{size[0]}" for size in (row.size, image.size))
+    what = f"{row.name}: {stated} in the table, {true} upright"
+    if image.turn < 5 or row.size != image.size[::-1]:
+        return row, Finding("other-size-stated", what, row.file, row.line)
+    pose = Pose(torch.from_numpy(row.joints)[None], torch.from_numpy(row.visible)[None])
+    joints = turn_pose(pose, row.size, image.turn).joints[0].numpy()
+    return replace(row, joints=joints), Finding("size-before-turn", what, row.file, row.line)
+
+
+def _check_places(
+    file: str, sized: list[tuple[Row, tuple[int, int]]], skeleton: Skeleton
+) -> list[Finding]:
+    """Compare joints with the (height, width) of their upright images."""
     if not sized:
         return []
     points = [row.joints[row.visible] for row, _ in sized]

@@ -30,6 +30,7 @@ class Row:
         name: Image name.
         joints: (joints, 2): x and y in pixels, as written.
         visible: (joints,): whether both coordinates are present.
+        size: (height, width) of the image according to the table, if it states that.
     """
 
     file: str
@@ -37,6 +38,7 @@ class Row:
     name: str
     joints: np.ndarray
     visible: np.ndarray
+    size: tuple[int, int] | None = None
 
 
 @dataclass
@@ -77,7 +79,7 @@ def _read_json(root: Path, file: str, tables: Tables) -> None:
     else:
         joints, visible = annotations.pose.joints.numpy(), annotations.pose.visible.numpy()
         tables.rows[file] = [
-            Row(file, None, name, *pose)
+            Row(file, None, name, *pose, annotations.size_of(name))
             for name, *pose in zip(annotations.names, joints, visible, strict=True)
         ]
         return

@@ -5,8 +5,8 @@ import torch
 
 from deformgan.affine import part_transforms
 from deformgan.datasets.bundled_people import bundled_people
-from deformgan.export.geometry import PoseGeometry
 from deformgan.part_field import SOFTNESS, part_distances, part_field
+from deformgan.part_geometry import PoseGeometry
 from deformgan.parts import part_masks
 from deformgan.pose import Pose
 from deformgan.skeletons import find_skeleton

@@ -1,9 +1,8 @@
 """PoseGeometry: transforms, masks and distances of all parts at once, in fixed shapes.
 
 The definitions are in `affine`, `parts` and `part_field`, which go part by part and level by level:
-as a graph those are three times as many operations, each of which is a call (on a GPU in a browser,
-a dispatch). Masks are computed by the same operations in the same order, so that rounding does not
-move their edges.
+those are three times as many operations, each of which is a call (on a GPU, a dispatch). Masks are
+computed by the same operations in the same order, so that rounding does not move their edges.
 """
 
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ from torch import Tensor
 
 from deformgan.affine import fit_affine
 from deformgan.part_field import own_places, part_distances
-from deformgan.parts import hull_mask, limb_corners, square_mask, unit_length
+from deformgan.parts import hull_mask, limb_corners, pixel_centres, square_mask, unit_length
 from deformgan.pose import Part, Pose, Skeleton
 
 _FAR = 1e9  # pixels
@@ -62,15 +61,15 @@ class PoseGeometry:
 
     def limbs(self, pose: Pose) -> Limbs:
         """Compute the rectangles of the limbs; see `part_corners`."""
-        starts, ends = (pose.joints.index_select(1, own) for own in (self._starts, self._ends))
-        seen = pose.visible.index_select(1, self._starts)
-        seen = seen & pose.visible.index_select(1, self._ends)
+        first, last = (own.to(pose.joints.device) for own in (self._starts, self._ends))
+        starts, ends = (pose.joints.index_select(1, own) for own in (first, last))
+        seen = pose.visible.index_select(1, first) & pose.visible.index_select(1, last)
         unit = unit_length(pose, self.skeleton)
         corners = limb_corners(
             starts,
             ends,
             (unit * (self.skeleton.limb_width / 2))[:, None].expand_as(seen),
-            self._extensions.expand_as(seen),
+            self._extensions.to(starts).expand_as(seen),
         )
         corners = torch.where(seen[..., None, None], corners, 0.0)
         return Limbs(starts, ends, corners, seen, unit)
@@ -78,7 +77,7 @@ class PoseGeometry:
     def transforms(
         self, source_pose: Pose, target_pose: Pose, source: Limbs, target: Limbs
     ) -> tuple[Float[Tensor, "batch parts 2 3"], Bool[Tensor, "batch parts"]]:
-        """Fit one transform per part, all in one fit in float32; see `part_transforms`.
+        """Fit one transform per part, all in one fit; see `part_transforms`.
 
         Args:
             source_pose: In pixels of the source image.
@@ -86,31 +85,33 @@ class PoseGeometry:
             source: Limbs of the source pose.
             target: Limbs of the target pose.
         """
-        own = source.seen
+        own, twins = source.seen, self._twins.to(source.seen.device)
         corners = torch.where(
-            own[..., None, None], source.corners, source.corners.index_select(1, self._twins)
+            own[..., None, None], source.corners, source.corners.index_select(1, twins)
         )
-        used = target.seen & (own | source.seen.index_select(1, self._twins))
+        used = target.seen & (own | source.seen.index_select(1, twins))
         # All parts get as many points as the part with most: unused copies of the first one.
         places = [self.skeleton.indices(part.joints + part.anchors) for part in self._others]
         count = max(4, *(len(own) for own in places))
-        used = [used[..., None] & (torch.arange(count) < 4)]
-        four = _indices([0, 1, 2, 3] + [0] * (count - 4))
+        numbers = torch.arange(count, device=own.device)
+        used = [used[..., None] & (numbers < 4)]
+        four = _indices([0, 1, 2, 3] + [0] * (count - 4)).to(own.device)
         sources, targets = [corners.index_select(2, four)], [target.corners.index_select(2, four)]
         common = source_pose.visible & target_pose.visible
         for part, own in zip(self._others, places, strict=True):
-            points = _indices(own + own[:1] * (count - len(own)))
+            points = _indices(own + own[:1] * (count - len(own))).to(common.device)
             seen = common.index_select(1, points)
             enough = seen[:, : len(part.joints)].sum(dim=1) >= part.needs
             if part.anchors:
                 enough = enough & seen[:, len(part.joints) : len(own)].all(dim=1)
-            seen = seen & enough[:, None] & (torch.arange(count) < len(own))
+            seen = seen & enough[:, None] & (numbers < len(own))
             used.append(seen[:, None])
             sources.append(source_pose.joints.index_select(1, points)[:, None])
             targets.append(target_pose.joints.index_select(1, points)[:, None])
         together = [torch.cat(sets, dim=1) for sets in (sources, targets, used)]
         transforms, found = fit_affine(together[0], together[1], together[2])
-        return transforms.index_select(1, self._order), found.index_select(1, self._order)
+        order = self._order.to(found.device)
+        return transforms.index_select(1, order), found.index_select(1, order)
 
     def masks(
         self, pose: Pose, limbs: Limbs, strides: Sequence[int]
@@ -123,9 +124,10 @@ class PoseGeometry:
             strides: Width of a mask pixel in image pixels, for each resolution.
         """
         x, y = (
-            [torch.arange(length // stride) * stride + (stride - 1) / 2 for stride in strides]
+            [pixel_centres(length, stride, pose.joints) for stride in strides]
             for length in (self.size[1], self.size[0])
         )
+        order = self._order.to(limbs.seen.device)
         lower, upper = _spans(limbs.corners, torch.cat(x))
         places = [len(columns) for columns in x]
         masks = []
@@ -137,13 +139,13 @@ class PoseGeometry:
                 self._mask(part, pose, limbs.unit, stride, columns, rows) for part in self._others
             ]
             together = torch.cat([inside, torch.stack(others, dim=1)], dim=1)
-            masks.append(together.index_select(1, self._order))
+            masks.append(together.index_select(1, order))
         return masks
 
     def _mask(
         self, part: Part, pose: Pose, unit: Tensor, stride: int, columns: Tensor, rows: Tensor
     ) -> Bool[Tensor, "batch height width"]:
-        own = _indices(self.skeleton.indices(part.joints))
+        own = _indices(self.skeleton.indices(part.joints)).to(pose.joints.device)
         seen = pose.visible.index_select(1, own)
         enough = (seen.sum(dim=1) >= part.needs)[:, None, None]
         if part.region == "image":
@@ -166,15 +168,18 @@ class PoseGeometry:
         far = float(height + width)
         start, along = limbs.starts[..., None, None], (limbs.ends - limbs.starts)[..., None, None]
         (run, rise), length = along.unbind(dim=2), along.square().sum(dim=2).clamp(min=1e-6)
-        across = torch.arange(width, dtype=start.dtype) - start[:, :, 0]  # (B, L, 1, W)
-        down = torch.arange(height, dtype=start.dtype)[:, None] - start[:, :, 1]  # (B, L, H, 1)
+        x, y = own_places((height, width), start)
+        across, down = (
+            x[:1] - start[:, :, 0],
+            y[:, :1] - start[:, :, 1],
+        )  # (B, L, 1, W), (B, L, H, 1)
         share = ((across * run + down * rise) / length).clamp(0, 1)
         away = ((across - share * run).square() + (down - share * rise).square()).sqrt()
         half = limbs.unit[:, None, None, None] * (self.skeleton.limb_width / 4)
         away = (away - half).clamp(min=0).where(limbs.seen[..., None, None], far)
         others = replace(self.skeleton, parts=tuple(self._others))
         away = torch.cat([away, part_distances(pose, others, self.size)], dim=1)
-        return away.index_select(1, self._order)
+        return away.index_select(1, self._order.to(away.device))
 
     def field(
         self,
@@ -200,6 +205,67 @@ class PoseGeometry:
         blended = blended.unflatten(1, (2, 3)).unflatten(3, self.size)  # (B, 2, 3, H, W)
         x, y = own_places(self.size, distances)
         return blended[:, :, 0] * x + blended[:, :, 1] * y + blended[:, :, 2]
+
+
+@dataclass(frozen=True)
+class MovedParts:
+    """The parts of a target pose, and where they come from.
+
+    Attributes:
+        geometry: For the skeleton and the size.
+        pose: The target pose, in pixels.
+        limbs: Its limbs.
+        transforms: `source_from_target` in pixels, in float64: fits are cheap, and nearest sampling
+            is sensitive at exact half pixels.
+        found: Which parts have a transform.
+    """
+
+    geometry: PoseGeometry
+    pose: Pose
+    limbs: Limbs
+    transforms: Float[Tensor, "batch parts 2 3"]
+    found: Bool[Tensor, "batch parts"]
+
+    @staticmethod
+    def of(
+        source_pose: Pose, target_pose: Pose, skeleton: Skeleton, size: tuple[int, int]
+    ) -> "MovedParts":
+        """Fit the transforms of all parts.
+
+        Args:
+            source_pose: In pixels of the source image.
+            target_pose: In pixels of the target image.
+            skeleton: Defines the parts.
+            size: Height and width of both images.
+        """
+        geometry = PoseGeometry(skeleton, size)
+        poses = (source_pose.to(torch.float64), target_pose.to(torch.float64))
+        transforms, found = geometry.transforms(*poses, *map(geometry.limbs, poses))
+        return MovedParts(geometry, target_pose, geometry.limbs(target_pose), transforms, found)
+
+    def masks(self, strides: Sequence[int]) -> list[Bool[Tensor, "batch parts _ _"]]:
+        """Draw the masks of the parts that have a transform; see `part_masks`."""
+        masks = self.geometry.masks(self.pose, self.limbs, strides)
+        return [mask & self.found[:, :, None, None] for mask in masks]
+
+    def distances(self) -> Float[Tensor, "batch parts height width"]:
+        """Compute the distance of every pixel to every part; see `part_distances`."""
+        return self.geometry.distances(self.pose, self.limbs)
+
+    def field(
+        self, distances: Float[Tensor, "batch parts height width"], softness: float
+    ) -> Float[Tensor, "batch 2 height width"]:
+        """Blend the transforms; see `part_field`.
+
+        Args:
+            distances: See `distances`.
+            softness: In unit lengths of the target pose.
+        """
+        width = softness * self.limbs.unit.clamp(min=1)
+        # Without the bfloat16 of a caller's autocast, whose error is half a pixel at pixel 100.
+        with torch.autocast(distances.device.type, enabled=False):
+            transforms = self.transforms.to(distances.dtype)
+            return self.geometry.field(distances, transforms, self.found, width)
 
 
 def _spans(
