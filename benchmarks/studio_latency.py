@@ -71,7 +71,7 @@ def main(
 
 
 def _measure(page: Page, isolated: int, seconds: float) -> dict[str, Any]:
-    dot = page.locator("#target circle").nth(7)  # the left wrist
+    dot = page.locator("#target circle.dot").nth(7)  # the left wrist
     box = dot.bounding_box()
     assert box is not None
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2

@@ -164,7 +164,7 @@ class Studio:
 
     def pose(self, svg="#target"):
         """Return the joints as drawn, and whether each is visible."""
-        dots = self.page.locator(f"{svg} circle").evaluate_all(
+        dots = self.page.locator(f"{svg} circle.dot").evaluate_all(
             "dots => dots.map(dot => [Number(dot.getAttribute('cx')), "
             "Number(dot.getAttribute('cy')), dot.classList.contains('hidden')])"
         )
@@ -283,7 +283,7 @@ def drag_a_dot_and_a_limb(studio, photo, transfer):
 
 def hide_a_dot_by_keyboard(studio, photo, transfer):
     elbow = index("left_elbow")
-    dot, before = studio.page.locator("#target circle").nth(elbow), studio.pose()[0]
+    dot, before = studio.page.locator("#target circle.dot").nth(elbow), studio.pose()[0]
     dot.focus()
     studio.page.keyboard.press("ArrowLeft")
     assert abs(studio.pose()[0][elbow][0] - before[elbow][0] + 1) < 1e-6

@@ -38,11 +38,11 @@ def export_site(out: Path, weights: str, runtime: Path | None = None) -> dict[st
     Raises:
         InputError: If something is missing, or the weights cannot be used.
     """
-    open_onnx_library()
     if out.exists() and (
         not out.is_dir() or (any(out.iterdir()) and not (out / "sw.js").is_file())
     ):
         raise InputError(f"The folder {out} exists and holds something else than a site.")
+    open_onnx_library()
     shipped = find_runtime(runtime)
     with tempfile.TemporaryDirectory() as scratch:
         described = _write_graphs(Path(scratch), weights)

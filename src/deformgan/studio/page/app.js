@@ -18,7 +18,8 @@ const engine = new Engine((lost) => {
   at("trouble").dataset.lost = lost ? "1" : "";
 }, about);
 
-let drawer = openDrawer(at("picture"), new URLSearchParams(location.search).has("plain"));
+const PLAIN = new URLSearchParams(location.search).has("plain"); // for tests
+let drawer = openDrawer(at("picture"), PLAIN);
 const sources = []; // {bytes, url, size, people, person, pose}
 let size = about.size, layered = about.layered, prepared = null; // prepared: what `use` returned
 let target, past = [], future = [], kept; // kept: the state before the change in progress
@@ -76,7 +77,6 @@ function draw() {
   if (newest.picture) {
     const { height, width, rgb } = newest.picture, image = new ImageData(width, height);
     for (let pixel = 0; pixel < height * width; pixel++) image.data.set([...rgb.subarray(3 * pixel, 3 * pixel + 3), 255], 4 * pixel);
-    plainCanvas();
     [drawer.canvas.height, drawer.canvas.width] = [height, width];
     drawer.context.putImageData((drawer.image = image), 0, 0);
     return;
@@ -85,19 +85,18 @@ function draw() {
   Object.assign(drawer, { photos: prepared.photos, layers: newest.layers, scene: background(rows, columns) });
   try {
     drawer.draw(rows, columns, Number(chosen("layer")));
-  } catch {
-    plainCanvas();
+  } catch (error) {
+    if (drawer.context) throw error;
+    changeDrawer(true); // the graphics processor has gone
     draw();
   }
 }
 
 // A canvas keeps its kind of context, so another kind needs another canvas.
-function plainCanvas() {
-  if (drawer.context) return;
+function changeDrawer(plain) {
   const canvas = at("picture").cloneNode();
   at("picture").replaceWith(canvas);
-  const { photos, layers, scene } = drawer;
-  drawer = Object.assign(openDrawer(canvas, true), { photos, layers, scene });
+  drawer = openDrawer(canvas, plain);
 }
 
 function background(rows, columns) {
@@ -196,6 +195,8 @@ async function use() {
   waiting(true);
   prepared = await engine.use(sources.map(({ pose }) => pose), Number(at("rows").value), at("weights").value);
   ({ size, layered } = prepared);
+  newest = null; // what was composed of other photos
+  if (layered === Boolean(drawer.context) && !PLAIN) changeDrawer(!layered);
   editor.size(...size);
   own = null;
   for (const part of document.querySelectorAll("#backgrounds input, #layers input, #rows, #second")) part.disabled = !layered;
@@ -454,7 +455,7 @@ at("video").onloadeddata = () => {
   if (at("video").srcObject) return;
   at("scrub").max = at("video").duration;
   at("scrub").value = 0;
-  takeFrame();
+  at("video").currentTime = 0.001; // what is drawn before the first seek may be empty
 };
 at("video").onerror = () => at("video").src && (closeFilm(), complain("This video cannot be played here."));
 at("video").onseeked = takeFrame;

@@ -109,7 +109,8 @@ export class Skeleton {
   // Bring a pose to the size and the ground of another one; smaller if it leaves the picture.
   fit(pose, like, [rows, columns] = [1e9, 1e9]) {
     const seen = (one) => one.joints.filter((_, joint) => one.visible[joint]);
-    const ground = (one) => Math.max(...seen(one).map((at) => at[1]));
+    // At the lowest joint that both show.
+    const ground = (one) => Math.max(...one.joints.filter((_, joint) => pose.visible[joint] && like.visible[joint]).map((at) => at[1]));
     const middle = (one) => this.mandatory.reduce((sum, joint) => sum + one.joints[joint][0], 0) / this.mandatory.length;
     const [y, fromX, fromY] = [Math.min(ground(like), rows * 0.96), middle(pose), ground(pose)];
     const [left, right, top] = [Math.min(...seen(pose).map((at) => at[0])), Math.max(...seen(pose).map((at) => at[0])), Math.min(...seen(pose).map((at) => at[1]))];
