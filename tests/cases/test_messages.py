@@ -44,7 +44,10 @@ def test_names_and_files_may_contain_colons(tmp_path, file, name):
     assert read_single(f"{path}:{name}").pose.joints[0, 0].tolist() == [3, 4]
 
 
-@pytest.mark.parametrize("name", ["segv.h5", "hang.h5"])
+@pytest.mark.parametrize(
+    "name",
+    ["segv.h5", pytest.param("hang.h5", marks=pytest.mark.slow)],  # seconds of a processor
+)
 def test_22_a_damaged_file_does_not_harm_the_command(case, run, tmp_path, monkeypatch, name):
     monkeypatch.setattr(keras_child, "_PROCESSOR_SECONDS", 4)
     file = case("22-damaged-keras") / name
@@ -62,7 +65,7 @@ def test_22_a_damaged_file_does_not_harm_the_command(case, run, tmp_path, monkey
         "raise SystemExit(3)",
         "print('no answer')",
         "import sys; sys.stdout.buffer.write(b'\\x02\\0\\0\\0\\0\\0\\0\\0{}')",
-        "while True: pass",
+        pytest.param("while True: pass", marks=pytest.mark.slow),
         "x = [bytes(1 << 28) for _ in range(100)]",
     ],
 )
