@@ -52,5 +52,5 @@ def test_the_share_of_a_step_is_the_time_in_functions_of_the_pose(clock, monkeyp
 def test_the_functions_of_the_pose_are_all_called_in_a_real_step(tiny_recipe):
     found = training_bench.pose_functions_share("cpu", 0.0, least=1)
     called = {name for name, seconds in found.functions.items() if seconds > 0}
-    assert called == {"render_heatmaps", "part_masks", "part_transforms", "normalize"}
+    assert called == {"render_heatmaps", "MovedParts.of", "MovedParts.masks", "normalize"}
     assert 0 < found.share < 1

@@ -10,9 +10,10 @@ import torch
 
 from deformgan.bench.timing import Run, Spread, alternate
 from deformgan.models import discriminator, generator
+from deformgan.part_geometry import MovedParts
 
-# Functions of the pose, by the module that calls them in a training step.
-_POSE_FUNCTIONS = {
+# Functions of the pose, by the module that calls them in a training step, and methods by class.
+_POSE_FUNCTIONS: dict[ModuleType | type, tuple[str, ...]] = {
     generator: (
         "render_heatmaps",
         "part_masks",
@@ -21,6 +22,7 @@ _POSE_FUNCTIONS = {
         "normalize",
     ),
     discriminator: ("render_heatmaps",),
+    MovedParts: ("of", "masks", "distances", "field"),
 }
 
 
@@ -53,9 +55,9 @@ def pose_share(step: Run, device: str, seconds: float, least: int = 3) -> Share:
 
     def clocked() -> None:
         with ExitStack() as stack:
-            for module, names in _POSE_FUNCTIONS.items():
+            for owner, names in _POSE_FUNCTIONS.items():
                 for name in names:
-                    stack.enter_context(_clocked(module, name, device, spent))
+                    stack.enter_context(_clocked(owner, name, device, spent))
             step()
 
     plain, timed = alternate([step, clocked], device, seconds, least)
@@ -66,11 +68,12 @@ def pose_share(step: Run, device: str, seconds: float, least: int = 3) -> Share:
 
 @contextmanager
 def _clocked(
-    module: ModuleType, name: str, device: str, spent: dict[str, list[float]]
+    owner: ModuleType | type, name: str, device: str, spent: dict[str, list[float]]
 ) -> Generator[None]:
-    """Measure every call of a function by a module."""
-    function = getattr(module, name)
-    times = spent.setdefault(name, [])
+    """Measure every call of a function by a module, or of a method."""
+    before, function = vars(owner)[name], getattr(owner, name)
+    label = f"{owner.__name__}.{name}" if isinstance(owner, type) else name
+    times = spent.setdefault(label, [])
     cuda = torch.device(device).type == "cuda"
 
     def measured(*args, **kwargs):
@@ -83,8 +86,8 @@ def _clocked(
         times.append(time.perf_counter() - begun)
         return result
 
-    setattr(module, name, measured)
+    setattr(owner, name, staticmethod(measured) if isinstance(before, staticmethod) else measured)
     try:
         yield
     finally:
-        setattr(module, name, function)
+        setattr(owner, name, before)
