@@ -127,7 +127,7 @@ def test_weights_without_layers_start_a_layered_ablation_too(known, tmp_path):
         (["--init", "no-such"], "no-such"),
         (["--init", "pedestrian"], "pedestrian has a different architecture than tiny, layers"),
         (["--rendered", FOLDER], "add --rendered, a data set of rendered people with surfaces"),
-        (["--generator.layers.rows", "100"], "rows must be a positive multiple of 32, got 100"),
+        (["--generator.layers.rows", "100"], "rows must be a multiple of 32 up to 2048, got 100"),
         (["--generator.layers.row", "96"], "did you mean generator.layers.rows?"),
     ],
 )

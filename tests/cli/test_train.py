@@ -386,7 +386,10 @@ def test_mistakes_about_layers_are_one_line_and_write_nothing(
         ),
         (["tiny-layered", *common, "--shares", "1", "0"], "shares must be positive"),
         (["tiny-layered", *common, "--draws", 3], "photos of one size"),
-        (["tiny-layered", *common, "--generator.layers.rows", 60], "multiple of 32, got 60"),
+        (
+            ["tiny-layered", *common, "--generator.layers.rows", 60],
+            "multiple of 32 up to 2048, got 60",
+        ),
         (["tiny-layered", *common, "--generator.layers", "none"], "need a generator with layers"),
         (
             ["tiny-layered", *common, *nothing],

@@ -88,11 +88,16 @@ def test_does_not_depend_on_the_batch(tmp_path, monkeypatch, batch):
 
 
 @pytest.mark.parametrize(
-    "options", [{"size": ("height", "width")}, {"channels": 1}, {"batch": 2}, {"vectors": False}]
+    "options", [{"size": ("height", "width")}, {"channels": 1}, {"vectors": False}]
 )
 def test_a_network_of_another_kind_is_refused(tmp_path, options):
     with pytest.raises(InputError, match="not a Re-ID extractor"):
         Extractor(flat(tmp_path / "x.onnx", **options))
+
+
+def test_a_network_of_two_images_at_a_time_is_refused(tmp_path):
+    with pytest.raises(InputError, match="takes 2 images at a time; 1 or any number is needed"):
+        Extractor(flat(tmp_path / "x.onnx", batch=2))
 
 
 def test_the_detector_of_people_is_no_extractor(outside_weights):

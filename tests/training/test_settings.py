@@ -272,7 +272,7 @@ def test_settings_of_layers_are_given_by_name_also_where_a_recipe_has_none():
         ),
         (
             {"generator": {"layers": {"rows": 65}}},
-            "generator.layers: rows must be a positive multiple of 32, got 65.",
+            "generator.layers: rows must be a multiple of 32 up to 2048, got 65.",
         ),
         (
             {"generator": {"layers": 64}},

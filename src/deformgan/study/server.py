@@ -12,10 +12,11 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 from PIL import Image
 from pydantic import BaseModel, Field
 
+from deformgan.errors import InputError
 from deformgan.files import bundled
 from deformgan.photo_file import decode_photo
 from deformgan.serving.rate import RateLimit
-from deformgan.serving.refusals import answer_errors
+from deformgan.serving.refusals import answer_errors, later
 from deformgan.study.config import picture_files
 from deformgan.study.store import OutOfTurnError, Store, StudyFullError, UnknownParticipantError
 
@@ -104,7 +105,10 @@ def create_app(store: Store) -> FastAPI:
         paths = picture_files(study, item.kind, item.picture)
         if key not in paths:
             raise HTTPException(404)
-        return Response(_as_png(paths[key].read_bytes()), media_type="image/png")
+        try:
+            return Response(_as_png(paths[key].read_bytes()), media_type="image/png")
+        except InputError as error:  # damaged since the study was read: no fault of the participant
+            return later(f"{paths[key]}: {error}", "A picture cannot be read now.")
 
     @app.put("/api/participants/{who}/items/{position}/answer")
     def answer(who: str, position: Position, given: Given) -> dict[str, int]:
