@@ -18,7 +18,7 @@ from deformgan.pose import Pose
 from deformgan.studio.mailbox import MOST_WAITING, Mailbox
 from deformgan.studio.protocol import MessageError, pack, read_request, unpack
 from deformgan.studio.session import Session, Shelf
-from deformgan.studio.uploads import MOST_PIXELS, read_upload
+from deformgan.studio.uploads import read_upload
 
 fastapi = pytest.importorskip("fastapi", reason="needs the extra 'web': uv sync --extra web")
 
@@ -80,7 +80,7 @@ def test_wrong_uploads_are_one_sentence_and_change_nothing(shelf):
     session = Session(shelf)
     for content in (b"", b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"%!PS-Adobe-3.0 EPSF-3.0"):
         found, _ = ask(session, content, do="open", slot=0)
-        assert "JPEG" in found["error"]
+        assert "cannot be read" in found["error"]
     found, _ = ask(session, do="use", poses=[example()], rows=128, weights="pedestrian")
     assert found["error"] == "There is no photo 1."
     found, _ = ask(session, do="move", pose=example())
@@ -89,13 +89,12 @@ def test_wrong_uploads_are_one_sentence_and_change_nothing(shelf):
     assert "no weights" in found["error"]
 
 
-@pytest.mark.filterwarnings("ignore:Image size")
 @pytest.mark.parametrize("side", [8_000, 10_000, 40_000])
 def test_a_photo_of_too_many_pixels_is_refused_before_it_is_decoded(side):
     head = b"IHDR" + struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
     sums = [struct.pack(">I", zlib.crc32(part)) for part in (head, b"IDAT")]
     content = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + head + sums[0]
-    with pytest.raises(InputError, match=f"at most {MOST_PIXELS // 10**6} million"):
+    with pytest.raises(InputError, match="pixels"):
         read_upload(content + bytes(4) + b"IDAT" + sums[1])
 
 
@@ -157,7 +156,7 @@ def test_the_server_speaks_over_one_websocket_and_ships_no_file_but_the_page(she
     with client.websocket_connect("ws://localhost/live") as socket:
         socket.send_bytes(pack({"n": 1, "do": "open", "slot": 0}, b"no photo"))
         header, _ = unpack(socket.receive_bytes())
-        assert "not a photo" in header["error"]
+        assert "cannot be read" in header["error"]
         socket.send_bytes(b"garbage")
         with pytest.raises(WebSocketDisconnect) as closed:
             socket.receive_bytes()

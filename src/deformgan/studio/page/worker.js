@@ -4,7 +4,7 @@ import { fillHoles, frameSmoothly, linear, personBox, planes, resample, toBytes,
 import { Skeleton, distance } from "./skeleton.js";
 
 const KEPT = 12e6, FILLED_ROWS = 256; // pixels of a photo; rows in which a hole is filled
-const UNREADABLE = "This is not a photo that can be read; use JPEG, PNG, WebP, BMP or AVIF.";
+const UNREADABLE = "The photo cannot be read; use JPEG, PNG, WebP, BMP or AVIF.";
 const SIGNS = [/^\xff\xd8\xff/, /^\x89PNG/, /^RIFF....WEBP/s, /^BM/, /^....ftypavi[fs]/s];
 const sigmoid = (value) => 1 / (1 + Math.exp(-value));
 
@@ -70,6 +70,8 @@ async function decode(bytes) {
   const canvas = new OffscreenCanvas(Math.max(1, Math.floor(image.width * shrink)), Math.max(1, Math.floor(image.height * shrink)));
   const context = canvas.getContext("2d", { willReadFrequently: true });
   context.imageSmoothingQuality = "high";
+  context.fillStyle = "#fff"; // behind transparent photos
+  context.fillRect(0, 0, canvas.width, canvas.height);
   context.drawImage(image, 0, 0, canvas.width, canvas.height);
   const { data } = context.getImageData(0, 0, canvas.width, canvas.height), rgb = new Uint8Array((data.length / 4) * 3);
   for (let from = 0, to = 0; from < data.length; from += 4) for (let c = 0; c < 3; c++) rgb[to++] = data[from + c];
