@@ -8,6 +8,12 @@ class InputError(Exception):
     """
 
 
+def shortened(what: object, length: int = 200) -> str:
+    """Return something that a message quotes as text, cut if it is long."""
+    text = str(what)
+    return text if len(text) <= length else f"{text[: length - 3]}..."
+
+
 def printable(text: str) -> str:
     """Escape what a terminal cannot print: control characters and bytes that are not UTF-8."""
     if text.isprintable():

@@ -10,6 +10,7 @@ from PIL import Image
 from deformgan.checkpoint import load_generator
 from deformgan.cli.main import main
 from deformgan.datasets.bundled_people import FOLDER
+from deformgan.files import one_at_a_time
 from deformgan.models.discriminator import DiscriminatorConfig
 from deformgan.models.generator import GeneratorConfig
 from deformgan.recipes import RECIPES
@@ -69,6 +70,13 @@ def ablated(vgg, tmp_path_factory):
         patch.setitem(RECIPES, "tiny", lambda: TINY)
         assert main(words(out, "--vgg", vgg)) == 0
     return out
+
+
+def test_a_second_ablation_in_the_same_folder_refuses(tmp_path, capsys):
+    with one_at_a_time(tmp_path / ".ablation.lock", "x"):
+        assert main(words(tmp_path, *ON_COLOURS)) == 2
+    assert "Another command is writing" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 def measured(out):

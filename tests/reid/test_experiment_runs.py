@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+import threading
 import time
 
 import pytest
@@ -12,6 +13,7 @@ from deformgan.reid.experiment_runs import (
     PlannedRun,
     claimed,
     execute_runs,
+    in_turn,
     plan_runs,
     read_results,
 )
@@ -31,6 +33,25 @@ def _plan(**changes):
         "seeds": [0, 1, 2],
     }
     return plan_runs(**(design | changes))
+
+
+def test_reports_are_written_one_after_the_other(tmp_path):
+    events = []
+    entered = threading.Event()
+
+    def first():
+        with in_turn(tmp_path):
+            entered.set()
+            time.sleep(0.3)
+            events.append("first left")
+
+    writer = threading.Thread(target=first)
+    writer.start()
+    entered.wait()
+    with in_turn(tmp_path):
+        events.append("second entered")
+    writer.join()
+    assert events == ["first left", "second entered"]
 
 
 def test_the_acceptance_design_is_eighteen_runs_one_seed_after_another():

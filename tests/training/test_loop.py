@@ -157,6 +157,36 @@ def test_metrics_are_one_line_of_means_per_log_interval(run):
             assert record[name] == pytest.approx(np.mean([step[name] for step in steps]))
 
 
+def test_means_after_a_break_are_over_the_steps_before_it_too(run):
+    often = {"log_every": 4, "save_every": 3}
+    unbroken = run("unbroken", **often)
+
+    def break_off(done):
+        if done == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run("broken", on_step=break_off, **often)
+    broken = run("broken", resume=True, **often)
+    ours, theirs = (
+        [{name: value for name, value in line.items() if "second" not in name} for line in found]
+        for found in (records(broken), records(unbroken))
+    )
+    assert [line["step"] for line in ours] == [4, 6]
+    assert ours == theirs
+    assert_same(checkpoint(broken), checkpoint(unbroken))
+
+
+def test_checkpoints_without_terms_of_the_last_steps_are_read(run):
+    out = run("older", steps=3)
+    path = checkpoints(out)[-1]
+    state = torch.load(path, weights_only=True)
+    del state["seen"]
+    torch.save(state, path)
+    run("older", resume=True)
+    assert_same(checkpoint(out), checkpoint(run("unbroken")))
+
+
 def test_steps_that_a_resumed_run_makes_again_are_recorded_once(run):
     # Killed after step 5: the checkpoint is of step 3, and a line was being written.
     out = run("killed", steps=5, log_every=1, save_every=3)

@@ -2,10 +2,13 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+from deformgan.cli.nobody import say_nobody
+from deformgan.cli.outputs import output_dir
 from deformgan.cli.training import (
     DIVERGED,
     read_plan,
@@ -14,7 +17,7 @@ from deformgan.cli.training import (
     train_with_progress,
 )
 from deformgan.errors import InputError
-from deformgan.files import write_json, write_text, written_beside
+from deformgan.files import one_at_a_time, write_json, write_text, written_beside
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from deformgan.training.config import TrainConfig
 
 REPORT, TABLE, FIGURE = "ablation.json", "ablation.md", "ablation.png"
+_LOCK = ".ablation.lock"
 
 
 def ablate(
@@ -120,6 +124,7 @@ def ablate(
         if (layers := plan.vgg_layers)
     }
     joints = read_skeleton_setting(base.generator.skeleton)
+    say_nobody(data)
     people = open_split(data, joints)
     second = [] if rendered is None else [open_dataset(rendered, skeleton=joints)]
     _check_truth(base, second)
@@ -132,42 +137,44 @@ def ablate(
     metadata = {**provenance(), "data": folders, "size": list(photos.size)}
     if init is not None:
         metadata["init"] = Path(init).name
-    for number, (name, plan) in enumerate(plans.items(), start=1):
-        if fabric.is_global_zero:
-            print(f"{name} ({number} of {len(plans)})", flush=True)
-        run = Run(plan, fabric, photos, features.get(name), start, metadata)
-        if train_with_progress(run, out / name, resume=resume) is None:
-            return DIVERGED
-    if not fabric.is_global_zero:
+    lock = output_dir(out) / _LOCK
+    with one_at_a_time(lock, str(out)) if fabric.is_global_zero else nullcontext():
+        for number, (name, plan) in enumerate(plans.items(), start=1):
+            if fabric.is_global_zero:
+                print(f"{name} ({number} of {len(plans)})", flush=True)
+            run = Run(plan, fabric, photos, features.get(name), start, metadata)
+            if train_with_progress(run, out / name, resume=resume) is None:
+                return DIVERGED
+        if not fabric.is_global_zero:
+            return None
+        files = {name: out / name / RESULT for name in plans}
+        pictures = paint_variants(files, people.test, chosen, fabric.device)
+        found = compare_variants(pictures, people.test, chosen, networks)
+        report = {
+            "protocol": {
+                "name": "deformgan-1",
+                "data": folders[0],
+                "split": people.rule,
+                "pairs": len(chosen),
+                "identities": len({people.test.identities[row] for row in chosen[:, 1].tolist()}),
+                "samples": base.steps * base.batch_size,
+                "judges": sorted(networks),
+                "init": metadata.get("init"),
+            },
+            "base": asdict(base),
+            **found,
+            "variants": {
+                name: {
+                    **_budget(out / name, plan),
+                    "taken": taken.get(name, 0.0),
+                    **found["variants"][name],
+                }
+                for name, plan in plans.items()
+            },
+            **provenance(),
+        }
+        _write(out, report, write_table(report), draw_figure(pictures, people.test, chosen))
         return None
-    files = {name: out / name / RESULT for name in plans}
-    pictures = paint_variants(files, people.test, chosen, fabric.device)
-    found = compare_variants(pictures, people.test, chosen, networks)
-    report = {
-        "protocol": {
-            "name": "deformgan-1",
-            "data": folders[0],
-            "split": people.rule,
-            "pairs": len(chosen),
-            "identities": len({people.test.identities[row] for row in chosen[:, 1].tolist()}),
-            "samples": base.steps * base.batch_size,
-            "judges": sorted(networks),
-            "init": metadata.get("init"),
-        },
-        "base": asdict(base),
-        **found,
-        "variants": {
-            name: {
-                **_budget(out / name, plan),
-                "taken": taken.get(name, 0.0),
-                **found["variants"][name],
-            }
-            for name, plan in plans.items()
-        },
-        **provenance(),
-    }
-    _write(out, report, write_table(report), draw_figure(pictures, people.test, chosen))
-    return None
 
 
 def _check_folders(out: Path, plans: "dict[str, TrainConfig]", resume: bool) -> None:

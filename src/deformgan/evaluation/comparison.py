@@ -70,11 +70,11 @@ class Report:
             raise InputError(f"The report {file} does not exist.") from None
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"{file} cannot be read: {error}.") from None
-        except (json.JSONDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             raise InputError(f"{file} is not JSON: {error}.") from None
         try:
             return Report._from_json(data, file, label)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise InputError(
                 f"{file} is not a report of `deformgan evaluate`: {_complaint(error)}."
             ) from None

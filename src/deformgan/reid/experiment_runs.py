@@ -20,6 +20,7 @@ Erasing = Literal["both", "on", "off"]
 
 REAL = "real"  # augmenter name for alpha 1, i.e. no augmentation
 RUNS, RESULT, SETTINGS, LOCK = "runs", "result.json", "settings.json", "lock"
+_REPORT_LOCK = ".report.lock"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.]*(-[A-Za-z0-9_.]+)*")
 
 
@@ -181,6 +182,18 @@ def read_results(planned: Sequence[PlannedRun], out: Path) -> dict[PlannedRun, d
         if file.is_file():
             found[one] = json.loads(file.read_text(encoding="utf-8"))
     return found
+
+
+@contextmanager
+def in_turn(out: Path) -> Generator[None]:
+    """Wait until no other process writes the report, so that none with fewer runs is the last.
+
+    Args:
+        out: Output folder of the experiment.
+    """
+    with (out / _REPORT_LOCK).open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # released when the file is closed, or the process ends
+        yield
 
 
 @contextmanager

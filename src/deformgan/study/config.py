@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from deformgan.errors import InputError
+from deformgan.errors import InputError, shortened
 from deformgan.photo_file import list_photos, read_photo
 
 Mode = Literal["real-or-fake", "preference"]
@@ -89,8 +89,6 @@ def read_study(path: Path) -> Study:
         study = Study.model_validate(content)
     except OSError as error:
         raise InputError(f"The study {path} cannot be read: {error.strerror}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not TOML: {error}.") from None
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(step) for step in first["loc"])
@@ -99,7 +97,9 @@ def read_study(path: Path) -> Study:
             what = f"unknown entry {place!r}; known are {', '.join(known.model_fields)}"
         else:
             what = f"{place}: {first['msg'][0].lower()}{first['msg'][1:]}, got {first['input']!r}"
-        raise InputError(f"{path}: {what}.") from None
+        raise InputError(f"{path}: {shortened(what)}.") from None
+    except (ValueError, RecursionError) as error:  # also numbers too long, lists too deep
+        raise InputError(f"{path} is not TOML: {shortened(error)}.") from None
     wanted = ("real", "generated") if study.mode == "real-or-fake" else ("a", "b")
     others = {"real", "generated", "a", "b"} - set(wanted)
     for name in wanted:

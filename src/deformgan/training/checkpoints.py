@@ -2,13 +2,14 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, Protocol, runtime_checkable
 
 import torch
+from torch import Tensor
 
 from deformgan.errors import InputError
 from deformgan.files import remove_unfinished, written_beside
@@ -44,7 +45,12 @@ def steps_saved(out: Path) -> int:
 
 
 def save_checkpoint(
-    out: Path, learner: Learner, config: Any, step: int, data: list[dict[str, Any]]
+    out: Path,
+    learner: Learner,
+    config: Any,
+    step: int,
+    data: list[dict[str, Any]],
+    seen: Sequence[Mapping[str, Tensor]] = (),
 ) -> None:
     """Write a checkpoint atomically, and remove the oldest beyond `keep`.
 
@@ -54,10 +60,12 @@ def save_checkpoint(
         config: The run, a dataclass whose `keep` is the number of checkpoints to keep.
         step: Number of completed steps.
         data: Fingerprint of the training data, see `PairBatches.fingerprint`.
+        seen: Loss terms of the last steps, which no line of the metrics has averaged yet.
     """
     folder = out / FOLDER
     folder.mkdir(exist_ok=True)
     state = {"step": step, "config": _identity(config), "data": json.dumps(data)}
+    state["seen"] = [{name: value.cpu() for name, value in terms.items()} for terms in seen]
     save_state(folder / f"{step:07d}.pt", {**state, **learner.state()})
     for old in checkpoints(out)[: -config.keep]:
         old.unlink()
@@ -71,7 +79,9 @@ def save_state(path: Path, state: Mapping[str, Any]) -> None:
         torch.save(dict(state), file)
 
 
-def load_checkpoint(path: Path, learner: Learner, config: Any, data: list[dict[str, Any]]) -> int:
+def load_checkpoint(
+    path: Path, learner: Learner, config: Any, data: list[dict[str, Any]]
+) -> tuple[int, list[dict[str, Tensor]]]:
     """Restore a learner from a checkpoint of the same run.
 
     Args:
@@ -81,7 +91,8 @@ def load_checkpoint(path: Path, learner: Learner, config: Any, data: list[dict[s
         data: Must equal the fingerprint of the run's training data.
 
     Returns:
-        The number of completed steps.
+        The number of completed steps, and the loss terms of those that no line of the metrics has
+        averaged yet; the latter are missing from checkpoints of version 0.2.0 and before.
     """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
@@ -103,7 +114,7 @@ def load_checkpoint(path: Path, learner: Learner, config: Any, data: list[dict[s
             "folder."
         )
     learner.load_state(state)
-    return state["step"]
+    return state["step"], state.get("seen", [])
 
 
 def _identity(config: Any) -> dict[str, str]:

@@ -114,11 +114,12 @@ def run_steps(
     leads = fabric.is_global_zero
     with one_at_a_time(out / _LOCK, str(out)) if leads else nullcontext():
         saved = checkpoints(out) if resume else []
-        first = load_checkpoint(saved[-1], learner, config, data) if saved else 0
+        first, seen = load_checkpoint(saved[-1], learner, config, data) if saved else (0, [])
+        seen = [{k: v.to(fabric.device) for k, v in terms.items()} for terms in seen]
         fabric.barrier()
         records = Records(out, first, tensorboard) if fabric.is_global_zero else None
         begun = last = time.monotonic()
-        seen: list[Terms] = []
+        timed = first  # steps completed at the time `last`
         for number in range(first, config.steps):
             seen.append(step(number))
             done = number + 1
@@ -134,20 +135,21 @@ def run_steps(
                 progress = Progress(
                     done,
                     config.steps,
-                    len(seen) * config.batch_size / (now - last),
+                    (done - timed) * config.batch_size / (now - last),
                     (now - begun) / (done - first) * (config.steps - done),
                     memory_in_use(fabric.device),
                     terms,
                 )
-                seen, last = [], now
+                seen, last, timed = [], now, done
                 if records is not None:
                     speed = {"samples_per_second": progress.samples_per_second}
                     records.write(done, {**speed, **terms})
                     report(progress)
+            unlogged = _shared(fabric, seen) if saves else []
             if saves and records is not None:
                 save(done, records)
                 # Last, so that outputs missing after a kill are written again on resuming.
-                save_checkpoint(out, learner, config, done, data)
+                save_checkpoint(out, learner, config, done, data, unlogged)
     fabric.barrier()
 
 
@@ -158,6 +160,15 @@ def _means(fabric: Fabric, seen: list[Terms]) -> dict[str, float]:
         [torch.stack([terms[name] for terms in seen if name in terms]).mean() for name in names]
     )
     return dict(zip(names, fabric.mean(means).tolist(), strict=True))
+
+
+def _shared(fabric: Fabric, seen: list[Terms]) -> list[Terms]:
+    """Average the terms of each step over processes, so that any of them can go on with these."""
+    if fabric.world_size == 1 or not seen:
+        return seen
+    values = fabric.mean(torch.stack([value for terms in seen for value in terms.values()]))
+    rest = iter(values.unbind())
+    return [{name: next(rest) for name in terms} for terms in seen]
 
 
 def _check_finite(seen: list[Terms], done: int, describe: Callable[[int], str], out: Path) -> None:

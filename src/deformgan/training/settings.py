@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 
 from pydantic import TypeAdapter, ValidationError
 
-from deformgan.errors import InputError
+from deformgan.errors import InputError, shortened
 
 _NONE = "none"  # disables an optional part
 
@@ -52,7 +52,9 @@ def change_settings(config: Config, settings: Settings, source: str) -> Config:
             reason = "too few values"
         else:
             reason = first["msg"].removeprefix("Value error, ").rstrip(".")
-        given = "" if isinstance(first["input"], dict) else f", got {first['input']!r}"
+        given = (
+            "" if isinstance(first["input"], dict) else f", got {shortened(repr(first['input']))}"
+        )
         raise InputError(f"{where}: {reason}{given}.") from None
 
 
@@ -63,10 +65,10 @@ def read_toml(path: Path) -> dict[str, Any]:
             return tomllib.load(file)
     except FileNotFoundError:
         raise InputError(f"No file {path}.") from None
-    except (IsADirectoryError, PermissionError) as error:
+    except OSError as error:
         raise InputError(f"Cannot read {path}: {error.strerror}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not TOML: {error}.") from None
+    except (ValueError, RecursionError) as error:  # also numbers too long, lists too deep
+        raise InputError(f"{path} is not TOML: {shortened(error)}.") from None
 
 
 def read_flags(words: Sequence[str]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
+from deformgan.cli.nobody import choose_nobody
 from deformgan.cli.outputs import output_dir
 from deformgan.cli.training import DIVERGED, read_settings, set_threads
 from deformgan.errors import InputError
@@ -30,6 +31,7 @@ def experiment(
     seeds: tuple[int, ...] = (0, 1, 2),
     imagenet: Path | None = None,
     minutes: float | None = None,
+    nobody: tuple[str, ...] | None = None,
     config: Path | None = None,
     device: str = "auto",
     threads: int | None = None,
@@ -60,6 +62,8 @@ def experiment(
         imagenet: torchvision's resnet50 weights (.pth); without them, ResNet-50 trains from
             scratch.
         minutes: Time limit: start no run that would not finish within it.
+        nobody: Identities that are not people, such as -1 0000; by default -1, and also 0000 unless
+            training photos, queries or identity-split.json have it as a person.
         config: TOML file of settings.
         device: Device to train on, such as cpu or cuda.
         threads: Number of CPU threads; by default PyTorch's choice.
@@ -88,7 +92,9 @@ def experiment(
             "An experiment runs in one process; instead of torchrun, start it several times on one "
             "--out."
         )
-    trial = Experiment.open(data, plans, folders, fabric, imagenet=imagenet)
+    trial = Experiment.open(
+        data, plans, folders, fabric, choose_nobody(nobody, data), imagenet=imagenet
+    )
     output_dir(out)
     try:
         left = execute_runs(
@@ -111,7 +117,7 @@ def experiment(
 
 
 def write(out: Path, planned: "Sequence[PlannedRun]", trial: "Experiment") -> list[str]:
-    """Write the report of all finished runs.
+    """Write the report of all finished runs, one process after the other.
 
     Args:
         out: Output folder of the experiment.
@@ -124,17 +130,18 @@ def write(out: Path, planned: "Sequence[PlannedRun]", trial: "Experiment") -> li
     from deformgan.draw.plots import save_plot
     from deformgan.reid.experiment_figures import draw_figures
     from deformgan.reid.experiment_report import write_report
-    from deformgan.reid.experiment_runs import read_results
+    from deformgan.reid.experiment_runs import in_turn, read_results
     from deformgan.reid.experiment_summary import summarize
 
-    report = summarize(read_results(planned, out), planned, trial.describe())
-    figures = draw_figures(report)
-    for name, figure in figures.items():
-        with written_beside(out / name) as unfinished:
-            save_plot(figure, unfinished)
-    write_text(out / MARKDOWN, write_report(report, list(figures)))
-    write_json(out / REPORT, report)
-    return list(figures)
+    with in_turn(out):
+        report = summarize(read_results(planned, out), planned, trial.describe())
+        figures = draw_figures(report)
+        for name, figure in figures.items():
+            with written_beside(out / name) as unfinished:
+                save_plot(figure, unfinished)
+        write_text(out / MARKDOWN, write_report(report, list(figures)))
+        write_json(out / REPORT, report)
+        return list(figures)
 
 
 def _read_augmenters(words: Sequence[str]) -> dict[str, Path | None]:
