@@ -27,5 +27,7 @@ def printable(text: str) -> str:
 def describe_system_error(error: OSError) -> str:
     """Return an error of the operating system as one sentence, with the file it concerns."""
     reason = error.strerror or str(error) or type(error).__name__
-    names = [str(name) for name in (error.filename, error.filename2) if name is not None]
+    names = [
+        shortened(name, 1000) for name in (error.filename, error.filename2) if name is not None
+    ]
     return f"{' to '.join(names)}: {reason}." if names else f"{reason}."

@@ -164,7 +164,7 @@ def test_13_strays_that_are_not_utf_8(case, run, tmp_path):
     assert report.is_file()
 
 
-@pytest.mark.parametrize("length", [245, 246, 251, 252])  # 255 bytes with ".png" is 251
+@pytest.mark.parametrize("length", [245, 252])  # 255 bytes with ".png" is 251
 def test_13_a_long_name_that_the_file_system_allows(case, run, tmp_path, length):
     photo = case("13-names-traceback") / "ok.jpg"
     out = tmp_path / ("a" * length + ".png")

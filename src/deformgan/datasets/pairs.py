@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Int64
 from torch import Tensor
 
-from deformgan.errors import InputError
+from deformgan.errors import InputError, shortened
 from deformgan.files import check_inside, written_beside
 
 HEADER = ["from", "to"]
@@ -59,7 +59,8 @@ def pair_rows(names: Sequence[str], pairs: Sequence[tuple[str, str]]) -> Int64[T
     unknown = next((name for pair in pairs for name in pair if name not in rows), None)
     if unknown is not None:
         raise InputError(
-            f"The pair list contains {unknown!r}, which is none of the {len(rows)} images."
+            f"The pair list contains {shortened(repr(unknown))}, which is none of the {len(rows)} "
+            "images."
         )
     found = [(rows[source], rows[target]) for source, target in pairs]
     return torch.tensor(found, dtype=torch.int64).reshape(-1, 2)

@@ -129,7 +129,7 @@ def _check_name(kind: type, path: tuple[str, ...], source: str, value: Any) -> N
                 if near
                 else f"{before or 'a recipe'} has {', '.join(known) or 'no parts'}."
             )
-            raise InputError(f"{source}: unknown setting {given!r}; {allowed}")
+            raise InputError(f"{source}: unknown setting {shortened(repr(given))}; {allowed}")
         holder = known[part]
     parts, optional = _parts(holder), type(None) in get_args(holder)
     if parts and not (optional and value == _NONE):
