@@ -16,7 +16,7 @@ _TOKENS = [
 
 
 @st.composite
-def mutated_text(draw: st.DrawFn, seeds: list[str]) -> bytes:
+def mutated_text(draw: Any, seeds: list[str]) -> bytes:
     """Draw a valid text in which tokens are replaced, left out, repeated, inserted or exchanged."""
     tokens = _TOKEN.findall(draw(st.sampled_from(seeds)))
     odd = st.one_of(
@@ -41,7 +41,7 @@ def mutated_text(draw: st.DrawFn, seeds: list[str]) -> bytes:
 
 
 @st.composite
-def mutated_bytes(draw: st.DrawFn, seeds: list[bytes]) -> bytes:
+def mutated_bytes(draw: Any, seeds: list[bytes]) -> bytes:
     """Draw a valid file in which bytes are changed, left out, repeated or cut off."""
     content = bytearray(draw(st.sampled_from(seeds)))
     head = min(len(content), 400)  # where headers are
@@ -66,7 +66,7 @@ def mutated_bytes(draw: st.DrawFn, seeds: list[bytes]) -> bytes:
 
 
 @st.composite
-def mutated_weights(draw: st.DrawFn, seeds: list[bytes]) -> bytes:
+def mutated_weights(draw: Any, seeds: list[bytes]) -> bytes:
     """Draw a safetensors file whose header is changed as text, and its length at times."""
     content = draw(st.sampled_from(seeds))
     length = int.from_bytes(content[:8], "little")
