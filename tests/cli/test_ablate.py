@@ -72,9 +72,9 @@ def ablated(vgg, tmp_path_factory):
     return out
 
 
-def test_a_second_ablation_in_the_same_folder_refuses(tmp_path, capsys):
+def test_a_second_ablation_in_the_same_folder_refuses(vgg, tmp_path, capsys):
     with one_at_a_time(tmp_path / ".ablation.lock", "x"):
-        assert main(words(tmp_path, *ON_COLOURS)) == 2
+        assert main(words(tmp_path, *ON_COLOURS, "--vgg", vgg)) == 2
     assert "Another command is writing" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 

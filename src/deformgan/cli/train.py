@@ -6,7 +6,6 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Annotated, Any
 
-from deformgan.cli.nobody import say_nobody
 from deformgan.cli.outputs import output_file
 from deformgan.cli.training import (
     DIVERGED,
@@ -80,7 +79,6 @@ def train(
     if tensorboard:
         find_tensorboard()
     set_threads(threads)
-    say_nobody(*data)
     run = Run.open(
         plan,
         data,

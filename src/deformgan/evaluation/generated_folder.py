@@ -31,7 +31,7 @@ from PIL import Image
 from torch import Tensor
 
 from deformgan.bulk import RECORD
-from deformgan.errors import InputError
+from deformgan.errors import InputError, printable
 from deformgan.evaluation.pair_photos import PairPhotos
 from deformgan.evaluation.systems import Pictures
 from deformgan.photo_file import PhotoError, opened_photo
@@ -158,15 +158,17 @@ class GeneratedFolder:
                 if entry.name == RECORD or entry.name.startswith("._"):
                     continue
                 if entry.is_dir():
-                    strays.append(f"{entry.name} is a folder: subfolders are not searched.")
+                    strays.append(
+                        f"{printable(entry.name)} is a folder: subfolders are not searched."
+                    )
                     continue
                 stat = entry.stat()
-                digest.update(f"{entry.name}\n{stat.st_size}\n".encode())
-                stamp.update(f"{entry.name}\n{stat.st_mtime_ns}\n".encode())
+                digest.update(os.fsencode(f"{entry.name}\n{stat.st_size}\n"))
+                stamp.update(os.fsencode(f"{entry.name}\n{stat.st_mtime_ns}\n"))
                 stem = _stem(entry.name)
                 owners = self._claims.get(stem, []) if stem else []
                 if not owners:
-                    strays.append(f"{entry.name} belongs to no pair: not scored.")
+                    strays.append(f"{printable(entry.name)} belongs to no pair: not scored.")
                 for pair in owners:
                     files.setdefault(pair, []).append(entry.name)
         return files, strays, digest.hexdigest(), stamp.hexdigest()

@@ -12,7 +12,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from deformgan.datasets.pairs import read_pairs
-from deformgan.errors import InputError
+from deformgan.errors import InputError, shortened
 from deformgan.photo_file import list_photos, photo_size, read_photo
 from deformgan.pose import Pose, Skeleton
 from deformgan.pose_formats import Annotations, read_annotations
@@ -133,4 +133,4 @@ def photos_in(folder: Path) -> list[Path]:
 def _some(names: Sequence[str]) -> str:
     """Format the first names of a list, and the number of the others."""
     rest = len(names) - _NAMED
-    return ", ".join(names[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")
+    return ", ".join(map(shortened, names[:_NAMED])) + (f" and {rest} more" if rest > 0 else "")

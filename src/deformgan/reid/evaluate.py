@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from deformgan.datasets.nobody import JUNK
+from deformgan.datasets.market1501 import NOBODY
 from deformgan.errors import InputError
 from deformgan.metrics.ranking import Ranking, rank_gallery
 from deformgan.reid.distances import Distance
@@ -17,6 +17,8 @@ from deformgan.reid.features import NetworkFeatures
 from deformgan.reid.person_photos import PersonPhotos
 from deformgan.reid.rerank import k_reciprocal_distance
 from deformgan.stats.bootstrap import bootstrap_interval
+
+JUNK, DISTRACTOR = NOBODY
 
 WHAT = {
     "rank1": "fraction of queries whose nearest photo is a match",
@@ -51,9 +53,9 @@ class Rules:
             Zheng et al., "Scalable Person Re-identification: A Benchmark", ICCV 2015.
         """
         people, others = number_together(query.identities, gallery.identities)
-        somebody = torch.tensor([who not in query.nobody for who in query.identities])
+        somebody = torch.tensor([who not in NOBODY for who in query.identities])
         same = (people[:, None] == others) & somebody[:, None]
-        boxes = torch.tensor(_is_junk(gallery))
+        boxes = torch.tensor([who == JUNK for who in gallery.identities])
         return Rules(same, (same & (query.cameras[:, None] == gallery.cameras)) | boxes)
 
 
@@ -137,17 +139,17 @@ def evaluate_vectors(
     ranking = rank_gallery(-distances, rules.same, rules.junk)
     reranked = None
     if rerank:
-        kept = ~torch.tensor(_is_junk(gallery))
+        kept = torch.tensor([who != JUNK for who in gallery.identities])
         again = k_reciprocal_distance(query_vectors, gallery_vectors[kept])
         reranked = rank_gallery(-again, rules.same[:, kept], rules.junk[:, kept])
-    boxes = sum(_is_junk(gallery))
+    boxes = sum(who == JUNK for who in gallery.identities)
     left_out = (rules.same & rules.junk).sum(dim=1).double()
     counts: dict[str, int | float] = {
         "queries": len(query),
         "queries_without_match": len(query) - len(ranking.asked),
         "gallery": len(gallery) - boxes,
         "junk": boxes,
-        "distractors": sum(who in gallery.nobody for who in gallery.identities) - boxes,
+        "distractors": sum(who == DISTRACTOR for who in gallery.identities),
         "same_camera_per_query": left_out.mean().item(),
     }
     people = [query.identities[row] for row in ranking.asked.tolist()]
@@ -190,10 +192,6 @@ def average_queries(
     own = (~torch.isin(first, second)).to(more_vectors.dtype)[:, None]
     total = weights @ more_vectors + own * query_vectors
     return total / (weights.sum(dim=1, keepdim=True) + own)
-
-
-def _is_junk(photos: PersonPhotos) -> list[bool]:
-    return [who == JUNK and JUNK in photos.nobody for who in photos.identities]
 
 
 def number_together(
