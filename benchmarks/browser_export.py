@@ -14,7 +14,7 @@ composes the pictures with the NumPy decoder, and compares them with PyTorch.
 import argparse
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -108,12 +108,12 @@ class _Handler(SimpleHTTPRequestHandler):
         self.send_header("Cross-Origin-Embedder-Policy", "require-corp")
         super().end_headers()
 
-    def log_message(self, *_) -> None:
+    def log_message(self, format: str, *args) -> None:
         pass
 
 
 @contextmanager
-def _serve(folder: Path) -> Iterator[str]:
+def _serve(folder: Path) -> Generator[str]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, directory=str(folder)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:

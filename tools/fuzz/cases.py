@@ -1,6 +1,7 @@
 """Files that resemble valid ones: strategies of hypothesis."""
 
 import re
+from typing import Any
 
 from hypothesis import strategies as st
 

@@ -7,7 +7,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from deformgan.cli.nobody import say_nobody
 from deformgan.cli.outputs import output_dir
 from deformgan.cli.training import (
     DIVERGED,
@@ -124,7 +123,6 @@ def ablate(
         if (layers := plan.vgg_layers)
     }
     joints = read_skeleton_setting(base.generator.skeleton)
-    say_nobody(data)
     people = open_split(data, joints)
     second = [] if rendered is None else [open_dataset(rendered, skeleton=joints)]
     _check_truth(base, second)
