@@ -369,7 +369,7 @@ def test_a_person_is_moved_and_saved(browser, serve, request):
         begin()
         studio.settle()
         assert trouble.is_hidden()
-        assert np.abs(studio.pose()[0] - before).max() > 1
+        assert np.abs(studio.pose()[0] - before).max() > 0.1
         assert_equal(studio.saved(), generated(studio, [photo], transfer, 256))
     else:
         page.wait_for_function("() => navigator.serviceWorker.controller")
