@@ -51,7 +51,7 @@ class Parser:
     seeds: list[str] | list[bytes]
 
 
-def _triples(joints: int) -> list[float]:
+def _triples(joints: int) -> list[int]:
     return [number for joint in range(joints) for number in (9 + joint, 20 + 3 * joint, 1)]
 
 

@@ -66,7 +66,7 @@ def read_identity_split(root: Path) -> dict[str, set[str]] | None:
     try:
         identities = json.loads(file.read_text(encoding="utf-8"))
         parts = {part: {str(who) for who in identities[part]} for part in ("train", "test")}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(
             f'{file} is not a split like {{"train": ["0002", ...], "test": ["0007", ...]}}.'
         ) from error
