@@ -12,7 +12,6 @@ from deformgan.errors import InputError
 from deformgan.serving.guard import Guard
 from deformgan.serving.headers import security_headers
 from deformgan.serving.hosts import is_allowed_host, is_allowed_origin
-from deformgan.serving.latest import Latest
 from deformgan.serving.limits import Limits
 from deformgan.serving.rate import RateLimit
 from tests.serving.conftest import make_app
@@ -177,19 +176,3 @@ def test_a_rate_limit_fills_again_per_client():
     assert limit.take("b")
     now[0] = 5.0
     assert [limit.take("a") for _ in range(2)] == [True, False]
-
-
-def test_only_the_latest_element_waits():
-    async def drop():
-        latest = Latest()
-        latest.put(1)
-        latest.put(2)
-        return await latest.take(), await asyncio.wait_for(_then(latest), 5)
-
-    async def _then(latest):
-        waiting = asyncio.create_task(latest.take())
-        await asyncio.sleep(0)
-        latest.put(3)
-        return await waiting
-
-    assert asyncio.run(drop()) == (2, 3)
