@@ -11,7 +11,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from deformgan.bench.people import bundled_pairs, random_views
-from deformgan.bench.timing import Run, Spread, time_run
+from deformgan.bench.timing import Run, Spread, time_run, use_threads
 from deformgan.inputs import PosedPhoto, detect
 from deformgan.models.generator import Generator as Network
 from deformgan.models.generator import GeneratorConfig
@@ -122,15 +122,10 @@ def _time(
 @contextmanager
 def _conditions(case: Case, device: str) -> Generator[None]:
     """Set threads, precision and inference mode."""
-    before = torch.get_num_threads()
-    if case.threads is not None:
-        torch.set_num_threads(case.threads)
-    try:
-        kind, rough = torch.device(device).type, case.precision == "bfloat16"
-        with torch.inference_mode(), torch.autocast(kind, torch.bfloat16, enabled=rough):
-            yield
-    finally:
-        torch.set_num_threads(before)
+    kind, rough = torch.device(device).type, case.precision == "bfloat16"
+    autocast = torch.autocast(kind, torch.bfloat16, enabled=rough)
+    with use_threads(case.threads), torch.inference_mode(), autocast:
+        yield
 
 
 def _generator(case: Case, transfer: PoseTransfer, device: str) -> Run:

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -10,7 +10,8 @@ from typing import Any, Literal, get_args
 import numpy as np
 import torch
 
-from deformgan.bench.timing import Run, Spread, alternate
+from deformgan.bench.inference import WEIGHTS
+from deformgan.bench.timing import Run, Spread, alternate, use_threads
 from deformgan.device import computes_bfloat16
 from deformgan.errors import InputError
 from deformgan.export.check import Arrays, Case, check_cases, open_graph
@@ -27,7 +28,6 @@ from deformgan.predict import PoseTransfer
 Backend = Literal["whole", "kept", "onnxruntime", "openvino"]
 Graph = Callable[[Arrays], Arrays]
 
-WEIGHTS = "pedestrian"
 SIZES = ((128, 64), (512, 256))
 
 
@@ -71,7 +71,7 @@ class MovedTime:
     """
 
     case: MovedCase
-    seconds: Spread | None
+    seconds: Spread | None = None
     network: Spread | None = None
     difference: tuple[float, float] | None = None
     problem: str | None = None
@@ -114,30 +114,24 @@ def moved_times(
         least: Number of repetitions to make even if they take longer.
     """
     runs: list[Run] = []
-    rows: list[tuple[int, int | None, tuple[float, float] | None] | str] = []
+    rows: list[MovedTime] = []
     exact: dict[tuple[int, int], np.ndarray] = {}
     for case in cases:
         try:
             whole, network = _prepare(case, device)
         except (InputError, ImportError) as error:
-            rows.append(str(error).splitlines()[0])
+            rows.append(MovedTime(case, problem=str(error).splitlines()[0]))
             continue
         picture = np.asarray(whole(), np.float32)  # also the warm-up
-        expected = exact.setdefault(case.size, picture)
-        away = np.abs(picture - expected)
-        rows.append((len(runs), None if network is None else len(runs) + 1, _summary(away)))
+        away = np.abs(picture - exact.setdefault(case.size, picture))
+        rows.append(MovedTime(case, difference=_summary(away)))
         runs += [whole] if network is None else [whole, network]
-    times = alternate(runs, device, seconds, least) if runs else []
+    times = iter(map(Spread.of, alternate(runs, device, seconds, least)) if runs else ())
     return [
-        MovedTime(case, None, problem=row)
-        if isinstance(row, str)
-        else MovedTime(
-            case,
-            Spread.of(times[row[0]]),
-            None if row[1] is None else Spread.of(times[row[1]]),
-            row[2],
-        )
-        for case, row in zip(cases, rows, strict=True)
+        row
+        if row.problem is not None
+        else replace(row, seconds=next(times), network=next(times) if row.case.exported else None)
+        for row in rows
     ]
 
 
@@ -166,14 +160,10 @@ def _pytorch(case: MovedCase, device: str) -> Callable[[], np.ndarray]:
     kept = encode(generator, photo)
 
     def run() -> np.ndarray:
-        before = torch.get_num_threads()
-        torch.set_num_threads(case.threads)
-        try:
+        with use_threads(case.threads):
             shown = encode(generator, photo) if case.backend == "whole" else kept
             layers = paint_layers(generator, [shown], target, case.size)
             return to_photos(to_bytes(layers.picture))[0]
-        finally:
-            torch.set_num_threads(before)
 
     return run
 

@@ -3,7 +3,8 @@
 import gc
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import quantiles
 
@@ -82,6 +83,17 @@ def time_run(run: Run, device: str, seconds: float, least: int = 3) -> Spread:
     run()
     (times,) = alternate([run], device, seconds, least)
     return Spread.of(times)
+
+
+@contextmanager
+def use_threads(count: int | None) -> Generator[None]:
+    """Compute with so many threads; None for as many as the process uses."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(before if count is None else count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def seconds_of(run: Run, device: str) -> float:
