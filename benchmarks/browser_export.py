@@ -25,8 +25,7 @@ import numpy as np
 
 from deformgan.bench.timing import Spread
 from deformgan.checkpoint import load_generator
-from deformgan.export.check import Case, Difference, check_cases
-from deformgan.export.decode import compose
+from deformgan.export.check import Case, check_cases, compare
 from deformgan.files import write_json
 
 _PAGE = """<!doctype html><meta charset="utf-8"><script type="module">
@@ -148,13 +147,7 @@ def _measure(page, suffix: str, cases: list[Case], repeats: int) -> dict:
         _arrays(page.evaluate("number => window.run(number)", number))
         for number in range(len(cases))
     ]
-    pictures = [
-        found["picture"][0]
-        if "picture" in found
-        else compose(found, case.photo, case.picture.shape[1:])
-        for case, found in zip(cases, outputs, strict=True)
-    ]
-    difference = Difference.of(cases, pictures, outputs)
+    difference = compare(cases, outputs)
     times = page.evaluate("repeats => window.time(repeats)", repeats)
     spreads = {name: Spread.of(list(map(float, taken))) for name, taken in times.items()}
     return {

@@ -405,7 +405,7 @@ class PoseTransfer:
         shrink = min(1.0, _MOST_PASTED / max(box.size))
         size = (max(1, round(rows * shrink)), max(1, round(columns * shrink)))
         everything = self.staging.show_all(people, target, size, _ROOM)
-        encoded = [self._encode(one) for one in everything]
+        encoded = [self.encode(one) for one in everything]
         targets = everything[0].targets[:1]
         layers = paint_layers(self.generator, encoded, targets, everything[0].size, noise_seed)
         if target.photo is None:
@@ -424,7 +424,7 @@ class PoseTransfer:
         if self.layered:
             shown = self.staging.show_all(people, target, size)
             behind = self.staging.scene(background, shown[0], target.size)
-            encoded = [self._encode(one) for one in shown]
+            encoded = [self.encode(one) for one in shown]
             return _Staged(encoded, shown[0].targets, shown[0].size, behind)
         if len(people) > 1:
             raise InputError(
@@ -437,8 +437,8 @@ class PoseTransfer:
         encoded = Source.of(people[0]).keep("encoded", self, lambda: encode(self.generator, view))
         return _Staged([encoded], targets, self.size, scene)
 
-    def _encode(self, shown: Shown) -> Encoded:
-        """Encode a photo as it is shown, unless it was the last time."""
+    def encode(self, shown: Shown) -> Encoded:
+        """Encode a photo as it is shown to a generator with layers, unless it was the last time."""
         key = (self, shown.seen)
         return shown.source.keep("encoded", key, lambda: encode(self.generator, shown.view))
 

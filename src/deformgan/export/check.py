@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from deformgan.datasets.bundled_people import VIEWS, bundled_people
+from deformgan.export.client_layers import client_layers
 from deformgan.export.decode import compose
 from deformgan.models.generator import Generator
 from deformgan.models.layers import resize, resize_pose
 from deformgan.pair import View
-from deformgan.part_field import own_places
 from deformgan.pixels import to_image
 
 GREY = 127.5  # grey levels per unit
@@ -120,20 +120,12 @@ def check_cases(
 
 
 def _generate(generator, encoded, target, background) -> dict[str, Tensor]:
-    """Return the picture, and with layers the outputs of the pose graph that are in `Layers`."""
+    """Return the picture, and with layers the outputs of the pose graph."""
     config = generator.config.layers
     if config is None:
         return {"picture": generator(encoded, target, background=background)}
     layers = generator.layers(encoded, target, background=background)
-    field = layers.fields.source_from_target
-    flow = field - own_places(encoded.size, field)
-    return {
-        "picture": layers.picture,
-        "flow": flow / flow.new_tensor(encoded.size[::-1])[:, None, None],
-        "paint": layers.paint,
-        "scene": layers.scene,
-        "logits": layers.logits * flow.new_tensor(config.decision)[:, None, None],
-    }
+    return {"picture": layers.picture, **client_layers(layers, config)}
 
 
 def _arrays(tensors: dict[str, Tensor]) -> Arrays:
@@ -168,7 +160,11 @@ def open_graph(model: bytes, threads: int = 1) -> Run:
 
 def measure(cases: Sequence[Case], source: Run, pose: Run) -> Difference:
     """Measure how far the pictures of two graphs are from those of PyTorch."""
-    outputs = [pose(case.source | source(case.source) | case.target) for case in cases]
+    return compare(cases, [pose(case.source | source(case.source) | case.target) for case in cases])
+
+
+def compare(cases: Sequence[Case], outputs: Sequence[Arrays]) -> Difference:
+    """Compose pictures from outputs of a pose graph, and compare both with PyTorch's."""
     pictures = [
         found["picture"][0]
         if "picture" in found

@@ -7,11 +7,10 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 
+from deformgan.export.client_layers import client_layers
 from deformgan.framing import Framing
 from deformgan.inputs import PosedPhoto, detect_people
-from deformgan.models.layers import resize_pose, sample_at
-from deformgan.painting import encode
-from deformgan.part_field import own_places
+from deformgan.models.layers import resize_pose
 from deformgan.pixels import Photo, to_bytes
 from deformgan.pose import Pose
 from deformgan.predict import PoseTransfer
@@ -86,26 +85,18 @@ def generate_planes(transfer: PoseTransfer, shown: Shown) -> Planes:
     """
     generator, config = transfer.generator, transfer.generator.config.layers
     assert config is not None
-    encoded = shown.source.keep(
-        "encoded", (transfer, shown.seen), lambda: encode(generator, shown.view)
-    )
-    device, net = encoded.image.device, encoded.size
-    before = (encoded.photo.shape[2], encoded.photo.shape[3])
-    targets = resize_pose(shown.targets, shown.size, before).to(device)
+    encoded = transfer.encode(shown)
+    net, before = encoded.size, (encoded.photo.shape[2], encoded.photo.shape[3])
+    targets = resize_pose(shown.targets, shown.size, before).to(encoded.image.device)
     layers = generator.layers(encoded, targets, (2 * net[0], 2 * net[1]))
-    field = layers.fields.source_from_target
-    flow = field - own_places(net, field)
-    flow = flow / flow.new_tensor([net[1], net[0]])[:, None, None]
-    person = sample_at(torch.sigmoid(config.decision[1] * layers.fields.source_matte), field, net)
-    person = person if config.copy else person * 0
-    logits = layers.logits * layers.logits.new_tensor(config.decision)[:, None, None]
+    planes = client_layers(layers, config)
 
-    def last(planes: torch.Tensor) -> np.ndarray:
-        return np.ascontiguousarray(planes[0].permute(1, 2, 0).cpu().numpy())
+    def last(plane: torch.Tensor) -> np.ndarray:
+        return np.ascontiguousarray(plane[0].permute(1, 2, 0).cpu().numpy())
 
     return Planes(
-        last(torch.cat([flow, person], dim=1)),
-        last(to_bytes(layers.paint)),
-        last(to_bytes(layers.scene)),
-        last(logits),
+        last(torch.cat([planes["flow"], planes["person"]], dim=1)),
+        last(to_bytes(planes["paint"])),
+        last(to_bytes(planes["scene"])),
+        last(planes["logits"]),
     )

@@ -10,7 +10,7 @@ from deformgan.checkpoint import bundled_weights, find_weights_file
 from deformgan.errors import InputError
 from deformgan.files import read_safetensors_header
 from deformgan.inputs import PosedPhoto
-from deformgan.pixels import Photo
+from deformgan.pixels import Photo, to_photo
 from deformgan.pose import Pose
 from deformgan.predict import PoseTransfer
 from deformgan.skeletons.openpose18 import OPENPOSE18
@@ -140,12 +140,11 @@ class Session:
         shown = self._shown(people[0].pose)  # the source alone matters here
         photos, pixels = [], []
         for one in shown:
-            image = one.view.image[0].permute(1, 2, 0)
-            height, width = image.shape[:2]
+            height, width = one.view.image.shape[2:]
             scale = transfer.size[0] / height
             pose = Pose((one.view.pose.joints + 0.5) * scale - 0.5, one.view.pose.visible)
             photos.append({"height": height, "width": width, **to_joints(pose)})
-            pixels.append(((image + 1) * 127.5).round().byte().numpy().tobytes())
+            pixels.append(to_photo(one.view.image[0]).tobytes())
         return ({**about, "photos": photos}, *pixels)
 
     def _shown(self, target: Pose) -> list[Shown]:
