@@ -5,8 +5,8 @@ A photo is a path, a PIL image or an RGB array. A pose is a photo in which to de
 `Pose` in pixels of its photo.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -290,44 +290,42 @@ def _read_frame(file: Path, skeleton: Skeleton, min_score: float | None) -> Pose
 
 def _detect_photos(photos: Photos, detector: AnyDetector, progress: Progress) -> PosedPhoto:
     named = ((photo.name, photo.read()) for photo in photos)
-    return replace(_detect_frames(named, len(photos), detector, progress), fps=photos.fps)
+    return _join(list(_detect_each(named, len(photos), detector, progress)), photos.fps)
 
 
 def _detect_live(live: LiveVideo, detector: AnyDetector, progress: Progress) -> PosedPhoto:
+    named = ((frame.name, frame.picture()) for frame in live)
     found: list[PosedPhoto] = []
     try:
-        named = ((frame.name, frame.picture()) for frame in live)
-        _detect_frames(named, 0, detector, progress, found)
+        for one in _detect_each(named, 0, detector, progress):
+            found.append(one)  # noqa: PERF402 - kept if the next one is interrupted
     except KeyboardInterrupt:  # the user has seen enough
         if not found:
             raise
-    return replace(found[-1], pose=Pose.cat([one.pose for one in found]), fps=live.fps)
+    return _join(found, live.fps)
 
 
-def _detect_frames(
-    photos: Iterable[tuple[str, Photo]],
-    count: int,
-    detector: AnyDetector,
-    progress: Progress,
-    found: list[PosedPhoto] | None = None,
-) -> PosedPhoto:
-    """Detect the largest person in every frame; `found` receives each as soon as it is known."""
-    finder = open_detector(detector)
-    found = [] if found is None else found
+def _detect_each(
+    photos: Iterable[tuple[str, Photo]], count: int, detector: AnyDetector, progress: Progress
+) -> Iterator[PosedPhoto]:
+    """Detect the largest person in every frame; all must have the same size."""
+    finder, before = open_detector(detector), None
     for name, photo in progress(photos, "poses", count):
         size = (photo.shape[0], photo.shape[1])
-        if found and size != found[0].size:
-            before = found[0].size
-            assert before is not None
+        before = before or size
+        if size != before:
             raise InputError(
                 f"{name} is {size[1]}x{size[0]} pixels, but the frames before it are "
                 f"{before[1]}x{before[0]}; all frames must have the same size."
             )
         person = find_person(finder, photo)
-        found.append(PosedPhoto(_nobody(OPENPOSE18) if person is None else person.pose, size))
-    if not found:
+        yield PosedPhoto(_nobody(OPENPOSE18) if person is None else person.pose, size)
+
+
+def _join(frames: Sequence[PosedPhoto], fps: float | None) -> PosedPhoto:
+    if not frames:
         raise InputError("There are no frames.")
-    return PosedPhoto(Pose.cat([one.pose for one in found]), found[0].size)
+    return PosedPhoto(Pose.cat([frame.pose for frame in frames]), frames[0].size, fps=fps)
 
 
 def _nobody(skeleton: Skeleton) -> Pose:

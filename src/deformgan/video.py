@@ -87,15 +87,7 @@ class Video:
             raise self._unreadable()
 
     def _open(self) -> Any:
-        av = open_av()
-        try:
-            container = av.open(str(self.path))
-        except (av.FFmpegError, OSError):
-            raise self._unreadable() from None
-        if not container.streams.video:
-            container.close()
-            raise self._unreadable()
-        return container
+        return _open_container(str(self.path), self._unreadable())
 
     def _unreadable(self) -> InputError:
         return InputError(f"{self.path} cannot be read as a video.")
@@ -138,19 +130,11 @@ class LiveVideo:
             raise InputError(f"{self._said()} contains no frame.")
 
     def _open(self) -> Any:
-        av = open_av()
-        try:
-            if self.name == "-":
-                container = av.open(sys.stdin.buffer)
-            else:
-                device, format = _camera(int(self.name.partition(":")[2]))
-                container = av.open(device, format=format)
-        except (av.FFmpegError, OSError, ValueError):
-            raise InputError(f"{self._said()} cannot be read as a video.") from None
-        if not container.streams.video:
-            container.close()
-            raise InputError(f"{self._said()} cannot be read as a video.")
-        return container
+        unreadable = InputError(f"{self._said()} cannot be read as a video.")
+        if self.name == "-":
+            return _open_container(sys.stdin.buffer, unreadable)
+        device, format = _camera(int(self.name.partition(":")[2]))
+        return _open_container(device, unreadable, format)
 
     def _said(self) -> str:
         return "Standard input" if self.name == "-" else self.name.replace(":", " ").capitalize()
@@ -169,6 +153,25 @@ def _camera(number: int) -> tuple[str, str]:
     if sys.platform == "win32":
         return str(number), "vfwcap"  # DirectShow knows cameras by their names only
     return f"/dev/video{number}", "v4l2"
+
+
+def _open_container(source: Any, unreadable: InputError, format: str | None = None) -> Any:
+    """Open a container that has a video stream.
+
+    Args:
+        source: Path, device or stream of bytes.
+        unreadable: What to raise if there is none.
+        format: Format of the container; by default recognized.
+    """
+    av = open_av()
+    try:
+        container = av.open(source, format=format)
+    except (av.FFmpegError, OSError, ValueError):
+        raise unreadable from None
+    if not container.streams.video:
+        container.close()
+        raise unreadable
+    return container
 
 
 def _decode(container: Any) -> Iterator[Any]:
