@@ -93,7 +93,7 @@ def read_annotations(
             found = annotations_from(
                 content, path, skeleton, min_score=min_score, skip_odd=skip_odd
             )
-            sizes = None if found.size is None else [found.size] * len(found)
+            sizes = [found.size_of(name) for name in found.names]
             return replace(found, pose=to_pixels(found.pose, sizes, path))
     raise InputError(f"{path} has an unknown format; a pose file is {FORMATS}.")
 

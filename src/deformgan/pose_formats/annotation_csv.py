@@ -52,7 +52,7 @@ def read_annotation_csv(path: str | Path, skeleton: Skeleton = OPENPOSE18) -> An
     joints = values.transpose(1, 2)
     visible = (joints != MISSING).all(dim=-1)
     joints = joints.masked_fill(~visible[..., None], 0.0).contiguous()
-    pose = to_pixels(Pose(joints, visible), None, path)
+    pose = to_pixels(Pose(joints, visible), [None] * len(joints), path)
     return Annotations(names, pose, source=str(path), skeleton=skeleton)
 
 

@@ -20,18 +20,17 @@ from deformgan.errors import InputError
 from deformgan.pose import Pose, Skeleton
 from deformgan.pose_formats.annotations import Annotations
 from deformgan.pose_formats.keypoints import (
+    COCO_COUNTS,
     OddPersonError,
     as_size,
     check_numbers,
     see,
     skip,
+    to_pose,
     to_tensor,
 )
-from deformgan.pose_formats.shares import to_pixels
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
-# COCO's, and of sets that begin with them: Halpe, COCO-WholeBody, Halpe full body.
-_COUNTS = (17, 26, 133, 136)
 COCO17 = (
     "nose",
     "left_eye",
@@ -133,14 +132,12 @@ def annotations_from_coco(
     keypoints = to_tensor(rows, count)
     flags = keypoints[..., 2]
     visible = see(flags, min_score, path) if images is None else flags > 0
-    joints = keypoints[..., :2].masked_fill(~visible[..., None], 0.0)
+    pose = to_pose(keypoints, visible)
     if convert:
-        pose = openpose18_from_coco17(Pose(joints, visible))
+        pose = openpose18_from_coco17(pose)
     else:
         lacking = len(skeleton.joints) - count
-        pose = Pose(F.pad(joints, (0, 0, 0, lacking)), F.pad(visible, (0, lacking)))
-    known = [size for size in sizes if size is not None]
-    pose = to_pixels(pose, known if len(known) == len(rows) else None, path)
+        pose = Pose(F.pad(pose.joints, (0, 0, 0, lacking)), F.pad(visible, (0, lacking)))
     common = _common_size(list((images or {}).values()))
     by_name = {name: size for name, size in zip(names, sizes, strict=True) if size is not None}
     return Annotations(names, pose, common, str(path), skeleton, by_name)
@@ -163,7 +160,7 @@ def _row(
     if values is None or values == [] or item.get("num_keypoints") == 0:
         return None
     if skeleton is None:
-        counts, what = _COUNTS, "51 numbers in 'keypoints'"
+        counts, what = COCO_COUNTS, "51 numbers in 'keypoints'"
     else:
         counts = tuple(range(1, len(skeleton.joints) + 1))
         what = f"{3 * counts[-1]} numbers in 'keypoints', 3 for each joint of {skeleton.name}"

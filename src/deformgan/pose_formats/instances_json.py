@@ -12,20 +12,21 @@ from pathlib import Path
 from typing import Any
 
 from deformgan.errors import InputError
-from deformgan.pose import Pose, Skeleton
+from deformgan.pose import Skeleton
 from deformgan.pose_formats.annotations import Annotations
 from deformgan.pose_formats.coco_json import COCO17, openpose18_from_coco17
 from deformgan.pose_formats.keypoints import (
+    COCO_COUNTS,
     OddPersonError,
     check_numbers,
     see,
     skip,
+    to_pose,
     to_tensor,
 )
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
-_COUNTS = (17, 26, 133, 136)  # COCO, Halpe, COCO-WholeBody, Halpe full body
-_WANTED = f"a person has 17 keypoints (COCO), or one of {_COUNTS[1:]}"
+_WANTED = f"a person has 17 keypoints (COCO), or one of {COCO_COUNTS[1:]}"
 
 
 def is_instances(content: object) -> bool:
@@ -67,8 +68,8 @@ def annotations_from_instances(
                 rows.append(row)
     keypoints = to_tensor(rows, len(COCO17))
     visible = see(keypoints[..., 2], min_score, path)
-    joints = keypoints[..., :2].masked_fill(~visible[..., None], 0.0)
-    return Annotations(names, openpose18_from_coco17(Pose(joints, visible)), source=str(path))
+    pose = openpose18_from_coco17(to_pose(keypoints, visible))
+    return Annotations(names, pose, source=str(path))
 
 
 def _frames(content: object, stem: str) -> list[tuple[str, list[Any]]] | None:
@@ -104,7 +105,7 @@ def _row(person: object, where: str) -> list[float]:
         scores = person.get("keypoint_scores") if isinstance(person, dict) else None
     if scores is None and isinstance(x, list):
         scores = [1.0] * len(x)
-    columns = [check_numbers(column, _COUNTS, where, _WANTED) for column in (x, y, scores)]
+    columns = [check_numbers(column, COCO_COUNTS, where, _WANTED) for column in (x, y, scores)]
     triples = list(zip(*columns, strict=False))[: len(COCO17)]
     if len(triples) < len(COCO17):
         raise OddPersonError(f"{where} has lists of different lengths; {_WANTED}.")

@@ -9,8 +9,11 @@ import torch
 from torch import Tensor
 
 from deformgan.errors import InputError
+from deformgan.pose import Pose
 from deformgan.pose_formats.annotations import are_numbers
 
+# Keypoints of COCO, and of sets that begin with COCO's: Halpe, COCO-WholeBody, Halpe full body.
+COCO_COUNTS = (17, 26, 133, 136)
 MIN_SCORE = 0.3  # of joints in files of detectors, whose scores are never exactly 0
 _LARGEST_ID = 1 << 31
 
@@ -74,6 +77,11 @@ def skip(error: OddPersonError, skip_odd: bool) -> None:
     if not skip_odd:
         raise error
     _log.warning("left out: %s", error)
+
+
+def to_pose(keypoints: Tensor, visible: Tensor) -> Pose:
+    """Return the poses of keypoints (people, joints, 3), with zeros where a joint is missing."""
+    return Pose(keypoints[..., :2].masked_fill(~visible[..., None], 0.0), visible)
 
 
 def to_tensor(rows: list[Any], joints: int) -> Tensor:

@@ -10,7 +10,7 @@ files of ControlNet and DWPose.
 from pathlib import Path
 
 from deformgan.errors import InputError
-from deformgan.pose import Pose, Skeleton
+from deformgan.pose import Skeleton
 from deformgan.pose_formats.annotations import Annotations
 from deformgan.pose_formats.keypoints import (
     OddPersonError,
@@ -18,6 +18,7 @@ from deformgan.pose_formats.keypoints import (
     check_numbers,
     see,
     skip,
+    to_pose,
     to_tensor,
 )
 from deformgan.skeletons.openpose18 import OPENPOSE18
@@ -72,10 +73,9 @@ def annotations_from_openpose(
     keypoints = to_tensor(rows, 18)
     scores = keypoints[..., 2]
     visible = scores > 0 if min_score is None else see(scores, min_score, path)
-    joints = keypoints[..., :2].masked_fill(~visible[..., None], 0.0)
     name = path.stem.removesuffix("_keypoints")
     size = as_size(frame.get("canvas_height"), frame.get("canvas_width"))
-    return Annotations([name] * len(rows), Pose(joints, visible), size, source=str(path))
+    return Annotations([name] * len(rows), to_pose(keypoints, visible), size, source=str(path))
 
 
 def _row(person: object, where: str) -> list[list[float]] | None:

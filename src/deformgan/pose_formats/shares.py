@@ -1,9 +1,9 @@
 """Coordinates that are shares of the picture (0 to 1, or -1 to 1) instead of pixels."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from deformgan.errors import InputError
 from deformgan.pose import Pose
@@ -20,31 +20,29 @@ def are_shares(pose: Pose) -> bool:
     )
 
 
-def to_pixels(pose: Pose, sizes: list[tuple[int, int]] | None, path: Path) -> Pose:
+def to_pixels(pose: Pose, sizes: Sequence[tuple[int, int] | None], path: Path) -> Pose:
     """Scale poses by the size of their pictures if they are shares.
 
     Args:
         pose: Poses of a file.
-        sizes: (height, width) of the picture of each; None if the file states none.
+        sizes: (height, width) of the picture of each; None if the file does not state it.
         path: The file, for errors.
 
     Raises:
-        InputError: If they are shares and the size is unknown.
+        InputError: If they are shares and a size is unknown.
     """
     if not are_shares(pose):
         return pose
-    if sizes is None:
+    known = [size for size in sizes if size is not None]
+    if len(known) < len(sizes):
         raise InputError(
             f"{path}: the coordinates are shares of the picture, not pixels, and the file does not "
             "state the picture's size; multiply them by its width and height."
         )
-    scale = torch.tensor([(width, height) for height, width in sizes], dtype=torch.float32)
+    scale = torch.tensor([(width, height) for height, width in known], dtype=torch.float32)
     shares = pose.joints
     # Half of the people's joints would lie left of the middle, but hardly any left of the picture.
     if bool((shares[pose.visible] < 0).float().mean() > 0.1):
         shares = (shares + 1) / 2
-    return Pose(_cleared(shares * scale[:, None], pose.visible), pose.visible)
-
-
-def _cleared(joints: Tensor, visible: Tensor) -> Tensor:
-    return joints.masked_fill(~visible[..., None], 0.0)
+    joints = (shares * scale[:, None]).masked_fill(~pose.visible[..., None], 0.0)
+    return Pose(joints, pose.visible)
