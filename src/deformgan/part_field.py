@@ -106,6 +106,13 @@ def part_distances(
     return torch.stack(distances, dim=1)
 
 
+def nearness(
+    distances: Float[Tensor, "batch parts height width"], unit: Float[Tensor, "batch"]
+) -> Float[Tensor, "batch parts height width"]:
+    """Return distances to parts in unit lengths (of at least a pixel), at most 1."""
+    return (distances / unit.clamp(min=1)[:, None, None, None]).clamp(max=1)
+
+
 def own_places(size: tuple[int, int], like: Tensor) -> Float[Tensor, "2 height width"]:
     """Return (x, y) of every pixel, in the type and on the device of another tensor."""
     y, x = (torch.arange(length, device=like.device, dtype=like.dtype) for length in size)

@@ -11,7 +11,7 @@ from deformgan.models.field_network import FEATURES
 from deformgan.models.generator import Encoded, Generator, GeneratorConfig
 from deformgan.models.layers import Fields, Layers, LayersConfig, resize, resize_pose
 from deformgan.pair import View
-from deformgan.part_field import own_places, part_field
+from deformgan.part_field import own_places, part_distances, part_field
 from deformgan.pose import Pose
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
@@ -219,7 +219,8 @@ def test_without_a_correction_the_parts_move_it_alone(people):
     assert torch.equal(fields.base, fields.source_from_target)
     assert_made_of_its_layers(layers)
     # Person where a part is, scene far from all of them.
-    inside = generator._near(resize_pose(target, (64, 32), (32, 16)), (32, 16)).amin(dim=1) == 0
+    small = resize_pose(target, (64, 32), (32, 16))
+    inside = part_distances(small, OPENPOSE18, (32, 16)).amin(dim=1) == 0
     assert (fields.matte[:, 0][inside] == 6).all()
     assert fields.matte.min() == -6
 

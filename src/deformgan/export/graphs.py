@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from deformgan.affine import normalize
 from deformgan.errors import InputError
 from deformgan.models.generator import Generator, Guide
-from deformgan.part_field import own_places
+from deformgan.part_field import nearness, own_places
 from deformgan.part_geometry import PoseGeometry
 from deformgan.pose import Pose
 
@@ -51,10 +51,6 @@ class _Graph(nn.Module):
         self.size = size
         self.geometry = PoseGeometry(generator.skeleton, size)
 
-    def near(self, distances: Tensor, unit: Tensor) -> Tensor:
-        """Return distances in unit lengths, at most 1."""
-        return (distances / unit.clamp(min=1)[:, None, None, None]).clamp(max=1)
-
 
 class SourceGraph(_Graph):
     """What a photo alone determines.
@@ -92,7 +88,7 @@ class SourceGraph(_Graph):
         if "look" not in self.outputs:
             return tuple(levels)
         limbs = self.geometry.limbs(pose)
-        near = self.near(self.geometry.distances(pose, limbs), limbs.unit)
+        near = nearness(self.geometry.distances(pose, limbs), limbs.unit)
         return (*levels, *generator.look(torch.cat([image, heatmaps, near], dim=1)))
 
 
@@ -173,7 +169,7 @@ class PoseGraph(_Graph):
         assert config.layers is not None
         distances, unit = self.geometry.distances(target, limbs[1]), limbs[1].unit.clamp(min=1)
         base = self.geometry.field(distances, blended, found, config.layers.softness * unit)
-        fields = generator.correct(image, heatmaps, base, self.near(distances, unit), unit, look)
+        fields = generator.correct(image, heatmaps, base, nearness(distances, unit), unit, look)
         planes = generator.planes(given["photo"], image, fields, features)
         field = fields.source_from_target
         flow = field - own_places(size, field)

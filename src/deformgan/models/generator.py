@@ -34,7 +34,7 @@ from deformgan.models.layers import (
 )
 from deformgan.models.learned_affine import AffineRefinement, LearnedAffine, warp_whole
 from deformgan.pair import View
-from deformgan.part_field import SOFTNESS, own_places, part_distances, part_field
+from deformgan.part_field import SOFTNESS, nearness, own_places, part_distances, part_field
 from deformgan.part_geometry import MovedParts
 from deformgan.parts import part_masks, unit_length
 from deformgan.pose import Pose, Skeleton
@@ -335,21 +335,13 @@ class Generator(nn.Module):
         Returns:
             Features to be warped, and the logits of the source matte.
         """
-        near = self._near(pose, (image.shape[2], image.shape[3]))
+        distances = part_distances(pose, self.skeleton, (image.shape[2], image.shape[3]))
+        near = nearness(distances, unit_length(pose, self.skeleton))
         return self.look(torch.cat([image, heatmaps, near], dim=1))
 
     def heatmaps(self, pose: Pose, size: tuple[int, int]) -> Float[Tensor, "batch joints _ _"]:
         """Render the heat maps of a pose in pixels of an image of `size`."""
         return render_heatmaps(pose, size, self.config.heatmap_sigma, self.config.heatmap_kind)
-
-    def _near(
-        self, pose: Pose, size: tuple[int, int], distance: Tensor | None = None
-    ) -> Float[Tensor, "batch parts _ _"]:
-        """Return the distance of every pixel to every part, in unit lengths, at most 1."""
-        if distance is None:
-            distance = part_distances(pose, self.skeleton, size)
-        unit = unit_length(pose, self.skeleton).clamp(min=1)[:, None, None, None]
-        return (distance / unit).clamp(max=1)
 
     def source_matte(self, source: View) -> Float[Tensor, "batch 1 height width"] | None:
         """Predict the person matte of a photo.
@@ -399,7 +391,7 @@ class Generator(nn.Module):
                 poses = source_pose, target_pose
                 base = part_field(*poses, self.skeleton, size, layers.softness, distance=distance)
             unit = unit_length(target_pose, self.skeleton).clamp(min=1)
-            near = self._near(target_pose, size, distance)
+            near = nearness(distance, unit)
             if guide is None:
                 maps = [self.heatmaps(pose, size) for pose in (source_pose, target_pose)]
             else:

@@ -7,7 +7,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
-from deformgan.errors import InputError
+from deformgan.errors import InputError, printable
 
 
 def answer_errors(app: FastAPI) -> None:
@@ -19,14 +19,14 @@ def answer_errors(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def wrong(request: Request, error: RequestValidationError) -> JSONResponse:
         details = [
-            {"loc": [_printable(step) for step in one["loc"]], "msg": _printable(one["msg"])}
+            {"loc": [printable(str(step)) for step in one["loc"]], "msg": printable(one["msg"])}
             for one in error.errors()
         ]
         return JSONResponse({"detail": details}, 422)
 
     @app.exception_handler(InputError)
     async def refused(request: Request, error: InputError) -> JSONResponse:
-        return JSONResponse({"detail": _printable(error)}, 422)
+        return JSONResponse({"detail": printable(str(error))}, 422)
 
     @app.exception_handler(sqlite3.Error)
     async def busy(request: Request, error: Exception) -> JSONResponse:
@@ -45,9 +45,5 @@ def later(why: str, told: str | None = None) -> JSONResponse:
         why: For the operator, on standard error.
         told: For the client; by default the same.
     """
-    print(f"deformgan: {_printable(why)}", file=sys.stderr, flush=True)
-    return JSONResponse({"detail": _printable(told or why)}, 503, {"Retry-After": "1"})
-
-
-def _printable(value: object) -> str:
-    return str(value).encode("utf-8", "backslashreplace").decode("utf-8")
+    print(f"deformgan: {printable(why)}", file=sys.stderr, flush=True)
+    return JSONResponse({"detail": printable(told or why)}, 503, {"Retry-After": "1"})

@@ -117,7 +117,7 @@ def run_steps(
         first, seen = load_checkpoint(saved[-1], learner, config, data) if saved else (0, [])
         seen = [{k: v.to(fabric.device) for k, v in terms.items()} for terms in seen]
         fabric.barrier()
-        records = Records(out, first, tensorboard) if fabric.is_global_zero else None
+        records = Records(out, first, tensorboard) if leads else None
         begun = last = time.monotonic()
         timed = first  # steps completed at the time `last`
         for number in range(first, config.steps):
