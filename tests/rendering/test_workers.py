@@ -5,8 +5,12 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 
 import pytest
+
+if find_spec("anny") is None or find_spec("numba") is None:
+    pytest.skip("needs the extra 'synth': uv sync --extra synth", allow_module_level=True)
 
 PROGRAM = """
 import os, signal, time
