@@ -1,7 +1,12 @@
 """Fixtures of the whole suite: the shared material, and a machine that is not oversubscribed."""
 
 import os
+import shutil
+import socket
+import subprocess
 import sys
+import time
+import urllib.request
 from collections.abc import Callable
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -157,3 +162,56 @@ def layered_weights(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("layered") / "layered.safetensors"
     save_generator(path, generator.eval(), {"size": [256, 128], "recipe": "tiny"})
     return path
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium without a window, for pages that a test opens."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        pytest.skip("needs Debian's chromium: apt-get install chromium")
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+    with playwright.sync_playwright() as running:
+        browser = running.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox", "--disable-background-networking"]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port of this machine on which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture
+def start_server():
+    """Return a function that starts a deformgan command and waits until an address answers.
+
+    What it started ends with the test.
+    """
+    servers: list[subprocess.Popen[str]] = []
+
+    def start(words: list[str], address: str, seconds: float = 180) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "deformgan", *words]
+        pipe = subprocess.PIPE
+        server = subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True)
+        servers.append(server)
+        for _ in range(int(10 * seconds)):
+            if server.poll() is not None:
+                raise AssertionError(server.communicate())
+            try:
+                urllib.request.urlopen(address, timeout=1).read()
+            except OSError:
+                time.sleep(0.1)
+            else:
+                return server
+        raise AssertionError(f"{address} does not answer")
+
+    yield start
+    for server in servers:
+        server.kill()
+        server.wait()

@@ -38,33 +38,25 @@ def test_a_silent_client_is_cut(serve, connect, sent):
     assert wait_until(lambda: len(server.open) == 0)
 
 
+def is_cut(connection):
+    try:
+        connection.send(b"x")
+    except OSError:
+        return True
+    return False
+
+
 def test_a_byte_now_and_then_does_not_prolong_a_head(serve, connect):
     server = serve(**SHORT)
     one = connect(server.port, b"GET / HTTP/1.1\r\nX: ")
-
-    def cut():
-        try:
-            one.send(b"x")
-        except OSError:
-            return True
-        return False
-
-    assert wait_until(cut)
+    assert wait_until(lambda: is_cut(one))
     assert server.seen == []
 
 
 def test_a_slow_body_is_cut_though_it_never_pauses(serve, connect):
     server = serve(**SHORT, bytes_per_second=1000)
     one = connect(server.port, POST + b"Content-Length: 60000\r\n\r\n")
-
-    def cut():
-        try:
-            one.send(b"x")
-        except OSError:
-            return True
-        return False
-
-    assert wait_until(cut)
+    assert wait_until(lambda: is_cut(one))
     assert server.seen == []
 
 

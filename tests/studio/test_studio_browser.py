@@ -5,13 +5,7 @@ import http.server
 import io
 import os
 import shutil
-import signal
-import socket
-import subprocess
-import sys
 import threading
-import time
-import urllib.request
 
 import numpy as np
 import pytest
@@ -26,38 +20,13 @@ from deformgan.pose_formats import read_pose
 from deformgan.predict import PoseTransfer
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-if CHROMIUM is None:
-    pytest.skip("needs Debian's chromium: apt-get install chromium", allow_module_level=True)
 pytest.importorskip("fastapi", reason="needs the extra 'web': uv sync --extra web")
 pytest.importorskip("websockets", reason="needs the extra 'web': uv sync --extra web")
-sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-core")
 
 pytestmark = pytest.mark.slow
 SHOTS = os.environ.get("DEFORMGAN_SCREENSHOTS")  # a folder for pictures of the pages
 SITE = os.environ.get("DEFORMGAN_SITE")  # a site that was exported before
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def start_server(port):
-    words = [sys.executable, "-m", "deformgan", "studio", "--port", str(port)]
-    server = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    for _ in range(1800):
-        if server.poll() is not None:
-            raise AssertionError(server.communicate())
-        try:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/about.json", timeout=1).read()
-        except OSError:
-            time.sleep(0.1)
-        else:
-            return server
-    raise AssertionError("the server does not answer")
 
 
 @pytest.fixture(scope="module")
@@ -80,23 +49,24 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 
 @pytest.fixture
-def serve(request):
+def serve(request, free_port, start_server):
     """Return the address, and functions that end the server and start it again."""
-    port, running = free_port(), []
+    url, running = f"http://127.0.0.1:{free_port}/", []
 
     def begin():
         if request.param == "server":
-            running.append(start_server(port))
+            words = ["studio", "--port", str(free_port)]
+            running.append(start_server(words, f"{url}about.json"))
             return
         handler = functools.partial(Quiet, directory=request.getfixturevalue("site"))
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", free_port), handler)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         running.append(server)
 
     def end():
         for server in running:
-            if isinstance(server, subprocess.Popen):
-                server.send_signal(signal.SIGKILL)
+            if request.param == "server":
+                server.kill()
                 server.wait()
             else:
                 server.shutdown()
@@ -104,18 +74,8 @@ def serve(request):
         running.clear()
 
     begin()
-    yield f"http://127.0.0.1:{port}/", end, begin
+    yield url, end, begin
     end()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-background-networking"]
-        )
-        yield browser
-        browser.close()
 
 
 class Studio:

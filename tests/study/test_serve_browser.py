@@ -2,26 +2,15 @@
 
 import json
 import os
-import shutil
 import signal
-import socket
 import sqlite3
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 import pytest
 
 from deformgan.cli.main import main
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-if CHROMIUM is None:
-    pytest.skip("needs Debian's chromium: apt-get install chromium", allow_module_level=True)
 pytest.importorskip("fastapi", reason="needs the extra 'web': uv sync --extra web")
-sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 
 pytestmark = pytest.mark.slow  # seconds of looking at pictures
 
@@ -29,52 +18,9 @@ pytestmark = pytest.mark.slow  # seconds of looking at pictures
 SHOTS = os.environ.get("DEFORMGAN_SCREENSHOTS")
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-@pytest.fixture
-def serve():
-    """Return a function that starts the command; every server ends with its test."""
-    servers = []
-
-    def start(path, port):
-        server = _start(path, port)
-        servers.append(server)
-        return server
-
-    yield start
-    for server in servers:
-        server.kill()
-        server.wait()
-
-
-def _start(path, port):
-    """Start the command and waits until it answers."""
-    words = [sys.executable, "-m", "deformgan", "study", "serve", str(path), "--port", str(port)]
-    server = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    for _ in range(600):
-        if server.poll() is not None:
-            raise AssertionError(server.communicate())
-        try:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/api/study", timeout=1).read()
-        except (urllib.error.URLError, TimeoutError, ConnectionError):
-            time.sleep(0.1)
-        else:
-            return server
-    raise AssertionError("the server does not answer")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-background-networking"]
-        )
-        yield browser
-        browser.close()
+def serve(start_server, path, port):
+    words = ["study", "serve", str(path), "--port", str(port)]
+    return start_server(words, f"http://127.0.0.1:{port}/api/study")
 
 
 def picture_of(page, name):
@@ -122,10 +68,10 @@ def check_by_hand(path, by_hand, tmp_path):
 
 
 def test_two_people_a_reload_and_a_killed_server_lose_no_answer(
-    make_study, browser, serve, tmp_path
+    make_study, browser, start_server, free_port, tmp_path
 ):
-    path, port = make_study(count=6, practice=2, seconds=0.3), free_port()
-    server = serve(path, port)
+    path, port = make_study(count=6, practice=2, seconds=0.3), free_port
+    server = serve(start_server, path, port)
     contexts = [
         browser.new_context(viewport={"width": 1280, "height": 900}),
         browser.new_context(viewport={"width": 360, "height": 740}, color_scheme="dark"),
@@ -153,14 +99,14 @@ def test_two_people_a_reload_and_a_killed_server_lose_no_answer(
                 page.reload()
                 wait_for(page, 5)
             if number == 7 and person == 1:
-                server.send_signal(signal.SIGKILL)
+                server.kill()
                 server.wait()
                 # The answer is given while nobody is there to take it.
                 page.locator("button[data-answer=fake]").click()
                 page.locator("#trouble:not([hidden])").wait_for()
                 picture_of(page, "phone-trouble")
                 by_hand[person].append("fake")
-                server = serve(path, port)
+                server = serve(start_server, path, port)
                 continue
             real = (number + person) % 3 == 0
             by_hand[person].append("real" if real else "fake")
@@ -184,10 +130,10 @@ def test_two_people_a_reload_and_a_killed_server_lose_no_answer(
 
 
 def test_preference_by_keyboard_alone_with_names_for_a_screen_reader(
-    make_study, browser, serve, tmp_path
+    make_study, browser, start_server, free_port, tmp_path
 ):
-    path, port = make_study("preference", count=3, practice=1, seconds=0), free_port()
-    serve(path, port)
+    path, port = make_study("preference", count=3, practice=1, seconds=0), free_port
+    serve(start_server, path, port)
     page = browser.new_page(viewport={"width": 360, "height": 740})
     page.goto(f"http://127.0.0.1:{port}/")
     page.locator("#begin").wait_for()
@@ -214,10 +160,10 @@ def test_preference_by_keyboard_alone_with_names_for_a_screen_reader(
 
 
 def test_a_reload_gives_no_second_look_and_the_next_person_gets_their_own_items(
-    make_study, browser, serve
+    make_study, browser, start_server, free_port
 ):
-    path, port = make_study(count=1, practice=0, seconds=0.3), free_port()
-    serve(path, port)
+    path, port = make_study(count=1, practice=0, seconds=0.3), free_port
+    serve(start_server, path, port)
     page = browser.new_page()
     page.goto(f"http://127.0.0.1:{port}/")
     page.locator("#begin").click()
@@ -235,9 +181,11 @@ def test_a_reload_gives_no_second_look_and_the_next_person_gets_their_own_items(
     page.close()
 
 
-def test_a_picture_whose_transfer_breaks_off_is_fetched_again(make_study, browser, serve):
-    path, port = make_study(count=1, practice=0, seconds=0), free_port()
-    serve(path, port)
+def test_a_picture_whose_transfer_breaks_off_is_fetched_again(
+    make_study, browser, start_server, free_port
+):
+    path, port = make_study(count=1, practice=0, seconds=0), free_port
+    serve(start_server, path, port)
     page = browser.new_page()
     page.add_init_script(
         """const whole = window.fetch; let broken = 0;
