@@ -174,7 +174,7 @@ let active = editor; // whose dot the button hides
 
 function showJoint() {
   const joint = active.selected, fixed = skeleton.mandatory.includes(joint);
-  const touched = active.pose && !active.ring;
+  const touched = active.pose && active.marked;
   at("joint").textContent = touched ? skeleton.names[joint] : "No dot chosen";
   at("hide").disabled = !touched || fixed;
   at("hide").textContent = active.pose?.visible[joint] === false ? "Show this dot" : "Hide this dot";

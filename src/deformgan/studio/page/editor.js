@@ -12,7 +12,7 @@ const make = (tag, attributes) => {
 export class Editor {
   // `changed(pose, done)` is called with every change; `done` once per drag or key.
   constructor(svg, skeleton, { changed, chosen = () => {}, keep = () => false }) {
-    Object.assign(this, { svg, skeleton, changed, chosen, keep, selected: 3, pose: null });
+    Object.assign(this, { svg, skeleton, changed, chosen, keep, selected: 3, marked: false, pose: null });
     this.parts = make("g", { class: "parts" });
     const body = make("g", {});
     this.lines = skeleton.limbs.map(([start, end]) => {
@@ -47,7 +47,7 @@ export class Editor {
   }
 
   select(joint) {
-    this.selected = joint;
+    [this.selected, this.marked] = [joint, true];
     this.ring?.remove();
     this.ring = null;
     this.draw();
@@ -75,7 +75,7 @@ export class Editor {
       dot.setAttribute("tabindex", joint === this.selected ? 0 : -1);
       dot.setAttribute("aria-label", `${this.skeleton.names[joint]}${visible[joint] ? "" : ", hidden"}`);
       dot.classList.toggle("hidden", !visible[joint]);
-      dot.classList.toggle("selected", joint === this.selected);
+      dot.classList.toggle("selected", this.marked && joint === this.selected);
     });
   }
 
