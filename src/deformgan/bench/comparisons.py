@@ -15,8 +15,8 @@ from deformgan.losses.nearest_neighbour import nearest_neighbour_loss
 
 CHANNELS = 64  # as in VGG-19's conv1_2 and the generator's first level
 
-# Image size, window and batch of the paper's two data sets.
-SETTINGS = {"": ((128, 64), 3, 4), "_256": ((256, 256), 5, 2)}
+# Image size, window and batch of the paper's two data sets, and a batch that takes less time.
+SETTINGS = {"": ((128, 64), 3, 4, 4), "_256": ((256, 256), 5, 2, 1)}
 
 
 @dataclass(frozen=True)
@@ -61,10 +61,19 @@ class Measurement:
     repetitions: int
 
 
-def comparisons(device: str = "cpu") -> list[Comparison]:
-    """Return all comparisons; the suffix `_256` means 256x256 images, window 5 and batch size 2."""
+def comparisons(device: str = "cpu", quick: bool = False) -> list[Comparison]:
+    """Return all comparisons; the suffix `_256` means 256x256 images and window 5.
+
+    Args:
+        device: Device to run on.
+        quick: One image of 256x256, not two.
+    """
     found = []
-    for suffix, (size, window, batch) in SETTINGS.items():
+    settings = {
+        suffix: (size, window, small if quick else batch)
+        for suffix, (size, window, batch, small) in SETTINGS.items()
+    }
+    for suffix, (size, window, batch) in settings.items():
         generated, target = (random_features(batch, CHANNELS, size, device) for _ in range(2))
         named = f"{suffix}_n{window}" if suffix else ""
 
@@ -85,7 +94,7 @@ def comparisons(device: str = "cpu") -> list[Comparison]:
         if _fused(device):
             name = f"nn_loss_fused_vs_pytorch{named}"
             found.append(Comparison(name, ours, _in_pytorch(ours)))
-    for suffix, (size, _, batch) in SETTINGS.items():
+    for suffix, (size, _, batch) in settings.items():
         features = random_features(batch, CHANNELS, size, device)
         transforms, masks = bundled_parts(batch, size, device)
 

@@ -44,7 +44,7 @@ def run_bench(
     torch.manual_seed(0)
     measured = {
         comparison.name: measure(comparison, device, seconds, least)
-        for comparison in comparisons(device)
+        for comparison in comparisons(device, quick)
     }
     share = pose_functions_share(device, seconds, least=3)
     cuda = torch.device(device).type == "cuda"
