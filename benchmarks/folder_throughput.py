@@ -1,4 +1,4 @@
-"""Measures `deformgan generate` disk to disk: images/s, where the time goes, peak memory.
+"""Measure `deformgan generate` disk to disk: images/s, where the time goes, peak memory.
 
     python benchmarks/folder_throughput.py --photos 1000 --json folder.json
 
@@ -32,7 +32,7 @@ _POLL = 0.1  # seconds
 
 
 def main() -> int:
-    """Runs the command and prints what it took."""
+    """Run the command and print what it took."""
     flags = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     flags.add_argument("--photos", type=int, default=1000)
     flags.add_argument("--rows", type=int, help="of the copies; by default 128, as bundled")
@@ -62,7 +62,7 @@ def main() -> int:
 
 
 def copy_people(folder: Path, count: int, rows: int | None) -> list[Path]:
-    """Copies the bundled photos under new names, enlarged on request."""
+    """Copy the bundled photos under new names, enlarged on request."""
     folder.mkdir()
     copies = []
     for number, path in zip(range(count), cycle(sorted(FOLDER.glob("bounding_box_train/*.jpg")))):
@@ -77,7 +77,7 @@ def copy_people(folder: Path, count: int, rows: int | None) -> list[Path]:
 
 
 def measure(command: list[str], folder: Path) -> dict[str, object]:
-    """Runs the command to its end, and samples its memory."""
+    """Run the command to its end, and sample its memory."""
     out, told = folder / "whole", folder / "report.json"
     process = subprocess.Popen([*command, "--out", str(out), "--json", str(told)])
     held: list[tuple[int, float]] = []  # number of pictures, resident MB
@@ -105,7 +105,7 @@ def measure(command: list[str], folder: Path) -> dict[str, object]:
 
 
 def resident_megabytes(process: int) -> float:
-    """Returns what a process holds in memory; 0 when it has ended."""
+    """Return what a process holds in memory; 0 when it has ended."""
     try:
         status = Path(f"/proc/{process}/status").read_text()
     except OSError:
@@ -115,7 +115,7 @@ def resident_megabytes(process: int) -> float:
 
 
 def killed_equals_whole(command: list[str], folder: Path, kills: int) -> bool:
-    """Kills runs after equal shares of the pictures, resumes them, and compares every byte."""
+    """Kill runs after equal shares of the pictures, resume them, and compare every byte."""
     whole, out = folder / "whole", folder / "killed"
     total = count_pictures(whole)
     for kill in range(kills):
@@ -132,7 +132,7 @@ def killed_equals_whole(command: list[str], folder: Path, kills: int) -> bool:
 
 
 def count_pictures(folder: Path) -> int:
-    """Returns the number of finished pictures in a folder."""
+    """Return the number of finished pictures in a folder."""
     return sum(1 for _ in folder.glob("[!.]*__*"))
 
 

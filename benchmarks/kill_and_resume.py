@@ -1,4 +1,4 @@
-"""Kills a run with -9 at random moments, resumes it, and compares it with an unbroken one.
+"""Kill a run with -9 at random moments, resume it, and compare it with an unbroken one.
 
     python benchmarks/kill_and_resume.py --out /tmp/killed --kills 5
 
@@ -75,7 +75,7 @@ def main() -> int:
 
 
 def compare(one: Path, other: Path) -> list[str]:
-    """Names what differs between two checkpoints."""
+    """Name what differs between two checkpoints."""
     return _differences(*(torch.load(path, weights_only=True) for path in (one, other)), "")
 
 

@@ -36,7 +36,7 @@ def floored(images: Tensor) -> Tensor:
 
 
 def same(images: Tensor) -> Tensor:
-    """Leaves photos alone."""
+    """Leave photos alone."""
     return images
 
 

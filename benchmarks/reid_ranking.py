@@ -29,7 +29,7 @@ QUERIES, PEOPLE, DISTRACTORS, MATCHES, FEATURES, CAMERAS = 3_368, 750, 2_798, 13
 
 
 def main(json: Path, threads: tuple[int, ...] = (1, 2), rerank: int = 6_000) -> None:
-    """Times it.
+    """Time it.
 
     Args:
         json: Where to write.

@@ -1,4 +1,4 @@
-"""Attacks a local server that is running, and measures a normal client beside each attack.
+"""Attack a local server that is running, and measure a normal client beside each attack.
 
     deformgan study serve study.toml --port 8000 &
     python benchmarks/server_abuse.py http://127.0.0.1:8000/ --seconds 10

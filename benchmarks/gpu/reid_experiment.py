@@ -77,7 +77,7 @@ def main() -> None:
 
 
 def generated(given: argparse.Namespace, data: Path, out: Path) -> Path:
-    """Generates photos, which are too many to keep; the report about them is kept."""
+    """Generate photos, which are too many to keep; the report about them is kept."""
     begun = time.monotonic()
     report = augment(
         data,
@@ -128,7 +128,7 @@ def run(
 
 
 def scaled(config: BaselineConfig, given: argparse.Namespace) -> BaselineConfig:
-    """Fits a baseline to the steps that there is time for; its warm-up keeps its share of them."""
+    """Fit a baseline to the steps that there is time for; its warm-up keeps its share of them."""
     return replace(
         config,
         steps=given.steps,

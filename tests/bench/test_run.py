@@ -16,7 +16,8 @@ from deformgan.datasets.bundled_people import FOLDER
 def test_the_command_writes_everything_it_measures(tiny_recipe, monkeypatch, tmp_path, capsys):
     # The real comparisons, at a size that a test can afford; the rest is measured above.
     spread = timing.Spread(0.02, 0.01, 0.03, 3, 0.03)
-    monkeypatch.setattr(comparisons, "SETTINGS", {"": ((64, 32), 3, 2), "_256": ((32, 32), 5, 1)})
+    small = {"": ((64, 32), 3, 2, 2), "_256": ((32, 32), 5, 2, 1)}
+    monkeypatch.setattr(comparisons, "SETTINGS", small)
     monkeypatch.setattr(comparisons, "CHANNELS", 4)
     # The profiler takes seconds to start.
     monkeypatch.setattr(comparisons, "peak_memory", lambda work, device: work() or 1_000_000)
