@@ -129,7 +129,7 @@ def score(network: nn.Module, people: PhotoSet) -> Ranking:
 
 
 def number_people(people: PhotoSet) -> Int64[Tensor, "photos"]:
-    """Number everybody from 0."""
+    """Assign numbers to everybody, from 0."""
     numbers = {who: number for number, who in enumerate(sorted(set(people.identities)))}
     return torch.tensor([numbers[who] for who in people.identities])
 

@@ -1,7 +1,7 @@
 """Backgrounds: photos with the person removed, colours and transparency; cut-outs, pasting.
 
 All that is done at a photo's full size is done in bytes by Pillow, and costs what resizing it does:
-holes are filled in a small copy, enlarged and blended.
+holes are filled in a copy of at most 1,024 rows, enlarged and blended.
 """
 
 import re
@@ -17,6 +17,7 @@ from torch import Tensor
 from deformgan.datasets.backgrounds import fill_holes, person_hole, widen
 from deformgan.errors import InputError
 from deformgan.framing import Framing
+from deformgan.inpainting import inpaint
 from deformgan.models.layers import resize
 from deformgan.parts import person_region, unit_length
 from deformgan.photo_file import read_photo
@@ -31,7 +32,7 @@ KEYWORDS: tuple[Keyword, ...] = ("paint", "source", "none")
 
 _GREY = 127.5
 _BILINEAR = Image.Resampling.BILINEAR
-_FILLED_ROWS = 256  # a filled hole is smooth, so more rows would not add detail
+_FILLED_ROWS = 1024  # as many as the largest picture has
 _AROUND = 0.25  # of a box, margin from which a hole in it is filled
 _BEYOND = 0.35  # torso lengths beyond the last joints
 _MARGIN = 0.1  # torso lengths beyond a person's matte
@@ -130,7 +131,7 @@ def _ends(pose: Pose, skeleton: Skeleton, size: tuple[int, int]) -> Bool[Tensor,
 
 
 def empty_photo(photo: Photo, hole: Bool[Tensor, "1 _ _"], box: Framing) -> Photo:
-    """Take a person out of a photo: what surrounds the hole is carried into it.
+    """Take a person out of a photo: the hole is filled with copies of what surrounds it.
 
     Args:
         photo: RGB; it is left as it is.
@@ -151,8 +152,8 @@ def empty_photo(photo: Photo, hole: Bool[Tensor, "1 _ _"], box: Framing) -> Phot
     colours, lost = (
         torch.from_numpy(np.array(image.resize(small, _BILINEAR))) for image in (piece, share)
     )
-    known = colours.permute(2, 0, 1)[None].float() - _GREY
-    filled = Image.fromarray(_to_photo(fill_holes(known, lost[None] > 0)))
+    known = colours.permute(2, 0, 1) / _GREY - 1
+    filled = Image.fromarray(_to_photo(_GREY * inpaint(known, lost > 0)[None]))
     emptied = photo.copy()
     emptied[first_y:last_y, first_x:last_x] = Image.composite(
         filled.resize(piece.size, _BILINEAR), piece, share
