@@ -55,9 +55,9 @@ def main(data: Path, /, pictures: int = 200, json: Path | None = None) -> None:
         pooled["true"].append(true.pooled)
         for way, fill in ways.items():
             start = time.perf_counter()
-            filled = fill(photo / 127.5 - 1, hole)
+            filled = fill(photo - 127.5, hole)
             seconds = time.perf_counter() - start
-            image = ((filled + 1) * 127.5).round().clamp(0, 255).byte()
+            image = (filled + 127.5).round().clamp(0, 255).byte()
             seen = network(image[None])
             pooled.setdefault(way, []).append(seen.pooled)
             measured = {

@@ -10,9 +10,9 @@ from deformgan.inpainting import _choose, _cost, _disagreement, _Grid, _neighbou
 
 
 def scene(height=128, width=96, seed=0):
-    """Return noise in cells of 4 pixels, within -1 and 1."""
+    """Return noise in cells of 4 pixels, within -127.5 and 127.5."""
     random = torch.Generator().manual_seed(seed)
-    small = torch.rand(3, -(-height // 4), -(-width // 4), generator=random) * 2 - 1
+    small = torch.rand(3, -(-height // 4), -(-width // 4), generator=random) * 255 - 127.5
     return small.repeat_interleave(4, 1).repeat_interleave(4, 2)[:, :height, :width].contiguous()
 
 
@@ -26,10 +26,10 @@ def test_only_the_hole_changes_and_what_was_in_it_is_ignored():
     image, hole = scene(), middle()
     filled = inpaint(image, hole)
     assert torch.equal(filled[:, ~hole], image[:, ~hole])
-    other = torch.where(hole, torch.tensor(0.3), image)
+    other = torch.where(hole, torch.tensor(30.0), image)
     assert torch.equal(inpaint(other, hole), filled)
     assert filled.isfinite().all()
-    assert filled.abs().max() <= 1
+    assert filled.abs().max() <= 127.5
 
 
 def test_the_texture_is_as_sharp_as_what_surrounds_the_hole():
@@ -43,17 +43,17 @@ def test_the_texture_is_as_sharp_as_what_surrounds_the_hole():
 
 def test_stripes_continue():
     rows = torch.arange(128)
-    stripes = ((rows // 8) % 2 * 1.0 - 0.5)[None, :, None].repeat(3, 1, 96)
-    same = (inpaint(stripes, middle()) - stripes).abs().amax(dim=0)[middle()] < 1e-6
+    stripes = ((rows // 8) % 2 * 120.0 - 60.0)[None, :, None].repeat(3, 1, 96)
+    same = (inpaint(stripes, middle()) - stripes).abs().amax(dim=0)[middle()] < 1e-3
     assert same.float().mean() > 0.95
 
 
 def test_a_wall_above_paving_meets_it_at_the_same_height():
     image = scene(seed=1) * 0.3
-    image[:, :64] += 0.6
+    image[:, :64] += 76
     filled = inpaint(image, middle())
-    assert filled[:, 30:60, 35:60].mean(dim=0).min() > 0.1
-    assert filled[:, 68:100, 35:60].mean(dim=0).max() < 0.5
+    assert filled[:, 30:60, 35:60].mean(dim=0).min() > 13
+    assert filled[:, 68:100, 35:60].mean(dim=0).max() < 64
 
 
 @pytest.mark.parametrize(
@@ -107,4 +107,4 @@ def test_the_same_shift_side_by_side_costs_nothing():
     between = _disagreement(grid, tried, first, second)
     assert torch.equal(between.diagonal(dim1=1, dim2=2), torch.zeros(len(first), 3))
     assert between.min() == 0
-    assert between.max() > 0.1
+    assert between.max() > 10

@@ -24,11 +24,11 @@ from deformgan.datasets.backgrounds import fill_holes
 _CELLS = 400  # of the coarsest grid
 _FINER = 2  # grids, each of twice the rows and columns
 _KNOWN = 0.7  # share of a cell that is known where the cell counts as known
-_IMPOSSIBLE = 1e3  # cost of copying from a hole or from outside
+_IMPOSSIBLE = 1e6  # cost of copying from a hole or from outside
 # Columns between the shifts that the coarsest grid tries, for each of their numbers of rows.
 _TRIED = {0: 1, -1: 2, 1: 2, -3: 3, 3: 3, -8: 4, 8: 4}
 _ROUNDS, _ROUNDS_FINER = 10, 4  # of messages between neighbours
-_TEXTURE, _KEPT, _COLOUR, _RISE = 3.0, 2.0, 0.05, 0.4  # weights of the terms
+_TEXTURE, _KEPT, _COLOUR, _RISE = 3.0, 2.0, 0.05, 51.0  # weights of the terms
 _BESIDE = ((0, 1), (1, 0), (0, -1), (-1, 0))
 
 
@@ -41,7 +41,7 @@ def inpaint(
     (`fill_holes`).
 
     Args:
-        image: Colours within -1 and 1; those inside the hole are ignored.
+        image: Colours within -127.5 and 127.5; those inside the hole are ignored.
         hole: Pixels to fill; the others keep their values.
     """
     smooth = fill_holes(image[None], hole[None])[0]

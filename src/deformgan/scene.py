@@ -5,6 +5,7 @@ holes are filled in a copy of at most 1,024 rows, enlarged and blended.
 """
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -70,12 +71,26 @@ def parse_background(text: str) -> Keyword | Colour | Path:
 
 
 def frame_smoothly(photo: Photo, framing: Framing) -> UInt8[np.ndarray, "rows columns 3"]:
-    """Cut an image out of a photo; what lies beyond the photo's edges fades out from them.
+    """Cut an image out of a photo, as networks see it; beyond the photo's edges it fades out.
 
     Args:
         photo: RGB.
         framing: What to show of it.
     """
+    return _frame(photo, framing, lambda image, hole: fill_holes(image[None], hole[None])[0])
+
+
+def frame_scene(photo: Photo, framing: Framing) -> UInt8[np.ndarray, "rows columns 3"]:
+    """Cut a scene out of a photo, as people see it; it continues beyond the photo's edges.
+
+    Args:
+        photo: RGB, without the person.
+        framing: What to show of it.
+    """
+    return _frame(photo, framing, inpaint)
+
+
+def _frame(photo: Photo, framing: Framing, fill: Callable[[Tensor, Tensor], Tensor]) -> Photo:
     picture = framing.frame_photo(photo)
     if framing.inside(photo.shape[:2]):
         return picture
@@ -85,9 +100,9 @@ def frame_smoothly(photo: Photo, framing: Framing) -> UInt8[np.ndarray, "rows co
         (places > -0.5) & (places < length - 0.5)
         for places, length in ((rows, photo.shape[0]), (columns, photo.shape[1]))
     ]
-    beyond = torch.from_numpy(~(within[0][:, None] & within[1]))[None]
-    image = torch.from_numpy(picture).permute(2, 0, 1)[None].float()
-    return _to_photo(fill_holes(image - _GREY, beyond))
+    beyond = torch.from_numpy(~(within[0][:, None] & within[1]))
+    image = torch.from_numpy(picture).permute(2, 0, 1).float()
+    return _to_photo(fill(image - _GREY, beyond))
 
 
 def find_person(
@@ -152,8 +167,8 @@ def empty_photo(photo: Photo, hole: Bool[Tensor, "1 _ _"], box: Framing) -> Phot
     colours, lost = (
         torch.from_numpy(np.array(image.resize(small, _BILINEAR))) for image in (piece, share)
     )
-    known = colours.permute(2, 0, 1) / _GREY - 1
-    filled = Image.fromarray(_to_photo(_GREY * inpaint(known, lost > 0)[None]))
+    known = colours.permute(2, 0, 1).float() - _GREY
+    filled = Image.fromarray(_to_photo(inpaint(known, lost > 0)))
     emptied = photo.copy()
     emptied[first_y:last_y, first_x:last_x] = Image.composite(
         filled.resize(piece.size, _BILINEAR), piece, share
@@ -243,5 +258,5 @@ def _corners(box: Framing) -> tuple[int, int, int, int]:
     return left, top, left + box.size[1], top + box.size[0]
 
 
-def _to_photo(image: Float[Tensor, "1 3 height width"]) -> Photo:
-    return (image + _GREY).round().clamp(0, 255).byte()[0].permute(1, 2, 0).numpy()
+def _to_photo(image: Float[Tensor, "3 height width"]) -> Photo:
+    return (image + _GREY).round().clamp(0, 255).byte().permute(1, 2, 0).numpy()

@@ -22,6 +22,7 @@ from deformgan.scene import (
     Background,
     empty_photo,
     find_person,
+    frame_scene,
     frame_smoothly,
     place_person,
 )
@@ -236,14 +237,14 @@ class Staging:
                 return None
             if wanted == "paint":
                 return wanted
-            picture = frame_smoothly(self.empty_source(shown.source), self.place(shown))
+            picture = frame_scene(self.empty_source(shown.source), self.place(shown))
         elif isinstance(wanted, tuple):
             picture = np.array(wanted, dtype=np.uint8)[None, None]
         elif wanted.shape[:2] == target_size:
-            picture = frame_smoothly(wanted, shown.target_framing)
+            picture = frame_scene(wanted, shown.target_framing)
         else:
             covering = Framing.covering((wanted.shape[0], wanted.shape[1]), shown.size)
-            picture = frame_smoothly(wanted, covering)
+            picture = frame_scene(wanted, covering)
         scene = to_image(picture).to(next(self.generator.parameters()).device)
         return scene.expand(-1, -1, *shown.size)
 

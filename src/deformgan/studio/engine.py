@@ -14,7 +14,7 @@ from deformgan.models.layers import resize_pose
 from deformgan.pixels import Photo, to_bytes
 from deformgan.pose import Pose
 from deformgan.predict import PoseTransfer
-from deformgan.scene import frame_smoothly
+from deformgan.scene import frame_scene
 from deformgan.staging import Shown, Source
 from deformgan.studio.protocol import Joints
 
@@ -72,7 +72,7 @@ def scene_of(transfer: PoseTransfer, shown: Shown) -> Photo:
     """
     emptied = transfer.staging.empty_source(shown.source)
     whole = Framing.padded(transfer.size, shown.size)
-    return frame_smoothly(emptied, whole if shown.whole else shown.crop.at(shown.size))
+    return frame_scene(emptied, whole if shown.whole else shown.crop.at(shown.size))
 
 
 @torch.inference_mode()
