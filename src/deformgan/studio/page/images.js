@@ -58,8 +58,8 @@ export function planes(image, [rows, columns]) {
   return out;
 }
 
-// Cut out a box; what lies beyond the photo fades out from its edges.
-export function frameSmoothly(photo, box, size) {
+// Cut out a box; what lies beyond the photo is filled.
+export function frameSmoothly(photo, box, size, fill = fillHoles) {
   const rgb = resample(photo.rgb, 3, [photo.height, photo.width], box, size, cubic, 2);
   const beyond = (start, extent, count, length) =>
     Uint8Array.from({ length: count }, (_, place) => {
@@ -71,7 +71,7 @@ export function frameSmoothly(photo, box, size) {
   if (!rows.includes(1) && !columns.includes(1)) return image;
   const hole = new Float32Array(size[0] * size[1]);
   for (let y = 0; y < size[0]; y++) for (let x = 0; x < size[1]; x++) hole[y * size[1] + x] = rows[y] | columns[x];
-  return { ...image, rgb: toBytes(fillHoles(image.rgb, size, hole)) };
+  return { ...image, rgb: toBytes(fill(image.rgb, size, hole)) };
 }
 
 // Fill where `hole` is 1, by push-pull; see datasets/backgrounds.py.

@@ -1,9 +1,10 @@
 // What the server does elsewhere: photos, joints and layers, with onnxruntime-web.
 import { Detector } from "./detect.js";
-import { fillHoles, frameSmoothly, linear, personBox, planes, resample, toBytes, whole } from "./images.js";
+import { frameSmoothly, linear, personBox, planes, resample, toBytes, whole } from "./images.js";
+import { inpaint } from "./inpaint.js";
 import { Skeleton, distance } from "./skeleton.js";
 
-const KEPT = 12e6, FILLED_ROWS = 256; // pixels of a photo; rows in which a hole is filled
+const KEPT = 12e6; // pixels of a photo
 const UNREADABLE = "The photo cannot be read; use JPEG, PNG, WebP, BMP or AVIF.";
 const SIGNS = [/^\xff\xd8\xff/, /^\x89PNG/, /^RIFF....WEBP/s, /^BM/, /^....ftypavi[fs]/s];
 const sigmoid = (value) => 1 / (1 + Math.exp(-value));
@@ -169,10 +170,10 @@ async function scene() {
   };
   const other = (mask) => mask.map((value) => 1 - value);
   hole = other(widen(other(widen(hole, 2 * reach)), reach));
-  const full = frameSmoothly(photo, box, [rows, columns]), low = [Math.min(rows, FILLED_ROWS), Math.min(columns, FILLED_ROWS / 2)];
+  const full = frameSmoothly(photo, box, [rows, columns], inpaint);
   const resized = (data, channels, from, to) => resample(data, channels, from, { left: 0, top: 0, height: from[0], width: from[1] }, to, linear);
-  const small = resized(full.rgb, 3, [rows, columns], low), lost = resized(hole, 1, size, low).map((share) => Number(share > 0));
-  const filled = resized(fillHoles(small, low, lost), 3, low, [rows, columns]);
+  const lost = resized(hole, 1, size, [rows, columns]).map((share) => Number(share > 0));
+  const filled = inpaint(full.rgb, [rows, columns], lost);
   const share = resized(hole, 1, size, [rows, columns]).map((value) => Math.min(2 * value, 1));
   return { ...full, rgb: new Uint8Array(toBytes(filled.map((value, at) => value * share[Math.floor(at / 3)] + full.rgb[at] * (1 - share[Math.floor(at / 3)])))) };
 }
