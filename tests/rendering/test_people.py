@@ -26,7 +26,7 @@ from deformgan.rendering.body import load_body_model
 from deformgan.rendering.bundle import write_bundle
 from deformgan.rendering.crowd import Passerby
 from deformgan.rendering.dataset import sample_shot
-from deformgan.rendering.posture import Leg, bone_rotations
+from deformgan.rendering.posture import Arm, Leg, bone_rotations
 from deformgan.rendering.scene import Light
 from deformgan.rendering.things import Thing
 from deformgan.rendering.wardrobe import LAYERS
@@ -348,3 +348,29 @@ def test_the_bundle_is_what_its_script_writes(tmp_path):
             for folder in (tmp_path, bundled)
         )
         assert np.abs(made - kept).mean() < 2
+
+
+@pytest.mark.parametrize(("own", "up"), [(160.0, 0.94), (None, -0.17)])
+def test_a_forearm_has_its_own_outward_angle_or_half_of_the_upper_arms(own, up):
+    body = load_body_model().shape(sample_identity(9003).build)
+    arm = Arm(forward=0.0, outward=160.0, elbow=0.0, inward=0.0, forearm_outward=own)
+    motions = body.move(bone_rotations(body, Posture(left_arm=arm, lean=0.0)))
+
+    def place(bone):
+        motion = motions[body.model.bone(bone)]
+        return motion[:, :3] @ body.head(bone) + motion[:, 3]
+
+    forearm = place("wrist.L") - place("lowerarm01.L")
+    # The cosine of what is left to vertical: 160 degrees from hanging, or 80.
+    np.testing.assert_allclose(forearm[2] / np.linalg.norm(forearm), up, atol=0.05)
+
+
+def test_active_people_are_whole_and_raise_their_arms():
+    shots = [sample_shot(sample_identity(9000 + n), 5, 0, 0, "active") for n in range(24)]
+    again = [sample_shot(sample_identity(9000 + n), 5, 0, 0, "active") for n in range(24)]
+    assert shots == again
+    arms = [arm for shot in shots for arm in (shot.posture.right_arm, shot.posture.left_arm)]
+    assert sum(arm.outward > 90 for arm in arms) > 8
+    rendered = render_people([shot for shot in shots if shot.posture.right_arm.outward > 120][:2])
+    assert rendered.pose.joints[:, OPENPOSE18.index("right_wrist"), 1].max() < 64
+    assert (rendered.mask.sum(dim=(1, 2)) > 100).all()

@@ -31,7 +31,7 @@ from deformgan.rendering.animals.picture import (
 )
 from deformgan.rendering.body import load_body_model
 from deformgan.rendering.crowd import sample_passersby
-from deformgan.rendering.framing import Framing, tighten, widen
+from deformgan.rendering.framing import Framing, activate, tighten, widen
 from deformgan.rendering.identity import Identity, sample_identity
 from deformgan.rendering.people import Shot, render_people
 from deformgan.rendering.picture import Rendered
@@ -126,6 +126,8 @@ def sample_shot(
             before = sample_thing(random, _LOW, x, float(random.uniform(-1.5, -0.5)))
             return replace(shot, before=(before,))
         return shot
+    if framing == "active":
+        return activate(shot, random)
     return widen(shot, random) if framing == "wide" else shot
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 
 from deformgan.rendering.people import Shot
-from deformgan.rendering.posture import Arm, Posture
+from deformgan.rendering.posture import Arm, Posture, sample_active
 from deformgan.rendering.scene import Camera, Light
 
 # "pedestrian": the whole person fills the crop, as in surveillance data sets, and the torso is
@@ -14,7 +14,9 @@ from deformgan.rendering.scene import Camera, Light
 # out of the frame; also near cameras, indoor light and arbitrary arm poses. "tight": like manually
 # drawn boxes (CUHK03), which are cut at the body and not widened: hands and feet may be outside,
 # cameras are closer and look down, and more often something stands in front of the legs.
-Framing = Literal["pedestrian", "wide", "tight"]
+# "active": the whole person with a margin, seen by good cameras, and in seven of ten pictures in
+# postures of sport and dance.
+Framing = Literal["pedestrian", "wide", "tight", "active"]
 
 
 def widen(shot: Shot, random: np.random.Generator) -> Shot:
@@ -25,6 +27,28 @@ def widen(shot: Shot, random: np.random.Generator) -> Shot:
         posture=_any_arms(shot.posture, random),
         light=_indoors(shot.light, random) if random.random() < 0.4 else shot.light,
     )
+
+
+def activate(shot: Shot, random: np.random.Generator) -> Shot:
+    """Convert a shot framed as "pedestrian" to "active"."""
+
+    def between(low: float, high: float) -> float:
+        return float(random.uniform(low, high))
+
+    camera = replace(
+        shot.camera,
+        distance=between(3.0, 9.0),
+        height=between(1.0, 2.4),
+        margin=(between(0.0, 0.2), between(0.0, 0.15)),
+        widen=between(0.9, 1.12),
+        shift=float(np.clip(random.normal(0, 0.05), -0.15, 0.15)),
+        whole=False,
+    )
+    light = replace(shot.light, blur=between(0.1, 0.5), motion=(0.0, 0.0), haze=0.0)
+    # Some stay as they are, because most photos that people have show them standing or walking.
+    active = random.random() < 0.7
+    posture = sample_active(shot.posture, random) if active else shot.posture
+    return replace(shot, camera=camera, light=light, posture=posture)
 
 
 def tighten(shot: Shot, random: np.random.Generator) -> Shot:

@@ -48,12 +48,15 @@ class Arm:
         outward: Outward angle of the upper arm.
         elbow: Forward flexion of the forearm from the upper arm.
         inward: Rotation of the forearm towards the body's middle.
+        forearm_outward: Outward angle of the forearm; None for half of the upper arm's, as of arms
+            that hang.
     """
 
     forward: float = 0.0
     outward: float = 9.0
     elbow: float = 12.0
     inward: float = 8.0
+    forearm_outward: float | None = None
 
 
 @dataclass(frozen=True)
@@ -203,6 +206,49 @@ def sample_posture(random: np.random.Generator) -> Posture:
     )
 
 
+def sample_active(posture: Posture, random: np.random.Generator) -> Posture:
+    """Change a street posture into one of sport or dance: arms and legs in any direction.
+
+    Args:
+        posture: What it begins with; some legs stay as they are.
+        random: Source of random numbers.
+    """
+
+    def between(low: float, high: float) -> float:
+        return float(random.uniform(low, high))
+
+    def arm() -> Arm:
+        if random.random() < 0.7:  # raised sideways, up to vertical
+            outward = between(15, 178)
+            forearm = float(np.clip(outward + between(-70, 90), -20, 185))
+            return Arm(between(-20, 25), outward, between(0, 30), 0.0, forearm)
+        return Arm(between(-50, 170), between(0, 45), between(0, 110), between(-10, 40))
+
+    legs = {"right_leg": posture.right_leg, "left_leg": posture.left_leg}
+    kind, first, second = random.random(), *random.permutation(["right_leg", "left_leg"])
+    if kind < 0.2:  # apart
+        legs = {side: Leg(between(-8, 12), between(8, 38), between(0, 15)) for side in legs}
+    elif kind < 0.35:  # a squat
+        forward, knee, outward = between(25, 85), between(0, 25), between(5, 38)
+        legs = {side: Leg(forward, outward, forward + knee, 0.0, outward) for side in legs}
+    elif kind < 0.5:  # a leg in the air
+        legs[first] = Leg(between(20, 95), between(0, 35), between(0, 110), between(-30, 10))
+        legs[second] = Leg(between(-8, 8), between(0, 10), between(2, 20))
+    elif kind < 0.65:  # a run
+        legs[first] = Leg(between(35, 80), between(0, 8), between(50, 110), between(-10, 15))
+        legs[second] = Leg(between(-35, 0), between(0, 8), between(10, 90), between(-50, 0))
+    return replace(
+        posture,
+        **legs,
+        right_arm=arm(),
+        left_arm=arm(),
+        lean=between(-8, 22),
+        sway=float(np.clip(random.normal(0, 9), -25, 25)),
+        twist=between(-20, 20),
+        holds_phone=False,
+    )
+
+
 def _sample_heading(random: np.random.Generator) -> float:
     # Cameras look along the paths that people walk: towards them and away are more frequent.
     if random.random() < 0.5:
@@ -276,7 +322,8 @@ def bone_rotations(body: Body, posture: Posture) -> np.ndarray:
             _hanging(arm.forward, arm.outward, sign),
             f"lowerarm01.{side}",
         )
-        forearm = _hanging(arm.forward + arm.elbow, arm.outward * 0.5, sign)
+        outward = arm.outward * 0.5 if arm.forearm_outward is None else arm.forearm_outward
+        forearm = _hanging(arm.forward + arm.elbow, outward, sign)
         aim[f"lowerarm01.{side}"] = (
             _rotation(2, -sign * arm.inward) @ forearm,
             f"wrist.{side}",

@@ -15,7 +15,7 @@ def synthesize(
     out: Path,
     size: str = "128x64",
     seed: int = 0,
-    framing: Literal["pedestrian", "wide", "tight"] = "pedestrian",
+    framing: Literal["pedestrian", "wide", "tight", "active"] = "pedestrian",
     kind: Literal["people", "quadruped"] = "people",
     workers: int | None = None,
     json: Path | None = None,
@@ -47,7 +47,7 @@ def synthesize(
         seed: Random seed of everything; other seeds have other people.
         framing: "pedestrian" fills the picture with the whole person; "wide" leaves room, and in
             two of five pictures cuts off the feet, the legs or the head; "tight" cuts at the body,
-            like hand-drawn boxes.
+            like hand-drawn boxes; "active" leaves a margin, and most people do sport or dance.
         kind: People, or four-legged animals with the 20 joints of quadruped20. --people also sets
             the number of animals. Animals have one framing and fill the picture.
         workers: Number of worker processes; by default one per core.
