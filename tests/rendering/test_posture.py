@@ -39,11 +39,11 @@ def test_a_walk_is_a_cycle(posture):
     for phase in (0.0, 0.13, 0.71):
         start, end = posture.walking(phase), posture.walking(phase + 1)
         for limb in ("right_leg", "left_leg", "right_arm", "left_arm"):
-            angles = [
+            before, after = (
                 [angle for angle in vars(getattr(moment, limb)).values() if angle is not None]
                 for moment in (start, end)
-            ]
-            np.testing.assert_allclose(*angles, atol=1e-9)
+            )
+            np.testing.assert_allclose(before, after, atol=1e-9)
 
 
 def test_the_right_side_does_half_a_cycle_later_what_the_left_side_does(posture):

@@ -15,7 +15,8 @@ SCRIPT = """
 import { readFileSync } from "node:fs";
 import { inpaint } from "./inpaint.js";
 const { size, rgb, hole } = JSON.parse(readFileSync("given.json"));
-process.stdout.write(JSON.stringify(Array.from(inpaint(Uint8Array.from(rgb), size, Uint8Array.from(hole)))));
+const filled = inpaint(Uint8Array.from(rgb), size, Uint8Array.from(hole));
+process.stdout.write(JSON.stringify(Array.from(filled)));
 """
 
 
