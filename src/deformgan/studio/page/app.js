@@ -34,16 +34,23 @@ function complain(text) {
 
 const say = (text) => (at("status").textContent = text);
 
-// Run what a click asks for; whatever goes wrong is one sentence on the page.
-const doing = (action) => async (...given) => {
+// Run what a click asks for; whatever goes wrong is one sentence on the page. The picture is busy until
+// the last of the actions that change it has ended.
+let pending = 0;
+const doing = (action, changes = true) => async (...given) => {
+  pending += changes;
   try {
     await action(...given);
   } catch (error) {
     complain(error.message);
     say("Ready");
   } finally {
-    if (!busy) waiting(false);
+    pending -= changes;
+    if (!pending) waiting(false);
   }
+};
+const settled = async () => {
+  while (pending) await new Promise(requestAnimationFrame);
 };
 const waiting = (on) => at("picture").setAttribute("aria-busy", on);
 
@@ -54,10 +61,7 @@ let wanted = null, busy = null, newest = null;
 function move(pose = target) {
   wanted = { pose, asked: window.event?.timeStamp ?? performance.now() };
   waiting(true);
-  busy ??= doing(compute)().finally(() => {
-    busy = null;
-    waiting(false);
-  });
+  busy ??= doing(compute)().finally(() => (busy = null));
   return busy;
 }
 
@@ -381,6 +385,7 @@ async function play(each = () => {}) {
 
 async function saveAnimation() {
   const format = at("format").value, dots = [];
+  await settled();
   if (format === "video") {
     const blob = await record(drawer.canvas, () => play());
     return download(blob, `animation.${VIDEO.split("/")[1]}`);
@@ -404,7 +409,7 @@ const busyButton = (id, action) => {
     } finally {
       at(id).disabled = false;
     }
-  });
+  }, false);
 };
 const onFile = (id, action) =>
   (at(id).onchange = doing(async () => {
@@ -484,7 +489,7 @@ at("backgrounds").onchange = doing(async (event) => {
 at("layers").onchange = draw;
 at("rows").onchange = at("weights").onchange = doing(async () => (await use(), await move()));
 busyButton("save", async () => {
-  await busy;
+  await settled();
   download(await toBlob(canvasOf(drawer.pixels())), "studio.png");
 });
 at("save-pose").onclick = () => {
