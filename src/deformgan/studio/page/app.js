@@ -39,6 +39,7 @@ const say = (text) => (at("status").textContent = text);
 let pending = 0;
 const doing = (action, changes = true) => async (...given) => {
   pending += changes;
+  if (changes) waiting(true);
   try {
     await action(...given);
   } catch (error) {
