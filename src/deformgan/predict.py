@@ -100,7 +100,10 @@ class PoseTransfer:
         """Load bundled or own weights.
 
         Args:
-            weights: Name of bundled weights or path of a .safetensors file.
+            weights: Name of bundled weights, path of a .safetensors file, or hf://OWNER/NAME for a
+                repository on the Hugging Face hub with a file generator.safetensors (needs the
+                extra `hub`); hf://OWNER/NAME/FILE.safetensors for another file, and @REVISION
+                behind either for a branch, tag or commit.
             device: "auto" for a GPU if there is one, else the CPU; or a name that torch knows.
             detector: Pose detector for photos, or its name.
             background: Allow background-conditioned weights, which need `background=` in every
