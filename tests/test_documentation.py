@@ -131,7 +131,9 @@ def desk(tmp_path):
         for photo, view in zip(names, PHOTOS[person], strict=False):
             Image.open(view).save(tmp_path / "photos" / name / photo)
     shutil.copytree(FOLDER, tmp_path / "MARKET", ignore=leave_out_all_but_two)
-    shutil.copytree(tmp_path / "MARKET" / "bounding_box_train", tmp_path / "test")
+    (tmp_path / "test").mkdir()
+    for view in PHOTOS[0]:
+        shutil.copy(view, tmp_path / "test")
     shutil.copy(FOLDER / "annotation.csv", tmp_path / "test.csv")
     pair = [view.name for view in PHOTOS[0][:2]]
     for system in "AB":
