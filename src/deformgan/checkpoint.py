@@ -20,6 +20,7 @@ from deformgan.files import (
     read_safetensors_header,
     write_safetensors,
 )
+from deformgan.hub import PREFIX, fetch_weights
 from deformgan.models.generator import Generator, GeneratorConfig
 
 BUNDLED = bundled("weights")
@@ -82,7 +83,8 @@ def load_generator(
     """Load a generator in evaluation mode, and log its terms of use once.
 
     Args:
-        weights: Name of bundled weights or path of a .safetensors file.
+        weights: Name of bundled weights, path of a .safetensors file, or name on the hub, see
+            `find_weights_file`.
         device: Device of the generator.
         background: Whether the caller provides the background that some generators need; those are
             rejected otherwise.
@@ -126,14 +128,24 @@ def _say_once(sentence: str) -> None:
 
 
 def find_weights_file(weights: str | Path) -> Path:
-    """Find a weights file by the name of bundled weights or by its path."""
+    """Find a weights file.
+
+    Args:
+        weights: Name of bundled weights; else path of a file; else, if it begins with hf://, a name
+            on the Hugging Face hub (see `fetch_weights`).
+
+    Raises:
+        InputError: If there is no such file.
+    """
     path = BUNDLED / f"{weights}.safetensors"
     if not path.is_file():
         path = Path(weights)
+    if not path.is_file() and str(weights).startswith(PREFIX):
+        return fetch_weights(str(weights))
     if not path.is_file():
         raise InputError(
-            f"No weights {str(weights)!r}; give a .safetensors file or one of the bundled: "
-            f"{', '.join(bundled_weights()) or 'none'}."
+            f"No weights {str(weights)!r}; give a .safetensors file, hf://OWNER/NAME or one of the "
+            f"bundled: {', '.join(bundled_weights()) or 'none'}."
         )
     return path
 

@@ -31,6 +31,7 @@ from deformgan.models.blocks import to_bfloat16
 from deformgan.models.generator import Encoded, Generator
 from deformgan.motion import MOST_SMOOTH, follow, steady
 from deformgan.painting import encode, paint, paint_layers
+from deformgan.picture_metadata import PictureMetadata
 from deformgan.pixels import Photo, to_bytes, to_photos
 from deformgan.pose import Pose, Skeleton
 from deformgan.scene import Background, cut_out, put_into, read_background
@@ -61,19 +62,27 @@ class PoseTransfer:
         generator: A trained generator in evaluation mode.
         size: Height and width of the images it was trained on.
         detector: Pose detector for photos, or its name, see `load_detector`.
+        metadata: What files of its pictures can state.
 
     Attributes:
         size: Height and width at which the generator works: photos of exactly this size are used
             whole, in others the person is framed first. A generator with layers generates pictures
             of any size, but examines photos at this one.
+        metadata: What a file of a picture can state: that it is generated, by what and on whose
+            terms. `picture.save(path, **transfer.metadata.save_options(path))` writes it.
     """
 
     def __init__(
-        self, generator: Generator, size: tuple[int, int], detector: AnyDetector = "pose18"
+        self,
+        generator: Generator,
+        size: tuple[int, int],
+        detector: AnyDetector = "pose18",
+        metadata: PictureMetadata = PictureMetadata(),
     ):
         self.generator = generator
         self.size = size
         self.detector = detector
+        self.metadata = metadata
         if (layers := generator.config.layers) is not None:
             self.size = (layers.rows, round(layers.rows * size[1] / size[0]))
         self.staging = Staging(generator, self.size)
@@ -91,7 +100,10 @@ class PoseTransfer:
         """Load bundled or own weights.
 
         Args:
-            weights: Name of bundled weights or path of a .safetensors file.
+            weights: Name of bundled weights, path of a .safetensors file, or hf://OWNER/NAME for a
+                repository on the Hugging Face hub with a file generator.safetensors (needs the
+                extra `hub`); hf://OWNER/NAME/FILE.safetensors for another file, and @REVISION
+                behind either for a branch, tag or commit.
             device: "auto" for a GPU if there is one, else the CPU; or a name that torch knows.
             detector: Pose detector for photos, or its name.
             background: Allow background-conditioned weights, which need `background=` in every
@@ -111,7 +123,7 @@ class PoseTransfer:
         if precision == "bfloat16":
             to_bfloat16(generator)
         height, width = metadata["size"]
-        return cls(generator, (height, width), detector)
+        return cls(generator, (height, width), detector, PictureMetadata.of(weights, metadata))
 
     @property
     def layered(self) -> bool:

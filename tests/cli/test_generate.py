@@ -43,6 +43,17 @@ def test_generate_writes_a_picture_of_the_models_size(weights, tmp_path):
     assert Image.open(tmp_path / "out.png").size == (64, 128)
 
 
+def test_a_picture_states_that_it_is_generated_unless_it_shall_not(weights, tmp_path):
+    pose = f"{TABLE}:{PHOTOS[3][1].name}"
+    assert generate(weights, tmp_path / "out.png") == 0
+    assert generate(weights, tmp_path / "bare.png", pose, "--no-metadata") == 0
+    stated, bare = (Image.open(tmp_path / name) for name in ("out.png", "bare.png"))
+    assert "with the weights tiny; not a photo" in stated.info["Description"]
+    assert str(tmp_path) not in str(stated.info)
+    assert not bare.info
+    assert np.array_equal(stated, bare)
+
+
 def test_nothing_of_the_pose_photo_but_its_joints_is_read(weights, tmp_path):
     # The same table beside the photos, beside noise of the same names, and beside nothing.
     results = []
@@ -167,6 +178,9 @@ def test_animate_writes_one_frame_per_pose(weights, tmp_path, suffix):
     with Image.open(out) as moving:
         assert len(list(ImageSequence.Iterator(moving))) == len(bundled_walk())
         assert moving.size == (64, 128)
+        assert b"not a photo" in (moving.info.get("comment") or moving.info["exif"])
+    assert main([*arguments, "--source-pose", ROW, "--no-metadata"]) == 0
+    assert b"deformgan" not in out.read_bytes()
 
 
 def test_animate_drops_frames_without_a_person_and_says_so(weights, tmp_path, capsys):
@@ -223,6 +237,8 @@ def test_demo_results_are_what_generate_gives(weights, tmp_path):
     assert main(["demo", "--out", str(out), "--weights", weights]) == 0
     assert len(list(out.glob("result_*.png"))) == 4
     assert Image.open(out / "demo.png").width > 640
+    assert "not a photo" in Image.open(out / "demo.png").info["Description"]
+    assert "Description" not in Image.open(out / "source_00.png").info
     assert np.array_equal(
         np.array(Image.open(out / "target_00.png")),
         np.array(Image.open(PHOTOS[0][1]).convert("RGB")),
@@ -323,6 +339,7 @@ def test_pasting_gives_the_whole_pose_photo_or_the_whole_source(layered_weights,
         pasted, whole = (np.array(Image.open(path).convert("RGB")) for path in (out, photo))
         assert pasted.shape == whole.shape
         assert (pasted != whole).any()
+        assert "partly a photo" in Image.open(out).info["Description"]
     # Far from the person, the photo is as it was.
     np.testing.assert_array_equal(pasted[:, :60], whole[:, :60])
 

@@ -99,6 +99,7 @@ def test_pictures_that_exist_are_kept_and_failures_are_one_line_each(generate, t
         (["--noise"], "made with noise_seed the default, not 0"),
         (["--size", "140"], "made with size the default, not 140"),
         (["--precision", "bfloat16"], "made with precision the default, not bfloat16"),
+        (["--no-metadata"], "made with metadata the default, not off"),
     ],
 )
 def test_pictures_of_other_settings_are_not_mixed(generate, tmp_path, capsys, flags, said):

@@ -11,6 +11,7 @@ from deformgan import inputs, video
 from deformgan.cli.animations import write_animation, write_video
 from deformgan.errors import InputError
 from deformgan.inputs import read_frames
+from deformgan.picture_metadata import PictureMetadata
 from deformgan.video import LiveVideo, Video, turn
 
 av = pytest.importorskip("av", reason="needs the extra video (PyAV)")
@@ -59,6 +60,15 @@ def test_what_is_written_is_h264_that_browsers_play(tmp_path):
         assert stream.codec_context.pix_fmt == "yuv420p"
         assert stream.average_rate == 30
     assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
+
+
+def test_a_video_states_that_it_is_generated(tmp_path):
+    metadata = PictureMetadata("w", "for research")
+    write_video(tmp_path / "a.mp4", shades(3), fps=30.0, metadata=metadata)
+    write_video(tmp_path / "b.mp4", shades(3), fps=30.0, metadata=metadata)
+    with av.open(str(tmp_path / "a.mp4")) as film:
+        assert film.metadata["comment"] == metadata.text
+    assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
 
 
 def test_an_odd_size_gains_a_row_and_a_column_like_their_neighbours(tmp_path):

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 import warnings
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from deformgan.export.check import GREY, check_cases, measure, open_graph
 from deformgan.export.export import LIMITS, PRECISIONS, Variant, export, network_size
 from deformgan.models.generator import Generator, GeneratorConfig
 from deformgan.models.layers import LayersConfig
+from tools.markdown import read_blocks
 
 onnx = pytest.importorskip("onnx", reason="needs the extra export")
 pytest.importorskip("onnxscript", reason="needs the extra export")
@@ -112,9 +112,13 @@ def test_a_small_generator_without_layers_is_exported(tmp_path, background):
     assert [value.name for value in pose.graph.output] == ["picture"]
 
 
+def _python_of_the_docs() -> list[str]:
+    return [block.code for block in read_blocks(DOCS / "export.md") if block.language == "python"]
+
+
 def assert_example_of_the_docs_runs(folder: Path) -> None:
     """Run the code of docs/export.md, and compare its picture with the generator's."""
-    blocks = re.findall(r"```python\n(.*?)```", (DOCS / "export.md").read_text(), re.DOTALL)
+    blocks = _python_of_the_docs()
     generator, metadata = load_generator(folder.parent / "tiny.safetensors")
     (case, *_) = check_cases(generator, network_size(generator, tuple(metadata["size"])), people=1)
     names: dict = {
@@ -130,7 +134,7 @@ def assert_example_of_the_docs_runs(folder: Path) -> None:
 
 def test_the_decoder_of_the_docs_is_the_one_that_is_checked():
     source = Path(module.__file__).with_name("decode.py").read_text()
-    blocks = re.findall(r"```python\n(.*?)```", (DOCS / "export.md").read_text(), re.DOTALL)
+    blocks = _python_of_the_docs()
     decoder = source.partition('"""\n\n')[2]
     assert decoder.strip() in {block.strip() for block in blocks}
 

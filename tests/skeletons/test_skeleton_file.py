@@ -18,6 +18,7 @@ from deformgan.skeletons.skeleton_file import (
     parse_skeleton_file,
     schema,
 )
+from tools.markdown import read_blocks
 
 PUBLISHED = Path(deformgan.skeletons.__file__).parent / "skeleton.schema.json"
 
@@ -382,7 +383,7 @@ def test_the_schema_refuses_what_the_reader_refuses(content, complaint):
 def test_the_skeleton_in_the_docs_is_one_and_its_entries_are_all_explained():
     docs = Path(__file__).parents[2] / "docs" / "skeletons.md"
     text = docs.read_text(encoding="utf-8")
-    shown = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
+    shown = [block.code for block in read_blocks(docs) if block.language == "json"]
     assert [parse_skeleton_file(json.loads(block), "docs").name for block in shown] == ["scissors"]
     explained = {
         name

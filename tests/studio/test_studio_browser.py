@@ -281,7 +281,7 @@ def add_a_photo_from_behind(studio, photo, other, transfer):
     studio.settle()
 
 
-def save_animations(studio):
+def save_animations(studio, stated):
     page = studio.page
     for pose in ("Wave", "Squat"):
         page.get_by_role("button", name=pose).click()
@@ -292,6 +292,9 @@ def save_animations(studio):
         page.locator("#format").select_option(kind)
         with Image.open(studio.save("#save-animation")) as moving:
             assert (getattr(moving, "n_frames", 1), moving.size) == (24, (128, 256))
+            assert "trainedAlgorithmicMedia" in str(moving.info) or (
+                moving.info["comment"] == stated.text.encode()
+            )
             moving.seek(12)  # half of the way: the second pose
             frame = np.array(moving.convert("RGB")).astype(int)
         assert np.abs(frame - second).mean() < most
@@ -309,6 +312,10 @@ def test_a_person_is_moved_and_saved(browser, serve, request):
     refuse_what_is_no_photo(studio)
 
     photo, transfer = photo_of(9), PoseTransfer.from_pretrained("pedestrian", "cpu")
+    with Image.open(studio.save()) as image:
+        image.verify()  # the checksums of its chunks
+        assert image.info["Description"] == transfer.metadata.text
+        assert image.info["XML:com.adobe.xmp"] == transfer.metadata.xmp.decode()
     studio.upload("file", photo)
     assert trouble.is_hidden()
     page.locator("#rows").select_option("256")
@@ -318,7 +325,7 @@ def test_a_person_is_moved_and_saved(browser, serve, request):
     hide_a_dot_by_keyboard(studio, photo, transfer)
     change_the_background(studio, picture)
     add_a_photo_from_behind(studio, photo, photo_of(9, 2), transfer)
-    save_animations(studio)
+    save_animations(studio, transfer.metadata)
 
     if kind == "server":
         end()

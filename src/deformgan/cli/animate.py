@@ -32,6 +32,7 @@ def animate(
     seed: int = 0,
     device: str = "auto",
     precision: Literal["float32", "bfloat16", "auto"] = "float32",
+    metadata: bool = True,
     json: Path | None = None,
 ) -> None:
     """Animate the person in a photo with a sequence of poses.
@@ -79,6 +80,8 @@ def animate(
         precision: Precision of the convolutions: float32; bfloat16, faster on devices with units
             for it, with pictures that differ by 0.1 grey levels on average; or auto, bfloat16
             where the device has such units.
+        metadata: Write into the file's metadata that it is generated, by which version and weights,
+            and the terms of the weights.
         json: Where to write the settings and frame counts as JSON.
     """
     import time
@@ -120,7 +123,7 @@ def animate(
     )
     shape: list[int] = []
     pictures = _measured(progress(painted, "frames", count), shape)
-    write_animation(out, pictures, speed, heard)
+    write_animation(out, pictures, speed, heard, transfer.metadata if metadata else None)
     seconds = time.perf_counter() - started
     without = f"{dropped} dropped" if seen.fps is None else f"{nobody} without a person"
     print(f"{out} ({count} frames at {speed:.4g} per second, {without}, {seconds:.1f} s)")

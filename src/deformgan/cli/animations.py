@@ -15,6 +15,7 @@ from PIL import Image
 from deformgan.cli.pictures import Picture
 from deformgan.errors import InputError
 from deformgan.files import written_beside
+from deformgan.picture_metadata import PictureMetadata
 from deformgan.video import open_av
 
 # H.264's scale runs from 0 (lossless) to 51; 18 is visually almost lossless.
@@ -30,7 +31,11 @@ _MP4_SOUND = ("aac", "mp3", "ac3", "alac", "opus")
 
 
 def write_animation(
-    path: Path, pictures: Iterable[Picture], fps: float, sound: Path | None = None
+    path: Path,
+    pictures: Iterable[Picture],
+    fps: float,
+    sound: Path | None = None,
+    metadata: PictureMetadata | None = None,
 ) -> None:
     """Write an animation: as GIF or WebP, looping endlessly, or as a video.
 
@@ -43,13 +48,15 @@ def write_animation(
         fps: Frames per second, at most `most_fps`. Delays of GIF are hundredths of a second: they
             are rounded so that no error adds up.
         sound: Video whose sound is copied, from its start; for .mp4 only.
+        metadata: What the file states about itself; nothing by default.
     """
     suffix = path.suffix.lower()
     if suffix == ".mp4":
-        write_video(path, pictures, fps, sound)
+        write_video(path, pictures, fps, sound, metadata)
         return
     frames, ticks = iter(pictures), _TICKS[suffix]
     options: dict[str, Any] = {"save_all": True, "loop": 0}
+    options |= metadata.save_options(path) if metadata else {}
     if suffix == ".gif":
         images = _with_one_palette(frames)
         # Otherwise equal frames are merged, and the others are cropped to the area that changes.
@@ -75,7 +82,11 @@ def _with_one_palette(pictures: Iterator[Picture]) -> Iterator[Image.Image]:
 
 
 def write_video(
-    path: Path, pictures: Iterable[Picture], fps: float, sound: Path | None = None
+    path: Path,
+    pictures: Iterable[Picture],
+    fps: float,
+    sound: Path | None = None,
+    metadata: PictureMetadata | None = None,
 ) -> None:
     """Write a video as H.264 in MP4, which every browser plays.
 
@@ -86,10 +97,13 @@ def write_video(
         pictures: Frames, all of one size, at least one.
         fps: Frames per second.
         sound: Video whose sound is copied as far as the pictures last; nothing if it has none.
+        metadata: What the file states about itself, as its comment; nothing by default.
     """
     av = open_av()
     options = {"movflags": "faststart"}
     with written_beside(path) as unfinished, av.open(str(unfinished), "w", options=options) as film:
+        if metadata:
+            film.metadata["comment"] = metadata.text
         rate = Fraction(fps).limit_denominator(1001)
         stream = film.add_stream("libx264", rate)
         stream.pix_fmt = "yuv420p"

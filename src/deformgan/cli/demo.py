@@ -13,6 +13,7 @@ def demo(
     detector: str = "pose18",
     size: str | None = None,
     device: str = "auto",
+    metadata: bool = True,
     json: Path | None = None,
 ) -> None:
     """Generate example pictures of bundled people.
@@ -28,6 +29,7 @@ def demo(
         detector: Pose detector; see `deformgan generate`.
         size: Size of the results; see `deformgan generate`.
         device: Device to compute on: auto (a GPU if there is one), cpu, cuda or cuda:N.
+        metadata: Write into the pictures' metadata that they are generated.
         json: Where to write the settings and counts as JSON.
     """
     import time
@@ -51,6 +53,7 @@ def demo(
     asked = read_size(size)
     transfer = PoseTransfer.from_pretrained(weights, device)
     transfer.staging.check_size(asked)
+    stated = transfer.metadata if metadata else None
     output_dir(out)
     check_detector(detector)
     people = bundled_people()
@@ -74,8 +77,8 @@ def demo(
         examples.append(Example(photo, wished, poses[target], result))
         write_picture(out / f"source_{number:02d}.png", photo)
         write_picture(out / f"target_{number:02d}.png", wished)
-        write_picture(out / f"result_{number:02d}.png", result)
-    write_picture(out / "demo.png", draw_sheet(examples, num_people=len(people)))
+        write_picture(out / f"result_{number:02d}.png", result, stated)
+    write_picture(out / "demo.png", draw_sheet(examples, num_people=len(people)), stated)
 
     walk = bundled_walk()
     moving = [
@@ -88,7 +91,9 @@ def demo(
         )
         for walker in progress(range(0, len(people), WALKERS_STEP), "walkers")
     ]
-    write_animation(out / "walk.gif", draw_walk(walk, transfer.size, moving), fps=12.0)
+    write_animation(
+        out / "walk.gif", draw_walk(walk, transfer.size, moving), fps=12.0, metadata=stated
+    )
 
     print(out / "demo.png")
     print(out / "walk.gif")

@@ -33,6 +33,7 @@ def generate(
     seed: int = 0,
     device: str = "auto",
     precision: Literal["float32", "bfloat16", "auto"] = "float32",
+    metadata: bool = True,
     json: Path | None = None,
 ) -> int | None:
     """Generate a photo of a person in a new pose, or a folder of many.
@@ -90,10 +91,13 @@ def generate(
         precision: Precision of the convolutions: float32; bfloat16, faster on devices with units
             for it, with pictures that differ by 0.1 grey levels on average; or auto, bfloat16
             where the device has such units.
+        metadata: Write into the picture's metadata that it is generated, by which version and
+            weights, and the terms of the weights (PNG, JPEG and WebP; BMP has none).
         json: Where to write the settings and the joints (of a folder: counts, failures and times)
             as JSON.
     """
     import time
+    from dataclasses import replace
 
     from deformgan.cli.arguments import describe_pose, read_size
     from deformgan.cli.outputs import output_file
@@ -142,6 +146,7 @@ def generate(
             noise_seed=noise_seed,
             device=device,
             precision=precision,
+            metadata=metadata,
             report=json,
         )
     for flag, given in (("--poses", " ".join(poses)), ("--pairs", pairs), ("--format", format)):
@@ -178,7 +183,7 @@ def generate(
         (picture,) = transfer.generate(
             people, target, size=asked, background=background, noise_seed=noise_seed
         )
-    write_picture(out, picture)
+    write_picture(out, picture, replace(transfer.metadata, composed=paste) if metadata else None)
     seconds = time.perf_counter() - started
     print(f"{out} ({picture.shape[1]}x{picture.shape[0]}, {seconds:.1f} s)")
     if json is not None:

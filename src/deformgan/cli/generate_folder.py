@@ -4,6 +4,8 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +47,7 @@ def generate_folder(
     noise_seed: int | None,
     device: str,
     precision: str,
+    metadata: bool,
     report: Path | None,
 ) -> int:
     """Generate every photo in every pose, or the pairs of a table; see `generate`.
@@ -74,7 +77,10 @@ def generate_folder(
         sources,
         targets,
         out,
-        write_picture,
+        partial(
+            write_picture,
+            metadata=replace(transfer.metadata, composed=paste) if metadata else None,
+        ),
         suffix=suffix,
         pairs=None if pairs is None else find_pairs(pairs, sources, targets),
         person=person,
@@ -98,6 +104,7 @@ def generate_folder(
         "noise_seed": noise_seed,
         # Absent from the records of earlier versions, which had no other precision.
         "precision": None if precise == "float32" else precise,
+        "metadata": None if metadata else "off",
     }
     output_dir(out)
     _record(out, settings)

@@ -13,6 +13,7 @@ from PIL import Image
 
 from deformgan.errors import InputError
 from deformgan.files import written_beside
+from deformgan.picture_metadata import PictureMetadata
 
 Picture = UInt8[np.ndarray, "_ _ channels"]  # RGB or RGBA
 
@@ -38,11 +39,21 @@ def check_alpha(path: Path, allowed: Sequence[str]) -> None:
         )
 
 
-def write_picture(path: Path, picture: Picture) -> None:
-    """Write a picture, in the format given by the file's suffix."""
+def write_picture(path: Path, picture: Picture, metadata: PictureMetadata | None = None) -> None:
+    """Write a picture, in the format given by the file's suffix.
+
+    Args:
+        path: The file.
+        picture: RGB or RGBA.
+        metadata: What the file states about itself; nothing by default.
+    """
     options: dict[str, dict[str, Any]] = {
         ".jpg": {"quality": JPEG_QUALITY},
         ".jpeg": {"quality": JPEG_QUALITY},
     }
     with written_beside(path) as unfinished:
-        Image.fromarray(picture).save(unfinished, **options.get(path.suffix.lower(), {}))
+        Image.fromarray(picture).save(
+            unfinished,
+            **options.get(path.suffix.lower(), {}),
+            **(metadata.save_options(path) if metadata else {}),
+        )

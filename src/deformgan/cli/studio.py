@@ -48,7 +48,7 @@ def _serve(weights: str, host: str, port: int, allow_host: tuple[str, ...]) -> N
     from deformgan.errors import InputError
 
     if any(find_spec(name) is None for name in ("fastapi", "uvicorn", "websockets")):
-        raise InputError("The studio needs the extra 'web'; run `uv sync --extra web`.")
+        raise InputError('The studio needs the extra "web": pip install "deformgan[web]".')
     from deformgan.serving.hosts import check_allowed
     from deformgan.serving.run import check_port, run
     from deformgan.studio.server import HEADERS, LIMITS, create_app

@@ -6,7 +6,7 @@ from deformgan.errors import InputError
 
 # Only check for the packages: importing anny takes ten seconds, so it is deferred to first use.
 if find_spec("anny") is None or find_spec("numba") is None:
-    raise InputError("Rendering people needs the extra 'synth': run `uv sync --extra synth`.")
+    raise InputError('Rendering people needs the extra "synth": pip install "deformgan[synth]".')
 
 from deformgan.rendering.identity import Identity, sample_identity
 from deformgan.rendering.people import Shot, render_people

@@ -6,10 +6,12 @@ from collections.abc import Callable
 
 import numpy as np
 
+from deformgan.backbones.weights_header import parse_metadata
 from deformgan.checkpoint import bundled_weights, find_weights_file
 from deformgan.errors import InputError
 from deformgan.files import read_safetensors_header
 from deformgan.inputs import PosedPhoto
+from deformgan.picture_metadata import PictureMetadata
 from deformgan.pixels import Photo, to_photo
 from deformgan.pose import Pose
 from deformgan.predict import PoseTransfer
@@ -68,7 +70,19 @@ class Shelf:
     def about(self) -> dict:
         """Return what a page must know of the weights."""
         first = self._loaded[self.names[0]]
-        return {"weights": self.names, "layered": first.layered, "size": list(first.size)}
+        return {
+            "weights": self.names,
+            "layered": first.layered,
+            "size": list(first.size),
+            "stated": {name: self._metadata(name).as_dict() for name in self.names},
+        }
+
+    def _metadata(self, name: str) -> PictureMetadata:
+        """Return what pictures of weights state, without loading the weights."""
+        if name in self._loaded:
+            return self._loaded[name].metadata
+        path = find_weights_file(name)
+        return PictureMetadata.of(name, parse_metadata(path, read_safetensors_header(path)[1]))
 
 
 def _usable() -> list[str]:

@@ -15,6 +15,7 @@ from deformgan.errors import InputError
 from deformgan.export.export import MANIFEST, Precision, export
 from deformgan.export.onnx_graph import in_half, open_onnx_library, to_onnx
 from deformgan.files import write_text
+from deformgan.picture_metadata import PictureMetadata
 from deformgan.serving.headers import security_headers
 from deformgan.studio.runtime import GPU, find_runtime
 from deformgan.studio.shipped import KINDS, PAGE, about_page, example_photo
@@ -96,6 +97,7 @@ def _write_graphs(folder: Path, weights: str) -> dict[str, Any]:
         "graphs": [f"{name}.{PRECISION}.onnx" for name in ("source", "pose")],
         "calibration": metadata["calibration"],
         "terms": described["terms"],
+        "stated": {described["weights"]: PictureMetadata.of(weights, described).as_dict()},
     }
 
 

@@ -31,7 +31,7 @@ def serve(
     from deformgan.study.config import read_study
 
     if find_spec("fastapi") is None or find_spec("uvicorn") is None:
-        raise InputError("A study needs the extra 'web'; run `uv sync --extra web`.")
+        raise InputError('A study needs the extra "web": pip install "deformgan[web]".')
     from deformgan.serving.hosts import check_allowed
     from deformgan.serving.run import check_port, run
     from deformgan.study.server import create_app

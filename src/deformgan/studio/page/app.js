@@ -1,6 +1,7 @@
 // The page: what is shown, what is chosen, and what happens when a dot moves.
 import { openDrawer } from "./compose.js";
 import { Editor } from "./editor.js";
+import { inPng } from "./metadata.js";
 import { POSES } from "./poses.js";
 import { VIDEO, canvasOf, download, gif, record, toBlob, webp } from "./save.js";
 import { Skeleton } from "./skeleton.js";
@@ -384,6 +385,8 @@ async function play(each = () => {}) {
   await setTarget(before, false);
 }
 
+const stated = () => about.stated[at("weights").value];
+
 async function saveAnimation() {
   const format = at("format").value, dots = [];
   await settled();
@@ -396,7 +399,7 @@ async function saveAnimation() {
     await move(pose);
     dots.push(drawer.pixels());
   }
-  download(await { gif, webp }[format](dots, FRAME_MS), `animation.${format}`);
+  download(await { gif, webp }[format](dots, FRAME_MS, stated()), `animation.${format}`);
   await move();
 }
 
@@ -491,7 +494,7 @@ at("layers").onchange = draw;
 at("rows").onchange = at("weights").onchange = doing(async () => (await use(), await move()));
 busyButton("save", async () => {
   await settled();
-  download(await toBlob(canvasOf(drawer.pixels())), "studio.png");
+  download(inPng(await toBlob(canvasOf(drawer.pixels())), stated()), "studio.png");
 });
 at("save-pose").onclick = () => {
   const named = Object.fromEntries(skeleton.joints.map((name, joint) => [name, target.joints[joint]]).filter((_, joint) => target.visible[joint]));

@@ -1,4 +1,7 @@
 // Files: PNG by the browser; GIF and WebP animations written here, so that no server is needed.
+// Each states that it is generated (metadata.js); videos of the browser's recorder cannot.
+
+import { gifComment, webpXmp } from "./metadata.js";
 
 export function download(blob, name) {
   const link = document.createElement("a");
@@ -74,7 +77,7 @@ function lzw(indices) {
 }
 
 // frames: ImageData of one size; milliseconds: how long each is shown.
-export function gif(frames, milliseconds) {
+export function gif(frames, milliseconds, stated) {
   const { width, height } = frames[0], palette = new Uint8Array(256 * 3);
   for (let index = 0; index < REDS * GREENS * BLUES; index++) {
     const [red, green, blue] = [Math.floor(index / (GREENS * BLUES)), Math.floor(index / BLUES) % GREENS, index % BLUES];
@@ -82,6 +85,7 @@ export function gif(frames, milliseconds) {
   }
   const parts = ["GIF89a", little(width, 2), little(height, 2), Uint8Array.of(0xf7, 0, 0), palette];
   parts.push(Uint8Array.of(0x21, 0xff, 11), "NETSCAPE2.0", Uint8Array.of(3, 1, 0, 0, 0));
+  parts.push(gifComment(stated));
   for (const frame of frames) {
     // Each frame replaces the one before; colour 255 is transparent.
     parts.push(Uint8Array.of(0x21, 0xf9, 4, 9), little(Math.round(milliseconds / 10), 2), Uint8Array.of(CLEAR, 0));
@@ -91,14 +95,14 @@ export function gif(frames, milliseconds) {
 }
 
 // An animated WebP of single ones, which the browser encodes.
-export async function webp(frames, milliseconds) {
+export async function webp(frames, milliseconds, stated) {
   const { width, height } = frames[0], parts = [];
   const chunk = (name, ...content) => {
     const size = content.reduce((sum, part) => sum + part.length, 0);
     parts.push(name, little(size, 4), ...content);
     if (size % 2) parts.push(Uint8Array.of(0));
   };
-  chunk("VP8X", Uint8Array.of(0x12, 0, 0, 0), little(width - 1, 3), little(height - 1, 3));
+  chunk("VP8X", Uint8Array.of(0x16, 0, 0, 0), little(width - 1, 3), little(height - 1, 3));
   chunk("ANIM", Uint8Array.of(0, 0, 0, 0, 0, 0));
   for (const frame of frames) {
     const single = await toBlob(canvasOf(frame), "image/webp", 0.92);
@@ -112,6 +116,7 @@ export async function webp(frames, milliseconds) {
     const head = [little(0, 3), little(0, 3), little(width - 1, 3), little(height - 1, 3), little(milliseconds, 3), Uint8Array.of(2)];
     chunk("ANMF", ...head, ...content);
   }
+  chunk("XMP ", webpXmp(stated));
   const body = concat(["WEBP", ...parts]);
   return new Blob([concat(["RIFF", little(body.size, 4), body])], { type: "image/webp" });
 }
