@@ -219,32 +219,42 @@ def sample_active(posture: Posture, random: np.random.Generator) -> Posture:
 
     def arm() -> Arm:
         if random.random() < 0.7:  # raised sideways, up to vertical
-            outward = between(15, 178)
-            forearm = float(np.clip(outward + between(-70, 90), -20, 185))
-            return Arm(between(-20, 25), outward, between(0, 30), 0.0, forearm)
-        return Arm(between(-50, 170), between(0, 45), between(0, 110), between(-10, 40))
+            outward = between(15.0, 178.0)
+            forearm = float(np.clip(outward + between(-70.0, 90.0), -20, 185))
+            return Arm(between(-20.0, 25.0), outward, between(0.0, 30.0), 0.0, forearm)
+        return Arm(
+            between(-50.0, 170.0), between(0.0, 45.0), between(0.0, 110.0), between(-10.0, 40.0)
+        )
 
     legs = {"right_leg": posture.right_leg, "left_leg": posture.left_leg}
     kind, first, second = random.random(), *random.permutation(["right_leg", "left_leg"])
     if kind < 0.2:  # apart
-        legs = {side: Leg(between(-8, 12), between(8, 38), between(0, 15)) for side in legs}
+        legs = {
+            side: Leg(between(-8.0, 12.0), between(8.0, 38.0), between(0.0, 15.0)) for side in legs
+        }
     elif kind < 0.35:  # a squat
-        forward, knee, outward = between(25, 85), between(0, 25), between(5, 38)
+        forward, knee, outward = between(25.0, 85.0), between(0.0, 25.0), between(5.0, 38.0)
         legs = {side: Leg(forward, outward, forward + knee, 0.0, outward) for side in legs}
     elif kind < 0.5:  # a leg in the air
-        legs[first] = Leg(between(20, 95), between(0, 35), between(0, 110), between(-30, 10))
-        legs[second] = Leg(between(-8, 8), between(0, 10), between(2, 20))
+        legs[first] = Leg(
+            between(20.0, 95.0), between(0.0, 35.0), between(0.0, 110.0), between(-30.0, 10.0)
+        )
+        legs[second] = Leg(between(-8.0, 8.0), between(0.0, 10.0), between(2.0, 20.0))
     elif kind < 0.65:  # a run
-        legs[first] = Leg(between(35, 80), between(0, 8), between(50, 110), between(-10, 15))
-        legs[second] = Leg(between(-35, 0), between(0, 8), between(10, 90), between(-50, 0))
+        legs[first] = Leg(
+            between(35.0, 80.0), between(0.0, 8.0), between(50.0, 110.0), between(-10.0, 15.0)
+        )
+        legs[second] = Leg(
+            between(-35.0, 0.0), between(0.0, 8.0), between(10.0, 90.0), between(-50.0, 0.0)
+        )
     return replace(
         posture,
         **legs,
         right_arm=arm(),
         left_arm=arm(),
-        lean=between(-8, 22),
+        lean=between(-8.0, 22.0),
         sway=float(np.clip(random.normal(0, 9), -25, 25)),
-        twist=between(-20, 20),
+        twist=between(-20.0, 20.0),
         holds_phone=False,
     )
 
