@@ -6,6 +6,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Annotated, Any
 
+from deformgan.cli.nobody import say_nobody
 from deformgan.cli.outputs import output_file
 from deformgan.cli.training import (
     DIVERGED,
@@ -79,6 +80,7 @@ def train(
     if tensorboard:
         find_tensorboard()
     set_threads(threads)
+    say_nobody(*data)
     run = Run.open(
         plan,
         data,

@@ -16,7 +16,7 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from deformgan.datasets.market1501 import TRAIN
+from deformgan.datasets.market_name import TRAIN
 from deformgan.errors import InputError
 from deformgan.evaluation.generated_folder import EXTENSIONS, FORMS, GeneratedFolder
 from deformgan.framing import Framing

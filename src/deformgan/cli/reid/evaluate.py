@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any, Literal
 
+from deformgan.cli.nobody import choose_nobody
 from deformgan.cli.outputs import output_file
 from deformgan.errors import InputError
 from deformgan.files import write_json
@@ -18,16 +19,17 @@ def evaluate(
     train: Path | None = None,
     rerank: bool = True,
     multi_query: bool = False,
+    nobody: tuple[str, ...] | None = None,
     device: str = "auto",
     json: Path | None = None,
 ) -> None:
     """Evaluate person search: ranks, mAP and mINP of query photos in a gallery.
 
     Follows the rules of Market-1501: junk boxes (-1) are ignored; so are, for each query, photos of
-    the same person by the same camera, and the query itself; distractors (0000) stay in the gallery
-    and match nobody; queries without a match are counted but not scored. Ranks, mAP (as mean
-    precision at the matches, and as an area of trapezoids) and mINP are in [0, 1]; 95 % intervals
-    are over people.
+    the same person by the same camera, and the query itself; distractors (0000, unless people are
+    numbered from 0) stay in the gallery and match nobody; queries without a match are counted but
+    not scored. Ranks, mAP (as mean precision at the matches, and as an area of trapezoids) and mINP
+    are in [0, 1]; 95 % intervals are over people.
 
     Args:
         extractor: person_embedding (bundled), an .onnx file, a baseline.safetensors of `deformgan
@@ -44,6 +46,8 @@ def evaluate(
             0.3), unless --no-rerank is given; takes half a minute at Market-1501's size.
         multi_query: Query with the mean of all vectors of a person by the same camera, from gt_bbox
             if --data has it, else from the gallery.
+        nobody: Identities that are not people, such as -1 0000; by default -1, and also 0000 unless
+            training photos, queries or identity-split.json have it as a person.
         device: Device to compute on, such as cpu or cuda; ignored for .onnx and .npz files.
         json: Where to write metrics and counts as JSON.
     """
@@ -56,7 +60,7 @@ def evaluate(
     import torch
 
     from deformgan.cli.progress import progress
-    from deformgan.datasets.market1501 import BY_HAND
+    from deformgan.datasets.market_name import BY_HAND
     from deformgan.device import find_device
     from deformgan.provenance import provenance
     from deformgan.reid.distances import DISTANCES
@@ -75,18 +79,18 @@ def evaluate(
     if measure.trainable and teachers is None:
         raise InputError(f"--distance {distance} must be learned; add --train DIR.")
     device = str(find_device(device))
+    nobody = tuple(choose_nobody(nobody, data, train, query))
     if data is not None:
-        asked, others = query_and_gallery(data)
+        asked, others = query_and_gallery(data, nobody)
     else:
-        assert query is not None
-        assert gallery is not None
-        asked, others = read_person_photos(query), read_person_photos(gallery)
+        sides = (folder for folder in (query, gallery) if folder is not None)
+        asked, others = (read_person_photos(folder, nobody) for folder in sides)
     features = open_features(extractor, device)
     check_scorable(asked, others)
     found, among = (normalize(features(photos, progress)) for photos in (asked, others))
     if measure.trainable:
         assert teachers is not None
-        people = training_people(teachers)
+        people = training_people(teachers, nobody=nobody)
         if shared := set(people.identities) & set(asked.identities):
             raise InputError(
                 f"{teachers} would train --distance {distance} on {min(shared)}, who is also a "
@@ -97,7 +101,7 @@ def evaluate(
     if multi_query:
         by_hand = None if data is None else data / BY_HAND
         if by_hand is not None and by_hand.is_dir():
-            more = read_person_photos(by_hand)
+            more = read_person_photos(by_hand, nobody)
             found = average_queries(found, asked, normalize(features(more, progress)), more)
         else:
             found = average_queries(found, asked, among, others)

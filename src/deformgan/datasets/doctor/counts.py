@@ -9,9 +9,8 @@ from deformgan.datasets.doctor.contents import Contents
 from deformgan.datasets.doctor.finding import Finding
 from deformgan.datasets.doctor.joints import usable
 from deformgan.datasets.doctor.tables import Tables
-from deformgan.datasets.market1501 import NOBODY, QUERY, TEST, TRAIN, MarketName
-
-_JUNK, _DISTRACTOR = NOBODY
+from deformgan.datasets.market_name import QUERY, TEST, TRAIN, MarketName
+from deformgan.datasets.nobody import JUNK
 
 
 @dataclass(frozen=True)
@@ -124,8 +123,8 @@ def _count_images(contents: Contents, images: list[str]) -> dict[str, int]:
         ]
         numbers |= {
             "cameras": len({name.camera for name in names}),
-            "junk": identities.count(_JUNK),
-            "distractors": identities.count(_DISTRACTOR),
+            "junk": identities.count(JUNK) if JUNK in contents.nobody else 0,
+            "distractors": sum(who in contents.nobody and who != JUNK for who in identities),
         }
     if contents.layout == "cuhk03":
         names = [image.rpartition("/")[2] for image in images if contents.identity(image)]

@@ -8,7 +8,7 @@ from deformgan.datasets.cuhk03 import find_extracted_split, read_extracted_split
 from deformgan.datasets.doctor.contents import Contents
 from deformgan.datasets.doctor.finding import Finding
 from deformgan.datasets.doctor.tables import Tables
-from deformgan.datasets.market1501 import QUERY, TEST, TRAIN
+from deformgan.datasets.market_name import QUERY, TEST, TRAIN
 from deformgan.datasets.splits import SPLIT_FILE
 from deformgan.errors import InputError
 
