@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deformgan.datasets.nobody import NOBODY, find_nobody
+from deformgan.datasets.nobody import JUNK, NOBODY, find_nobody
 
 TRAIN, TEST, QUERY = "bounding_box_train", "bounding_box_test", "query"
-PERSON = ("-1",)
+PERSON = (JUNK,)
 
 
 def build(root, parts):
@@ -25,24 +25,28 @@ def build(root, parts):
 
 
 @pytest.mark.parametrize(
-    ("parts", "nobody"),
+    ("side", "parts", "nobody"),
     [
-        ({TRAIN: ["0000", "0001"], TEST: ["0002"], QUERY: ["0002"]}, PERSON),
-        ({TRAIN: ["0001"], TEST: ["0000", "0002"], QUERY: ["0000"]}, PERSON),
-        ({TRAIN: ["0000", "0001"]}, PERSON),
-        ({"": ["0000", "0001"]}, PERSON),
-        ({TRAIN: ["0000"], TEST: ["-1", "0002"], QUERY: ["0002"]}, PERSON),
-        ({TEST: ["0000", "0001"], QUERY: ["0000", "0001"]}, PERSON),
-        ({TRAIN: ["0002"], TEST: ["-1", "0000", "0001"], QUERY: ["0001"]}, NOBODY),
-        ({TEST: ["0000", "0001"], QUERY: ["0001"]}, NOBODY),
-        ({"": ["-1", "0000", "0001"]}, NOBODY),
-        ({TRAIN: ["-1", "0000", "0001"]}, NOBODY),
-        ({TRAIN: ["000", "001"], TEST: ["0000"], QUERY: ["002"]}, NOBODY),
+        ("train", {TRAIN: ["0000", "0001"], TEST: ["0002"], QUERY: ["0002"]}, PERSON),
+        ("train", {TRAIN: ["0000", "0001"]}, PERSON),
+        ("train", {"": ["0000", "0001"]}, PERSON),
+        ("train", {TRAIN: ["0000"], TEST: ["-1", "0002"], QUERY: ["0002"]}, PERSON),
+        ("train", {TRAIN: ["0000"], TEST: ["-1", "0000", "0002"], QUERY: ["0002"]}, PERSON),
+        ("train", {"": ["-1", "0000", "0001"]}, NOBODY),
+        ("train", {TRAIN: ["-1", "0000", "0001"]}, NOBODY),
+        ("test", {TRAIN: ["0001"], TEST: ["0000", "0002"], QUERY: ["0000"]}, PERSON),
+        ("test", {TRAIN: ["0001"], TEST: ["0000", "-1"], QUERY: ["0000"]}, PERSON),
+        ("test", {TEST: ["0000", "0001"], QUERY: ["0000", "0001"]}, PERSON),
+        ("test", {TRAIN: ["0000"], TEST: ["0000", "0002"], QUERY: ["0002"]}, PERSON),
+        ("test", {TRAIN: ["0000"], TEST: ["-1", "0000", "0002"], QUERY: ["0002"]}, NOBODY),
+        ("test", {TRAIN: ["0002"], TEST: ["-1", "0000", "0001"], QUERY: ["0001"]}, NOBODY),
+        ("test", {TEST: ["0000", "0001"], QUERY: ["0001"]}, NOBODY),
+        ("test", {TRAIN: ["000", "001"], TEST: ["0000"], QUERY: ["002"]}, NOBODY),
     ],
 )
-def test_the_data_decide_who_is_nobody(tmp_path, parts, nobody):
+def test_the_data_decide_who_is_nobody(tmp_path, side, parts, nobody):
     build(tmp_path, parts)
-    assert find_nobody(tmp_path) == nobody
+    assert find_nobody(tmp_path, side) == nobody
 
 
 @pytest.mark.parametrize("part", ["train", "test"])
@@ -51,7 +55,7 @@ def test_the_identity_split_decides_too(tmp_path, part):
     split = {"train": ["0001"], "test": ["0002"]}
     split[part].append("0000")
     (tmp_path / "identity-split.json").write_text(json.dumps(split))
-    assert find_nobody(tmp_path) == PERSON
+    assert find_nobody(tmp_path, "train") == find_nobody(tmp_path, "test") == PERSON
 
 
 def evaluate(run, root, names, *words):
@@ -85,6 +89,29 @@ def test_distractors_of_market_stay_silent(run, tmp_path):
     counts, said = evaluate(run, tmp_path, build(tmp_path, parts))
     assert (counts["distractors"], counts["junk"], counts["gallery"]) == (1, 1, 3)
     assert said == ""
+
+
+def test_0000_in_training_photos_and_beside_junk_in_the_gallery_is_no_leak(run, tmp_path):
+    # As where training people are numbered anew, and the gallery is Market-1501's.
+    parts = {TRAIN: ["0000", "0001"], TEST: ["0002", "0002", "0000", "-1"], QUERY: ["0002"]}
+    counts, said = evaluate(run, tmp_path, build(tmp_path, parts))
+    assert (counts["distractors"], counts["junk"], counts["gallery"]) == (1, 1, 3)
+    assert said.count("\n") == 1
+    assert "a person in training photos, as nobody beside junk in the gallery" in said
+    report = tmp_path / "c.json"
+    run("data", "check", tmp_path, "--json", report)
+    assert "leak" not in {found["kind"] for found in json.loads(report.read_text())["findings"]}
+
+
+def test_loose_folders_of_queries_and_photos_decide_too(run, tmp_path):
+    names = build(tmp_path, {"q": ["0000", "0001"], "g": ["0000", "0000", "0001", "0001"]})
+    np.savez(tmp_path / "v.npz", names=names, vectors=np.eye(6, 64, dtype=np.float32) + 0.1)
+    report = tmp_path / "r.json"
+    words = ["--query", tmp_path / "q", "--gallery", tmp_path / "g", "--no-rerank"]
+    words = [*words, "--extractor", tmp_path / "v.npz", "--json", report]
+    code, _, said = run("reid", "evaluate", *words)
+    assert (code, said.count("\n")) == (0, 1)
+    assert json.loads(report.read_text())["counts"]["distractors"] == 0
 
 
 def test_other_distractors_can_be_named(run, tmp_path):

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+from deformgan.cli.nobody import say_nobody
 from deformgan.cli.outputs import output_dir
 from deformgan.cli.training import (
     DIVERGED,
@@ -43,6 +44,7 @@ def ablate(
     judges: Path | None = None,
     pairs: int = 500,
     resume: bool = False,
+    nobody: tuple[str, ...] | None = None,
     config: Path | None = None,
     device: str = "auto",
     threads: int | None = None,
@@ -82,6 +84,9 @@ def ablate(
         judges: Folder with MoveNet, OSNet and FastestDet, to score pose, identity and detection.
         pairs: Number of test pairs to score.
         resume: Resume the ablation in the output folder.
+        nobody: Identities of Market-1501's layout that are not people, such as -1 0000; by
+            default -1, and also 0000 unless training photos, queries or identity-split.json have it
+            as a person.
         config: TOML file of settings.
         device: Device to train and generate on, such as cpu or cuda.
         threads: Number of CPU threads; by default PyTorch's choice.
@@ -123,7 +128,8 @@ def ablate(
         if (layers := plan.vgg_layers)
     }
     joints = read_skeleton_setting(base.generator.skeleton)
-    people = open_split(data, joints)
+    say_nobody(nobody, data)
+    people = open_split(data, joints, nobody)
     second = [] if rendered is None else [open_dataset(rendered, skeleton=joints)]
     _check_truth(base, second)
     photos = mix_datasets(base, [people.train], fabric, second)

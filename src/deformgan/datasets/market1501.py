@@ -5,7 +5,7 @@ from pathlib import Path
 
 from deformgan.datasets.market_name import TEST, TRAIN, MarketName
 from deformgan.datasets.named_photos import NamedPhotos, find_table
-from deformgan.datasets.nobody import find_nobody, identities_of
+from deformgan.datasets.nobody import Side, find_nobody, identities_of
 from deformgan.datasets.photo_set import Fit
 from deformgan.datasets.splits import (
     SPLIT_FILE,
@@ -63,8 +63,9 @@ class Market1501(NamedPhotos):
         root = Path(root)
         if not root.is_dir():
             raise InputError(f"The data set folder {root} does not exist.")
-        others = find_nobody(root) if nobody is None else nobody
-        folder, wanted = _split(root, split, others)
+        folder, wanted = _split(root, split, nobody)
+        side = "test" if split == "test" else "train"
+        others = find_nobody(root, side) if nobody is None else nobody
         table = _annotations(root, folder, annotations, skeleton)
         super().__init__(
             folder,
@@ -86,7 +87,9 @@ class Market1501(NamedPhotos):
         return bool(identities_of(root))
 
 
-def _split(root: Path, split: Split, nobody: Collection[str]) -> tuple[Path, set[str] | None]:
+def _split(
+    root: Path, split: Split, nobody: Collection[str] | None
+) -> tuple[Path, set[str] | None]:
     """Return the folder to read and the identities to keep (None: all)."""
     train, test = root / TRAIN, root / TEST
     folder = train if train.is_dir() else root
@@ -96,7 +99,9 @@ def _split(root: Path, split: Split, nobody: Collection[str]) -> tuple[Path, set
     if parts is not None:
         return folder, parts[split]
     if train.is_dir() and test.is_dir():
-        people = [identities_of(part, but=nobody) for part in (train, test)]
+        sides: tuple[Side, Side] = ("train", "test")
+        others = [find_nobody(root, side) if nobody is None else nobody for side in sides]
+        people = map(identities_of, (train, test), others)
         refuse_shared_identities(*people, str(root))
     if split == "test":
         if not test.is_dir():

@@ -2,32 +2,41 @@
 
 from collections.abc import Collection
 from pathlib import Path
+from typing import Literal
 
 from deformgan.datasets.market_name import QUERY, TEST, TRAIN, MarketName
 from deformgan.datasets.splits import read_identity_split
 from deformgan.errors import InputError
 
+Side = Literal["train", "test"]
+
 JUNK, DISTRACTOR = "-1", "0000"
 NOBODY = (JUNK, DISTRACTOR)
 
 
-def find_nobody(root: Path) -> tuple[str, ...]:
-    """Return the identities of a data set that are not people.
+def find_nobody(root: Path, side: Side) -> tuple[str, ...]:
+    """Return the identities that are not people on one side of a data set.
 
     "-1" is junk in every set. "0000" is a distractor in Market-1501's gallery, and a person in sets
     that are numbered from 0; see `is_0000_a_person`.
 
     Args:
         root: Folder in Market-1501's layout, or of photos named like its.
+        side: Its training photos, or its queries and gallery.
     """
-    return (JUNK,) if is_0000_a_person(root) else NOBODY
+    return (JUNK,) if is_0000_a_person(root, side) else NOBODY
 
 
-def is_0000_a_person(root: Path) -> bool | None:
-    """Return whether "0000" is a person of a data set; None if only a gallery has it, or nothing.
+def is_0000_a_person(root: Path, side: Side) -> bool | None:
+    """Return whether "0000" is a person on one side of a data set; None if nothing says so.
 
-    It is one if a query or the identity split has it, or if training photos do, and junk is not
-    among them, as it is in galleries. A folder without parts counts as training photos.
+    Photos of "0000" are of a person unless junk is among them, as in Market-1501's gallery; a
+    gallery alone says nothing, and is understood as its queries or else its training photos are.
+    Whoever is in `identity-split.json` is a person. A folder without parts holds training photos.
+
+    Args:
+        root: See `find_nobody`.
+        side: See `find_nobody`.
     """
     try:
         split = read_identity_split(root) or {}
@@ -35,11 +44,19 @@ def is_0000_a_person(root: Path) -> bool | None:
         split = {}
     if any(DISTRACTOR in people for people in split.values()):
         return True
-    named = [part for part in (TRAIN, QUERY, TEST) if (root / part).is_dir()]
-    if QUERY in named and DISTRACTOR in identities_of(root / QUERY):
-        return True
-    train = root / TRAIN if named else root
-    people = identities_of(train) if train.is_dir() else set()
+    parted = any((root / part).is_dir() for part in (TRAIN, QUERY, TEST))
+    train = _has_0000_as_a_person(root / TRAIN if parted else root)
+    if side == "train":
+        return train
+    if (asked := _has_0000_as_a_person(root / QUERY)) is not None:
+        return asked
+    gallery = _has_0000_as_a_person(root / TEST)
+    return gallery and train
+
+
+def _has_0000_as_a_person(folder: Path) -> bool | None:
+    """Return whether a folder's "0000" is a person; None if it has no such photo."""
+    people = identities_of(folder) if folder.is_dir() else set()
     return JUNK not in people if DISTRACTOR in people else None
 
 

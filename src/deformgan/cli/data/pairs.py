@@ -32,7 +32,7 @@ def pairs(
             identity-split.json have it as a person.
         json: Where to write the numbers of images, people and pairs as JSON.
     """
-    from deformgan.cli.nobody import choose_nobody
+    from deformgan.cli.nobody import say_nobody
     from deformgan.cli.outputs import output_file
     from deformgan.datasets import open_dataset, recognize
     from deformgan.datasets.pairs import build_pairs, write_pairs
@@ -48,8 +48,7 @@ def pairs(
     if not 0 <= seed < 2**32:
         raise InputError(f"--seed is {seed}; it must be from 0 to {2**32 - 1}.")
     layout = recognize(folder)
-    if nobody is None and layout in ("market1501", "synthetic"):
-        nobody = tuple(choose_nobody(None, folder))
+    say_nobody(nobody, folder)
     dataset = open_dataset(folder, layout, split, nobody=nobody)
     if split != "all":
         try:

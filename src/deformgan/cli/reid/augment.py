@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from deformgan.cli.nobody import choose_nobody
+from deformgan.cli.nobody import say_nobody
 from deformgan.cli.outputs import output_dir, output_file
 from deformgan.errors import InputError
 
@@ -91,6 +91,7 @@ def augment(
     rank, world = (int(os.environ.get(name, n)) for name, n in (("RANK", 0), ("WORLD_SIZE", 1)))
     if device == "cuda" and "LOCAL_RANK" in os.environ:
         device = f"cuda:{os.environ['LOCAL_RANK']}"
+    say_nobody(nobody, data)
     report = run(
         data,
         out,
@@ -105,7 +106,7 @@ def augment(
         detector=detector,
         annotations=annotations,
         poses=poses,
-        nobody=choose_nobody(nobody, data),
+        nobody=nobody,
         device=str(find_device(device)),
         shard_size=shard_size,
         batch_size=batch_size,

@@ -1,12 +1,16 @@
 """The command `deformgan reid evaluate`."""
 
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from deformgan.cli.nobody import choose_nobody
+from deformgan.cli.nobody import say_nobody
 from deformgan.cli.outputs import output_file
 from deformgan.errors import InputError
 from deformgan.files import write_json
+
+if TYPE_CHECKING:
+    from deformgan.reid.person_photos import PersonPhotos
 
 
 def evaluate(
@@ -79,12 +83,10 @@ def evaluate(
     if measure.trainable and teachers is None:
         raise InputError(f"--distance {distance} must be learned; add --train DIR.")
     device = str(find_device(device))
-    nobody = tuple(choose_nobody(nobody, data, train, query))
     if data is not None:
         asked, others = query_and_gallery(data, nobody)
     else:
-        sides = (folder for folder in (query, gallery) if folder is not None)
-        asked, others = (read_person_photos(folder, nobody) for folder in sides)
+        asked, others = _read_folders(query, gallery, nobody)
     features = open_features(extractor, device)
     check_scorable(asked, others)
     found, among = (normalize(features(photos, progress)) for photos in (asked, others))
@@ -101,7 +103,7 @@ def evaluate(
     if multi_query:
         by_hand = None if data is None else data / BY_HAND
         if by_hand is not None and by_hand.is_dir():
-            more = read_person_photos(by_hand, nobody)
+            more = read_person_photos(by_hand, asked.nobody)
             found = average_queries(found, asked, normalize(features(more, progress)), more)
         else:
             found = average_queries(found, asked, among, others)
@@ -117,6 +119,22 @@ def evaluate(
     if json is not None:
         write_json(json, report)
     _show(report)
+    say_nobody(nobody, *(folder for folder in (data, query) if folder is not None))
+
+
+def _read_folders(
+    query: Path | None, gallery: Path | None, nobody: Collection[str] | None
+) -> "tuple[PersonPhotos, PersonPhotos]":
+    """List the photos of two folders; queries decide who is nobody."""
+    from deformgan.datasets.nobody import find_nobody
+    from deformgan.reid.person_photos import read_person_photos
+
+    assert query is not None
+    assert gallery is not None
+    if nobody is None and query.is_dir():
+        nobody = find_nobody(query, "train")
+    asked, others = (read_person_photos(folder, nobody or ()) for folder in (query, gallery))
+    return asked, others
 
 
 def _show(report: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
-from deformgan.cli.nobody import choose_nobody
+from deformgan.cli.nobody import say_nobody
 from deformgan.cli.outputs import output_dir, output_file
 from deformgan.cli.training import DIVERGED, ProgressDisplay, read_settings, set_threads
 from deformgan.errors import InputError
@@ -70,7 +70,8 @@ def train(
         output_file(json)
     set_threads(threads)
     fabric = open_fabric(find_device(device))
-    photos = read_training_photos(data, size=plan.size, nobody=choose_nobody(nobody, data))
+    say_nobody(nobody, data)
+    photos = read_training_photos(data, size=plan.size, nobody=nobody)
     if photos.num_classes < 2:
         raise InputError(f"{data} has photos of only one person; training needs at least two.")
     metadata = {**provenance(), "data": data.resolve().name}

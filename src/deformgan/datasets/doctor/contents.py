@@ -3,7 +3,7 @@
 import os
 import stat
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path, PurePosixPath
@@ -42,7 +42,7 @@ class Contents:
         beside: Paths in `masks`, `backgrounds` and `surfaces`.
         findings: Files that could not be examined.
         cuhk03: CUHK03 layout, if any.
-        nobody: Identities that are not people; none in most layouts.
+        nobody: Identities that are not people, by part; none in most layouts.
     """
 
     root: Path
@@ -52,11 +52,15 @@ class Contents:
     beside: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     cuhk03: CUHK03Layout | None = None
-    nobody: Collection[str] = ()
+    nobody: Mapping[str, Collection[str]] = field(default_factory=dict)
 
     def identity(self, image: str) -> str | None:
         """Return the identity in an image, None if its name or folder does not reveal it."""
         return _identity(self.layout, image)
+
+    def is_nobody(self, image: str) -> bool:
+        """Return whether an image is junk or a distractor."""
+        return self.identity(image) in self.nobody.get(self.images[image], ())
 
     def key(self, name: str) -> str:
         """Return a key shared by an image's path and its name in tables."""
@@ -150,9 +154,14 @@ def look_into(root: Path, nobody: Collection[str] | None = None) -> Contents:
         if file not in looked_at
     }
     findings += [Finding("not-looked-at", "", name) for name in sorted(ignored)]
+    others = {part: _nobody(root, part) if nobody is None else nobody for part in _MARKET_PARTS}
+    others[OWN] = others[TRAIN]
     named = layout in ("market1501", "synthetic")
-    others = () if not named else find_nobody(root) if nobody is None else nobody
-    return Contents(root, layout, parts, tables, beside, findings, cuhk03, others)
+    return Contents(root, layout, parts, tables, beside, findings, cuhk03, others if named else {})
+
+
+def _nobody(root: Path, part: str) -> Collection[str]:
+    return find_nobody(root, "train" if part == TRAIN else "test")
 
 
 def printable_path(path: Path) -> str:

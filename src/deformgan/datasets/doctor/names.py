@@ -1,6 +1,7 @@
 """Names: images without joints, joints without images, and names without an identity."""
 
 from collections.abc import Iterator
+from itertools import islice
 
 from deformgan.datasets.doctor.contents import OWN, Contents
 from deformgan.datasets.doctor.finding import Finding
@@ -33,9 +34,13 @@ def check_names(contents: Contents, tables: Tables) -> list[Finding]:
 
 
 def _numbered_from_0(contents: Contents) -> Iterator[Finding]:
-    people = (image for image in contents.images if contents.identity(image) == DISTRACTOR)
-    if contents.layout in ("market1501", "synthetic") and DISTRACTOR not in contents.nobody:
-        yield from (Finding("numbered-from-0", "", image) for image in list(people)[:1])
+    if contents.layout in ("market1501", "synthetic"):
+        people = (
+            image
+            for image in contents.images
+            if contents.identity(image) == DISTRACTOR and not contents.is_nobody(image)
+        )
+        yield from (Finding("numbered-from-0", "", image) for image in islice(people, 1))
 
 
 def _identities(contents: Contents) -> Iterator[Finding]:
@@ -46,7 +51,7 @@ def _identities(contents: Contents) -> Iterator[Finding]:
             case None:
                 yield Finding("odd-name", "", image)
             case identity if contents.layout in ("market1501", "synthetic"):
-                if identity in contents.nobody:
+                if contents.is_nobody(image):
                     kind = "junk" if identity == JUNK else "distractor"
                     yield Finding(kind, "", image)
 
@@ -63,7 +68,9 @@ def _images_without_joints(contents: Contents, tables: Tables) -> Iterator[Findi
         images = [
             image
             for image, where in contents.images.items()
-            if where == part and contents.identity(image) not in (None, *contents.nobody)
+            if where == part
+            and contents.identity(image) is not None
+            and not contents.is_nobody(image)
         ]
         if part.rpartition("/")[2] == QUERY or not images:
             continue
