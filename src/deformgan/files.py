@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from safetensors import SafetensorError, safe_open
 
-from deformgan.errors import InputError, printable
+from deformgan.errors import InputError, printable, shortened
 
 if TYPE_CHECKING:  # commands import this module before they know whether they need torch
     from torch import Tensor
@@ -87,6 +87,31 @@ def _is_running(process: int) -> bool:
 
 
 @contextmanager
+def read_back(path: Path, cure: str = "remove it") -> Generator[None]:
+    """Read a file that an earlier run wrote: whatever a damaged one raises becomes one line.
+
+        with read_back(path):
+            settings = dict(json.loads(path.read_text(encoding="utf-8")))
+
+    Args:
+        path: The file.
+        cure: What the user can do about it, for the error.
+
+    Raises:
+        InputError: If the file is damaged, or is not of the form that the block expects.
+    """
+    try:
+        yield
+    except (InputError, OSError, MemoryError):
+        raise
+    except (
+        Exception
+    ) as error:  # JSON, zip archives and what reads their numbers raise a dozen kinds
+        reason = printable(shortened(str(error).partition("\n")[0], 80)) or type(error).__name__
+        raise InputError(f"{path} is damaged ({reason}); {cure}.") from None
+
+
+@contextmanager
 def one_at_a_time(path: Path, what: str) -> Generator[None]:
     """Hold a lock while a command writes to an output, so that a second command refuses.
 
@@ -139,6 +164,24 @@ def check_inside(name: str) -> None:
         path = kind(name)
         if path.is_absolute() or path.drive or path.root or ".." in path.parts or "\0" in name:
             raise InputError(f"the name {printable(name)[:100]!r} leaves the folder of the table.")
+
+
+def append_line(path: Path, line: str) -> None:
+    """Append a line to a text file, or nothing if there is no room for the whole line.
+
+    Args:
+        path: The file; created if missing.
+        line: Without its end.
+    """
+    with path.open("ab", buffering=0) as file:
+        before = file.seek(0, os.SEEK_END)
+        left = f"{line}\n".encode()
+        try:
+            while left:
+                left = left[file.write(left) or 0 :]
+        except OSError:
+            file.truncate(before)
+            raise
 
 
 def write_text(path: Path, text: str) -> None:

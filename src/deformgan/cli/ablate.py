@@ -17,7 +17,7 @@ from deformgan.cli.training import (
     train_with_progress,
 )
 from deformgan.errors import InputError
-from deformgan.files import one_at_a_time, write_json, write_text, written_beside
+from deformgan.files import one_at_a_time, read_back, write_json, write_text, written_beside
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -250,10 +250,12 @@ def _budget(folder: Path, plan: "TrainConfig") -> dict[str, Any]:
     from deformgan.training.records import METRICS
 
     seconds, before = 0.0, 0
-    for line in (folder / METRICS).read_text().splitlines():
-        record = json.loads(line)
-        samples = (record["step"] - before) * plan.batch_size
-        seconds, before = seconds + samples / record["samples_per_second"], record["step"]
+    path = folder / METRICS
+    with read_back(path, "remove its folder to train it again"):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            record = json.loads(line)
+            samples = (record["step"] - before) * plan.batch_size
+            seconds, before = seconds + samples / record["samples_per_second"], record["step"]
     return {
         "config": asdict(plan),
         "samples": plan.steps * plan.batch_size,

@@ -334,7 +334,7 @@ def _claim(out: Path, plan: Plan):
             before = there["parameters"]
             grows = all(before[key] <= getattr(plan, key) for key in ("people", "per_person"))
             same = there | {"parameters": before | _sizes(plan)} == manifest
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise InputError(f"{path} is not a manifest of rendered people.") from None
         if not same:
             raise InputError(
