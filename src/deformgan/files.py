@@ -10,6 +10,7 @@ import math
 import os
 import platform
 import re
+import shutil
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -182,6 +183,12 @@ def append_line(path: Path, line: str) -> None:
         except OSError:
             file.truncate(before)
             raise
+
+
+def copy_file(source: Path, path: Path) -> None:
+    """Copy the contents of a file atomically."""
+    with written_beside(path) as unfinished:
+        shutil.copyfile(source, unfinished)
 
 
 def write_text(path: Path, text: str) -> None:
