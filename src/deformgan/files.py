@@ -14,15 +14,17 @@ import shutil
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from functools import cache
+from io import BytesIO
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from secrets import token_hex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError, safe_open
 
 from deformgan.errors import InputError, printable, shortened
 
 if TYPE_CHECKING:  # commands import this module before they know whether they need torch
+    from PIL.Image import Image
     from torch import Tensor
 
 _UNFINISHED_NAME = ".*.unfinished*"
@@ -38,7 +40,7 @@ def written_beside(path: Path, folder: Path | None = None) -> Generator[Path]:
     """Write a file atomically: it appears under its name only when complete.
 
         with written_beside(out) as unfinished:
-            image.save(unfinished)
+            unfinished.write_bytes(content)
 
     Args:
         path: Final name of the file.
@@ -196,6 +198,25 @@ def write_text(path: Path, text: str) -> None:
     with written_beside(path) as unfinished:
         # Names of files that are no UTF-8 are written escaped.
         unfinished.write_text(text, "utf-8", "backslashreplace", newline="\n")
+
+
+def write_image(path: Path, image: "Image", **options: Any) -> None:
+    """Write a picture atomically, in the format given by the file's suffix.
+
+    It is encoded in memory: Pillow's encoders for JPEG and others do not notice that a disk is full
+    in the middle of a file, and leave it cut off.
+
+    Args:
+        path: The file.
+        image: The picture.
+        options: As for `Image.save`.
+    """
+    from PIL.Image import registered_extensions
+
+    encoded = BytesIO()
+    image.save(encoded, **({"format": registered_extensions()[path.suffix.lower()]} | options))
+    with written_beside(path) as unfinished:
+        unfinished.write_bytes(encoded.getbuffer())
 
 
 def write_json(path: Path, data: object) -> None:

@@ -8,7 +8,7 @@ import io
 import json
 import sqlite3
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -258,11 +258,14 @@ def _databases() -> list[bytes]:
         for who in (store.join(), store.join()):
             for position in range(store.done(who)[1]):
                 store.answer(who, position, "real" if position % 2 else "fake", 900.0 + position)
-        database = read_study(study).database
-        with sqlite3.connect(database) as base:
-            base.execute("PRAGMA journal_mode=DELETE")  # everything in one file
-        base.close()
-        return [database.read_bytes()]
+        one_file = Path(folder) / "copy.sqlite"
+        with (
+            closing(sqlite3.connect(read_study(study).database)) as base,
+            closing(sqlite3.connect(one_file)) as copy,
+        ):
+            base.backup(copy)
+            copy.execute("PRAGMA journal_mode=DELETE")
+        return [one_file.read_bytes()]
 
 
 def _studied(path: Path) -> object:

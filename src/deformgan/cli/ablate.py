@@ -17,7 +17,7 @@ from deformgan.cli.training import (
     train_with_progress,
 )
 from deformgan.errors import InputError
-from deformgan.files import one_at_a_time, read_back, write_json, write_text, written_beside
+from deformgan.files import one_at_a_time, read_back, write_image, write_json, write_text
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -238,8 +238,7 @@ def _read_start(
 
 def _write(out: Path, report: dict[str, Any], table: str, figure: "Image") -> None:
     write_text(out / TABLE, table)
-    with written_beside(out / FIGURE) as unfinished:
-        figure.save(unfinished)
+    write_image(out / FIGURE, figure)
     write_json(out / REPORT, report)
     print(table)
     print("\n".join(str(out / name) for name in (REPORT, TABLE, FIGURE)))

@@ -12,7 +12,7 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from deformgan.errors import InputError
-from deformgan.files import written_beside
+from deformgan.files import write_image
 
 Picture = UInt8[np.ndarray, "_ _ channels"]  # RGB or RGBA
 
@@ -44,5 +44,4 @@ def write_picture(path: Path, picture: Picture) -> None:
         ".jpg": {"quality": JPEG_QUALITY},
         ".jpeg": {"quality": JPEG_QUALITY},
     }
-    with written_beside(path) as unfinished:
-        Image.fromarray(picture).save(unfinished, **options.get(path.suffix.lower(), {}))
+    write_image(path, Image.fromarray(picture), **options.get(path.suffix.lower(), {}))

@@ -76,7 +76,12 @@ def save_state(path: Path, state: Mapping[str, Any]) -> None:
     remove_unfinished(path.parent)
     # A file object, since given a path, `torch.save` writes the file's name into the file.
     with written_beside(path) as unfinished, unfinished.open("wb") as file:
-        torch.save(dict(state), file)
+        try:
+            torch.save(dict(state), file)
+        except RuntimeError as error:  # of the archive, which notices an error of the system late
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from None
+            raise
 
 
 def load_checkpoint(

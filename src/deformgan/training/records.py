@@ -11,7 +11,7 @@ import torch
 from deformgan.draw.pictures import to_pictures
 from deformgan.draw.sheets import join
 from deformgan.errors import InputError
-from deformgan.files import append_line, read_back, remove_unfinished, write_text, written_beside
+from deformgan.files import append_line, read_back, remove_unfinished, write_image, write_text
 from deformgan.models.generator import Generator
 from deformgan.pair import Pair
 from deformgan.pixels import to_bytes
@@ -57,8 +57,7 @@ class Records:
         picture = join(list(rows), gap=0)
         path = self.out / SAMPLES / f"{step:07d}.png"
         path.parent.mkdir(exist_ok=True)
-        with written_beside(path) as unfinished:
-            picture.save(unfinished)
+        write_image(path, picture)
         if self.events is not None:
             self.events.add_image("samples", np.array(picture), step, dataformats="HWC")
             self.events.flush()

@@ -10,7 +10,7 @@ from deformgan.cli.nobody import say_nobody
 from deformgan.cli.outputs import output_dir
 from deformgan.cli.training import DIVERGED, read_settings, set_threads
 from deformgan.errors import InputError
-from deformgan.files import write_json, write_text, written_beside
+from deformgan.files import write_json, write_text
 
 if TYPE_CHECKING:
     from deformgan.reid.experiment import Experiment
@@ -136,8 +136,7 @@ def write(out: Path, planned: "Sequence[PlannedRun]", trial: "Experiment") -> li
         report = summarize(read_results(planned, out), planned, trial.describe())
         figures = draw_figures(report)
         for name, figure in figures.items():
-            with written_beside(out / name) as unfinished:
-                save_plot(figure, unfinished)
+            save_plot(figure, out / name)
         write_text(out / MARKDOWN, write_report(report, list(figures)))
         write_json(out / REPORT, report)
         return list(figures)
