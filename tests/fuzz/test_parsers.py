@@ -10,6 +10,9 @@ from hypothesis import strategies as st
 from tools.fuzz.cases import cases
 from tools.fuzz.parsers import PARSERS, Parser, TooSlowError, limited, refused
 
+# The type check draws the items of a list that it looks at from Python's global random numbers.
+pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module")
+
 CASES = 12  # of each parser
 
 

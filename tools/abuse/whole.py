@@ -50,6 +50,10 @@ def _read(path: Path) -> None:
                 for frame in range(getattr(picture, "n_frames", 1)):
                     picture.seek(frame)
                     picture.load()
+        case ".bmp":
+            content = path.read_bytes()
+            if len(content) != int.from_bytes(content[2:6], "little"):
+                raise ValueError("not of the length in its header")
         case ".safetensors":
             with safe_open(path, framework="pt") as file:
                 for name in file.keys():  # noqa: SIM118
