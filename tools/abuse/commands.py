@@ -80,8 +80,8 @@ COMMANDS = {
         long=False,
     ),
     "generate a folder": Command(
-        f"generate {_PHOTO} --poses GIVEN/people/annotation.csv --source-pose "
-        "GIVEN/people/annotation.csv --weights GIVEN/tiny.safetensors --out OUT/made",
+        f"generate {_PHOTO} --poses GIVEN/poses.csv --source-pose GIVEN/people/annotation.csv "
+        "--weights GIVEN/tiny.safetensors --out OUT/made",
     ),
     "animate": Command(
         f"animate {_PHOTO} GIVEN/people/annotation.csv {_SOURCE_POSE} --weights "
@@ -190,6 +190,8 @@ def prepare(folder: Path) -> None:
     for name in names:
         shutil.copy(FOLDER / "bounding_box_train" / name, photos / name)
     (folder / "people" / "annotation.csv").write_text("\n".join([lines[0], *kept, ""]))
+    whole = [line for line in kept if "-1" not in line]
+    (folder / "poses.csv").write_text("\n".join([lines[0], *whole[:4], ""]))
     split = {"train": people[:-_TEST_PEOPLE], "test": people[-_TEST_PEOPLE:]}
     (folder / "people" / "identity-split.json").write_text(json.dumps(split))
     (folder / "pairs.csv").write_text("\n".join(["from,to", f"{names[0]},{names[1]}", ""]))
