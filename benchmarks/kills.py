@@ -35,7 +35,6 @@ _AT_WORK = ("cli.ablate", "evaluation.ablation", "export.export", "reid.augment"
 
 _PATIENCE = 600.0  # seconds until a command counts as hanging
 _ORPHANS = 10.0  # seconds in which the workers of a killed command must end
-_KEPT = {".report.lock"}  # hidden files that stay
 
 
 class Process:
@@ -154,7 +153,7 @@ def kill_once(
         names = sorted(name for name in found | whole if found.get(name) != whole.get(name))
         wrong.append(f"again: other bytes in {', '.join(names[:4])}")
     wrong += [f"again: {damage}" for damage in find_damage(out)]
-    wrong += [f"again: left {name}" for name in find_leftovers(out) if name not in _KEPT]
+    wrong += [f"again: left {name}" for name in find_leftovers(out)]
     return ended, wrong
 
 

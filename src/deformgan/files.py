@@ -184,6 +184,8 @@ def append_line(path: Path, line: str) -> None:
                 left = left[file.write(left) or 0 :]
         except OSError:
             file.truncate(before)
+            if not before:
+                path.unlink()
             raise
 
 

@@ -242,3 +242,10 @@ def test_lines_are_appended_whole_or_not_at_all(tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     append_line(path, "two")
     assert path.read_text() == "one\ntwo\n"
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1, hard))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            append_line(tmp_path / "new.jsonl", "one")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not (tmp_path / "new.jsonl").exists()

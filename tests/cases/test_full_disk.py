@@ -16,7 +16,6 @@ resource = pytest.importorskip("resource", reason="needs the limits of POSIX")
 
 LIMITS = (0, 300, 6000)  # bytes of a file
 QUIET = {"data check": {0, 1}}  # exit codes of a call that nothing disturbs, if not 0
-KEPT = {".report.lock"}  # hidden files that stay
 
 
 @contextmanager
@@ -79,7 +78,7 @@ def test_files_that_cannot_grow_are_one_line_and_nothing_is_half_written(start, 
     code, lines = start(name, tmp_path, again=True)
     assert code in QUIET.get(name, {0}), lines
     assert find_damage(tmp_path) == []
-    assert set(find_leftovers(tmp_path)) <= KEPT
+    assert find_leftovers(tmp_path) == []
 
 
 @pytest.fixture
@@ -159,5 +158,5 @@ def test_what_killed_commands_left_is_removed(start, tmp_path, name):
     files._remove_abandoned.cache_clear()
     code, lines = start(name, out, again=True)
     assert code in QUIET.get(name, {0}), lines
-    assert set(find_leftovers(out)) <= KEPT
+    assert find_leftovers(out) == []
     assert {path.name for path in out.rglob("*")} >= written - {"lock"}

@@ -80,8 +80,8 @@ COMMANDS = {
         long=False,
     ),
     "generate a folder": Command(
-        f"generate {_PHOTO} --poses GIVEN/poses.csv --source-pose GIVEN/people/annotation.csv "
-        "--weights GIVEN/tiny.safetensors --out OUT/made",
+        f"generate {_PHOTO} --poses GIVEN/poses.csv {_SOURCE_POSE} --weights "
+        "GIVEN/tiny.safetensors --out OUT/made",
     ),
     "animate": Command(
         f"animate {_PHOTO} GIVEN/people/annotation.csv {_SOURCE_POSE} --weights "

@@ -8,6 +8,8 @@ import torch
 from PIL import Image
 from safetensors import safe_open
 
+_KEPT = (".report.lock",)
+
 
 def find_damage(folder: Path) -> list[str]:
     """Return what is wrong with the files of a folder that have a final name.
@@ -29,8 +31,8 @@ def find_damage(folder: Path) -> list[str]:
 
 
 def find_leftovers(folder: Path) -> list[str]:
-    """Return the hidden files and folders of an output folder."""
-    every = (path.relative_to(folder) for path in folder.rglob("*"))
+    """Return the hidden files and folders of an output folder, but locks that commands keep."""
+    every = (path.relative_to(folder) for path in folder.rglob("*") if path.name not in _KEPT)
     return sorted(str(path) for path in every if any(part.startswith(".") for part in path.parts))
 
 
