@@ -128,8 +128,8 @@ def ablate(
         if (layers := plan.vgg_layers)
     }
     joints = read_skeleton_setting(base.generator.skeleton)
-    say_nobody(nobody, data)
     people = open_split(data, joints, nobody)
+    say_nobody(nobody, data)
     second = [] if rendered is None else [open_dataset(rendered, skeleton=joints)]
     _check_truth(base, second)
     photos = mix_datasets(base, [people.train], fabric, second)

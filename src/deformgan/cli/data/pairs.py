@@ -48,7 +48,6 @@ def pairs(
     if not 0 <= seed < 2**32:
         raise InputError(f"--seed is {seed}; it must be from 0 to {2**32 - 1}.")
     layout = recognize(folder)
-    say_nobody(nobody, folder)
     dataset = open_dataset(folder, layout, split, nobody=nobody)
     if split != "all":
         try:
@@ -65,6 +64,7 @@ def pairs(
             f"{folder} has no pairs in the split {split!r}: nobody has two images with both hips "
             "and both shoulders annotated."
         )
+    say_nobody(nobody, folder)
     write_pairs(out, table)
     numbers = {
         "dataset": layout,

@@ -92,8 +92,8 @@ def experiment(
             "An experiment runs in one process; instead of torchrun, start it several times on one "
             "--out."
         )
-    say_nobody(nobody, data)
     trial = Experiment.open(data, plans, folders, fabric, nobody, imagenet=imagenet)
+    say_nobody(nobody, data)
     output_dir(out)
     try:
         left = execute_runs(

@@ -70,8 +70,8 @@ def train(
         output_file(json)
     set_threads(threads)
     fabric = open_fabric(find_device(device))
-    say_nobody(nobody, data)
     photos = read_training_photos(data, size=plan.size, nobody=nobody)
+    say_nobody(nobody, data)
     if photos.num_classes < 2:
         raise InputError(f"{data} has photos of only one person; training needs at least two.")
     metadata = {**provenance(), "data": data.resolve().name}
