@@ -92,6 +92,8 @@ def main() -> None:
     begun = time.monotonic()
     while done.total() < given_.cases and time.monotonic() - begun < 60 * given_.minutes:
         for name in given_.only:
+            if time.monotonic() - begun > 60 * given_.minutes:
+                break
             count = min(_ROUND, max(1, given_.cases // len(given_.only)))
             clock = time.process_time()
             turn = given_.seed * 1_000_003 + done[name]

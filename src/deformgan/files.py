@@ -10,18 +10,21 @@ import math
 import os
 import platform
 import re
+import shutil
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from functools import cache
+from io import BytesIO
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from secrets import token_hex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError, safe_open
 
-from deformgan.errors import InputError, printable
+from deformgan.errors import InputError, printable, shortened
 
 if TYPE_CHECKING:  # commands import this module before they know whether they need torch
+    from PIL.Image import Image
     from torch import Tensor
 
 _UNFINISHED_NAME = ".*.unfinished*"
@@ -37,7 +40,7 @@ def written_beside(path: Path, folder: Path | None = None) -> Generator[Path]:
     """Write a file atomically: it appears under its name only when complete.
 
         with written_beside(out) as unfinished:
-            image.save(unfinished)
+            unfinished.write_bytes(content)
 
     Args:
         path: Final name of the file.
@@ -84,6 +87,31 @@ def _is_running(process: int) -> bool:
     except (OSError, OverflowError):  # of another user
         return True
     return True
+
+
+@contextmanager
+def read_back(path: Path, cure: str = "remove it") -> Generator[None]:
+    """Read a file that an earlier run wrote: whatever a damaged one raises becomes one line.
+
+        with read_back(path):
+            settings = dict(json.loads(path.read_text(encoding="utf-8")))
+
+    Args:
+        path: The file.
+        cure: What the user can do about it, for the error.
+
+    Raises:
+        InputError: If the file is damaged, or is not of the form that the block expects.
+    """
+    try:
+        yield
+    except (InputError, OSError, MemoryError):
+        raise
+    except (
+        Exception
+    ) as error:  # JSON, zip archives and what reads their numbers raise a dozen kinds
+        reason = printable(shortened(str(error).partition("\n")[0], 80)) or type(error).__name__
+        raise InputError(f"{path} is damaged ({reason}); {cure}.") from None
 
 
 @contextmanager
@@ -141,11 +169,56 @@ def check_inside(name: str) -> None:
             raise InputError(f"the name {printable(name)[:100]!r} leaves the folder of the table.")
 
 
+def append_line(path: Path, line: str) -> None:
+    """Append a line to a text file, or nothing if there is no room for the whole line.
+
+    Args:
+        path: The file; created if missing.
+        line: Without its end.
+    """
+    with path.open("ab", buffering=0) as file:
+        before = file.seek(0, os.SEEK_END)
+        left = f"{line}\n".encode()
+        try:
+            while left:
+                left = left[file.write(left) or 0 :]
+        except OSError:
+            file.truncate(before)
+            if not before:
+                path.unlink()
+            raise
+
+
+def copy_file(source: Path, path: Path) -> None:
+    """Copy the contents of a file atomically."""
+    with written_beside(path) as unfinished:
+        shutil.copyfile(source, unfinished)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file atomically, in UTF-8 and with line ends as in `text`."""
     with written_beside(path) as unfinished:
         # Names of files that are no UTF-8 are written escaped.
         unfinished.write_text(text, "utf-8", "backslashreplace", newline="\n")
+
+
+def write_image(path: Path, image: "Image", **options: Any) -> None:
+    """Write a picture atomically, in the format given by the file's suffix.
+
+    It is encoded in memory: Pillow's encoders for JPEG and others do not notice that a disk is full
+    in the middle of a file, and leave it cut off.
+
+    Args:
+        path: The file.
+        image: The picture.
+        options: As for `Image.save`.
+    """
+    from PIL.Image import registered_extensions
+
+    encoded = BytesIO()
+    image.save(encoded, **({"format": registered_extensions()[path.suffix.lower()]} | options))
+    with written_beside(path) as unfinished:
+        unfinished.write_bytes(encoded.getbuffer())
 
 
 def write_json(path: Path, data: object) -> None:

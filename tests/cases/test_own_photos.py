@@ -7,7 +7,9 @@ import pytest
 import torch
 from PIL import Image
 
+from deformgan.datasets.bundled_people import FOLDER
 from deformgan.datasets.folder import Folder
+from deformgan.datasets.pairs import read_pairs
 from deformgan.errors import InputError
 from deformgan.inputs import read_source
 from deformgan.photos import Photos
@@ -29,6 +31,40 @@ def test_03_one_command_makes_the_table_of_a_folder_per_person(case, run, tmp_pa
     code, printed, _ = run("data", "check", own)
     assert code == 0, printed
     assert run("data", "pairs", own, "--out", tmp_path / "p.csv")[0] == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("people", "photos"),
+    [
+        (("ann", "bob"), ("IMG_0001.jpg", "IMG_0002.jpg")),
+        (("Ann Lee", "zoë"), ("1.jpg", "2.jpg")),
+        (("a,b", "c'd"), ("front view.JPG", "back.jpg")),
+        (("001", "002", "003"), ("a.jpg", "a.b.jpg")),
+        (("x__y", "x"), ("2024-01-01 10:00.jpg", "b.jpg")),
+        (("ann",), ("1.png", "2.png", "3.png")),
+    ],
+)
+def test_03_folders_of_any_names(run, tmp_path, people, photos):
+    own = tmp_path / "own"
+    shown = iter(sorted((FOLDER / "bounding_box_train").iterdir()))
+    for who in people:
+        (own / who).mkdir(parents=True)
+        for name in photos:
+            with Image.open(next(shown)) as photo:
+                photo.save(own / who / name)
+    assert run("pose", own, "--out", own / "annotation.csv")[0] == 0
+    found = Folder(own)
+    assert sorted(found.names) == sorted(f"{who}/{name}" for who in people for name in photos)
+    assert sorted(set(found.identities)) == sorted(people)
+    report = tmp_path / "check.json"
+    _, printed, _ = run("data", "check", own, "--json", report)
+    assert json.loads(report.read_text())["numbers"]["error"] == 0, printed
+    table = tmp_path / "p.csv"
+    assert run("data", "pairs", own, "--out", table)[0] == 0
+    pairs = read_pairs(table)
+    assert len(pairs) <= len(people) * len(photos) * (len(photos) - 1)
+    assert all(source.split("/")[0] == target.split("/")[0] for source, target in pairs)
 
 
 def test_names_of_nested_photos_are_their_paths(tmp_path):

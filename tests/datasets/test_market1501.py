@@ -7,7 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
-from deformgan.datasets.market1501 import Market1501, MarketName
+from deformgan.datasets.market1501 import Market1501
+from deformgan.datasets.market_name import MarketName
 from deformgan.datasets.pairs import sample_test_pairs
 from deformgan.errors import InputError
 from deformgan.pose import Pose

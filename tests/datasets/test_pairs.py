@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from deformgan.datasets.market1501 import NOBODY
+from deformgan.datasets.nobody import NOBODY
 from deformgan.datasets.pairs import (
     build_pairs,
     ordered_pairs,

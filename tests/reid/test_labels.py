@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from deformgan.datasets.market1501 import MarketName
+from deformgan.datasets.market_name import MarketName
 from deformgan.errors import InputError
 from deformgan.reid.labels import Labels, identities_in, is_generated
 

@@ -6,30 +6,43 @@ A parser returns a value or raises `InputError`, whatever is in the file. Used b
 
 import io
 import json
+import sqlite3
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from deformgan.animated_picture import AnimatedPicture
+from deformgan.backbones.vgg19 import Vgg19Features
 from deformgan.checkpoint import load_generator
 from deformgan.datasets.cuhk03 import read_extracted_split
 from deformgan.datasets.doctor.leaks import read_split
 from deformgan.datasets.pairs import read_pairs
 from deformgan.datasets.splits import read_identity_split
+from deformgan.datasets.surfaces import read_surface
 from deformgan.errors import InputError
 from deformgan.evaluation.comparison import Report, compare_reports
 from deformgan.evaluation.comparison_tables import write_latex, write_markdown
 from deformgan.photo_file import read_photo
 from deformgan.pose_formats import read_annotations
 from deformgan.recipes import RECIPES
+from deformgan.reid.augment_report import AugmentReport, Tally
 from deformgan.reid.baseline import load_baseline
+from deformgan.reid.experiment_runs import PlannedRun, read_results
 from deformgan.reid.features import open_features
 from deformgan.reid.manifest import read_manifest
 from deformgan.skeletons import find_skeleton_file
+from deformgan.studio.protocol import MessageError, pack, read_request
+from deformgan.study.answers import read_answers
 from deformgan.study.config import read_study
+from deformgan.study.report import summarize, to_markdown
+from deformgan.study.store import Store
+from deformgan.training.records import Records
 from deformgan.training.settings import change_settings, read_toml
 
 _LONG = 3000  # characters of a message
@@ -181,6 +194,101 @@ def _skeletons() -> list[str]:
     return [(_FOLDER / f"{name}.json").read_text() for name in ("openpose18", "hand21")]
 
 
+_RUN = PlannedRun("light-ide", "real", 1, 100, True, 0)
+_TALLY = {
+    "counts": {"asked": 4, "drawn": 5, "written": 4, "given_up": 0},
+    "rejected_by": {"pose": 1},
+    "scores": {"pose": 2.5},
+    "seconds": {"read": 0.25},
+}
+
+
+def _results() -> list[str]:
+    scores = {"map": 0.5, "rank1": 0.75, "minp": 0.25}
+    result = {
+        "metrics": {**scores, "rank5": 1.0},
+        "photos": {"real": 8, "generated": 0, "missing": 0, "identities": 4, "alpha": 1.0},
+        "queries": {"person": "0005 0006", **dict.fromkeys(scores, "0.5 1")},
+        "run": asdict(_RUN),
+    }
+    return [json.dumps(result)]
+
+
+def _reports_of_augmentation() -> list[str]:
+    report = AugmentReport({"seed": 0}, {"asked": 4}, {"pose": 1}, 0.8, {"pose": 0.5})
+    return [json.dumps(asdict(report))]
+
+
+def _surfaces() -> list[bytes]:
+    file = io.BytesIO()
+    place = np.ones((6, 4, 3), dtype=np.float16)
+    np.savez_compressed(file, place=place, layer=np.zeros((6, 4), dtype=np.uint8))
+    return [file.getvalue()]
+
+
+def _networks() -> list[bytes]:
+    file = io.BytesIO()
+    layers = {"conv1_1": (64, 3, 3, 3), "conv1_2": (64, 64, 3, 3)}
+    arrays = {f"{name}.weight": np.zeros(shape, np.float32) for name, shape in layers.items()}
+    biases = {f"{name}.bias": np.zeros(64, np.float32) for name in layers}
+    np.savez_compressed(file, allow_pickle=False, **arrays, **biases)
+    return [file.getvalue()]
+
+
+def _films() -> list[bytes]:
+    frames = [Image.new("RGB", (8, 12), (60 * n, 0, 90)) for n in range(3)]
+    found = []
+    for kind in ("GIF", "WEBP", "PNG", "AVIF"):
+        file = io.BytesIO()
+        frames[0].save(file, kind, save_all=True, append_images=frames[1:], duration=40)
+        found.append(file.getvalue())
+    return found
+
+
+def _databases() -> list[bytes]:
+    with TemporaryDirectory() as folder:
+        for side in ("real", "generated"):
+            (Path(folder) / side).mkdir()
+            for number in range(3):
+                Image.new("RGB", (8, 16), (80 * number, 0, 0)).save(f"{folder}/{side}/{number}.png")
+        study = Path(folder) / "s.toml"
+        sides = (f'[{side}]\nfolder = "{side}"\ncount = 2\n' for side in ("real", "generated"))
+        study.write_text('mode = "real-or-fake"\npractice = 1\n' + "".join(sides))
+        store = Store(read_study(study))
+        for who in (store.join(), store.join()):
+            for position in range(store.done(who)[1]):
+                store.answer(who, position, "real" if position % 2 else "fake", 900.0 + position)
+        one_file = Path(folder) / "copy.sqlite"
+        with (
+            closing(sqlite3.connect(read_study(study).database)) as base,
+            closing(sqlite3.connect(one_file)) as copy,
+        ):
+            base.backup(copy)
+            copy.execute("PRAGMA journal_mode=DELETE")
+        return [one_file.read_bytes()]
+
+
+def _studied(path: Path) -> object:
+    return to_markdown(summarize(read_answers(path), unfinished=True))
+
+
+def _message(path: Path) -> object:
+    try:
+        return read_request(path.read_bytes())
+    except MessageError as error:
+        raise InputError(str(error)) from None
+
+
+def _messages() -> list[bytes]:
+    pose = {"joints": [[1.5, 2.0]] * 18, "visible": [True] * 18}
+    headers: list[dict[str, Any]] = [
+        {"n": 1, "do": "open", "slot": 0, "find": True},
+        {"n": 2, "do": "use", "poses": [pose], "rows": 128, "weights": "pedestrian"},
+        {"n": 3, "do": "move", "pose": pose},
+    ]
+    return [pack(header, b"abc") for header in headers]
+
+
 PARSERS = {
     "pose files": Parser(read_annotations, "p.json", _pose_files()),
     "frames of a film": Parser(
@@ -202,6 +310,23 @@ PARSERS = {
     "baselines": Parser(load_baseline, "b.safetensors", _weights()),
     "vectors": Parser(lambda path: open_features(str(path)), "v.npz", _vectors()),
     "photos": Parser(read_photo, "p.jpg", _photos()),
+    "animated pictures": Parser(lambda path: list(AnimatedPicture(path)), "p.gif", _films()),
+    "surfaces": Parser(read_surface, "s.npz", _surfaces()),
+    "VGG-19": Parser(Vgg19Features, "v.npz", _networks()),
+    "metrics of a run": Parser(
+        lambda path: Records(path.parent, 3), "metrics.jsonl", ['{"step": 2, "l1": 0.5}\n' * 3]
+    ),
+    "results of an experiment": Parser(
+        lambda path: read_results([_RUN], path.parents[2]),
+        f"runs/{_RUN.name}/result.json",
+        _results(),
+    ),
+    "tallies": Parser(Tally.load, "tally-000000.json", [json.dumps(_TALLY)]),
+    "reports of augmentation": Parser(
+        AugmentReport.load, "augment-report.json", _reports_of_augmentation()
+    ),
+    "answers of a study": Parser(_studied, "s.sqlite", _databases()),
+    "messages to the studio": Parser(_message, "m.bin", _messages()),
 }
 
 
@@ -234,7 +359,7 @@ def limited(seconds: float) -> Generator[None]:
         signal(SIGVTALRM, before)
 
 
-def refused(parser: Parser, content: bytes, folder: Path, seconds: float = 20) -> bool:
+def refused(parser: Parser, content: bytes, folder: Path, seconds: float = 20.0) -> bool:
     """Parse one case.
 
     Args:
@@ -247,6 +372,7 @@ def refused(parser: Parser, content: bytes, folder: Path, seconds: float = 20) -
         Whether it was refused with `InputError`; False if there is a value.
     """
     path = folder / parser.name
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     with limited(seconds):
         try:

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+from deformgan.cli.nobody import say_nobody
 from deformgan.cli.outputs import output_dir
 from deformgan.cli.training import (
     DIVERGED,
@@ -16,7 +17,7 @@ from deformgan.cli.training import (
     train_with_progress,
 )
 from deformgan.errors import InputError
-from deformgan.files import one_at_a_time, write_json, write_text, written_beside
+from deformgan.files import one_at_a_time, read_back, write_image, write_json, write_text
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -43,6 +44,7 @@ def ablate(
     judges: Path | None = None,
     pairs: int = 500,
     resume: bool = False,
+    nobody: tuple[str, ...] | None = None,
     config: Path | None = None,
     device: str = "auto",
     threads: int | None = None,
@@ -82,6 +84,9 @@ def ablate(
         judges: Folder with MoveNet, OSNet and FastestDet, to score pose, identity and detection.
         pairs: Number of test pairs to score.
         resume: Resume the ablation in the output folder.
+        nobody: Identities of Market-1501's layout that are not people, such as -1 0000; by
+            default -1, and also 0000 unless training photos, queries or identity-split.json have it
+            as a person.
         config: TOML file of settings.
         device: Device to train and generate on, such as cpu or cuda.
         threads: Number of CPU threads; by default PyTorch's choice.
@@ -123,7 +128,8 @@ def ablate(
         if (layers := plan.vgg_layers)
     }
     joints = read_skeleton_setting(base.generator.skeleton)
-    people = open_split(data, joints)
+    people = open_split(data, joints, nobody)
+    say_nobody(nobody, data)
     second = [] if rendered is None else [open_dataset(rendered, skeleton=joints)]
     _check_truth(base, second)
     photos = mix_datasets(base, [people.train], fabric, second)
@@ -232,8 +238,7 @@ def _read_start(
 
 def _write(out: Path, report: dict[str, Any], table: str, figure: "Image") -> None:
     write_text(out / TABLE, table)
-    with written_beside(out / FIGURE) as unfinished:
-        figure.save(unfinished)
+    write_image(out / FIGURE, figure)
     write_json(out / REPORT, report)
     print(table)
     print("\n".join(str(out / name) for name in (REPORT, TABLE, FIGURE)))
@@ -244,10 +249,12 @@ def _budget(folder: Path, plan: "TrainConfig") -> dict[str, Any]:
     from deformgan.training.records import METRICS
 
     seconds, before = 0.0, 0
-    for line in (folder / METRICS).read_text().splitlines():
-        record = json.loads(line)
-        samples = (record["step"] - before) * plan.batch_size
-        seconds, before = seconds + samples / record["samples_per_second"], record["step"]
+    path = folder / METRICS
+    with read_back(path, "remove its folder to train it again"):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            record = json.loads(line)
+            samples = (record["step"] - before) * plan.batch_size
+            seconds, before = seconds + samples / record["samples_per_second"], record["step"]
     return {
         "config": asdict(plan),
         "samples": plan.steps * plan.batch_size,

@@ -14,7 +14,7 @@ from PIL import Image
 
 from deformgan.cli.pictures import Picture
 from deformgan.errors import InputError
-from deformgan.files import written_beside
+from deformgan.files import write_image, written_beside
 from deformgan.picture_metadata import PictureMetadata
 from deformgan.video import open_av
 
@@ -67,9 +67,8 @@ def write_animation(
     every = list(images)
     ends = [round((number + 1) * ticks / fps) for number in range(len(every))]
     delays = np.diff(ends, prepend=0) * (1000 // ticks)
-    with written_beside(path) as unfinished:
-        options |= {"append_images": every[1:], "duration": delays.tolist()}
-        every[0].save(unfinished, **options)
+    options |= {"append_images": every[1:], "duration": delays.tolist()}
+    write_image(path, every[0], **options)
 
 
 def _with_one_palette(pictures: Iterator[Picture]) -> Iterator[Image.Image]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from deformgan.cli.outputs import output_dir, output_file
 from deformgan.errors import InputError
-from deformgan.files import write_json, write_text, written_beside
+from deformgan.files import write_image, write_json, write_text
 
 if TYPE_CHECKING:
     from deformgan.evaluation.comparison import Report
@@ -84,8 +84,7 @@ def compare(
             write_text(out / name, text)
         write_json(out / REPORT, comparison)
     if out is not None and grid is not None:
-        with written_beside(out / GRID) as unfinished:
-            grid.save(unfinished)
+        write_image(out / GRID, grid)
     if json is not None:
         write_json(json, comparison)
     if format == "json":

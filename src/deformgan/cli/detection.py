@@ -17,7 +17,7 @@ from deformgan.cli.progress import progress
 from deformgan.detectors import PeopleDetector, PoseDetector, find_people
 from deformgan.detectors.diagnosis import count_others
 from deformgan.errors import InputError
-from deformgan.files import one_at_a_time
+from deformgan.files import one_at_a_time, read_back
 from deformgan.photos import Photo, Photos
 from deformgan.pose import Pose
 from deformgan.skeletons.openpose18 import OPENPOSE18
@@ -135,9 +135,12 @@ def _open_journal(
     whole = written[: written.rfind(b"\n") + 1]
     os.truncate(path, len(whole))
     kept = {}
-    for line in whole[len(head) :].splitlines():
-        note = json.loads(line)
-        size = tuple(note["found"].pop("size"))
-        kept[note["name"], tuple(note["stamp"])] = Found(size=size, **note["found"])
+    with read_back(path):
+        for line in whole[len(head) :].splitlines():
+            note = json.loads(line)
+            size = tuple(note["found"].pop("size"))
+            found = Found(size=size, **note["found"])
+            found.pose.usable(OPENPOSE18)  # has the numbers of a pose
+            kept[note["name"], tuple(note["stamp"])] = found
     with path.open("a") as notes:
         yield notes, kept

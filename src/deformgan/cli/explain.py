@@ -54,7 +54,7 @@ def explain(
     from deformgan.evaluation.explain import explain as explain_pair
     from deformgan.evaluation.explain_pictures import draw_explanation
     from deformgan.evaluation.pair_diagnosis import describe_pair, tabulate_pairs
-    from deformgan.files import write_json, written_beside
+    from deformgan.files import write_image, write_json
     from deformgan.inputs import read_source, read_target
     from deformgan.predict import PoseTransfer
     from deformgan.skeletons import check_skeleton
@@ -73,8 +73,7 @@ def explain(
     parts = describe_parts(explanation)
     output_dir(out)
     for name, picture in pictures.items():
-        with written_beside(out / f"{name}.png") as unfinished:
-            picture.save(unfinished)
+        write_image(out / f"{name}.png", picture)
     layers = None if explanation.layers is None else describe_layers(explanation.layers)
     numbers: dict[str, Any] = {"size": list(explanation.size), "parts": parts}
     if layers is not None:

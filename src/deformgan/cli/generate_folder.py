@@ -19,12 +19,13 @@ from deformgan.cli.pictures import WITH_ALPHA, write_picture
 from deformgan.cli.progress import progress
 from deformgan.device import choose_precision, find_device
 from deformgan.errors import InputError, printable
-from deformgan.files import write_json
+from deformgan.files import one_at_a_time, read_back, write_json
 from deformgan.predict import PoseTransfer
 from deformgan.scene import read_background
 from deformgan.skeletons import check_skeleton
 
 _INCOMPLETE = 1
+_LOCK = ".generate.lock"
 
 
 def generate_folder(
@@ -107,8 +108,9 @@ def generate_folder(
         "metadata": None if metadata else "off",
     }
     output_dir(out)
-    _record(out, settings)
-    done = bulk.run(progress, _print_failure)
+    with one_at_a_time(out / _LOCK, str(out)):
+        _record(out, settings)
+        done = bulk.run(progress, _print_failure)
     seconds = time.perf_counter() - started
     counts = f"{done.written} pictures written"
     counts += f", {done.kept} kept" * bool(done.kept)
@@ -139,10 +141,8 @@ def _record(out: Path, settings: dict[str, Any]) -> None:
     if not path.is_file():
         write_json(path, settings)
         return
-    try:
+    with read_back(path):
         earlier = dict(json.loads(path.read_text(encoding="utf-8")))
-    except ValueError:
-        raise InputError(f"{path} is not the record of an earlier run; remove it.") from None
     for name, value in settings.items():
         if (before := earlier.get(name)) != value:
             words = ["the default" if one is None else one for one in (before, value)]

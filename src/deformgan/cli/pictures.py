@@ -12,7 +12,7 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from deformgan.errors import InputError
-from deformgan.files import written_beside
+from deformgan.files import write_image
 from deformgan.picture_metadata import PictureMetadata
 
 Picture = UInt8[np.ndarray, "_ _ channels"]  # RGB or RGBA
@@ -51,9 +51,9 @@ def write_picture(path: Path, picture: Picture, metadata: PictureMetadata | None
         ".jpg": {"quality": JPEG_QUALITY},
         ".jpeg": {"quality": JPEG_QUALITY},
     }
-    with written_beside(path) as unfinished:
-        Image.fromarray(picture).save(
-            unfinished,
-            **options.get(path.suffix.lower(), {}),
-            **(metadata.save_options(path) if metadata else {}),
-        )
+    write_image(
+        path,
+        Image.fromarray(picture),
+        **options.get(path.suffix.lower(), {}),
+        **(metadata.save_options(path) if metadata else {}),
+    )

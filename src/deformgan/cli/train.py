@@ -6,6 +6,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Annotated, Any
 
+from deformgan.cli.nobody import say_nobody
 from deformgan.cli.outputs import output_file
 from deformgan.cli.training import (
     DIVERGED,
@@ -33,6 +34,7 @@ def train(
     download: bool = False,
     init: str | None = None,
     resume: bool = False,
+    nobody: tuple[str, ...] | None = None,
     config: Path | None = None,
     device: str = "auto",
     threads: int | None = None,
@@ -60,6 +62,9 @@ def train(
         init: Generator to start from, the name of bundled weights or a file; by default random
             weights.
         resume: Resume from the last checkpoint in the output folder.
+        nobody: Identities of Market-1501's layout that are not people, such as -1 0000; by
+            default -1, and also 0000 unless training photos, queries or identity-split.json have it
+            as a person.
         config: TOML file of settings.
         device: Device to train on, such as cpu or cuda.
         threads: Number of CPU threads; by default PyTorch's choice.
@@ -79,6 +84,7 @@ def train(
     if tensorboard:
         find_tensorboard()
     set_threads(threads)
+    say_nobody(nobody, *data)
     run = Run.open(
         plan,
         data,
@@ -86,6 +92,7 @@ def train(
         vgg=vgg,
         download=download,
         init=init,
+        nobody=nobody,
         device=find_device(device),
     )
     display = train_with_progress(run, out, resume=resume, tensorboard=tensorboard)

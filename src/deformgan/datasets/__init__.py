@@ -1,6 +1,8 @@
 """Data sets by name, one file each, along with pairs, splits, the image cache and batches."""
 
+from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 from deformgan.datasets.cuhk03 import CUHK03
 from deformgan.datasets.deepfashion import DeepFashion
@@ -33,6 +35,7 @@ def open_dataset(
     fit: Fit | None = None,
     cache: str | Path | None = None,
     skeleton: Skeleton = OPENPOSE18,
+    nobody: Collection[str] | None = None,
 ) -> PhotoSet:
     """Open a data set of any kind.
 
@@ -46,14 +49,16 @@ def open_dataset(
         cache: Folder in which to cache decoded images, see `PhotoSet`; by default they are kept in
             memory.
         skeleton: Skeleton of the poses.
+        nobody: See `Market1501`; other data sets ignore it.
     """
     name = name or recognize(Path(folder))
     if name not in DATASETS:
         raise InputError(f"Unknown data set {name!r}; choose one of {', '.join(DATASETS)}.")
     reader = DATASETS[name]
-    if fit is None:
-        return reader(folder, split, annotations, size=size, cache=cache, skeleton=skeleton)
-    return reader(folder, split, annotations, size=size, fit=fit, cache=cache, skeleton=skeleton)
+    options: dict[str, Any] = {} if fit is None else {"fit": fit}
+    if issubclass(reader, Market1501):
+        options["nobody"] = nobody
+    return reader(folder, split, annotations, size=size, cache=cache, skeleton=skeleton, **options)
 
 
 def recognize(folder: Path) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 from typing import Literal
 
-from deformgan.datasets.market1501 import QUERY, TEST, TRAIN
+from deformgan.datasets.market_name import QUERY, TEST, TRAIN
 from deformgan.datasets.named_photos import NamedPhotos, find_table
 from deformgan.datasets.photo_set import Fit
 from deformgan.datasets.splits import (
@@ -215,7 +215,7 @@ def read_extracted_split(file: Path) -> dict[str, set[str]]:
             }
             for part in ("train", "query", "gallery")
         }
-    except (OSError, ValueError, LookupError, TypeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
         raise InputError(
             f'{file} is not a list of splits like {{"train": [["1_001_1_01.png", 0, 0], ...], '
             '"query": [...], "gallery": [...]}.'

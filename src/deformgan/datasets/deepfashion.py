@@ -308,6 +308,8 @@ def _files(root: Path) -> dict[str, Path]:
 
 def _walk(folder: Path, depth: int = 8) -> Iterator[Path]:
     for path in folder.iterdir():
+        if path.name.startswith("."):  # such as the `._*` that macOS writes
+            continue
         if path.is_dir() and depth > 1:
             yield from _walk(path, depth - 1)
         elif path.suffix.lower() in _SUFFIXES:

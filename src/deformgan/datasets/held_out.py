@@ -1,5 +1,6 @@
 """open_split: training and test people of a data set of any kind."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +29,9 @@ class SplitDataset:
     rule: str
 
 
-def open_split(folder: Path, skeleton: Skeleton = OPENPOSE18) -> SplitDataset:
+def open_split(
+    folder: Path, skeleton: Skeleton = OPENPOSE18, nobody: Collection[str] | None = None
+) -> SplitDataset:
     """Open a data set of any kind, split into training and test people.
 
     If it defines no test split, every fifth person in the order of names is held out.
@@ -36,10 +39,11 @@ def open_split(folder: Path, skeleton: Skeleton = OPENPOSE18) -> SplitDataset:
     Args:
         folder: A data set that `open_dataset` supports.
         skeleton: Skeleton of the poses.
+        nobody: Identities that are not people; see `open_dataset`.
     """
-    train = open_dataset(folder, skeleton=skeleton)
+    train = open_dataset(folder, skeleton=skeleton, nobody=nobody)
     try:
-        test = open_dataset(folder, split="test", skeleton=skeleton)
+        test = open_dataset(folder, split="test", skeleton=skeleton, nobody=nobody)
     except NoTestSplitError:
         test = train
     if test.names != train.names:  # the same table for both splits means there is no split

@@ -113,7 +113,7 @@ def _mapped(file: Path, question: dict[str, Any]) -> UInt8[np.ndarray, "..."] | 
         if header != question or file.stat().st_size != _HEADER + num_bytes + 4 * shape[0]:
             return None
         sums = np.fromfile(file, dtype="<u4", offset=_HEADER + num_bytes)
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     # Copy on write: changes to the tensor never reach the file.
     images = np.memmap(file, dtype=np.uint8, mode="c", offset=_HEADER, shape=shape)

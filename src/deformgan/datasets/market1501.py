@@ -1,11 +1,11 @@
 """Market-1501: pedestrians seen by six cameras, and other data sets in its layout."""
 
-import re
 from collections.abc import Collection
-from dataclasses import dataclass
 from pathlib import Path
 
+from deformgan.datasets.market_name import TEST, TRAIN, MarketName
 from deformgan.datasets.named_photos import NamedPhotos, find_table
+from deformgan.datasets.nobody import Side, find_nobody, identities_of
 from deformgan.datasets.photo_set import Fit
 from deformgan.datasets.splits import (
     SPLIT_FILE,
@@ -18,48 +18,6 @@ from deformgan.errors import InputError
 from deformgan.pose import Skeleton
 from deformgan.pose_formats.annotations import Annotations
 from deformgan.skeletons.openpose18 import OPENPOSE18
-
-TRAIN, TEST, QUERY, BY_HAND = "bounding_box_train", "bounding_box_test", "query", "gt_bbox"
-
-NOBODY = ("-1", "0000")  # junk boxes and distractors
-
-# Market-1501 writes 0002_c1s1_000451_03.jpg; DukeMTMC-reID omits sequence and box,
-# 0001_c2_f0046182.jpg; others omit only the sequence.
-_NAME = re.compile(
-    r"(-1|\d+)_c(\d+)(?:s(\d+)_(\d+)_(\d+)|_f?(\d+)(?:_(\d+))?).*\.(?:jpe?g|png)", re.IGNORECASE
-)
-
-
-@dataclass(frozen=True)
-class MarketName:
-    """The fields of a file name.
-
-    Attributes:
-        identity: Person, as written: "0002"; "-1" is a junk box, "0000" a distractor.
-        camera: From 1.
-        sequence: Recording of that camera, from 1; 1 if the name has none.
-        frame: Frame of that recording.
-        box: Box of that frame; 0 if the name has none.
-    """
-
-    identity: str
-    camera: int
-    sequence: int
-    frame: int
-    box: int
-
-    @staticmethod
-    def parse(name: str) -> "MarketName":
-        """Parse a name like `0002_c1s1_000451_03.jpg`."""
-        match = _NAME.fullmatch(name)
-        if match is None:
-            raise InputError(
-                f"{name!r} is not a Market-1501 file name like '0002_c1s1_000451_03.jpg'."
-            )
-        identity, camera, sequence, frame, box, only_frame, only_box = match.groups()
-        if sequence is None:
-            sequence, frame, box = 1, only_frame, only_box or 0
-        return MarketName(identity, int(camera), int(sequence), int(frame), int(box))
 
 
 class Market1501(NamedPhotos):
@@ -84,7 +42,7 @@ class Market1501(NamedPhotos):
         fit: Fit = "exact",
         cache: str | Path | None = None,
         skeleton: Skeleton = OPENPOSE18,
-        nobody: Collection[str] = NOBODY,
+        nobody: Collection[str] | None = None,
     ):
         """Read the images of one split.
 
@@ -99,19 +57,21 @@ class Market1501(NamedPhotos):
                 (DukeMTMC-reID) are usually stretched.
             cache: See `PhotoSet`.
             skeleton: Skeleton of the poses.
-            nobody: Identities that are not a person. In sets that number people from 0, "0000" is a
-                person.
+            nobody: Identities that are not people; by default decided by the data, see
+                `find_nobody`.
         """
         root = Path(root)
         if not root.is_dir():
             raise InputError(f"The data set folder {root} does not exist.")
         folder, wanted = _split(root, split, nobody)
+        side = "test" if split == "test" else "train"
+        others = find_nobody(root, side) if nobody is None else nobody
         table = _annotations(root, folder, annotations, skeleton)
         super().__init__(
             folder,
             table,
             MarketName.parse,
-            lambda who: who not in nobody and (wanted is None or who in wanted),
+            lambda who: who not in others and (wanted is None or who in wanted),
             split,
             size=size,
             fit=fit,
@@ -124,10 +84,12 @@ class Market1501(NamedPhotos):
         """Return whether a folder looks like this data set."""
         if (root / TRAIN).is_dir() or (root / TEST).is_dir():
             return True
-        return any(_NAME.fullmatch(path.name) for path in root.iterdir())
+        return bool(identities_of(root))
 
 
-def _split(root: Path, split: Split, nobody: Collection[str]) -> tuple[Path, set[str] | None]:
+def _split(
+    root: Path, split: Split, nobody: Collection[str] | None
+) -> tuple[Path, set[str] | None]:
     """Return the folder to read and the identities to keep (None: all)."""
     train, test = root / TRAIN, root / TEST
     folder = train if train.is_dir() else root
@@ -137,7 +99,10 @@ def _split(root: Path, split: Split, nobody: Collection[str]) -> tuple[Path, set
     if parts is not None:
         return folder, parts[split]
     if train.is_dir() and test.is_dir():
-        refuse_shared_identities(_people(train, nobody), _people(test, nobody), str(root))
+        sides: tuple[Side, Side] = ("train", "test")
+        others = [find_nobody(root, side) if nobody is None else nobody for side in sides]
+        people = map(identities_of, (train, test), others)
+        refuse_shared_identities(*people, str(root))
     if split == "test":
         if not test.is_dir():
             raise NoTestSplitError(
@@ -145,12 +110,6 @@ def _split(root: Path, split: Split, nobody: Collection[str]) -> tuple[Path, set
             )
         return test, None
     return folder, None
-
-
-def _people(folder: Path, nobody: Collection[str]) -> set[str]:
-    """Return the identities in a folder's file names, whether they have poses or not."""
-    names = [_NAME.fullmatch(path.name) for path in folder.iterdir()]
-    return {match[1] for match in names if match is not None} - set(nobody)
 
 
 def _annotations(

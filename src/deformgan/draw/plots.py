@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
+from deformgan.files import write_image
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -164,8 +166,9 @@ def draw_intervals(
 
 
 def save_plot(image: Image.Image, path: Path) -> None:
-    """Write a figure as PNG, quantized to 128 colours to keep the file small."""
-    image.quantize(128, dither=Image.Dither.NONE).save(path, format="PNG", optimize=True)
+    """Write a figure atomically as PNG, quantized to 128 colours to keep the file small."""
+    small = image.quantize(128, dither=Image.Dither.NONE)
+    write_image(path, small, format="PNG", optimize=True)
 
 
 def spread_apart(places: Sequence[Number], gap: Number) -> list[float]:

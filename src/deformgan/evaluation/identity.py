@@ -56,6 +56,8 @@ class Extractor:
             raise _not_extractor(path) from None
         if vectors.ndim != 2 or len(vectors) != 1:
             raise _not_extractor(path)
+        if self._batch > 1 and not self._takes_two(vectors.shape[1]):
+            self._batch = 1  # exported from one image, whatever the axis is called
 
     def __call__(
         self, images: UInt8[Tensor, "batch 3 height width"]
@@ -70,6 +72,12 @@ class Extractor:
             )
             vectors.append(self._run((pixels - mean) / deviation))
         return F.normalize(torch.cat(vectors), dim=1)
+
+    def _takes_two(self, length: int) -> bool:
+        try:
+            return self._run(torch.zeros(2, 3, *self._size)).shape == (2, length)
+        except Exception:  # the library's errors have no common base class
+            return False
 
     def _run(self, planes: Tensor) -> Tensor:
         return torch.from_numpy(self._network.run(None, {self._input: planes.numpy()})[0])

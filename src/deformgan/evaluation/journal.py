@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from deformgan.errors import InputError
-from deformgan.files import is_unfinished, write_text, written_beside
+from deformgan.files import is_unfinished, read_back, write_text, written_beside
 
 _SETTINGS = "settings.json"
 
@@ -29,7 +29,7 @@ class Journal:
         head = folder / _SETTINGS
         if folder.exists() and not _is_ours(folder):
             raise InputError(f"{folder} is in the way: it is not an evaluation's journal, move it.")
-        if not head.is_file() or head.read_text() != written:
+        if not head.is_file() or head.read_bytes() != written.encode():
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
             # Written atomically like the batches: truncated settings would look like other ones.
@@ -40,7 +40,8 @@ class Journal:
 
     def __getitem__(self, batch: int) -> dict[str, np.ndarray]:
         """Load the arrays of one batch."""
-        with np.load(self._file(batch), allow_pickle=False) as arrays:
+        path = self._file(batch)
+        with read_back(path), np.load(path, allow_pickle=False) as arrays:
             return dict(arrays)
 
     def __setitem__(self, batch: int, arrays: Mapping[str, np.ndarray]) -> None:
@@ -51,9 +52,8 @@ class Journal:
     def column(self, name: str, batches: int) -> Iterator[np.ndarray]:
         """Yield one array of every batch, in order; skip batches that lack it."""
         for batch in filter(self.__contains__, range(batches)):
-            with np.load(self._file(batch), allow_pickle=False) as arrays:
-                if name in arrays:
-                    yield arrays[name]
+            if name in (arrays := self[batch]):
+                yield arrays[name]
 
     def remove(self) -> None:
         """Delete the folder, once the results are saved elsewhere."""

@@ -13,7 +13,7 @@ from torch import Tensor
 from deformgan.checkpoint import load_generator, weights_sum
 from deformgan.errors import InputError
 from deformgan.evaluation.pair_photos import PairPhotos
-from deformgan.files import written_beside
+from deformgan.files import write_image
 from deformgan.models.generator import Generator
 from deformgan.painting import paint
 from deformgan.pair import View
@@ -135,5 +135,4 @@ def picture_name(source: str, target: str) -> str:
 def save_picture(picture: UInt8[Tensor, "3 height width"], path: Path) -> None:
     """Write a picture atomically to an existing folder."""
     image = Image.fromarray(np.ascontiguousarray(picture.permute(1, 2, 0).numpy()))
-    with written_beside(path) as unfinished:
-        image.save(unfinished, format="PNG")
+    write_image(path, image, format="PNG")

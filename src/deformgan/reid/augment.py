@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import torch
 from deformgan.backbones.person_embedding import load_person_embedding
 from deformgan.checkpoint import weights_sum
 from deformgan.datasets import open_dataset
-from deformgan.datasets.market1501 import MarketName
+from deformgan.datasets.market_name import MarketName
 from deformgan.datasets.photo_set import PhotoSet
 from deformgan.detectors import load_detector
 from deformgan.detectors.pose18 import Pose18
@@ -55,6 +55,7 @@ def augment(
     detector: str = "pose18",
     annotations: Path | None = None,
     poses: Path | None = None,
+    nobody: Collection[str] | None = None,
     device: str = "cpu",
     shard_size: int = SHARD,
     batch_size: int | None = None,
@@ -85,6 +86,7 @@ def augment(
         poses: Annotation table of target poses, in pixels of the generator's images (of the data
             set's with a layered generator), none of a test identity; defaults to the training
             poses.
+        nobody: Identities that are not people; by default decided by the data, see `find_nobody`.
         device: Device for the networks.
         shard_size: Sources per shard, the unit of resumption.
         batch_size: Photos per forward pass; defaults to `CPU_BATCH` or `GPU_BATCH`.
@@ -104,11 +106,13 @@ def augment(
     transfer = PoseTransfer.from_pretrained(weights, device, background=False)
     # A layered generator keeps the photos' own size.
     size = None if transfer.layered else transfer.size
-    photos = open_dataset(data, split="train", annotations=annotations, size=size, fit="person")
+    photos = open_dataset(
+        data, split="train", annotations=annotations, size=size, fit="person", nobody=nobody
+    )
     if not photos.usable.any():
         raise InputError(f"No photo of {data} has a pose with both shoulders and both hips.")
     pool = photos if poses is None else add_poses(photos, poses)
-    refuse_test_poses(photos, pool, data, annotations)
+    refuse_test_poses(photos, pool, data, annotations, nobody)
     settings = ShardSettings(
         per_image=per_image,
         tries=1 if gate is None else tries,

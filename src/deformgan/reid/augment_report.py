@@ -1,6 +1,7 @@
 """Augmentation statistics: per-shard tallies and the final report."""
 
 import json
+import math
 import time
 from collections import defaultdict
 from collections.abc import Generator
@@ -9,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from deformgan.files import write_json, write_text
+from deformgan.files import read_back, write_json, write_text
 from deformgan.provenance import provenance
 
 REPORT = "augment-report.json"
@@ -54,7 +55,11 @@ class Tally:
     @staticmethod
     def load(path: Path) -> "Tally":
         """Read a tally that `save` wrote."""
-        return Tally(**json.loads(path.read_text(encoding="utf-8")))
+        with read_back(path, "remove it to generate its photos again"):
+            parts = json.loads(path.read_text(encoding="utf-8"))
+            if not all(math.isfinite(n) for part in parts.values() for n in part.values()):
+                raise ValueError("a number is not finite")
+            return Tally(**parts)
 
 
 @dataclass(frozen=True)
@@ -130,4 +135,9 @@ class AugmentReport:
     @staticmethod
     def load(path: Path) -> "AugmentReport":
         """Read a report that `save` wrote."""
-        return AugmentReport(**json.loads(path.read_text(encoding="utf-8")))
+        with read_back(path, "remove its folder to start over"):
+            report = AugmentReport(**json.loads(path.read_text(encoding="utf-8")))
+            for numbers in (report.counts, report.rejected_by, report.mean_scores):
+                if not all(math.isfinite(number) for number in numbers.values()):
+                    raise ValueError("a number is not finite")
+            return report

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from deformgan.datasets.market1501 import NOBODY
+from deformgan.datasets.nobody import JUNK
 from deformgan.errors import InputError
 from deformgan.metrics.ranking import Ranking, rank_gallery
 from deformgan.reid.distances import Distance
@@ -17,8 +17,6 @@ from deformgan.reid.features import NetworkFeatures
 from deformgan.reid.person_photos import PersonPhotos
 from deformgan.reid.rerank import k_reciprocal_distance
 from deformgan.stats.bootstrap import bootstrap_interval
-
-JUNK, DISTRACTOR = NOBODY
 
 WHAT = {
     "rank1": "fraction of queries whose nearest photo is a match",
@@ -53,9 +51,9 @@ class Rules:
             Zheng et al., "Scalable Person Re-identification: A Benchmark", ICCV 2015.
         """
         people, others = number_together(query.identities, gallery.identities)
-        somebody = torch.tensor([who not in NOBODY for who in query.identities])
+        somebody = torch.tensor([who not in query.nobody for who in query.identities])
         same = (people[:, None] == others) & somebody[:, None]
-        boxes = torch.tensor([who == JUNK for who in gallery.identities])
+        boxes = torch.tensor(_is_junk(gallery))
         return Rules(same, (same & (query.cameras[:, None] == gallery.cameras)) | boxes)
 
 
@@ -139,17 +137,17 @@ def evaluate_vectors(
     ranking = rank_gallery(-distances, rules.same, rules.junk)
     reranked = None
     if rerank:
-        kept = torch.tensor([who != JUNK for who in gallery.identities])
+        kept = ~torch.tensor(_is_junk(gallery))
         again = k_reciprocal_distance(query_vectors, gallery_vectors[kept])
         reranked = rank_gallery(-again, rules.same[:, kept], rules.junk[:, kept])
-    boxes = sum(who == JUNK for who in gallery.identities)
+    boxes = sum(_is_junk(gallery))
     left_out = (rules.same & rules.junk).sum(dim=1).double()
     counts: dict[str, int | float] = {
         "queries": len(query),
         "queries_without_match": len(query) - len(ranking.asked),
         "gallery": len(gallery) - boxes,
         "junk": boxes,
-        "distractors": sum(who == DISTRACTOR for who in gallery.identities),
+        "distractors": sum(who in gallery.nobody for who in gallery.identities) - boxes,
         "same_camera_per_query": left_out.mean().item(),
     }
     people = [query.identities[row] for row in ranking.asked.tolist()]
@@ -192,6 +190,10 @@ def average_queries(
     own = (~torch.isin(first, second)).to(more_vectors.dtype)[:, None]
     total = weights @ more_vectors + own * query_vectors
     return total / (weights.sum(dim=1, keepdim=True) + own)
+
+
+def _is_junk(photos: PersonPhotos) -> list[bool]:
+    return [who == JUNK and JUNK in photos.nobody for who in photos.identities]
 
 
 def number_together(

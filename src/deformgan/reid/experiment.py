@@ -4,7 +4,7 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -74,6 +74,7 @@ class Experiment:
         configs: Mapping[str, BaselineConfig],
         augmenters: Mapping[str, Path | None],
         fabric: Fabric,
+        nobody: Collection[str] | None = None,
         **options: Any,
     ) -> "Experiment":
         """Read the training photos and find the augmenters' images.
@@ -83,14 +84,15 @@ class Experiment:
             configs: See the attributes.
             augmenters: Folder of generated images by name; None for one of `SIMPLE_AUGMENTERS`.
             fabric: See the attributes.
+            nobody: Identities that are not people; by default decided by the data.
             options: Further attributes.
         """
-        people = training_people(data)
-        query, gallery = query_and_gallery(data)
+        people = training_people(data, nobody=nobody)
+        query, gallery = query_and_gallery(data, nobody)
         tested = set(query.identities) & set(people.identities)
         if tested:
             raise InputError(f"{data} has identity {min(tested)} in both training and test set.")
-        photos = read_training_photos(data)
+        photos = read_training_photos(data, nobody=nobody)
         if photos.generated.any():
             raise InputError(
                 f"{data} contains generated photos; --data must have real photos only, and "

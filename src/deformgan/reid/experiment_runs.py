@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import math
 import os
 import platform
 import re
@@ -14,13 +15,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from deformgan.errors import InputError
-from deformgan.files import write_text
+from deformgan.files import read_back, write_text
 
 Erasing = Literal["both", "on", "off"]
 
 REAL = "real"  # augmenter name for alpha 1, i.e. no augmentation
 RUNS, RESULT, SETTINGS, LOCK = "runs", "result.json", "settings.json", "lock"
 _REPORT_LOCK = ".report.lock"
+_PER_QUERY = ("map", "rank1", "minp")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.]*(-[A-Za-z0-9_.]+)*")
 
 
@@ -180,8 +182,25 @@ def read_results(planned: Sequence[PlannedRun], out: Path) -> dict[PlannedRun, d
     for one in planned:
         file = _folder(out, one) / RESULT
         if file.is_file():
-            found[one] = json.loads(file.read_text(encoding="utf-8"))
+            with read_back(file, "remove it to run it again"):
+                found[one] = json.loads(file.read_text(encoding="utf-8"))
+                _check_result(found[one], one)
     return found
+
+
+def _check_result(result: dict[str, Any], one: PlannedRun) -> None:
+    """Raise an error if a result has no numbers where the report needs them, or is of another."""
+    if result["run"] != asdict(one):
+        raise ValueError("it is the result of another run")
+    numbers = [*result["metrics"].values(), *result["photos"].values()]
+    people = result["queries"]["person"].split()
+    columns = [result["queries"][name].split() for name in _PER_QUERY]
+    for column in columns:
+        if len(column) != len(people):
+            raise ValueError("queries are missing")
+        numbers += column
+    if not all(math.isfinite(float(number)) for number in numbers):
+        raise ValueError("a number is not finite")
 
 
 @contextmanager
@@ -234,9 +253,10 @@ def _check_settings(folder: Path, settings: Mapping[str, Any]) -> None:
     file = folder / SETTINGS
     if not file.is_file():
         return
-    theirs = json.loads(file.read_text(encoding="utf-8"))
     mine = json.loads(json.dumps(settings))
-    changed = [name for name in mine | theirs if mine.get(name) != theirs.get(name)]
+    with read_back(file):
+        theirs = json.loads(file.read_text(encoding="utf-8"))
+        changed = [name for name in mine | theirs if mine.get(name) != theirs.get(name)]
     if changed:
         details = ", ".join(_difference(name, theirs.get(name), mine.get(name)) for name in changed)
         raise InputError(

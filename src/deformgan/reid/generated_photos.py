@@ -16,11 +16,11 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from deformgan.datasets.market1501 import TRAIN
+from deformgan.datasets.market_name import TRAIN
 from deformgan.errors import InputError
 from deformgan.evaluation.generated_folder import EXTENSIONS, FORMS, GeneratedFolder
 from deformgan.framing import Framing
-from deformgan.photo_file import photo_size
+from deformgan.photo_file import photo_size, shown
 from deformgan.reid.manifest import MANIFEST, read_manifest
 from deformgan.reid.person_photos import PersonPhotos
 from deformgan.reid.training_photos import TrainingPhotos
@@ -183,7 +183,7 @@ def _named(folder: Path, known: Mapping[str, str]) -> tuple[dict[str, list[_Pict
     stems = {Path(name).stem: name for name in known}
     by_source: dict[str, list[_Picture]] = {}
     strays = []
-    for path in sorted(inside.iterdir()):
+    for path in sorted(shown(inside.iterdir(), inside)):
         if path.suffix.lower() not in EXTENSIONS or path.name in known:
             continue
         numbered = _NUMBERED.fullmatch(path.stem)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Literal, get_args
 
-from deformgan.datasets.market1501 import BY_HAND, QUERY, TEST, TRAIN, MarketName
+from deformgan.datasets.market_name import BY_HAND, QUERY, TEST, TRAIN, MarketName
 from deformgan.errors import InputError
 
 # "same": the source's identity. "new": one additional identity per person, known from generated

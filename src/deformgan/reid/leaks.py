@@ -1,6 +1,6 @@
 """Leak check: no test photo, pose or identity may enter the augmented training set."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from deformgan.datasets import open_dataset
-from deformgan.datasets.market1501 import BY_HAND, NOBODY, QUERY, TEST, TRAIN
+from deformgan.datasets.market_name import BY_HAND, QUERY, TEST, TRAIN
+from deformgan.datasets.nobody import find_nobody
 from deformgan.datasets.photo_set import Fit, PhotoSet
 from deformgan.datasets.splits import content_hash, read_identity_split
 from deformgan.errors import InputError
@@ -41,13 +42,19 @@ class TestSide:
     poses: list[tuple[str, Pose]]
 
     @staticmethod
-    def of(data: Path, size: tuple[int, int], annotations: Path | None = None) -> "TestSide":
+    def of(
+        data: Path,
+        size: tuple[int, int],
+        annotations: Path | None = None,
+        nobody: Collection[str] | None = None,
+    ) -> "TestSide":
         """Collect the test set of a data set.
 
         Args:
             data: Data set folder.
             size: (height, width) of the images that photos are framed to.
             annotations: Annotation table, if it is not in the folder.
+            nobody: Identities that are not people; by default decided by the data.
         """
         photos = [
             read_person_photos(data / name) for name in (QUERY, TEST) if (data / name).is_dir()
@@ -58,14 +65,18 @@ class TestSide:
             people |= parts["test"]
             folder = data / TRAIN if (data / TRAIN).is_dir() else data
             photos.append(_of_people(read_person_photos(folder), people))
-        people -= set(NOBODY)
+        people -= set(find_nobody(data, "test") if nobody is None else nobody)
         if (data / BY_HAND).is_dir():  # also shows training identities
             photos.append(_of_people(read_person_photos(data / BY_HAND), people))
         return TestSide(people, photos, _test_poses(data, size, annotations))
 
 
 def refuse_test_poses(
-    sources: PhotoSet, poses: PhotoSet, data: Path, annotations: Path | None = None
+    sources: PhotoSet,
+    poses: PhotoSet,
+    data: Path,
+    annotations: Path | None = None,
+    nobody: Collection[str] | None = None,
 ) -> None:
     """Raise an error if a source or target pose is from the test set.
 
@@ -78,8 +89,9 @@ def refuse_test_poses(
         poses: Photo set of the target poses; its image files need not exist.
         data: Data set folder, which defines the test set.
         annotations: Annotation table, if it is not in the folder.
+        nobody: See `TestSide.of`.
     """
-    test = TestSide.of(data, sources.size, annotations)
+    test = TestSide.of(data, sources.size, annotations, nobody)
     for what, given in (("source", sources), ("pose", poses)):
         _refuse_people(what, given, test.people)
     _refuse_names("pose", poses, test.photos)

@@ -1,6 +1,6 @@
 """Photos of people with identity and camera, without poses."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,8 @@ from jaxtyping import Int64, UInt8
 from torch import Tensor
 
 from deformgan.datasets.image_cache import THREADS, load_images
-from deformgan.datasets.market1501 import NOBODY, QUERY, TEST, TRAIN, MarketName
+from deformgan.datasets.market_name import QUERY, TEST, TRAIN, MarketName
+from deformgan.datasets.nobody import NOBODY, find_nobody
 from deformgan.datasets.splits import NoTestSplitError, read_identity_split
 from deformgan.errors import InputError
 from deformgan.framing import Framing
@@ -25,14 +26,16 @@ class PersonPhotos:
     Attributes:
         names: File names.
         paths: Paths of the files.
-        identities: Identity in each photo, as written; "-1" is junk, "0000" a distractor.
+        identities: Identity in each photo, as written.
         cameras: Camera of each photo, from 1.
+        nobody: Identities that are not people: "-1" is junk, others are distractors.
     """
 
     names: list[str]
     paths: list[Path]
     identities: list[str]
     cameras: Int64[Tensor, "photos"]
+    nobody: Collection[str] = NOBODY
 
     def __len__(self) -> int:
         return len(self.names)
@@ -45,6 +48,7 @@ class PersonPhotos:
             [self.paths[row] for row in chosen],
             [self.identities[row] for row in chosen],
             self.cameras[rows],
+            self.nobody,
         )
 
     def images(self, size: tuple[int, int] | None = None) -> UInt8[Tensor, "photos 3 height width"]:
@@ -66,11 +70,12 @@ def stretch_all(paths: Sequence[Path], size: tuple[int, int]) -> list[Framing] |
     return [Framing.stretched(found, size) for found in sizes]
 
 
-def read_person_photos(folder: Path) -> PersonPhotos:
+def read_person_photos(folder: Path, nobody: Collection[str] = NOBODY) -> PersonPhotos:
     """List the photos of a folder by name, including junk and distractors.
 
     Args:
         folder: Folder with file names in Market-1501's style; other file types are ignored.
+        nobody: See `PersonPhotos`.
     """
     if not folder.is_dir():
         raise InputError(f"The folder of photos {folder} does not exist.")
@@ -83,10 +88,13 @@ def read_person_photos(folder: Path) -> PersonPhotos:
         paths,
         [field.identity for field in fields],
         torch.tensor([field.camera for field in fields]),
+        nobody,
     )
 
 
-def query_and_gallery(data: Path) -> tuple[PersonPhotos, PersonPhotos]:
+def query_and_gallery(
+    data: Path, nobody: Collection[str] | None = None
+) -> tuple[PersonPhotos, PersonPhotos]:
     """Return the query and gallery photos of a data set.
 
     Args:
@@ -94,20 +102,22 @@ def query_and_gallery(data: Path) -> tuple[PersonPhotos, PersonPhotos]:
             latter case the gallery is all photos of its test identities, and the first photo of
             each by each camera is a query (in the gallery it is junk for itself, being by the same
             camera).
+        nobody: Identities that are not people; by default decided by the data, see `find_nobody`.
     """
+    nobody = find_nobody(data, "test") if nobody is None else nobody
     if (data / QUERY).is_dir() and (data / TEST).is_dir():
-        return read_person_photos(data / QUERY), read_person_photos(data / TEST)
+        return read_person_photos(data / QUERY, nobody), read_person_photos(data / TEST, nobody)
     parts = read_identity_split(data)
     if parts is None:
         raise NoTestSplitError(
             f"{data} has no test set: neither the folders {QUERY} and {TEST} nor an "
             "identity-split.json."
         )
-    photos = read_person_photos(data / TRAIN if (data / TRAIN).is_dir() else data)
+    photos = read_person_photos(data / TRAIN if (data / TRAIN).is_dir() else data, nobody)
     rows = [
         row
         for row, who in enumerate(photos.identities)
-        if who in parts["test"] and who not in NOBODY
+        if who in parts["test"] and who not in nobody
     ]
     if not rows:
         raise InputError(f"{data} has no photo of its test identities.")

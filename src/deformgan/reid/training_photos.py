@@ -1,5 +1,6 @@
 """Training photos of a Re-ID network, real and generated."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,7 +8,8 @@ import torch
 from jaxtyping import Bool, Int64, UInt8
 from torch import Tensor
 
-from deformgan.datasets.market1501 import NOBODY, TRAIN
+from deformgan.datasets.market_name import TRAIN
+from deformgan.datasets.nobody import find_nobody
 from deformgan.datasets.splits import Split, read_identity_split
 from deformgan.errors import InputError
 from deformgan.reid.manifest import MANIFEST, read_manifest
@@ -55,7 +57,10 @@ class TrainingPhotos:
 
 
 def read_training_photos(
-    folder: Path, split: Split = "train", size: tuple[int, int] | None = None
+    folder: Path,
+    split: Split = "train",
+    size: tuple[int, int] | None = None,
+    nobody: Collection[str] | None = None,
 ) -> TrainingPhotos:
     """Read the training photos of a data set in Market-1501's layout; poses are not needed.
 
@@ -67,8 +72,9 @@ def read_training_photos(
             split.
         split: "train" excludes the test identities of `identity-split.json`.
         size: (height, width) to resize photos to; defaults to that of the first photo.
+        nobody: Identities that are not people; by default decided by the data, see `find_nobody`.
     """
-    people = training_people(folder, split)
+    people = training_people(folder, split, nobody)
     manifest = folder / MANIFEST
     known = {photo.name: photo for photo in read_manifest(manifest)} if manifest.is_file() else {}
     listed = [known.get(name) for name in people.names]
@@ -83,17 +89,20 @@ def read_training_photos(
     )
 
 
-def training_people(folder: Path, split: Split = "train") -> PersonPhotos:
+def training_people(
+    folder: Path, split: Split = "train", nobody: Collection[str] | None = None
+) -> PersonPhotos:
     """List the training photos without reading them; see `read_training_photos`."""
     if not folder.is_dir():
         raise InputError(f"The data set folder {folder} does not exist.")
     inside = folder / TRAIN if (folder / TRAIN).is_dir() else folder
-    photos = read_person_photos(inside)
+    nobody = find_nobody(folder, "train") if nobody is None else nobody
+    photos = read_person_photos(inside, nobody)
     parts = None if split == "all" else read_identity_split(folder)
     rows = [
         row
         for row, who in enumerate(photos.identities)
-        if who not in NOBODY and (parts is None or who in parts[split])
+        if who not in nobody and (parts is None or who in parts[split])
     ]
     if not rows:
         raise InputError(f"{inside} has no training photos.")

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from deformgan.datasets.surfaces import SURFACES, write_surface
 from deformgan.errors import InputError
-from deformgan.files import one_at_a_time, remove_unfinished, write_json, written_beside
+from deformgan.files import one_at_a_time, remove_unfinished, write_image, write_json
 from deformgan.pixels import to_bytes
 from deformgan.pose import Pose, Skeleton
 from deformgan.pose_formats.annotation_csv import read_annotation_csv, write_annotation_csv
@@ -176,8 +176,7 @@ def save_jpeg(image: Float[Tensor, "3 height width"], path: Path, quality: int =
 
 
 def _save(image: Image.Image, path: Path, **options: int):
-    with written_beside(path) as unfinished:
-        image.save(unfinished, format="PNG" if path.suffix == ".png" else "JPEG", **options)
+    write_image(path, image, format="PNG" if path.suffix == ".png" else "JPEG", **options)
 
 
 def render_dataset(
@@ -334,7 +333,7 @@ def _claim(out: Path, plan: Plan):
             before = there["parameters"]
             grows = all(before[key] <= getattr(plan, key) for key in ("people", "per_person"))
             same = there | {"parameters": before | _sizes(plan)} == manifest
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise InputError(f"{path} is not a manifest of rendered people.") from None
         if not same:
             raise InputError(

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from deformgan.backbones.pose18_network import BUNDLED, CROP, load_network
 from deformgan.errors import InputError
 from deformgan.export.export import MANIFEST, Precision, export
 from deformgan.export.onnx_graph import in_half, open_onnx_library, to_onnx
-from deformgan.files import write_text
+from deformgan.files import copy_file, write_text
 from deformgan.picture_metadata import PictureMetadata
 from deformgan.serving.headers import security_headers
 from deformgan.studio.runtime import GPU, find_runtime
@@ -49,10 +48,10 @@ def export_site(out: Path, weights: str, runtime: Path | None = None) -> dict[st
         described = _write_graphs(Path(scratch), weights)
         out.mkdir(parents=True, exist_ok=True)
         for path in [*Path(scratch).glob("*.onnx"), *shipped_page()]:
-            shutil.copyfile(path, out / path.name)
+            copy_file(path, out / path.name)
     for name, path in shipped.items():
-        shutil.copyfile(path, out / name)
-    shutil.copyfile(example_photo().path, out / "example.jpg")
+        copy_file(path, out / name)
+    copy_file(example_photo().path, out / "example.jpg")
     _add_policy(out / "index.html")
     sizes = {path.name: path.stat().st_size for path in sorted(out.iterdir())}
     first = sum(size for name, size in sizes.items() if name not in GPU) / 1e6

@@ -1,10 +1,14 @@
 """Answers of a study, read from its database, even while it is being served."""
 
+import math
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from deformgan.errors import InputError
+from deformgan.files import read_back
 
 
 @dataclass(frozen=True)
@@ -76,9 +80,30 @@ def read_answers(path: Path) -> Answers:
             base.close()
     except sqlite3.Error as error:
         raise InputError(f"{path} is not a study's database: {error}.") from None
+    with read_back(path, "use a copy of it"):
+        _check(facts, people, rows)
     return Answers(
         facts=facts,
         items={number: items for number, _, items in people},
         finished={number: bool(finished) for number, finished, _ in people},
         given=[Answer(*row[:5], bool(row[5]), *row[6:]) for row in rows],
     )
+
+
+def _check(facts: dict[Any, Any], people: Sequence[Any], rows: Sequence[Any]) -> None:
+    """Raise an error if a damaged database has values that no study writes."""
+    numbers = {number for number, _, _ in people}
+    texts = [*facts, *facts.values()]
+    for number, position, picture, kind, left, practice, answer, milliseconds in rows:
+        texts += [picture, "" if left is None else left]
+        answers = ("a", "b") if kind == "preference" else ("real", "fake")
+        if kind not in ("real", "generated", "preference") or answer not in answers:
+            raise ValueError(f"the answer {answer!r} to a question of the kind {kind!r}")
+        if number not in numbers or type(position) is not int or practice not in (0, 1):
+            raise ValueError(f"item {position!r} of participant {number!r}")
+        if not math.isfinite(milliseconds):
+            raise ValueError(f"an answer after {milliseconds!r} ms")
+    if not all(isinstance(text, str) for text in texts):
+        raise ValueError("a text is not one")
+    if not all(type(number) is int for number in numbers):
+        raise ValueError("the number of a participant is not one")

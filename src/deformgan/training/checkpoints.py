@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from deformgan.errors import InputError
-from deformgan.files import remove_unfinished, written_beside
+from deformgan.files import read_back, remove_unfinished, written_beside
 
 FOLDER = "checkpoints"
 # Settings that may change when a run is resumed.
@@ -76,7 +76,12 @@ def save_state(path: Path, state: Mapping[str, Any]) -> None:
     remove_unfinished(path.parent)
     # A file object, since given a path, `torch.save` writes the file's name into the file.
     with written_beside(path) as unfinished, unfinished.open("wb") as file:
-        torch.save(dict(state), file)
+        try:
+            torch.save(dict(state), file)
+        except RuntimeError as error:  # of the archive, which notices an error of the system late
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from None
+            raise
 
 
 def load_checkpoint(
@@ -101,20 +106,30 @@ def load_checkpoint(
         raise InputError(
             f"{path} cannot be read ({reason}); remove it to go on from the one before."
         ) from None
-    mine, theirs = _identity(config), _completed(state["config"], config)
-    changed = [name for name in mine if mine[name] != theirs[name]]
+    with read_back(path, "remove it to go on from the one before"):
+        mine, theirs = _identity(config), _completed(state["config"], config)
+        changed = [name for name in mine if mine[name] != theirs[name]]
+        others = json.loads(state["data"]) != json.loads(json.dumps(data))
     if changed:
         raise InputError(
             f"{path} belongs to a run with other settings ({', '.join(changed)}); resume with the "
             "same, or choose another folder."
         )
-    if json.loads(state["data"]) != json.loads(json.dumps(data)):
+    if others:
         raise InputError(
             f"{path} belongs to a run with other photos; resume with the same, or choose another "
             "folder."
         )
-    learner.load_state(state)
-    return state["step"], state.get("seen", [])
+    try:
+        learner.load_state(state)
+        return int(state["step"]), list(state.get("seen", []))
+    except (RuntimeError, LookupError, TypeError, ValueError, AttributeError) as error:
+        if isinstance(error, torch.OutOfMemoryError):
+            raise
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(
+            f"{path} cannot be read ({reason}); remove it to go on from the one before."
+        ) from None
 
 
 def _identity(config: Any) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """open_data: the training data of a run, mixed as its recipe specifies."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +33,11 @@ class TrainingData:
 
 
 def open_data(
-    config: TrainConfig, folders: Sequence[Path], fabric: Fabric, rendered: Sequence[Path] = ()
+    config: TrainConfig,
+    folders: Sequence[Path],
+    fabric: Fabric,
+    rendered: Sequence[Path] = (),
+    nobody: Collection[str] | None = None,
 ) -> TrainingData:
     """Open the data sets of a run and mix them.
 
@@ -42,9 +46,10 @@ def open_data(
         folders: Data sets of any kind that `open_dataset` supports.
         fabric: Device of the batches; each of several processes gets its part of them.
         rendered: Additional sets of rendered people.
+        nobody: Identities of `folders` that are not people; see `open_dataset`.
     """
     skeleton = read_skeleton_setting(config.generator.skeleton)
-    datasets = [open_dataset(folder, skeleton=skeleton) for folder in folders]
+    datasets = [open_dataset(folder, skeleton=skeleton, nobody=nobody) for folder in folders]
     last = [open_dataset(folder, skeleton=skeleton) for folder in rendered]
     return mix_datasets(config, datasets, fabric, last)
 

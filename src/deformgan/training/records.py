@@ -11,7 +11,7 @@ import torch
 from deformgan.draw.pictures import to_pictures
 from deformgan.draw.sheets import join
 from deformgan.errors import InputError
-from deformgan.files import remove_unfinished, write_text, written_beside
+from deformgan.files import append_line, read_back, remove_unfinished, write_image, write_text
 from deformgan.models.generator import Generator
 from deformgan.pair import Pair
 from deformgan.pixels import to_bytes
@@ -38,8 +38,7 @@ class Records:
 
     def write(self, step: int, numbers: Mapping[str, Any]) -> None:
         """Write a line of metrics."""
-        with (self.out / METRICS).open("a") as file:
-            file.write(json.dumps({"step": step, **numbers}) + "\n")
+        append_line(self.out / METRICS, json.dumps({"step": step, **numbers}))
         if self.events is not None:
             for name, value in numbers.items():
                 self.events.add_scalar(name, value, step)
@@ -58,8 +57,7 @@ class Records:
         picture = join(list(rows), gap=0)
         path = self.out / SAMPLES / f"{step:07d}.png"
         path.parent.mkdir(exist_ok=True)
-        with written_beside(path) as unfinished:
-            picture.save(unfinished)
+        write_image(path, picture)
         if self.events is not None:
             self.events.add_image("samples", np.array(picture), step, dataformats="HWC")
             self.events.flush()
@@ -83,6 +81,7 @@ def _open_events(folder: Path, step: int) -> Any:
 def _drop_after(path: Path, step: int) -> None:
     if not path.exists():
         return
-    lines = path.read_text().splitlines(keepends=True)
-    kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
+    with read_back(path):
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
     write_text(path, "".join(kept))

@@ -1,6 +1,6 @@
 """run: all that a training run needs, put together from names and paths."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,7 @@ class Run:
         vgg: Path | None = None,
         download: bool = False,
         init: str | Path | None = None,
+        nobody: Collection[str] | None = None,
         device: torch.device | None = None,
     ) -> "Run":
         """Load data and weights.
@@ -63,6 +64,7 @@ class Run:
             download: Whether missing VGG-19 weights may be downloaded (548 MB).
             init: Generator to start from, the name of bundled weights or a file; None for random
                 weights.
+            nobody: Identities of `data` that are not people; see `open_dataset`.
             device: Device to train on; the CPU by default.
 
         Raises:
@@ -75,7 +77,7 @@ class Run:
             features = features.to(fabric.device)
         start = None if init is None else _load_start(init, config)
         folders = list(data) or [FOLDER]
-        photos = open_data(config, folders, fabric, rendered)
+        photos = open_data(config, folders, fabric, rendered, nobody)
         metadata = {
             **provenance(),
             "data": [folder.resolve().name for folder in [*folders, *rendered]],

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from deformgan.errors import InputError
+from deformgan.files import read_back
 
 MANIFEST = "MANIFEST.json"
 
@@ -45,16 +46,18 @@ class Golden:
         JSON text per key; nested dictionaries are flattened by one level.
         """
         if file not in self._arrays:
-            path = self.folder / file
-            if path.suffix == ".npz":
-                with np.load(path, allow_pickle=False) as stored:
-                    self._arrays[file] = dict(stored)
-            elif path.suffix == ".json":
-                self._arrays[file] = _texts(json.loads(path.read_bytes()))
-            else:
-                lines = path.read_text(encoding="utf-8").splitlines()
-                self._arrays[file] = {path.name: np.array(lines)}
+            with read_back(self.folder / file, "copy it again"):
+                self._arrays[file] = _read(self.folder / file)
         return self._arrays[file]
+
+
+def _read(path: Path) -> dict[str, np.ndarray]:
+    if path.suffix == ".npz":
+        with np.load(path, allow_pickle=False) as stored:
+            return dict(stored)
+    if path.suffix == ".json":
+        return _texts(json.loads(path.read_bytes()))
+    return {path.name: np.array(path.read_text(encoding="utf-8").splitlines())}
 
 
 def _texts(content: dict) -> dict[str, np.ndarray]:

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from deformgan.datasets.deepfashion import flat_name, poses_128x64
-from deformgan.datasets.market1501 import NOBODY, MarketName
+from deformgan.datasets.market_name import MarketName
+from deformgan.datasets.nobody import NOBODY
 from deformgan.datasets.pairs import HEADER, ordered_pairs, sample_test_pairs
 from deformgan.pose_formats.annotation_csv import read_annotation_csv
 from deformgan.pose_formats.annotations import Annotations

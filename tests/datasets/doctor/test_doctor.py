@@ -187,9 +187,9 @@ def test_a_leak_between_the_folders_is_found_and_nobody_is_in_no_split(market):
         picture = np.full((128, 64, 3), index * 90, np.uint8)
         Image.fromarray(picture).save(test / name)
     Image.fromarray(np.full((128, 64, 3), 7, np.uint8)).save(test / "-1_c1s1_000001_00.jpg")
-    Image.fromarray(np.full((128, 64, 3), 70, np.uint8)).save(
-        market / TRAIN / "0000_c1s1_000001_00.jpg"
-    )
+    for grey, who in ((70, "0000"), (33, "-1")):  # beside junk, 0000 is nobody
+        picture = Image.fromarray(np.full((128, 64, 3), grey, np.uint8))
+        picture.save(market / TRAIN / f"{who}_c1s1_000001_00.jpg")
     result = examine(market)
     assert faults(market) == {
         ("leak", "bounding_box_test/0002_c4s1_000001_00.jpg", None),

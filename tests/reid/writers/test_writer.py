@@ -212,7 +212,7 @@ def test_a_folder_begun_with_other_settings_is_refused(data, photos, tmp_path):
     with pytest.raises(InputError, match="other settings: originals was 5 and is now 2"):
         open_writer("market1501", tmp_path / "b", photos.of_people(["0002"]), data, SETTINGS)
     (tmp_path / "b" / "augment.json").write_text("{")
-    with pytest.raises(InputError, match=r"augment\.json is not a valid settings file"):
+    with pytest.raises(InputError, match=r"augment\.json is damaged"):
         open_writer("market1501", tmp_path / "b", photos, data, SETTINGS)
 
 

@@ -16,7 +16,14 @@ _SEVERITIES: dict["Severity", str] = {
 }
 
 
-def check(folder: Path, /, *, skeleton: str = "openpose18", json: Path | None = None) -> int:
+def check(
+    folder: Path,
+    /,
+    *,
+    skeleton: str = "openpose18",
+    nobody: tuple[str, ...] | None = None,
+    json: Path | None = None,
+) -> int:
     """Check a data set for errors, file by file and line by line.
 
     Decodes every image and parses every line of every table; changes nothing. Supports the layouts
@@ -28,6 +35,9 @@ def check(folder: Path, /, *, skeleton: str = "openpose18", json: Path | None = 
     Args:
         folder: The data set.
         skeleton: Skeleton of its poses, a built-in name or a JSON file.
+        nobody: Identities of Market-1501's layout that are not people, such as -1
+            0000; by default -1, and also 0000 unless training photos, queries or
+            identity-split.json have it as a person.
         json: Where to write all findings as JSON; only ten of each kind are printed.
     """
     from functools import partial
@@ -41,7 +51,7 @@ def check(folder: Path, /, *, skeleton: str = "openpose18", json: Path | None = 
     if json is not None:
         output_file(json)
     joints = find_skeleton(skeleton)
-    result = examine(folder, partial(progress, what="images"), joints)
+    result = examine(folder, partial(progress, what="images"), joints, nobody)
     _print(_report(folder, result))
     numbers = {severity: _number(result, severity) for severity in _SEVERITIES}
     if json is not None:

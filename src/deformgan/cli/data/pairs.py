@@ -12,6 +12,7 @@ def pairs(
     split: Literal["train", "test", "all"] = "train",
     count: int | None = None,
     seed: int = 0,
+    nobody: tuple[str, ...] | None = None,
     json: Path | None = None,
 ) -> None:
     """Write the list of training or test pairs of a data set.
@@ -26,8 +27,12 @@ def pairs(
         split: Part of the data set; "all" is everybody.
         count: Number of pairs to draw; by default all, in order. Published test lists have 12000.
         seed: Random seed of the draw; published lists use 0.
+        nobody: Identities of Market-1501's layout that are not people, such as -1
+            0000; by default -1, and also 0000 unless training photos, queries or
+            identity-split.json have it as a person.
         json: Where to write the numbers of images, people and pairs as JSON.
     """
+    from deformgan.cli.nobody import say_nobody
     from deformgan.cli.outputs import output_file
     from deformgan.datasets import open_dataset, recognize
     from deformgan.datasets.pairs import build_pairs, write_pairs
@@ -43,10 +48,12 @@ def pairs(
     if not 0 <= seed < 2**32:
         raise InputError(f"--seed is {seed}; it must be from 0 to {2**32 - 1}.")
     layout = recognize(folder)
-    dataset = open_dataset(folder, layout, split)
+    dataset = open_dataset(folder, layout, split, nobody=nobody)
     if split != "all":
         try:
-            other = open_dataset(folder, layout, "test" if split == "train" else "train")
+            other = open_dataset(
+                folder, layout, "test" if split == "train" else "train", nobody=nobody
+            )
         except InputError:
             other = None  # without a usable other split, there can be no overlap
         if other is not None:
@@ -57,6 +64,7 @@ def pairs(
             f"{folder} has no pairs in the split {split!r}: nobody has two images with both hips "
             "and both shoulders annotated."
         )
+    say_nobody(nobody, folder)
     write_pairs(out, table)
     numbers = {
         "dataset": layout,

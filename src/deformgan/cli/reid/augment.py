@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from deformgan.cli.nobody import say_nobody
 from deformgan.cli.outputs import output_dir, output_file
 from deformgan.errors import InputError
 
@@ -24,6 +25,7 @@ def augment(
     detector: str = "pose18",
     annotations: Path | None = None,
     poses: Path | None = None,
+    nobody: tuple[str, ...] | None = None,
     device: str = "auto",
     shard_size: int = 32,
     batch_size: int | None = None,
@@ -57,6 +59,8 @@ def augment(
         annotations: Table of joints, if it is not in the data set's folder.
         poses: Table of target poses to use instead, in pixels of the generator's images (for
             weights with layers, of the data set's images); none may be of test people.
+        nobody: Identities that are not people, such as -1 0000; by default -1, and also 0000 unless
+            training photos, queries or identity-split.json have it as a person.
         device: Device to compute on, such as cpu or cuda.
         shard_size: Originals per shard, the unit of work that is distributed and resumed.
         batch_size: Photos generated at once; by default 8 on a CPU, 256 on a GPU.
@@ -87,6 +91,7 @@ def augment(
     rank, world = (int(os.environ.get(name, n)) for name, n in (("RANK", 0), ("WORLD_SIZE", 1)))
     if device == "cuda" and "LOCAL_RANK" in os.environ:
         device = f"cuda:{os.environ['LOCAL_RANK']}"
+    say_nobody(nobody, data)
     report = run(
         data,
         out,
@@ -101,6 +106,7 @@ def augment(
         detector=detector,
         annotations=annotations,
         poses=poses,
+        nobody=nobody,
         device=str(find_device(device)),
         shard_size=shard_size,
         batch_size=batch_size,

@@ -1,11 +1,16 @@
 """The command `deformgan reid evaluate`."""
 
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from deformgan.cli.nobody import say_nobody
 from deformgan.cli.outputs import output_file
 from deformgan.errors import InputError
 from deformgan.files import write_json
+
+if TYPE_CHECKING:
+    from deformgan.reid.person_photos import PersonPhotos
 
 
 def evaluate(
@@ -18,16 +23,17 @@ def evaluate(
     train: Path | None = None,
     rerank: bool = True,
     multi_query: bool = False,
+    nobody: tuple[str, ...] | None = None,
     device: str = "auto",
     json: Path | None = None,
 ) -> None:
     """Evaluate person search: ranks, mAP and mINP of query photos in a gallery.
 
     Follows the rules of Market-1501: junk boxes (-1) are ignored; so are, for each query, photos of
-    the same person by the same camera, and the query itself; distractors (0000) stay in the gallery
-    and match nobody; queries without a match are counted but not scored. Ranks, mAP (as mean
-    precision at the matches, and as an area of trapezoids) and mINP are in [0, 1]; 95 % intervals
-    are over people.
+    the same person by the same camera, and the query itself; distractors (0000, unless people are
+    numbered from 0) stay in the gallery and match nobody; queries without a match are counted but
+    not scored. Ranks, mAP (as mean precision at the matches, and as an area of trapezoids) and mINP
+    are in [0, 1]; 95 % intervals are over people.
 
     Args:
         extractor: person_embedding (bundled), an .onnx file, a baseline.safetensors of `deformgan
@@ -44,6 +50,8 @@ def evaluate(
             0.3), unless --no-rerank is given; takes half a minute at Market-1501's size.
         multi_query: Query with the mean of all vectors of a person by the same camera, from gt_bbox
             if --data has it, else from the gallery.
+        nobody: Identities that are not people, such as -1 0000; by default -1, and also 0000 unless
+            training photos, queries or identity-split.json have it as a person.
         device: Device to compute on, such as cpu or cuda; ignored for .onnx and .npz files.
         json: Where to write metrics and counts as JSON.
     """
@@ -56,7 +64,7 @@ def evaluate(
     import torch
 
     from deformgan.cli.progress import progress
-    from deformgan.datasets.market1501 import BY_HAND
+    from deformgan.datasets.market_name import BY_HAND
     from deformgan.device import find_device
     from deformgan.provenance import provenance
     from deformgan.reid.distances import DISTANCES
@@ -76,17 +84,15 @@ def evaluate(
         raise InputError(f"--distance {distance} must be learned; add --train DIR.")
     device = str(find_device(device))
     if data is not None:
-        asked, others = query_and_gallery(data)
+        asked, others = query_and_gallery(data, nobody)
     else:
-        assert query is not None
-        assert gallery is not None
-        asked, others = read_person_photos(query), read_person_photos(gallery)
+        asked, others = _read_folders(query, gallery, nobody)
     features = open_features(extractor, device)
     check_scorable(asked, others)
     found, among = (normalize(features(photos, progress)) for photos in (asked, others))
     if measure.trainable:
         assert teachers is not None
-        people = training_people(teachers)
+        people = training_people(teachers, nobody=nobody)
         if shared := set(people.identities) & set(asked.identities):
             raise InputError(
                 f"{teachers} would train --distance {distance} on {min(shared)}, who is also a "
@@ -97,7 +103,7 @@ def evaluate(
     if multi_query:
         by_hand = None if data is None else data / BY_HAND
         if by_hand is not None and by_hand.is_dir():
-            more = read_person_photos(by_hand)
+            more = read_person_photos(by_hand, asked.nobody)
             found = average_queries(found, asked, normalize(features(more, progress)), more)
         else:
             found = average_queries(found, asked, among, others)
@@ -113,6 +119,22 @@ def evaluate(
     if json is not None:
         write_json(json, report)
     _show(report)
+    say_nobody(nobody, *(folder for folder in (data, query) if folder is not None))
+
+
+def _read_folders(
+    query: Path | None, gallery: Path | None, nobody: Collection[str] | None
+) -> "tuple[PersonPhotos, PersonPhotos]":
+    """List the photos of two folders; queries decide who is nobody."""
+    from deformgan.datasets.nobody import find_nobody
+    from deformgan.reid.person_photos import read_person_photos
+
+    assert query is not None
+    assert gallery is not None
+    if nobody is None and query.is_dir():
+        nobody = find_nobody(query, "train")
+    asked, others = (read_person_photos(folder, nobody or ()) for folder in (query, gallery))
+    return asked, others
 
 
 def _show(report: dict[str, Any]) -> None:

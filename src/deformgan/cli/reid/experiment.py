@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
+from deformgan.cli.nobody import say_nobody
 from deformgan.cli.outputs import output_dir
 from deformgan.cli.training import DIVERGED, read_settings, set_threads
 from deformgan.errors import InputError
-from deformgan.files import write_json, write_text, written_beside
+from deformgan.files import write_json, write_text
 
 if TYPE_CHECKING:
     from deformgan.reid.experiment import Experiment
@@ -30,6 +31,7 @@ def experiment(
     seeds: tuple[int, ...] = (0, 1, 2),
     imagenet: Path | None = None,
     minutes: float | None = None,
+    nobody: tuple[str, ...] | None = None,
     config: Path | None = None,
     device: str = "auto",
     threads: int | None = None,
@@ -60,6 +62,8 @@ def experiment(
         imagenet: torchvision's resnet50 weights (.pth); without them, ResNet-50 trains from
             scratch.
         minutes: Time limit: start no run that would not finish within it.
+        nobody: Identities that are not people, such as -1 0000; by default -1, and also 0000 unless
+            training photos, queries or identity-split.json have it as a person.
         config: TOML file of settings.
         device: Device to train on, such as cpu or cuda.
         threads: Number of CPU threads; by default PyTorch's choice.
@@ -88,7 +92,8 @@ def experiment(
             "An experiment runs in one process; instead of torchrun, start it several times on one "
             "--out."
         )
-    trial = Experiment.open(data, plans, folders, fabric, imagenet=imagenet)
+    trial = Experiment.open(data, plans, folders, fabric, nobody, imagenet=imagenet)
+    say_nobody(nobody, data)
     output_dir(out)
     try:
         left = execute_runs(
@@ -131,8 +136,7 @@ def write(out: Path, planned: "Sequence[PlannedRun]", trial: "Experiment") -> li
         report = summarize(read_results(planned, out), planned, trial.describe())
         figures = draw_figures(report)
         for name, figure in figures.items():
-            with written_beside(out / name) as unfinished:
-                save_plot(figure, unfinished)
+            save_plot(figure, out / name)
         write_text(out / MARKDOWN, write_report(report, list(figures)))
         write_json(out / REPORT, report)
         return list(figures)

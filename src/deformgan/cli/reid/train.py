@@ -5,6 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
+from deformgan.cli.nobody import say_nobody
 from deformgan.cli.outputs import output_dir, output_file
 from deformgan.cli.training import DIVERGED, ProgressDisplay, read_settings, set_threads
 from deformgan.errors import InputError
@@ -19,6 +20,7 @@ def train(
     out: Path,
     imagenet: Path | None = None,
     resume: bool = False,
+    nobody: tuple[str, ...] | None = None,
     config: Path | None = None,
     device: str = "auto",
     threads: int | None = None,
@@ -42,6 +44,8 @@ def train(
         imagenet: torchvision's resnet50 weights (.pth); without them, ResNet-50 trains from
             scratch.
         resume: Resume from the last checkpoint in the output folder.
+        nobody: Identities that are not people, such as -1 0000; by default -1, and also 0000 unless
+            training photos, queries or identity-split.json have it as a person.
         config: TOML file of settings.
         device: Device to train on, such as cpu or cuda.
         threads: Number of CPU threads; by default PyTorch's choice.
@@ -66,7 +70,8 @@ def train(
         output_file(json)
     set_threads(threads)
     fabric = open_fabric(find_device(device))
-    photos = read_training_photos(data, size=plan.size)
+    photos = read_training_photos(data, size=plan.size, nobody=nobody)
+    say_nobody(nobody, data)
     if photos.num_classes < 2:
         raise InputError(f"{data} has photos of only one person; training needs at least two.")
     metadata = {**provenance(), "data": data.resolve().name}

@@ -18,7 +18,7 @@ def show(skeleton: str, /, *, out: Path, json: Path | None = None) -> None:
     from deformgan.cli.outputs import output_file
     from deformgan.cli.skeleton.picture import draw_skeleton
     from deformgan.errors import InputError
-    from deformgan.files import write_json, written_beside
+    from deformgan.files import write_image, write_json
     from deformgan.skeletons import find_skeleton_file
 
     if out.suffix.lower() != ".png":
@@ -28,8 +28,7 @@ def show(skeleton: str, /, *, out: Path, json: Path | None = None) -> None:
         output_file(json)
     file = find_skeleton_file(skeleton)
     picture = Image.fromarray(draw_skeleton(file))
-    with written_beside(out) as unfinished:
-        picture.save(unfinished)
+    write_image(out, picture)
     if json is not None:
         write_json(json, file.model_dump(exclude_unset=True))
     drawn = file.skeleton()

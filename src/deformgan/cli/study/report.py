@@ -22,7 +22,7 @@ def report(
     from dataclasses import asdict, fields
 
     from deformgan.cli.outputs import output_dir, output_file
-    from deformgan.files import write_json, write_text, written_beside
+    from deformgan.files import write_image, write_json, write_text
     from deformgan.study.answers import Answer, read_answers
     from deformgan.study.config import read_study
     from deformgan.study.plots import draw_participants, draw_shares
@@ -56,8 +56,7 @@ def report(
         ("shares.png", draw_shares(found)),
         ("participants.png", draw_participants(found)),
     ):
-        with written_beside(out / name) as beside:
-            picture.save(beside, format="PNG")
+        write_image(out / name, picture, format="PNG")
     write_json(out / "report.json", found)
     if json is not None:
         write_json(json, found)

@@ -4,7 +4,7 @@ Readers stop at the first error; the doctor continues. Each file here contains o
 from the folder's contents to findings.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,6 +54,7 @@ def examine(
     root: str | Path,
     progress: Callable[[Iterable[str]], Iterable[str]] = iter,
     skeleton: Skeleton = OPENPOSE18,
+    nobody: Collection[str] | None = None,
 ) -> Examination:
     """Check every file of a data set and every line of its tables.
 
@@ -61,11 +62,12 @@ def examine(
         root: The folder.
         progress: Wraps the iteration over images, for example to show progress.
         skeleton: Skeleton of the poses.
+        nobody: Identities that are not people; by default decided by the data.
 
     Raises:
         InputError: If the folder contains no images.
     """
-    contents = look_into(Path(root))
+    contents = look_into(Path(root), nobody)
     tables = read_tables(contents, skeleton)
     decoded, findings = look_at_images(contents, progress)
     counts = count(contents, tables)

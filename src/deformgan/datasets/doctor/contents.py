@@ -3,7 +3,7 @@
 import os
 import stat
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path, PurePosixPath
@@ -13,7 +13,8 @@ from deformgan.datasets.cuhk03 import BOXES, CUHK03Layout, CUHK03Name, find_layo
 from deformgan.datasets.deepfashion import identity_of, photo_key
 from deformgan.datasets.doctor.finding import Finding
 from deformgan.datasets.folder import POSE_FILES
-from deformgan.datasets.market1501 import NOBODY, QUERY, TEST, TRAIN, MarketName
+from deformgan.datasets.market_name import QUERY, TEST, TRAIN, MarketName
+from deformgan.datasets.nobody import find_nobody
 from deformgan.datasets.splits import SPLIT_FILE
 from deformgan.datasets.surfaces import SURFACES
 from deformgan.datasets.synthetic import BACKGROUNDS, MASKS
@@ -41,6 +42,7 @@ class Contents:
         beside: Paths in `masks`, `backgrounds` and `surfaces`.
         findings: Files that could not be examined.
         cuhk03: CUHK03 layout, if any.
+        nobody: Identities that are not people, by part; none in most layouts.
     """
 
     root: Path
@@ -50,15 +52,15 @@ class Contents:
     beside: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     cuhk03: CUHK03Layout | None = None
-
-    @property
-    def nobody(self) -> tuple[str, ...]:
-        """Identities that are not a person; "0000" is a person in most layouts."""
-        return NOBODY if self.layout in ("market1501", "synthetic") else ()
+    nobody: Mapping[str, Collection[str]] = field(default_factory=dict)
 
     def identity(self, image: str) -> str | None:
         """Return the identity in an image, None if its name or folder does not reveal it."""
         return _identity(self.layout, image)
+
+    def is_nobody(self, image: str) -> bool:
+        """Return whether an image is junk or a distractor."""
+        return self.identity(image) in self.nobody.get(self.images[image], ())
 
     def key(self, name: str) -> str:
         """Return a key shared by an image's path and its name in tables."""
@@ -113,11 +115,12 @@ def _key(layout: Layout, name: str) -> str:
     return path.name
 
 
-def look_into(root: Path) -> Contents:
+def look_into(root: Path, nobody: Collection[str] | None = None) -> Contents:
     """List a data set's folder and detect its layout.
 
     Args:
         root: The folder.
+        nobody: Identities that are not people; by default decided by the data.
     """
     if not root.is_dir():
         what = "is not a folder" if root.exists() else "does not exist"
@@ -151,7 +154,14 @@ def look_into(root: Path) -> Contents:
         if file not in looked_at
     }
     findings += [Finding("not-looked-at", "", name) for name in sorted(ignored)]
-    return Contents(root, layout, parts, tables, beside, findings, cuhk03)
+    others = {part: _nobody(root, part) if nobody is None else nobody for part in _MARKET_PARTS}
+    others[OWN] = others[TRAIN]
+    named = layout in ("market1501", "synthetic")
+    return Contents(root, layout, parts, tables, beside, findings, cuhk03, others if named else {})
+
+
+def _nobody(root: Path, part: str) -> Collection[str]:
+    return find_nobody(root, "train" if part == TRAIN else "test")
 
 
 def printable_path(path: Path) -> str:

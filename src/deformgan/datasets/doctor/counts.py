@@ -1,6 +1,5 @@
 """Counts of images, annotations and pairs, compared with the published numbers."""
 
-from collections import Counter
 from dataclasses import dataclass
 
 from deformgan.datasets.cuhk03 import BOXES, CUHK03Name
@@ -9,9 +8,8 @@ from deformgan.datasets.doctor.contents import Contents
 from deformgan.datasets.doctor.finding import Finding
 from deformgan.datasets.doctor.joints import usable
 from deformgan.datasets.doctor.tables import Tables
-from deformgan.datasets.market1501 import NOBODY, QUERY, TEST, TRAIN, MarketName
-
-_JUNK, _DISTRACTOR = NOBODY
+from deformgan.datasets.market_name import QUERY, TEST, TRAIN, MarketName
+from deformgan.datasets.nobody import JUNK
 
 
 @dataclass(frozen=True)
@@ -114,7 +112,10 @@ def compare(contents: Contents, counts: dict[str, dict[str, dict[str, int]]]) ->
 
 def _count_images(contents: Contents, images: list[str]) -> dict[str, int]:
     identities = [contents.identity(image) for image in images]
-    people = Counter(who for who in identities if who is not None and who not in contents.nobody)
+    nobody = [
+        who for image, who in zip(images, identities, strict=True) if contents.is_nobody(image)
+    ]
+    people = {who for who in identities if who is not None} - set(nobody)
     numbers = {"images": len(images), "identities": len(people)}
     if contents.layout in ("market1501", "synthetic"):
         names = [
@@ -124,8 +125,8 @@ def _count_images(contents: Contents, images: list[str]) -> dict[str, int]:
         ]
         numbers |= {
             "cameras": len({name.camera for name in names}),
-            "junk": identities.count(_JUNK),
-            "distractors": identities.count(_DISTRACTOR),
+            "junk": nobody.count(JUNK),
+            "distractors": len(nobody) - nobody.count(JUNK),
         }
     if contents.layout == "cuhk03":
         names = [image.rpartition("/")[2] for image in images if contents.identity(image)]

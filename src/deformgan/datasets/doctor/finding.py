@@ -126,6 +126,11 @@ KINDS: dict[str, Kind] = {
     "no-torso": Kind("info", "unusable poses: a hip or shoulder is missing"),
     "junk": Kind("info", "junk boxes (identity -1), which readers skip"),
     "distractor": Kind("info", "distractors (identity 0000): nobody; Re-ID galleries keep them"),
+    "numbered-from-0": Kind(
+        "info",
+        "people are numbered from 0: identity 0000 is a person",
+        "If it is nobody, add --nobody -1 0000.",
+    ),
     "shared-item": Kind(
         "info", "garments with one color to train on and another to test on (as in the old split)"
     ),

@@ -8,7 +8,7 @@ from deformgan.datasets.cuhk03 import find_extracted_split, read_extracted_split
 from deformgan.datasets.doctor.contents import Contents
 from deformgan.datasets.doctor.finding import Finding
 from deformgan.datasets.doctor.tables import Tables
-from deformgan.datasets.market1501 import QUERY, TEST, TRAIN
+from deformgan.datasets.market_name import QUERY, TEST, TRAIN
 from deformgan.datasets.splits import SPLIT_FILE
 from deformgan.errors import InputError
 
@@ -68,7 +68,7 @@ def _check_split_file(contents: Contents, split: Split) -> list[Finding]:
         for image, part in contents.images.items()
         if part.rpartition("/")[2] not in (TEST, QUERY)
         and (who := contents.identity(image)) is not None
-        and who not in contents.nobody
+        and not contents.is_nobody(image)
     }
     findings += [
         Finding("absent-identity", who, SPLIT_FILE, _last_line(lines, who))
@@ -98,7 +98,7 @@ def _between_folders(contents: Contents) -> list[Finding]:
     images: dict[str, dict[str, list[str]]] = {TRAIN: {}, TEST: {}}
     for image, part in contents.images.items():
         identity = contents.identity(image)
-        if identity is not None and identity not in contents.nobody:
+        if identity is not None and not contents.is_nobody(image):
             side = TRAIN if part.rpartition("/")[2] == TRAIN else TEST
             images[side].setdefault(identity, []).append(image)
     return _shared(images[TRAIN], images[TEST], lambda image: (image, None), "leak")

@@ -1,15 +1,16 @@
 """Names: images without joints, joints without images, and names without an identity."""
 
 from collections.abc import Iterator
+from itertools import islice
 
 from deformgan.datasets.doctor.contents import OWN, Contents
 from deformgan.datasets.doctor.finding import Finding
 from deformgan.datasets.doctor.tables import Tables
-from deformgan.datasets.market1501 import NOBODY, QUERY, TEST
+from deformgan.datasets.market_name import QUERY, TEST
+from deformgan.datasets.nobody import DISTRACTOR, JUNK
 from deformgan.datasets.surfaces import SURFACES
 from deformgan.datasets.synthetic import BACKGROUNDS, MASKS
 
-_JUNK, _DISTRACTOR = NOBODY
 _ADVICE = {
     "cuhk03": "CUHK03 comes without joints",
     "market1501": "the authors of 'Deformable GANs for Pose-based Human Image Generation' (CVPR "
@@ -24,11 +25,22 @@ _ADVICE = {
 def check_names(contents: Contents, tables: Tables) -> list[Finding]:
     """Match table entries with images in both directions, and check the identities."""
     return [
+        *_numbered_from_0(contents),
         *_identities(contents),
         *_images_without_joints(contents, tables),
         *_joints_without_image(contents, tables),
         *_without_picture_beside(contents),
     ]
+
+
+def _numbered_from_0(contents: Contents) -> Iterator[Finding]:
+    if contents.layout in ("market1501", "synthetic"):
+        people = (
+            image
+            for image in contents.images
+            if contents.identity(image) == DISTRACTOR and not contents.is_nobody(image)
+        )
+        yield from (Finding("numbered-from-0", "", image) for image in islice(people, 1))
 
 
 def _identities(contents: Contents) -> Iterator[Finding]:
@@ -39,10 +51,9 @@ def _identities(contents: Contents) -> Iterator[Finding]:
             case None:
                 yield Finding("odd-name", "", image)
             case identity if contents.layout in ("market1501", "synthetic"):
-                if identity == _JUNK:
-                    yield Finding("junk", "", image)
-                elif identity == _DISTRACTOR:
-                    yield Finding("distractor", "", image)
+                if contents.is_nobody(image):
+                    kind = "junk" if identity == JUNK else "distractor"
+                    yield Finding(kind, "", image)
 
 
 def _images_without_joints(contents: Contents, tables: Tables) -> Iterator[Finding]:
@@ -57,7 +68,9 @@ def _images_without_joints(contents: Contents, tables: Tables) -> Iterator[Findi
         images = [
             image
             for image, where in contents.images.items()
-            if where == part and contents.identity(image) not in (None, *contents.nobody)
+            if where == part
+            and contents.identity(image) is not None
+            and not contents.is_nobody(image)
         ]
         if part.rpartition("/")[2] == QUERY or not images:
             continue

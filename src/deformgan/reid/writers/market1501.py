@@ -15,7 +15,7 @@ reject new identities and more cameras, as in any data set with them; the layout
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-from deformgan.datasets.market1501 import QUERY, TEST, TRAIN
+from deformgan.datasets.market_name import QUERY, TEST, TRAIN
 from deformgan.reid.writers.tree import TreeWriter
 
 TRAIN_TABLE, TEST_TABLE = "market-annotation-train.csv", "market-annotation-test.csv"

@@ -26,7 +26,7 @@ import torch
 from deformgan.datasets.photo_set import PhotoSet
 from deformgan.datasets.splits import NoTestSplitError
 from deformgan.errors import InputError
-from deformgan.files import remove_unfinished, written_beside
+from deformgan.files import read_back, remove_unfinished, written_beside
 from deformgan.framing import Framing
 from deformgan.pose import Pose
 from deformgan.pose_formats.annotation_csv import HEADER, read_annotation_csv, write_annotation_csv
@@ -304,7 +304,7 @@ class Writer(ABC):
         file = self.out / SETTINGS
         with self._writing():
             if file.is_file():
-                self._compare(file.read_text(encoding="utf-8"), text)
+                self._compare(file.read_text(encoding="utf-8", errors="replace"), text)
             # Another process may be writing the settings at this moment.
             elif self.out.is_dir() and {p.name for p in self.out.iterdir()} - {
                 UNFINISHED,
@@ -322,15 +322,15 @@ class Writer(ABC):
         """Raise an error if the folder was started with other settings, naming the first."""
         if there == wanted:
             return
-        try:
+        with read_back(self.out / SETTINGS, "choose another folder or delete this one"):
             before, now = json.loads(there), json.loads(wanted)
-            key = next(key for key in sorted({**before, **now}) if before.get(key) != now.get(key))
-        except (ValueError, TypeError):
-            raise InputError(f"{self.out / SETTINGS} is not a valid settings file.") from None
-        raise InputError(
-            f"{self.out} was started with other settings: {key} was {before.get(key)!r} and is now "
-            f"{now.get(key)!r}; choose another folder or delete this one."
-        )
+            keys = [key for key in sorted({**before, **now}) if before.get(key) != now.get(key)]
+        if keys:
+            key = keys[0]
+            raise InputError(
+                f"{self.out} was started with other settings: {key} was {before.get(key)!r} and is "
+                f"now {now.get(key)!r}; choose another folder or delete this one."
+            )
 
     @contextmanager
     def _writing(self) -> Generator[None]:
