@@ -10,7 +10,6 @@ from PIL import Image
 from deformgan.cli.animations import write_animation
 from deformgan.cli.pictures import write_picture
 from deformgan.files import write_image, write_safetensors
-from deformgan.rendering.dataset import save_jpeg
 from deformgan.training.checkpoints import save_state
 from tools.abuse.whole import find_damage
 
@@ -31,7 +30,6 @@ WRITERS = {
     "b.gif": lambda path: write_image(path, Image.fromarray(NOISE)),
     "c.gif": movie,
     "c.webp": movie,
-    "d.jpg": lambda path: save_jpeg(torch.rand(3, 96, 64) * 2 - 1, path),
     "a.pt": lambda path: save_state(path, {"a": torch.rand(5000), "b": [torch.rand(9)] * 9}),
     "a.safetensors": lambda path: write_safetensors(path, {"a": torch.rand(5000)}, {"b": "c"}),
 }
