@@ -41,7 +41,7 @@ def test_03_one_command_makes_the_table_of_a_folder_per_person(case, run, tmp_pa
         (("Ann Lee", "zoë"), ("1.jpg", "2.jpg")),
         (("a,b", "c'd"), ("front view.JPG", "back.jpg")),
         (("001", "002", "003"), ("a.jpg", "a.b.jpg")),
-        (("x__y", "x"), ("2024-01-01 10:00.jpg", "b.jpg")),
+        (("x__y", "x"), ("2024-01-01 10.00.jpg", "b.jpg")),
         (("ann",), ("1.png", "2.png", "3.png")),
     ],
 )

@@ -190,8 +190,8 @@ def prepare(folder: Path) -> None:
     for name in names:
         shutil.copy(FOLDER / "bounding_box_train" / name, photos / name)
     (folder / "people" / "annotation.csv").write_text("\n".join([lines[0], *kept, ""]))
-    whole = [line for line in kept if "-1" not in line]
-    (folder / "poses.csv").write_text("\n".join([lines[0], *whole[:4], ""]))
+    whole = sorted(kept, key=lambda line: line.count("-1"))[:4]  # fewest joints hidden
+    (folder / "poses.csv").write_text("\n".join([lines[0], *whole, ""]))
     split = {"train": people[:-_TEST_PEOPLE], "test": people[-_TEST_PEOPLE:]}
     (folder / "people" / "identity-split.json").write_text(json.dumps(split))
     (folder / "pairs.csv").write_text("\n".join(["from,to", f"{names[0]},{names[1]}", ""]))

@@ -17,7 +17,13 @@ from torch import Tensor
 
 from deformgan.datasets.surfaces import SURFACES, write_surface
 from deformgan.errors import InputError
-from deformgan.files import one_at_a_time, remove_unfinished, write_image, write_json
+from deformgan.files import (
+    is_unfinished,
+    one_at_a_time,
+    remove_unfinished,
+    write_image,
+    write_json,
+)
 from deformgan.pixels import to_bytes
 from deformgan.pose import Pose, Skeleton
 from deformgan.pose_formats.annotation_csv import read_annotation_csv, write_annotation_csv
@@ -345,7 +351,7 @@ def _claim(out: Path, plan: Plan):
                 f"{out} contains {before['people']} people with {before['per_person']} pictures "
                 "each; choose at least as many, or another folder."
             )
-    elif any(out.iterdir()):
+    elif any(not is_unfinished(path) for path in out.iterdir()):
         raise InputError(f"{out} is not empty and has no {MANIFEST}; choose another folder.")
     write_json(path, manifest)
 

@@ -26,7 +26,7 @@ import torch
 from deformgan.datasets.photo_set import PhotoSet
 from deformgan.datasets.splits import NoTestSplitError
 from deformgan.errors import InputError
-from deformgan.files import read_back, remove_unfinished, written_beside
+from deformgan.files import is_unfinished, read_back, remove_unfinished, written_beside
 from deformgan.framing import Framing
 from deformgan.pose import Pose
 from deformgan.pose_formats.annotation_csv import HEADER, read_annotation_csv, write_annotation_csv
@@ -306,10 +306,9 @@ class Writer(ABC):
             if file.is_file():
                 self._compare(file.read_text(encoding="utf-8", errors="replace"), text)
             # Another process may be writing the settings at this moment.
-            elif self.out.is_dir() and {p.name for p in self.out.iterdir()} - {
-                UNFINISHED,
-                SETTINGS,
-            }:
+            elif self.out.is_dir() and {
+                path.name for path in self.out.iterdir() if not is_unfinished(path)
+            } - {UNFINISHED, SETTINGS}:
                 raise InputError(
                     f"{self.out} is not empty and has no {SETTINGS}; choose another folder."
                 )
