@@ -28,9 +28,9 @@ def say_nobody(given: Collection[str] | None, *folders: Path) -> None:
 
 def _describe(folder: Path) -> str:
     """Return how 0000 is understood in a data set; empty where it is as in Market-1501."""
-    from deformgan.datasets.nobody import is_0000_a_person
+    from deformgan.datasets.nobody import SIDES, is_0000_a_person
 
-    train, test = (is_0000_a_person(folder, side) for side in ("train", "test"))
+    train, test = (is_0000_a_person(folder, side) for side in SIDES)
     person, nobody = "--nobody -1 makes it a person", "--nobody -1 0000 makes it nobody"
     if train and test is False:
         return f"a person in training photos, as nobody beside junk in the gallery; {nobody}"

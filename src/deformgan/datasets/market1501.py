@@ -5,7 +5,7 @@ from pathlib import Path
 
 from deformgan.datasets.market_name import TEST, TRAIN, MarketName
 from deformgan.datasets.named_photos import NamedPhotos, find_table
-from deformgan.datasets.nobody import Side, find_nobody, identities_of
+from deformgan.datasets.nobody import find_nobody, identities_of
 from deformgan.datasets.photo_set import Fit
 from deformgan.datasets.splits import (
     SPLIT_FILE,
@@ -64,8 +64,7 @@ class Market1501(NamedPhotos):
         if not root.is_dir():
             raise InputError(f"The data set folder {root} does not exist.")
         folder, wanted = _split(root, split, nobody)
-        side = "test" if split == "test" else "train"
-        others = find_nobody(root, side) if nobody is None else nobody
+        others = find_nobody(root, "test" if split == "test" else "train", nobody)
         table = _annotations(root, folder, annotations, skeleton)
         super().__init__(
             folder,
@@ -99,10 +98,11 @@ def _split(
     if parts is not None:
         return folder, parts[split]
     if train.is_dir() and test.is_dir():
-        sides: tuple[Side, Side] = ("train", "test")
-        others = [find_nobody(root, side) if nobody is None else nobody for side in sides]
-        people = map(identities_of, (train, test), others)
-        refuse_shared_identities(*people, str(root))
+        refuse_shared_identities(
+            identities_of(train, find_nobody(root, "train", nobody)),
+            identities_of(test, find_nobody(root, "test", nobody)),
+            str(root),
+        )
     if split == "test":
         if not test.is_dir():
             raise NoTestSplitError(

@@ -9,12 +9,13 @@ from deformgan.datasets.splits import read_identity_split
 from deformgan.errors import InputError
 
 Side = Literal["train", "test"]
+SIDES: tuple[Side, Side] = ("train", "test")
 
 JUNK, DISTRACTOR = "-1", "0000"
 NOBODY = (JUNK, DISTRACTOR)
 
 
-def find_nobody(root: Path, side: Side) -> tuple[str, ...]:
+def find_nobody(root: Path, side: Side, given: Collection[str] | None = None) -> Collection[str]:
     """Return the identities that are not people on one side of a data set.
 
     "-1" is junk in every set. "0000" is a distractor in Market-1501's gallery, and a person in sets
@@ -23,7 +24,10 @@ def find_nobody(root: Path, side: Side) -> tuple[str, ...]:
     Args:
         root: Folder in Market-1501's layout, or of photos named like its.
         side: Its training photos, or its queries and gallery.
+        given: The user's answer; None to decide by the data.
     """
+    if given is not None:
+        return given
     return (JUNK,) if is_0000_a_person(root, side) else NOBODY
 
 
@@ -44,14 +48,13 @@ def is_0000_a_person(root: Path, side: Side) -> bool | None:
         split = {}
     if any(DISTRACTOR in people for people in split.values()):
         return True
+    if side == "test":
+        if (asked := _has_0000_as_a_person(root / QUERY)) is not None:
+            return asked
+        if not (gallery := _has_0000_as_a_person(root / TEST)):
+            return gallery
     parted = any((root / part).is_dir() for part in (TRAIN, QUERY, TEST))
-    train = _has_0000_as_a_person(root / TRAIN if parted else root)
-    if side == "train":
-        return train
-    if (asked := _has_0000_as_a_person(root / QUERY)) is not None:
-        return asked
-    gallery = _has_0000_as_a_person(root / TEST)
-    return gallery and train
+    return _has_0000_as_a_person(root / TRAIN if parted else root)
 
 
 def _has_0000_as_a_person(folder: Path) -> bool | None:

@@ -65,7 +65,7 @@ class TestSide:
             people |= parts["test"]
             folder = data / TRAIN if (data / TRAIN).is_dir() else data
             photos.append(_of_people(read_person_photos(folder), people))
-        people -= set(find_nobody(data, "test") if nobody is None else nobody)
+        people -= set(find_nobody(data, "test", nobody))
         if (data / BY_HAND).is_dir():  # also shows training identities
             photos.append(_of_people(read_person_photos(data / BY_HAND), people))
         return TestSide(people, photos, _test_poses(data, size, annotations))

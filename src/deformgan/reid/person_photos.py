@@ -104,7 +104,7 @@ def query_and_gallery(
             camera).
         nobody: Identities that are not people; by default decided by the data, see `find_nobody`.
     """
-    nobody = find_nobody(data, "test") if nobody is None else nobody
+    nobody = find_nobody(data, "test", nobody)
     if (data / QUERY).is_dir() and (data / TEST).is_dir():
         return read_person_photos(data / QUERY, nobody), read_person_photos(data / TEST, nobody)
     parts = read_identity_split(data)

@@ -96,7 +96,7 @@ def training_people(
     if not folder.is_dir():
         raise InputError(f"The data set folder {folder} does not exist.")
     inside = folder / TRAIN if (folder / TRAIN).is_dir() else folder
-    nobody = find_nobody(folder, "train") if nobody is None else nobody
+    nobody = find_nobody(folder, "train", nobody)
     photos = read_person_photos(inside, nobody)
     parts = None if split == "all" else read_identity_split(folder)
     rows = [

@@ -131,10 +131,8 @@ def _read_folders(
 
     assert query is not None
     assert gallery is not None
-    if nobody is None and query.is_dir():
-        nobody = find_nobody(query, "train")
-    asked, others = (read_person_photos(folder, nobody or ()) for folder in (query, gallery))
-    return asked, others
+    others = find_nobody(query, "train", nobody)
+    return read_person_photos(query, others), read_person_photos(gallery, others)
 
 
 def _show(report: dict[str, Any]) -> None:

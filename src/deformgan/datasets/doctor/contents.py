@@ -14,7 +14,7 @@ from deformgan.datasets.deepfashion import identity_of, photo_key
 from deformgan.datasets.doctor.finding import Finding
 from deformgan.datasets.folder import POSE_FILES
 from deformgan.datasets.market_name import QUERY, TEST, TRAIN, MarketName
-from deformgan.datasets.nobody import find_nobody
+from deformgan.datasets.nobody import SIDES, find_nobody
 from deformgan.datasets.splits import SPLIT_FILE
 from deformgan.datasets.surfaces import SURFACES
 from deformgan.datasets.synthetic import BACKGROUNDS, MASKS
@@ -154,14 +154,14 @@ def look_into(root: Path, nobody: Collection[str] | None = None) -> Contents:
         if file not in looked_at
     }
     findings += [Finding("not-looked-at", "", name) for name in sorted(ignored)]
-    others = {part: _nobody(root, part) if nobody is None else nobody for part in _MARKET_PARTS}
-    others[OWN] = others[TRAIN]
-    named = layout in ("market1501", "synthetic")
-    return Contents(root, layout, parts, tables, beside, findings, cuhk03, others if named else {})
+    others = _nobody(root, nobody) if layout in ("market1501", "synthetic") else {}
+    return Contents(root, layout, parts, tables, beside, findings, cuhk03, others)
 
 
-def _nobody(root: Path, part: str) -> Collection[str]:
-    return find_nobody(root, "train" if part == TRAIN else "test")
+def _nobody(root: Path, given: Collection[str] | None) -> dict[str, Collection[str]]:
+    """Return the identities that are not people, by part."""
+    train, test = (find_nobody(root, side, given) for side in SIDES)
+    return {part: train if part in (TRAIN, OWN) else test for part in (*_MARKET_PARTS, OWN)}
 
 
 def printable_path(path: Path) -> str:
