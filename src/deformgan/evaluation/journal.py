@@ -52,8 +52,12 @@ class Journal:
     def column(self, name: str, batches: int) -> Iterator[np.ndarray]:
         """Yield one array of every batch, in order; skip batches that lack it."""
         for batch in filter(self.__contains__, range(batches)):
-            if name in (arrays := self[batch]):
-                yield arrays[name]
+            path = self._file(batch)
+            # Only this array is read: a batch may hold large ones.
+            with read_back(path), np.load(path, allow_pickle=False) as arrays:
+                found = arrays.get(name)
+            if found is not None:
+                yield found
 
     def remove(self) -> None:
         """Delete the folder, once the results are saved elsewhere."""
