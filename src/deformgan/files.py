@@ -11,7 +11,7 @@ import os
 import platform
 import re
 import shutil
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from functools import cache
 from io import BytesIO
@@ -112,6 +112,12 @@ def read_back(path: Path, cure: str = "remove it") -> Generator[None]:
     ) as error:  # JSON, zip archives and what reads their numbers raise a dozen kinds
         reason = printable(shortened(str(error).partition("\n")[0], 80)) or type(error).__name__
         raise InputError(f"{path} is damaged ({reason}); {cure}.") from None
+
+
+def check_finite(numbers: Iterable[float]) -> None:
+    """Raise a ValueError unless all numbers are finite, for use within `read_back`."""
+    if not all(math.isfinite(number) for number in numbers):
+        raise ValueError("a number is not finite")
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """Augmentation statistics: per-shard tallies and the final report."""
 
 import json
-import math
 import time
 from collections import defaultdict
 from collections.abc import Generator
@@ -10,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from deformgan.files import read_back, write_json, write_text
+from deformgan.files import check_finite, read_back, write_json, write_text
 from deformgan.provenance import provenance
 
 REPORT = "augment-report.json"
@@ -57,8 +56,8 @@ class Tally:
         """Read a tally that `save` wrote."""
         with read_back(path, "remove it to generate its photos again"):
             parts = json.loads(path.read_text(encoding="utf-8"))
-            if not all(math.isfinite(n) for part in parts.values() for n in part.values()):
-                raise ValueError("a number is not finite")
+            for part in parts.values():
+                check_finite(part.values())
             return Tally(**parts)
 
 
@@ -138,6 +137,5 @@ class AugmentReport:
         with read_back(path, "remove its folder to start over"):
             report = AugmentReport(**json.loads(path.read_text(encoding="utf-8")))
             for numbers in (report.counts, report.rejected_by, report.mean_scores):
-                if not all(math.isfinite(number) for number in numbers.values()):
-                    raise ValueError("a number is not finite")
+                check_finite(numbers.values())
             return report

@@ -2,7 +2,6 @@
 
 import fcntl
 import json
-import math
 import os
 import platform
 import re
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from deformgan.errors import InputError
-from deformgan.files import read_back, write_text
+from deformgan.files import check_finite, read_back, write_text
 
 Erasing = Literal["both", "on", "off"]
 
@@ -199,8 +198,7 @@ def _check_result(result: dict[str, Any], one: PlannedRun) -> None:
         if len(column) != len(people):
             raise ValueError("queries are missing")
         numbers += column
-    if not all(math.isfinite(float(number)) for number in numbers):
-        raise ValueError("a number is not finite")
+    check_finite(map(float, numbers))
 
 
 @contextmanager

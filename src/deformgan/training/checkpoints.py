@@ -102,10 +102,7 @@ def load_checkpoint(
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, OSError, ValueError, UnpicklingError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(
-            f"{path} cannot be read ({reason}); remove it to go on from the one before."
-        ) from None
+        raise _unreadable(path, error) from None
     with read_back(path, "remove it to go on from the one before"):
         mine, theirs = _identity(config), _completed(state["config"], config)
         changed = [name for name in mine if mine[name] != theirs[name]]
@@ -126,10 +123,12 @@ def load_checkpoint(
     except (RuntimeError, LookupError, TypeError, ValueError, AttributeError) as error:
         if isinstance(error, torch.OutOfMemoryError):
             raise
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(
-            f"{path} cannot be read ({reason}); remove it to go on from the one before."
-        ) from None
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: Exception) -> InputError:
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return InputError(f"{path} cannot be read ({reason}); remove it to go on from the one before.")
 
 
 def _identity(config: Any) -> dict[str, str]:
