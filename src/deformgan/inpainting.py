@@ -108,17 +108,25 @@ class _Grid:
 
     def read(self, places: Int64[Tensor, "*cells 2"]) -> Float[Tensor, "*cells channels"]:
         """Return the features of cells; of those outside, of the nearest."""
-        rows, columns = self._within(places)
-        return self.features[rows, columns]
+        return self.features[_within(self.hole, places)]
 
     def known(self, places: Int64[Tensor, "*cells 2"]) -> Bool[Tensor, "*cells"]:
         """Return whether cells are inside the image and not to be filled."""
-        rows, columns = self._within(places)
-        inside = (rows == places[..., 0]) & (columns == places[..., 1])
-        return inside & ~self.hole[rows, columns]
+        return _is_known(self.hole, places)
 
-    def _within(self, places: Tensor) -> tuple[Tensor, Tensor]:
-        return places[..., 0].clamp(0, self.rows - 1), places[..., 1].clamp(0, self.columns - 1)
+
+def _within(hole: Bool[Tensor, "_ _"], places: Tensor) -> tuple[Tensor, Tensor]:
+    """Return rows and columns; of places outside, those of the nearest place inside."""
+    rows, columns = hole.shape
+    return places[..., 0].clamp(0, rows - 1), places[..., 1].clamp(0, columns - 1)
+
+
+def _is_known(
+    hole: Bool[Tensor, "_ _"], places: Int64[Tensor, "*places 2"]
+) -> Bool[Tensor, "*places"]:
+    rows, columns = _within(hole, places)
+    inside = (rows == places[..., 0]) & (columns == places[..., 1])
+    return inside & ~hole[rows, columns]
 
 
 def _coarsest(height: int, width: int) -> tuple[int, int]:
@@ -146,9 +154,7 @@ def _near(
     own = chosen[fine.places[:, 0] // 2, fine.places[:, 1] // 2]
     steps = torch.cartesian_prod(torch.arange(-1, 2), torch.arange(-1, 2))
     beside = (fine.places // 2)[:, None] + torch.tensor(_BESIDE)
-    rows = beside[..., 0].clamp(0, coarse.rows - 1)
-    columns = beside[..., 1].clamp(0, coarse.columns - 1)
-    return torch.cat([own[:, None] + steps, chosen[rows, columns]], dim=1)
+    return torch.cat([own[:, None] + steps, chosen[_within(coarse.hole, beside)]], dim=1)
 
 
 def _choose(
@@ -246,11 +252,10 @@ def _copy(
     for step in ((0, 0), (0, 1), (1, 0), (1, 1)):
         cell = corner + torch.tensor(step)
         near = (1 - (cells - cell).abs()).prod(dim=1)
-        rows, columns = cell[:, 0].clamp(0, grid.rows - 1), cell[:, 1].clamp(0, grid.columns - 1)
-        source = places + chosen[rows, columns].long()
-        y, x = source[:, 0].clamp(0, height - 1), source[:, 1].clamp(0, width - 1)
-        valid = (y == source[:, 0]) & (x == source[:, 1]) & ~hole[y, x] & grid.hole[rows, columns]
-        near = (near * valid)[:, None]
+        inside = _within(grid.hole, cell)
+        source = places + chosen[inside].long()
+        y, x = _within(hole, source)
+        near = (near * (_is_known(hole, source) & grid.hole[inside]))[:, None]
         total += near * image[:, y, x].T
         weight += near
     copied = (weight > 1e-3)[:, 0]
