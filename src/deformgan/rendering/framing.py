@@ -31,9 +31,7 @@ def widen(shot: Shot, random: np.random.Generator) -> Shot:
 
 def activate(shot: Shot, random: np.random.Generator) -> Shot:
     """Convert a shot framed as "pedestrian" to "active"."""
-
-    def between(low: float, high: float) -> float:
-        return float(random.uniform(low, high))
+    between = random.uniform
 
     camera = replace(
         shot.camera,
@@ -53,9 +51,7 @@ def activate(shot: Shot, random: np.random.Generator) -> Shot:
 
 def tighten(shot: Shot, random: np.random.Generator) -> Shot:
     """Convert a shot framed as "pedestrian" to "tight"."""
-
-    def between(low: float, high: float) -> float:
-        return float(random.uniform(low, high))
+    between = random.uniform
 
     distance = between(4.0, 9.0)
     bottom = between(-0.04, 0.05) if random.random() < 0.7 else between(-0.3, -0.03)
@@ -75,8 +71,7 @@ def tighten(shot: Shot, random: np.random.Generator) -> Shot:
 
 
 def _wide_camera(camera: Camera, random: np.random.Generator) -> Camera:
-    def between(low: float, high: float) -> float:
-        return float(random.uniform(low, high))
+    between = random.uniform
 
     cut = random.random()
     if cut < 0.6:  # whole, with a margin

@@ -213,9 +213,7 @@ def sample_active(posture: Posture, random: np.random.Generator) -> Posture:
         posture: What it begins with; some legs stay as they are.
         random: Source of random numbers.
     """
-
-    def between(low: float, high: float) -> float:
-        return float(random.uniform(low, high))
+    between = random.uniform
 
     def arm() -> Arm:
         if random.random() < 0.7:  # raised sideways, up to vertical

@@ -62,7 +62,6 @@ let wanted = null, busy = null, newest = null;
 
 function move(pose = target) {
   wanted = { pose, asked: window.event?.timeStamp ?? performance.now() };
-  waiting(true);
   busy ??= doing(compute)().finally(() => (busy = null));
   return busy;
 }
