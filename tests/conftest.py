@@ -139,6 +139,16 @@ def pair_set(people, tmp_path) -> Callable[..., Any]:
 
 
 @pytest.fixture(scope="session")
+def tiny_generator():
+    """A generator of 128x64 pictures with four channels, random."""
+    from deformgan.models.generator import Generator, GeneratorConfig
+
+    torch.manual_seed(0)
+    config = GeneratorConfig(encoder_widths=(4,) * 6, decoder_widths=(4,) * 5, blend=True)
+    return Generator(config)
+
+
+@pytest.fixture(scope="session")
 def layered_weights(tmp_path_factory) -> Path:
     """A file of tiny weights with layers, random in all that begins at zero."""
     from deformgan.checkpoint import save_generator

@@ -6,13 +6,11 @@ import sys
 import threading
 
 import pytest
-import torch
 
 from deformgan.checkpoint import find_weights_file, save_generator, weights_sum
 from deformgan.cli.main import main
 from deformgan.errors import InputError
 from deformgan.hub import fetch_weights
-from deformgan.models.generator import Generator, GeneratorConfig
 from deformgan.predict import PoseTransfer
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -24,13 +22,9 @@ def _forget():
 
 
 @pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    torch.manual_seed(0)
-    config = GeneratorConfig(
-        encoder_widths=(4, 4, 4, 4, 4, 4), decoder_widths=(4, 4, 4, 4, 4), blend=True
-    )
+def weights(tmp_path_factory, tiny_generator):
     path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    save_generator(path, Generator(config), {"size": [128, 64], "terms": "for tests"})
+    save_generator(path, tiny_generator, {"size": [128, 64], "terms": "for tests"})
     return path
 
 

@@ -1,5 +1,6 @@
 """Inputs that failed once: `../shared/cases`."""
 
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -34,3 +35,24 @@ def run(capsys):
         return code, printed.out, printed.err
 
     return command
+
+
+@pytest.fixture
+def largest_file():
+    """Return a context manager that limits the size of files that this process writes.
+
+    So does a full disk, for all but the first. Python ignores the signal, so writing fails with an
+    error.
+    """
+    resource = pytest.importorskip("resource", reason="needs the limits of POSIX")
+
+    @contextmanager
+    def limit(size):
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    return limit

@@ -229,23 +229,13 @@ def test_a_file_is_read_back_or_named(tmp_path):
         raise InputError("x")
 
 
-def test_lines_are_appended_whole_or_not_at_all(tmp_path):
-    resource = pytest.importorskip("resource", reason="needs the limits of POSIX")
+def test_lines_are_appended_whole_or_not_at_all(largest_file, tmp_path):
     path = tmp_path / "m.jsonl"
     append_line(path, "one")
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (9, hard))
-    try:
-        with pytest.raises(OSError, match="too large"):
-            append_line(path, "longer than that")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    with largest_file(9), pytest.raises(OSError, match="too large"):
+        append_line(path, "longer than that")
     append_line(path, "two")
     assert path.read_text() == "one\ntwo\n"
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1, hard))
-    try:
-        with pytest.raises(OSError, match="too large"):
-            append_line(tmp_path / "new.jsonl", "one")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    with largest_file(1), pytest.raises(OSError, match="too large"):
+        append_line(tmp_path / "new.jsonl", "one")
     assert not (tmp_path / "new.jsonl").exists()

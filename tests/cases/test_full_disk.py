@@ -2,7 +2,6 @@
 
 import shutil
 import subprocess
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,24 +10,8 @@ from deformgan.cli.main import main
 from tools.abuse.commands import COMMANDS, prepare
 from tools.abuse.whole import find_damage, find_leftovers
 
-resource = pytest.importorskip("resource", reason="needs the limits of POSIX")
-
 LIMITS = (0, 300, 6000)  # bytes of a file
 QUIET = {"data check": {0, 1}}  # exit codes of a call that nothing disturbs, if not 0
-
-
-@contextmanager
-def largest_file(size):
-    """Limit the size of files that this process writes, as a full disk does for all but the first.
-
-    Python ignores the signal, so that writing fails with an error.
-    """
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +48,9 @@ def check_failure(code, lines, out):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", COMMANDS)
-def test_files_that_cannot_grow_are_one_line_and_nothing_is_half_written(start, tmp_path, name):
+def test_files_that_cannot_grow_are_one_line_and_nothing_is_half_written(
+    start, largest_file, tmp_path, name
+):
     failed = 0
     for limit in LIMITS:
         with largest_file(limit):

@@ -1,7 +1,5 @@
 """What a full disk cuts off is noticed by every writer, whichever library encodes."""
 
-from contextlib import contextmanager
-
 import numpy as np
 import pytest
 import torch
@@ -12,8 +10,6 @@ from deformgan.cli.pictures import write_picture
 from deformgan.files import write_image, write_safetensors
 from deformgan.training.checkpoints import save_state
 from tools.abuse.whole import find_damage
-
-resource = pytest.importorskip("resource", reason="needs the limits of POSIX")
 
 NOISE = np.random.default_rng(0).integers(0, 256, (96, 64, 3), dtype=np.uint8)
 
@@ -35,18 +31,8 @@ WRITERS = {
 }
 
 
-@contextmanager
-def largest_file(size):
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
 @pytest.mark.parametrize("name", WRITERS)
-def test_a_file_is_whole_or_absent(tmp_path, name):
+def test_a_file_is_whole_or_absent(largest_file, tmp_path, name):
     WRITERS[name](tmp_path / name)
     assert find_damage(tmp_path) == []
     length = (tmp_path / name).stat().st_size
@@ -61,7 +47,7 @@ def test_a_file_is_whole_or_absent(tmp_path, name):
     assert find_damage(tmp_path) == []
 
 
-def test_a_film_is_whole_or_absent(tmp_path):
+def test_a_film_is_whole_or_absent(largest_file, tmp_path):
     pytest.importorskip("av", reason="needs the extra 'video'")
     path = tmp_path / "a.mp4"
     movie(path)

@@ -11,7 +11,6 @@ from deformgan.checkpoint import save_generator
 from deformgan.cli.main import main
 from deformgan.datasets.bundled_people import FOLDER, bundled_people, bundled_walk
 from deformgan.detectors import load_detector
-from deformgan.models.generator import Generator, GeneratorConfig
 from deformgan.photo_file import read_photo
 from deformgan.pose import Pose
 from deformgan.pose_formats import Annotations, write_annotations
@@ -23,13 +22,9 @@ ROW = f"{TABLE}:{SOURCE.name}"
 
 
 @pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    torch.manual_seed(0)
-    config = GeneratorConfig(
-        encoder_widths=(4, 4, 4, 4, 4, 4), decoder_widths=(4, 4, 4, 4, 4), blend=True
-    )
+def weights(tmp_path_factory, tiny_generator):
     path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    save_generator(path, Generator(config), {"size": [128, 64]})
+    save_generator(path, tiny_generator, {"size": [128, 64]})
     return str(path)
 
 

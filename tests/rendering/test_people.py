@@ -288,14 +288,20 @@ def test_the_background_is_the_picture_where_the_person_is_not():
     assert difference[rendered.mask == 1].mean() > 0.1
 
 
-def test_hanging_hands_are_half_closed_and_turned_to_the_thighs():
-    body = load_body_model().shape(sample_identity(9003).build)
-    motions = body.move(bone_rotations(body, Posture()))
+def bone_places(body, posture):
+    """Return a function that returns where a bone of a body in a posture begins."""
+    motions = body.move(bone_rotations(body, posture))
 
     def place(bone):
         motion = motions[body.model.bone(bone)]
         return motion[:, :3] @ body.head(bone) + motion[:, 3]
 
+    return place
+
+
+def test_hanging_hands_are_half_closed_and_turned_to_the_thighs():
+    body = load_body_model().shape(sample_identity(9003).build)
+    place = bone_places(body, Posture())
     for side, inward in (("R", 1.0), ("L", -1.0)):
         knuckle, middle, tip = (place(f"finger3-{n}.{side}") for n in (1, 2, 3))
         assert knuckle[2] > middle[2] > tip[2]  # they hang
@@ -352,14 +358,9 @@ def test_the_bundle_is_what_its_script_writes(tmp_path):
 
 @pytest.mark.parametrize(("own", "up"), [(160.0, 0.94), (None, -0.17)])
 def test_a_forearm_has_its_own_outward_angle_or_half_of_the_upper_arms(own, up):
-    body = load_body_model().shape(sample_identity(9003).build)
     arm = Arm(forward=0.0, outward=160.0, elbow=0.0, inward=0.0, forearm_outward=own)
-    motions = body.move(bone_rotations(body, Posture(left_arm=arm, lean=0.0)))
-
-    def place(bone):
-        motion = motions[body.model.bone(bone)]
-        return motion[:, :3] @ body.head(bone) + motion[:, 3]
-
+    body = load_body_model().shape(sample_identity(9003).build)
+    place = bone_places(body, Posture(left_arm=arm, lean=0.0))
     forearm = place("wrist.L") - place("lowerarm01.L")
     # The cosine of what is left to vertical: 160 degrees from hanging, or 80.
     np.testing.assert_allclose(forearm[2] / np.linalg.norm(forearm), up, atol=0.05)

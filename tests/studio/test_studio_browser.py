@@ -265,7 +265,7 @@ def change_the_background(studio, picture):
     page.locator("#colour").fill("#336699")
     assert (studio.saved()[0, 0] == [0x33, 0x66, 0x99, 255]).all()
     page.locator("input[name=background][value=own]").check()
-    page.wait_for_timeout(3000)
+    studio.settle()
     own = studio.saved()
     assert np.abs(own[..., :3].astype(int) - picture[..., :3]).mean() > 3
     page.locator("input[name=background][value=paint]").check()
