@@ -114,7 +114,7 @@ def read_back(path: Path, cure: str = "remove it") -> Generator[None]:
         raise InputError(f"{path} is damaged ({reason}); {cure}.") from None
 
 
-def check_finite(numbers: Iterable[float]) -> None:
+def check_finite(numbers: Iterable[float | int]) -> None:
     """Raise a ValueError unless all numbers are finite, for use within `read_back`."""
     if not all(math.isfinite(number) for number in numbers):
         raise ValueError("a number is not finite")
