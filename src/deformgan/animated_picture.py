@@ -4,10 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import ImageSequence
-
 from deformgan.errors import InputError
-from deformgan.photo_file import open_photo, to_rgb
+from deformgan.photo_file import PhotoError, count_frames, load_frame, open_photo, to_rgb
 from deformgan.pixels import Photo
 
 _TIMED_FRAMES = 10  # whose delays are read, since they must be decoded for that
@@ -45,10 +43,14 @@ class AnimatedPicture:
         self.path = path
         delays = []
         with open_photo(path) as image:
-            self._length: int = getattr(image, "n_frames", 1)
+            self._length = count_frames(image)
             for number in range(min(self._length, _TIMED_FRAMES)):
-                image.seek(number)
-                image.load()  # WebP and AVIF tell the delay only then
+                try:
+                    load_frame(image, number)  # WebP and AVIF state the delay only then
+                except PhotoError:
+                    if not delays:
+                        raise
+                    break  # the frames before it can be shown
                 delays.append(float(image.info.get("duration", 0)) or _USUAL_DELAY)
         self.fps = 1000 * len(delays) / sum(delays)
 
@@ -60,10 +62,10 @@ class AnimatedPicture:
         number = 0
         try:
             with open_photo(self.path) as image:
-                for frame in ImageSequence.Iterator(image):
-                    yield PictureFrame(f"{self.path.stem}_{number:06d}", to_rgb(frame.copy()))
-                    number += 1
-        except (InputError, EOFError):
+                for number in range(self._length):
+                    load_frame(image, number)
+                    yield PictureFrame(f"{self.path.stem}_{number:06d}", to_rgb(image.copy()))
+        except InputError:
             if not number:
                 raise
 
@@ -73,8 +75,6 @@ def is_animated(path: Path) -> bool:
     try:
         with open_photo(path) as image:
             # Further pages of a TIFF, and the second view of a stereo JPEG, are no frames.
-            return image.format in ("WEBP", "PNG", "AVIF", "GIF") and (
-                getattr(image, "n_frames", 1) > 1
-            )
+            return image.format in ("WEBP", "PNG", "AVIF", "GIF") and (count_frames(image) > 1)
     except InputError:
         return False

@@ -154,6 +154,11 @@ def open_picture(file: io.BufferedIOBase) -> Image.Image:
         raise PhotoError(f"is of the format {found}, which this Pillow cannot read") from None
     except Exception:  # on damaged files, from OSError to IndexError
         raise PhotoError("cannot be read as an image") from None
+    _check_size(image)
+    return image
+
+
+def _check_size(image: Image.Image) -> None:
     width, height = image.size
     if width * height > MOST_PIXELS or max(width, height) > MOST_SIDE:
         raise PhotoError(
@@ -162,7 +167,40 @@ def open_picture(file: io.BufferedIOBase) -> Image.Image:
         )
     if min(width, height) < 1:
         raise PhotoError("cannot be read as an image: it has no pixels")
-    return image
+
+
+def count_frames(image: Image.Image) -> int:
+    """Return the number of frames that a picture states, at least 1.
+
+    Raises:
+        PhotoError: If it is damaged.
+    """
+    try:
+        return max(1, getattr(image, "n_frames", 1))
+    except Exception:  # on damaged files, from SyntaxError to IndexError
+        raise PhotoError("cannot be read as an image") from None
+
+
+def load_frame(image: Image.Image, number: int) -> None:
+    """Go to a frame of an animated picture and decode it.
+
+    Args:
+        image: From `open_photo`.
+        number: From 0.
+
+    Raises:
+        PhotoError: If there is no such frame, or it is damaged.
+    """
+    try:
+        image.seek(number)
+        _check_size(image)  # a frame of a GIF can enlarge it
+        image.load()
+    except PhotoError:
+        raise
+    except MemoryError:
+        raise PhotoError("needs more memory than there is") from None
+    except Exception:  # on damaged files, from SyntaxError to IndexError
+        raise PhotoError(f"cannot be read as an image from frame {number} on") from None
 
 
 def to_rgb(image: Image.Image) -> Photo:
