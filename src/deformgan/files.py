@@ -307,7 +307,7 @@ def _opened(path: Path) -> Generator[safe_open]:
     except FileNotFoundError:
         raise InputError(f"{path} does not exist.") from None
     except (SafetensorError, OSError) as error:
-        raise InputError(f"{path} is not a safetensors file ({error}).") from None
+        raise InputError(f"{path} is not a safetensors file ({shortened(error)}).") from None
 
 
 def _metadata(file: safe_open) -> dict[str, str]:

@@ -215,6 +215,18 @@ def test_names_the_file_that_is_missing_or_broken(tmp_path):
         Vgg19Features(broken)
 
 
+def test_a_message_about_a_broken_archive_is_short_though_zipfile_quotes_names(tmp_path):
+    path = tmp_path / "renamed.npz"
+    name = "conv1_1.weight" + 300 * "x"
+    np.savez(path, **{name: np.zeros(3)})
+    content = path.read_bytes()
+    first = content.index(name.encode())
+    path.write_bytes(content[:first] + 300 * b"\xff" + content[first + 300 :])
+    with pytest.raises(InputError, match=r"renamed\.npz are not a readable") as caught:
+        Vgg19Features(path)
+    assert len(str(caught.value)) < 1_000
+
+
 def test_names_the_layer_that_a_file_does_not_have(outside_weights):
     with pytest.raises(InputError, match="has no conv2_1"):
         Vgg19Features(outside_weights / "vgg19_block1_OIHW.npz", ["conv2_1"])

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -111,3 +113,15 @@ def test_a_file_that_is_no_database_is_one_line(tmp_path, capsys):
     error = capsys.readouterr().err
     assert "is not a study's database" in error
     assert "gone.sqlite does not exist" in error
+
+
+def test_a_database_whose_schema_is_not_text_is_one_line(tmp_path, capsys):
+    path = tmp_path / "damaged.sqlite"
+    with closing(sqlite3.connect(path)) as base:
+        base.execute("CREATE TABLE study (key TEXT, value TEXT)")
+    # SQLite quotes the damaged statement, which Python cannot decode.
+    path.write_bytes(path.read_bytes().replace(b"TABLE study (key", b"TABLE study \xffkey"))
+    assert main(["study", "report", str(path), "--out", str(tmp_path / "report")]) == 2
+    error = capsys.readouterr().err
+    assert "damaged.sqlite is not a study's database" in error
+    assert error.count("\n") == 1

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from deformgan.errors import InputError
+from deformgan.errors import InputError, shortened
 
 # Name, output channels, index in torchvision's `features`; every block but the first begins with
 # pooling. The fourth and fifth blocks are too coarse for the losses here.
@@ -252,7 +252,9 @@ def _read(path: Path) -> tuple[dict[str, Tensor], Pixels]:
         with np.load(path, allow_pickle=False) as arrays:
             return _named(dict(arrays)), "oxford"
     except Exception as error:  # NumPy raises many types of errors for broken archives
-        raise InputError(f"VGG-19 weights {path} are not a readable .npz file ({error}).") from None
+        raise InputError(
+            f"VGG-19 weights {path} are not a readable .npz file ({shortened(error)})."
+        ) from None
 
 
 def _named(arrays: Mapping[str, Any]) -> dict[str, Tensor]:
@@ -314,8 +316,8 @@ def _from_hub_folder(download: bool) -> dict[str, Tensor]:
             VGG19_Weights.IMAGENET1K_V1.get_state_dict(progress=True, check_hash=True)
         except (OSError, RuntimeError) as error:
             raise InputError(
-                f"VGG-19 weights are not in {path.parent} and could not be downloaded ({error});"
-                f" {_remedy()}"
+                f"VGG-19 weights are not in {path.parent} and could not be downloaded "
+                f"({shortened(error)}); {_remedy()}"
             ) from None
         finally:
             socket.setdefaulttimeout(before)

@@ -18,7 +18,7 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from deformgan.errors import InputError
+from deformgan.errors import InputError, shortened
 from deformgan.files import written_beside
 from deformgan.framing import Framing
 from deformgan.photo_file import read_photo
@@ -140,4 +140,6 @@ def _write(
             opened.flush()
             os.fsync(opened.fileno())
     except OSError as error:
-        raise InputError(f"The decoded images cannot be cached in {file}: {error}.") from error
+        raise InputError(
+            f"The decoded images cannot be cached in {file}: {shortened(error)}."
+        ) from error

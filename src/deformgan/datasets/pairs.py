@@ -115,7 +115,7 @@ def read_pairs(path: str | Path) -> list[tuple[str, str]]:
         with open(path, newline="", encoding="utf-8-sig") as file:
             rows = list(csv.reader(file))
     except (OSError, ValueError, csv.Error) as error:
-        raise InputError(f"The pair table {path} cannot be read: {error}.") from error
+        raise InputError(f"The pair table {path} cannot be read: {shortened(error)}.") from error
     if not rows or rows[0] != HEADER:
         raise InputError(f"{path}, line 1: the header of a pair table is 'from,to'.")
     pairs = []

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from deformgan.errors import InputError
+from deformgan.errors import InputError, shortened
 from deformgan.evaluation.pckh import metric_weights
 from deformgan.stats.bootstrap import bootstrap_means
 from deformgan.stats.significance import EXACT, FLIPS, holm, sign_flip_test
@@ -69,9 +69,9 @@ class Report:
         except FileNotFoundError:
             raise InputError(f"The report {file} does not exist.") from None
         except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"{file} cannot be read: {error}.") from None
+            raise InputError(f"{file} cannot be read: {shortened(error)}.") from None
         except (ValueError, RecursionError) as error:
-            raise InputError(f"{file} is not JSON: {error}.") from None
+            raise InputError(f"{file} is not JSON: {shortened(error)}.") from None
         try:
             return Report._from_json(data, file, label)
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:

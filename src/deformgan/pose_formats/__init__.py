@@ -9,7 +9,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from deformgan.errors import InputError
+from deformgan.errors import InputError, shortened
 from deformgan.pose import Pose, Skeleton
 from deformgan.pose_formats.annotation_csv import HEADER, read_annotation_csv, write_annotation_csv
 from deformgan.pose_formats.annotations import Annotations, largest
@@ -87,7 +87,9 @@ def read_annotations(
             f"{path}, line {error.lineno}: invalid JSON; a pose file is {FORMATS}."
         ) from error
     except (ValueError, RecursionError) as error:  # numbers too long, lists too deep
-        raise InputError(f"{path}: invalid JSON ({error}); a pose file is {FORMATS}.") from error
+        raise InputError(
+            f"{path}: invalid JSON ({shortened(error)}); a pose file is {FORMATS}."
+        ) from error
     for matches, annotations_from in JSON_FORMATS.values():
         if matches(content):
             found = annotations_from(

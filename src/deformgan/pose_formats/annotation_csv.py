@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from deformgan.errors import InputError
+from deformgan.errors import InputError, shortened
 from deformgan.files import check_inside, write_text
 from deformgan.pose import Pose, Skeleton
 from deformgan.pose_formats.annotations import Annotations, are_numbers
@@ -115,7 +115,9 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, ValueError) as error:
-        raise InputError(f"The annotation table {path} cannot be read: {error}.") from error
+        raise InputError(
+            f"The annotation table {path} cannot be read: {shortened(error)}."
+        ) from error
     if not lines or lines[0].strip() != HEADER:
         raise InputError(f"{path}, line 1: the header of an annotation table is '{HEADER}'.")
     for number, line in enumerate(lines[1:], start=2):

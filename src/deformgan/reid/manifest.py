@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from deformgan.errors import InputError
+from deformgan.errors import InputError, shortened
 from deformgan.files import written_beside
 from deformgan.reid.labels import LABELS, Label
 
@@ -102,7 +102,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
         with path.open(encoding="utf-8") as file:
             yield from enumerate(file, start=1)
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"The manifest {path} cannot be read: {error}.") from None
+        raise InputError(f"The manifest {path} cannot be read: {shortened(error)}.") from None
 
 
 def _parse(line: str, where: str) -> GeneratedPhoto:

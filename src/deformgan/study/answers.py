@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deformgan.errors import InputError
+from deformgan.errors import InputError, shortened
 from deformgan.files import read_back
 
 
@@ -78,8 +78,9 @@ def read_answers(path: Path) -> Answers:
             ).fetchall()
         finally:
             base.close()
-    except sqlite3.Error as error:
-        raise InputError(f"{path} is not a study's database: {error}.") from None
+    # A damaged schema may not even be text.
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not a study's database: {shortened(error)}.") from None
     with read_back(path, "use a copy of it"):
         _check(facts, people, rows)
     return Answers(

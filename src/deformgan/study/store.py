@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from deformgan.errors import InputError
+from deformgan.errors import InputError, shortened
 from deformgan.study.config import Study, chosen_pictures, study_sum
 
 # Requests wait for one another, so one that finds the database locked must not wait for long.
@@ -94,7 +94,7 @@ class Store:
             self._base.executescript(_TABLES)
             self._claim(path)
         except sqlite3.Error as error:
-            raise InputError(f"The database {path} cannot be used: {error}.") from None
+            raise InputError(f"The database {path} cannot be used: {shortened(error)}.") from None
 
     def _claim(self, path: Path) -> None:
         facts = {

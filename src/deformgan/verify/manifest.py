@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 
+from deformgan.errors import shortened
 from deformgan.verify.checks import Row
 from deformgan.verify.golden import MANIFEST, Golden
 
@@ -18,7 +19,7 @@ def check_manifest(golden: Golden) -> list[Row]:
     try:
         listed = json.loads((golden.folder / MANIFEST).read_bytes())
     except ValueError as error:
-        return [Row(MANIFEST, "", 0, None, None, "fail", f"not valid JSON: {error}")]
+        return [Row(MANIFEST, "", 0, None, None, "fail", f"not valid JSON: {shortened(error)}")]
     if not isinstance(listed, dict):
         return [Row(MANIFEST, "", 0, None, None, "fail", "not a list of files by name")]
     names = sorted({*listed, *golden.files} - {MANIFEST})

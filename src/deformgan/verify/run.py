@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from deformgan.errors import shortened
 from deformgan.verify.carry_over import check_carry_over
 from deformgan.verify.checks import AllChecks, Row
 from deformgan.verify.geometry_units import check_geometry_units
@@ -114,7 +115,7 @@ def check_step(all_checks: AllChecks, step: Step, file: str) -> list[Row]:
     try:
         step.check(all_checks, file)
     except Exception as error:
-        note = f"could not be compared: {type(error).__name__}: {error}"
+        note = f"could not be compared: {type(error).__name__}: {shortened(error)}"
         return [Row(file, "", 0, None, None, "fail", note)]
     return []
 
@@ -123,5 +124,5 @@ def _rows(all_checks: AllChecks, file: str) -> list[Row]:
     try:
         return all_checks.of_file(file).rows()
     except Exception as error:
-        note = f"cannot be read: {type(error).__name__}: {error}"
+        note = f"cannot be read: {type(error).__name__}: {shortened(error)}"
         return [Row(file, "", 0, None, None, "fail", note)]

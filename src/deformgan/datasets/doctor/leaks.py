@@ -10,7 +10,7 @@ from deformgan.datasets.doctor.finding import Finding
 from deformgan.datasets.doctor.tables import Tables
 from deformgan.datasets.market_name import QUERY, TEST, TRAIN
 from deformgan.datasets.splits import SPLIT_FILE
-from deformgan.errors import InputError
+from deformgan.errors import InputError, shortened
 
 Split = dict[str, list[str]]
 
@@ -42,7 +42,7 @@ def read_split(path: Path) -> tuple[Split | None, str]:
     except UnicodeDecodeError:
         return None, "not a text file"
     except json.JSONDecodeError as error:
-        return None, f"invalid JSON: {error}"
+        return None, f"invalid JSON: {shortened(error)}"
     except (ValueError, RecursionError):
         return None, "invalid JSON"
     parts = content if isinstance(content, dict) else {}
