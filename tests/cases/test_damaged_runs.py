@@ -33,7 +33,7 @@ DAMAGED = [
     b'{"counts": {"asked": NaN}, "rejected_by": {}, "scores": {}, "seconds": {}}',
     b'{"run": {}, "metrics": {}, "photos": {}, "queries": {}}',
 ]
-RUN = PlannedRun("light-ide", "real", 1, 100, True, 0)
+RUN = PlannedRun("light-ide", "real", 1, "none", 100, None, True, 0)
 
 damaged = pytest.mark.parametrize("content", DAMAGED)
 

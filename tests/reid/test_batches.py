@@ -5,59 +5,54 @@ from dataclasses import replace
 import pytest
 import torch
 
+from deformgan.reid.baseline import BaselineConfig
 from deformgan.reid.batches import ReidBatches
+from deformgan.reid.entries import ENTRIES
 
 SIZE = (64, 32)
 
 
-def test_a_batch_follows_from_seed_and_step_alone(photos):
-    make = photos()
-    one, other = (
-        ReidBatches(make, SIZE, 8, 2, seed=3, crop=0.1, random_erasing=True) for _ in range(2)
+def make_batches(photos, count, num_photos=1, *, seed=0, entry="mixed", added=6, **options):
+    """Return batches of `SIZE` with the given entry."""
+    config = BaselineConfig(
+        "test", batch_size=count, photos=num_photos, seed=seed, entry=entry, added=added
     )
+    return ReidBatches(photos, ENTRIES[entry](config, photos), SIZE, seed=seed, **options)
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_a_batch_follows_from_seed_and_step_alone(photos, entry):
+    make = photos()
+    given = {"entry": entry, "crop": 0.1, "random_erasing": True}
+    one, other = (make_batches(make, 8, 2, seed=3, **given) for _ in range(2))
     _ = other[7]
-    for first, second in zip(one[4], other[4], strict=True):
-        assert torch.equal(first, second)
-    assert not torch.equal(one[4][0], one[5][0])
-    assert not torch.equal(ReidBatches(make, SIZE, 8, 2, seed=4)[4][1], one[4][1])
+    first, second = one[4], other[4]
+    assert torch.equal(first.images, second.images)
+    assert torch.equal(first.rows, second.rows)
+    assert torch.equal(first.added_rows, second.added_rows)
+    assert not torch.equal(first.images, one[5].images)
+    assert not torch.equal(make_batches(make, 8, 2, seed=4, entry=entry)[4].rows, first.rows)
 
 
-def test_photos_in_turn_come_all_once_before_any_comes_again(photos):
-    batches = ReidBatches(photos(6, 5), SIZE, 7, seed=1)
-    seen = torch.cat([batches.rows(step) for step in range(30)])  # 7 times all 30
-    for turn in range(7):
-        assert sorted(seen[turn * 30 : (turn + 1) * 30].tolist()) == list(range(30))
-    assert not torch.equal(seen[:30], seen[30:60])
-
-
-def test_a_batch_has_so_many_photos_of_so_many_people(photos):
-    batches = ReidBatches(photos(6, 5), SIZE, 12, 3, seed=1)
-    for step in range(10):
-        rows = batches.rows(step)
-        who = batches.photos.classes[rows].unflatten(0, (4, 3))
-        assert (who == who[:, :1]).all()
-        assert len(set(who[:, 0].tolist())) == 4
-        assert len(set(rows.tolist())) == 12
-
-
-def test_somebody_with_fewer_photos_comes_twice_in_the_same(photos):
-    batches = ReidBatches(photos(4, 2), SIZE, 12, 3)
-    rows = batches.rows(0).unflatten(0, (4, 3))
-    assert all(len(set(row)) == 2 for row in rows.tolist())
-
-
-def test_more_people_than_there_are_come_again(photos):
-    batches = ReidBatches(photos(3, 4), SIZE, 8, 2)
-    who = batches.photos.classes[batches.rows(0)]
-    assert sorted(set(who.tolist())) == [0, 1, 2]
+def test_photos_on_top_leave_the_real_batch_as_it_is(photos):
+    data = photos()
+    real = data.take((~data.generated).nonzero()[:, 0])
+    given = {"crop": 0.1, "random_erasing": True, "seed": 5}
+    for step in (0, 7):
+        alone = make_batches(real, 8, 2, **given)[step]
+        on_top = make_batches(data, 8, 2, entry="on-top", **given)[step]
+        assert torch.equal(on_top.images, alone.images)
+        assert on_top.added is not None
+        assert len(on_top.added) == 6
+        assert data.generated[on_top.added_rows].all()
 
 
 def test_without_changes_half_of_the_photos_are_mirrored_and_the_others_are_themselves(photos):
-    batches = ReidBatches(photos(), SIZE, 30)
+    batches = make_batches(photos(), 30)
     mirrored = 0
     for step in range(10):
-        images, rows = batches[step]
-        real = batches.photos.images[rows].float() / 255
+        images = batches[step].images
+        real = batches.photos.images[batches[step].rows].float() / 255
         same = (images == real).flatten(1).all(1)
         flipped = (images == real.flip(-1)).flatten(1).all(1)
         assert (same ^ flipped).all()
@@ -66,11 +61,10 @@ def test_without_changes_half_of_the_photos_are_mirrored_and_the_others_are_them
 
 
 def test_a_shift_moves_whole_pixels_into_grey(photos):
-    still = ReidBatches(photos(), SIZE, 10, seed=2)
-    moved = ReidBatches(photos(), SIZE, 10, seed=2, crop=0.05)  # up to 3 px
-    (before, rows), (after, again) = still[0], moved[0]
-    assert torch.equal(rows, again)
-    for one, other in zip(before, after, strict=True):
+    still = make_batches(photos(), 10, seed=2)
+    moved = make_batches(photos(), 10, seed=2, crop=0.05)  # up to 3 px
+    assert torch.equal(still[0].rows, moved[0].rows)
+    for one, other in zip(still[0].images, moved[0].images, strict=True):
         wide = torch.nn.functional.pad(one, (3,) * 4, value=0.5)
         found = [
             (y, x)
@@ -82,11 +76,11 @@ def test_a_shift_moves_whole_pixels_into_grey(photos):
 
 
 def test_erasing_fills_one_rectangle_of_half_of_the_photos_with_the_mean(photos):
-    still = ReidBatches(photos(), SIZE, 30, seed=2)
-    erased = ReidBatches(photos(), SIZE, 30, seed=2, random_erasing=True)
+    still = make_batches(photos(), 30, seed=2)
+    erased = make_batches(photos(), 30, seed=2, random_erasing=True)
     shares = []
     for step in range(10):
-        for one, other in zip(still[step][0], erased[step][0], strict=True):
+        for one, other in zip(still[step].images, erased[step].images, strict=True):
             changed = (one != other).any(dim=0)
             if not changed.any():
                 continue
@@ -100,31 +94,34 @@ def test_erasing_fills_one_rectangle_of_half_of_the_photos_with_the_mean(photos)
 
 
 def test_first_steps_can_be_small(photos):
-    batches = ReidBatches(photos(), SIZE, 4, small_for=2)
-    assert [tuple(batches[step][0].shape[2:]) for step in range(3)] == [(32, 16), (32, 16), SIZE]
+    batches = make_batches(photos(), 4, small_for=2)
+    assert [tuple(batches[step].images.shape[2:]) for step in range(3)] == [
+        (32, 16),
+        (32, 16),
+        SIZE,
+    ]
 
 
 def test_processes_share_a_batch_without_overlap(photos):
-    whole = ReidBatches(photos(), SIZE, 12, 2, crop=0.1, random_erasing=True)[3]
-    parts = [
-        ReidBatches(photos(), SIZE, 12, 2, crop=0.1, random_erasing=True, place=p, places=3)[3]
-        for p in range(3)
-    ]
-    for index in range(2):
-        assert torch.equal(torch.cat([part[index] for part in parts]), whole[index])
+    given = {"entry": "on-top", "crop": 0.1, "random_erasing": True}
+    whole = make_batches(photos(), 12, 2, **given)[3]
+    parts = [make_batches(photos(), 12, 2, **given, place=p, places=3)[3] for p in range(3)]
+    for name in ("images", "rows", "added", "added_rows"):
+        shared = torch.cat([getattr(part, name) for part in parts])
+        assert torch.equal(shared, getattr(whole, name))
 
 
 def test_a_batch_that_processes_cannot_share_is_refused(photos):
-    with pytest.raises(ValueError, match="multiple of 6"):
-        ReidBatches(photos(), SIZE, 8, 2, places=3)
+    with pytest.raises(ValueError, match="3 processes cannot share 8 photos"):
+        make_batches(photos(), 8, 2, places=3)[0]
 
 
 def test_the_fingerprint_changes_with_names_and_pixels(photos):
     make = photos()
-    before = ReidBatches(make, SIZE, 4).fingerprint()
+    before = make_batches(make, 4).fingerprint()
     renamed = replace(make, names=["x.jpg", *make.names[1:]])
     images = make.images.clone()
     images[3, 1, 5, 5] ^= 1
     for other in (renamed, replace(make, images=images)):
-        assert ReidBatches(other, SIZE, 4).fingerprint() != before
-    assert ReidBatches(photos(), SIZE, 4).fingerprint() == before
+        assert make_batches(other, 4).fingerprint() != before
+    assert make_batches(photos(), 4).fingerprint() == before

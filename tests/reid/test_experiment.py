@@ -1,6 +1,7 @@
 """The runs of an experiment: what each learns from, and what it leaves."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,9 +11,11 @@ import torch
 from PIL import Image
 
 from deformgan.errors import InputError
+from deformgan.reid.baseline import load_baseline
 from deformgan.reid.baselines import light_ide
 from deformgan.reid.experiment import Experiment
 from deformgan.reid.experiment_runs import PlannedRun, execute_runs, plan_runs, read_results
+from deformgan.reid.train import RESULT
 from deformgan.training.launch import open_fabric
 
 TINY = replace(light_ide(), name="tiny", size=(64, 32), batch_size=8, steps=2, small=0.0)
@@ -59,7 +62,8 @@ def fabric():
 
 
 def _run(augmenter: str = "ours", alpha: int = 2, fraction: int = 100, seed: int = 0) -> PlannedRun:
-    return PlannedRun("tiny", augmenter, alpha, fraction, False, seed)
+    entry = "none" if augmenter == "real" else "mixed"
+    return PlannedRun("tiny", augmenter, alpha, entry, fraction, None, False, seed)
 
 
 def test_generated_photos_are_of_kept_ones_and_alpha_is_counted(market, made, fabric):
@@ -143,3 +147,71 @@ def test_what_is_no_augmenter_and_a_set_that_is_augmented_already_are_refused(ma
         Experiment.open(market, {"tiny": TINY}, {"magic": None}, fabric)
     with pytest.raises(InputError, match="does not exist"):
         Experiment.open(market, {"tiny": TINY}, {"ours": made / "nowhere"}, fabric)
+
+
+def on_top(augmenter="ours", alpha=2, per_person=None):
+    """Return a run with photos on top, or more steps instead."""
+    return PlannedRun("tiny", augmenter, alpha, "on-top", 100, per_person, False, 0)
+
+
+def test_settings_of_added_photos_do_not_change_the_run_on_real_ones(market, made, fabric):
+    weights = {"added_weight": 0.5, "switch": 0.7, "added": 4}
+    one, other = (
+        Experiment.open(market, {"tiny": replace(TINY, **changes)}, {"ours": made}, fabric)
+        for changes in ({}, weights)
+    )
+    real = _run("real", alpha=1)
+    assert one.settings(real) == other.settings(real)
+    assert one.settings(_run()) == other.settings(_run())
+    assert one.settings(on_top()) != other.settings(on_top())
+    assert other.config(on_top()).added_weight == 0.5
+    assert other.config(on_top()).entry == "on-top"
+
+
+def test_more_steps_cost_what_photos_on_top_cost(market, made, fabric):
+    config = replace(TINY, steps=40, batch_size=8, added=2)
+    trial = Experiment.open(market, {"tiny": config}, {"ours": made, "more-steps": None}, fabric)
+    longer = trial.config(on_top("more-steps", 1))
+    assert longer.steps == 50
+    assert longer.entry == "mixed"
+    photos, counts = trial.photos_of(on_top("more-steps", 1))
+    assert counts["generated"] == 0
+    assert len(photos) == 36
+
+
+def test_a_number_of_photos_per_person_is_kept(market, made, fabric):
+    trial = Experiment.open(market, {"tiny": TINY}, {"ours": made}, fabric)
+    counts = trial.photos_of(on_top(per_person=1))[1]
+    assert counts["real"] == 6
+    assert counts["generated"] + counts["missing"] == 6
+
+
+def test_another_data_set_can_be_tested_on_though_its_people_have_the_same_numbers(
+    market, made, fabric, tmp_path
+):
+    other = tmp_path / "other"
+    shutil.copytree(market, other)
+    split = {"train": ["0009"], "test": ["0001", "0002"]}
+    (other / "identity-split.json").write_text(json.dumps(split))
+    trial = Experiment.open(market, {"tiny": TINY}, {"ours": made}, fabric, test_data=other)
+    assert set(trial.query.identities) == {"0001", "0002"}
+    assert trial.describe()["data"]["test_folder"] == "other"
+    assert trial.settings(_run()) != Experiment.open(
+        market, {"tiny": TINY}, {"ours": made}, fabric
+    ).settings(_run())
+
+
+def test_a_run_reports_what_it_saw_and_who_labelled(market, made, fabric, tmp_path):
+    config = replace(TINY, batch_size=8, added=3, photos=2, method="bot", steps=4)
+    trial = Experiment.open(
+        market, {"tiny": config}, {"ours": made}, fabric, teacher="person_embedding"
+    )
+    planned = [_run("real", alpha=1), on_top()]
+    assert execute_runs(planned, tmp_path / "out", trial.settings, trial.measure) == []
+    found = read_results(planned, tmp_path / "out")
+    assert found[planned[0]]["seen"] == {"real": 32, "generated": 0, "steps": 4}
+    assert found[planned[1]]["seen"] == {"real": 32, "generated": 12, "steps": 4}
+    assert trial.settings(planned[0])["teacher"] is None
+    assert trial.settings(planned[1])["teacher"] == "person_embedding"
+    networks = [load_baseline(tmp_path / "out" / "runs" / one.name / RESULT) for one in planned]
+    assert [network.metadata["labels"] for network in networks] == ["own", "teacher"]

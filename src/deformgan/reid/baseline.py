@@ -12,6 +12,7 @@ import torchvision
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
+from deformgan.backbones.efficientnet_lite0 import FEATURES, Lite0Body, read_lite0
 from deformgan.backbones.person_embedding import PersonEmbedding
 from deformgan.backbones.weights_file import find_weights, read_network, read_state
 from deformgan.backbones.weights_header import build_network, parse_config, parse_metadata
@@ -27,8 +28,9 @@ BATCH = 64  # images per forward pass
 _MOST_SIDE = 4096  # of photos
 _IMAGENET = "resnet50-11ad3fa6.pth"
 
-Network = Literal["light", "resnet50"]
+Network = Literal["light", "lite0", "resnet50"]
 Method = Literal["ide", "de", "bot"]
+EntryName = Literal["mixed", "on-top", "first", "late"]
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,10 @@ class BaselineConfig:
 
     Attributes:
         name: Name in logs and reports.
-        network: "light" (0.6 M parameters, the body of the bundled person embedding) or "resnet50".
+        network: "light" (0.6 M parameters, the body of the bundled person embedding), "lite0"
+            (EfficientNet-Lite0 without its classifier, 3.4 M) or "resnet50".
+        pretrained: Whether to start from ImageNet weights: of the installed package for "lite0", or
+            of a file that the user names.
         method: "ide" classifies identities; "de" also verifies whether two photos show the same
             person; "bot" is a bag of tricks; see `Heads`.
         size: (height, width) of the input images.
@@ -57,6 +62,17 @@ class BaselineConfig:
         random_erasing: Whether to erase a rectangle in half of the photos.
         small: Fraction of the steps, at the start, trained at half height and width, i.e. at a
             quarter of the cost.
+        entry: How generated photos enter, see `ENTRIES`: "mixed" into one pool with the real ones,
+            "on-top" of every real batch, "first", before the real ones, or "late", on top from a
+            later step on.
+        added: Generated photos per step on top of the real batch ("on-top", "late").
+        added_smoothing: Their label smoothing.
+        added_weight: Weight of their loss.
+        added_statistics: Whether batch norms normalize them "shared", together with the batch, or
+            as a batch of their "own", which the running statistics leave out.
+        switch: Fraction of the steps at which "late" begins to add generated photos, or "first"
+            ends with them.
+        ramp: Fraction of the steps over which the weight of added photos rises to its value.
         precision: As in `TrainConfig`.
         seed: Random seed for weights, order and augmentation.
         log_every: Steps between lines of `metrics.jsonl`.
@@ -66,6 +82,7 @@ class BaselineConfig:
 
     name: str
     network: Network = "light"
+    pretrained: bool = False
     method: Method = "ide"
     size: tuple[int, int] = (128, 64)
     batch_size: int = 64
@@ -80,6 +97,13 @@ class BaselineConfig:
     crop: float = 0.04
     random_erasing: bool = False
     small: float = 0.0
+    entry: EntryName = "mixed"
+    added: int = 24
+    added_smoothing: float = 0.1
+    added_weight: float = 1.0
+    added_statistics: Literal["own", "shared"] = "own"
+    switch: float = 0.4
+    ramp: float = 0.0
     precision: Precision = "float32"
     seed: int = 0
     log_every: int = 50
@@ -87,10 +111,19 @@ class BaselineConfig:
     keep: int = 1
 
     def __post_init__(self):
-        for name in ("batch_size", "photos", "steps", "learning_rate", "log_every", "save_every"):
+        for name in (
+            "batch_size",
+            "photos",
+            "steps",
+            "learning_rate",
+            "added",
+            "added_weight",
+            "log_every",
+            "save_every",
+        ):
             if not 0 < (value := getattr(self, name)) < float("inf"):
                 raise ValueError(f"{name} must be positive, got {value}")
-        for name in ("small", "smoothing", "crop"):
+        for name in ("small", "smoothing", "crop", "added_smoothing", "switch", "ramp"):
             if not 0 <= (value := getattr(self, name)) < 1:
                 raise ValueError(f"{name} must be at least 0 and below 1, got {value}")
         if min(self.warm_up, self.seed, self.weight_decay) < 0 or self.keep < 1:
@@ -102,6 +135,8 @@ class BaselineConfig:
                 f"batch_size must be a multiple of photos ({self.photos}), for at least 2 "
                 f"identities, got {self.batch_size}"
             )
+        if self.pretrained and self.network == "light":
+            raise ValueError("network light has no ImageNet weights; pretrained must be False")
         if min(self.size) < 32:
             raise ValueError(f"size must be at least 32x32, got {self.size[0]}x{self.size[1]}")
 
@@ -134,6 +169,11 @@ class Baseline(nn.Module):
             self.body: nn.Module = light
             self.num_features = light.config.features
             mean, deviation = (0.5,) * 3, (0.5,) * 3
+        elif config.network == "lite0":
+            # Last stride 1 as for ResNet-50: at 128x64, 8x4 instead of 4x2 positions at the end.
+            self.body = Lite0Body(last_stride=1 if config.method == "bot" else 2)
+            self.num_features = FEATURES
+            mean, deviation = (127 / 255,) * 3, (128 / 255,) * 3
         else:
             self.body = _resnet50(last_stride=1 if config.method == "bot" else 2)
             self.num_features = 2048
@@ -153,8 +193,12 @@ class Baseline(nn.Module):
             images: RGB in [0, 1].
         """
         pixels = (images - self.mean) / self.deviation
-        light = isinstance(self.body, PersonEmbedding)
-        features = self.body.describe(pixels) if light else self.body(pixels)
+        if isinstance(self.body, PersonEmbedding):
+            features = self.body.describe(pixels)
+        elif isinstance(self.body, Lite0Body):
+            features = self.body.describe(pixels).pooled
+        else:
+            features = self.body(pixels)
         return features, self.neck(features)
 
     @torch.inference_mode()
@@ -176,23 +220,33 @@ class Baseline(nn.Module):
         return torch.cat(vectors).to(images.device)
 
     def start_from_imagenet(self, path: Path | None) -> str:
-        """Load ResNet-50's ImageNet weights.
+        """Load ImageNet weights of the body.
 
         Args:
-            path: torchvision's .pth file; None to look in torch's hub folder.
+            path: The published file of ResNet-50 (torchvision's .pth) or EfficientNet-Lite0. None
+                looks in torch's hub folder or, for the latter, in the installed package.
 
         Returns:
             Name of the weights for the report.
         """
-        if self.config.network != "resnet50":
-            raise InputError(f"ImageNet weights need network resnet50, got {self.config.network}.")
-        file = find_weights("The baseline", _IMAGENET, path)
-        state = read_state(file, "torchvision's resnet50")
-        state = {name: value for name, value in state.items() if not name.startswith("fc.")}
+        if self.config.network == "lite0":
+            file, state = read_lite0(path)
+            what = "EfficientNet-Lite0"
+        elif self.config.network == "resnet50":
+            file = find_weights("The baseline", _IMAGENET, path)
+            what = "torchvision's resnet50"
+            state = read_state(file, what)
+        else:
+            raise InputError("Network light has no ImageNet weights; choose lite0 or resnet50.")
+        state = {
+            name: value
+            for name, value in state.items()
+            if not name.startswith(("fc.", "classifier."))
+        }
         try:
             self.body.load_state_dict(state)
         except RuntimeError:  # its message lists every mismatched name and shape
-            raise InputError(f"{file.path} does not hold torchvision's resnet50.") from None
+            raise InputError(f"{file.path} does not hold {what}.") from None
         return file.name
 
 

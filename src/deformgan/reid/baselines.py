@@ -34,6 +34,23 @@ def light_bot() -> BaselineConfig:
     )
 
 
+def lite0_bot() -> BaselineConfig:
+    """Bag of Tricks with EfficientNet-Lite0 from ImageNet."""
+    return BaselineConfig(
+        "lite0-bot",
+        network="lite0",
+        pretrained=True,
+        method="bot",
+        photos=4,
+        steps=600,
+        learning_rate=1e-3,
+        warm_up=60,
+        smoothing=0.1,
+        small=0.4,
+        random_erasing=True,
+    )
+
+
 def ide_resnet50() -> BaselineConfig:
     """IDE as in the paper: 50,000 steps of 16 with real photos, 100,000 with generated ones too.
 
@@ -91,5 +108,13 @@ def bot_resnet50() -> BaselineConfig:
 
 BASELINES: dict[str, Callable[[], BaselineConfig]] = {
     make().name: make
-    for make in (light_ide, light_de, light_bot, ide_resnet50, de_resnet50, bot_resnet50)
+    for make in (
+        light_ide,
+        light_de,
+        light_bot,
+        lite0_bot,
+        ide_resnet50,
+        de_resnet50,
+        bot_resnet50,
+    )
 }

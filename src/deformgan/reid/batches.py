@@ -1,7 +1,7 @@
 """Training batches of people, a pure function of (seed, step)."""
 
 import hashlib
-from functools import cached_property
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,10 +10,31 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from deformgan.reid.entries.entry import Entry, StepRows
+from deformgan.reid.sampler import random_of
 from deformgan.reid.training_photos import TrainingPhotos
 
 ERASED = 0.5  # probability of erasing a rectangle
-_ORDER, _CHANGES = 1, 2  # random streams
+_CHANGES, _ADDED_CHANGES = 2, 4  # random streams; see `entries.entry` for the others
+
+
+@dataclass(frozen=True)
+class ReidBatch:
+    """The photos of one step, RGB in [0, 1].
+
+    Attributes:
+        images: The batch proper.
+        rows: Rows of its training photos.
+        added: Generated photos beside it; None if there are none.
+        added_rows: Rows of these.
+        weight: Weight of the loss on `added`.
+    """
+
+    images: Float[Tensor, "batch 3 height width"]
+    rows: Int64[Tensor, "batch"]
+    added: Float[Tensor, "added 3 height width"] | None
+    added_rows: Int64[Tensor, "added"]
+    weight: float
 
 
 class ReidBatches:
@@ -21,11 +42,9 @@ class ReidBatches:
 
     Args:
         photos: Training photos.
+        entry: Which of them are in the batch of a step.
         size: (height, width) of the images.
-        batch_size: Photos per batch.
-        num_photos: Photos per identity in a batch; an identity with fewer photos repeats them. 1
-            instead visits all photos once per epoch, in random order.
-        seed: Random seed for order and augmentation.
+        seed: Random seed of the changes to images.
         crop: Maximum random shift as a fraction of the image height; the border is padded with
             grey.
         random_erasing: Whether to erase rectangles.
@@ -42,9 +61,8 @@ class ReidBatches:
     def __init__(
         self,
         photos: TrainingPhotos,
+        entry: Entry,
         size: tuple[int, int],
-        batch_size: int,
-        num_photos: int = 1,
         *,
         seed: int = 0,
         crop: float = 0.0,
@@ -54,15 +72,9 @@ class ReidBatches:
         place: int = 0,
         places: int = 1,
     ):
-        if batch_size % (num_photos * places):
-            raise ValueError(
-                f"batch_size must be a multiple of {num_photos * places} ({num_photos} photos per "
-                f"identity, {places} processes), got {batch_size}."
-            )
         self.photos = photos
+        self.entry = entry
         self.size = size
-        self.batch_size = batch_size
-        self.num_photos = num_photos
         self.seed = seed
         self.crop = crop
         self.random_erasing = random_erasing
@@ -71,40 +83,21 @@ class ReidBatches:
         self.place, self.places = place, places
         self._images = photos.images.to(self.device)
 
-    def __getitem__(
-        self, step: int
-    ) -> tuple[Float[Tensor, "batch 3 height width"], Int64[Tensor, "batch"]]:
-        """Return this process's part of the batch of a step, counted from 0.
-
-        Returns:
-            Images in [0, 1], and the rows of the photos.
-        """
+    def __getitem__(self, step: int) -> ReidBatch:
+        """Return this process's part of the batch of a step, counted from 0."""
         rows = self.rows(step)
-        images = self._images[rows.to(self.device)].float() / 255
-        height, width = self.size
-        if step < self.small_for:
-            height, width = height // 2, width // 2
-        if images.shape[2:] != (height, width):
-            images = F.interpolate(images, (height, width), mode="bilinear", antialias=True)
-        images = self._spoil(images, self._random(_CHANGES, step))
-        part = slice(
-            self.place * self.batch_size // self.places,
-            (self.place + 1) * self.batch_size // self.places,
+        added = self._load(rows.added, step, _ADDED_CHANGES) if len(rows.added) else None
+        return ReidBatch(
+            self._part(self._load(rows.batch, step, _CHANGES)),
+            self._part(rows.batch),
+            None if added is None else self._part(added),
+            self._part(rows.added),
+            rows.weight,
         )
-        return images[part], rows[part]
 
-    def rows(self, step: int) -> Int64[Tensor, "batch"]:
-        """Return the photo rows of a whole batch."""
-        if self.num_photos == 1:
-            return self._in_turn(step)
-        random = self._random(_ORDER, step)
-        people = self._people
-        chosen = []
-        for person in _draw(len(people), self.batch_size // self.num_photos, random):
-            mine = people[person]
-            order = torch.randperm(len(mine), generator=random)
-            chosen.append(mine[order.repeat(self.num_photos)[: self.num_photos]])
-        return torch.cat(chosen)
+    def rows(self, step: int) -> StepRows:
+        """Return the photos of a whole batch."""
+        return self.entry.rows(step)
 
     def fingerprint(self) -> list[dict[str, Any]]:
         """Return a summary of the training data, to verify it when a run is resumed."""
@@ -120,27 +113,27 @@ class ReidBatches:
 
     def describe(self, step: int) -> str:
         """Return the file names in a batch, for error messages."""
-        return ", ".join(self.photos.names[row] for row in self.rows(step).tolist())
+        rows = self.rows(step)
+        everything = [*rows.batch.tolist(), *rows.added.tolist()]
+        return ", ".join(self.photos.names[row] for row in everything)
 
-    @cached_property
-    def _people(self) -> list[Int64[Tensor, "_"]]:
-        order = self.photos.classes.argsort(stable=True)
-        counts = self.photos.classes.bincount()
-        return list(order.split(counts[counts > 0].tolist()))
+    def _load(
+        self, rows: Int64[Tensor, "rows"], step: int, stream: int
+    ) -> Float[Tensor, "rows 3 height width"]:
+        images = self._images[rows.to(self.device)].float() / 255
+        height, width = self.size
+        if step < self.small_for:
+            height, width = height // 2, width // 2
+        if images.shape[2:] != (height, width):
+            images = F.interpolate(images, (height, width), mode="bilinear", antialias=True)
+        return self._spoil(images, random_of(self.seed, stream, step))
 
-    def _in_turn(self, step: int) -> Int64[Tensor, "batch"]:
-        """Return the next rows of an endless sequence of shuffled epochs."""
-        count = len(self.photos)
-        rows = []
-        first, last = step * self.batch_size, (step + 1) * self.batch_size
-        for turn in range(first // count, (last - 1) // count + 1):
-            order = torch.randperm(count, generator=self._random(_ORDER, turn))
-            rows.append(order[max(first - turn * count, 0) : last - turn * count])
-        return torch.cat(rows)
-
-    def _random(self, stream: int, number: int) -> torch.Generator:
-        seed = np.random.SeedSequence((self.seed, stream, number)).generate_state(1, np.uint64)
-        return torch.Generator().manual_seed(int(seed[0] >> 1))
+    def _part(self, of_all: Tensor) -> Tensor:
+        """Return this process's part."""
+        if len(of_all) % self.places:
+            raise ValueError(f"{self.places} processes cannot share {len(of_all)} photos evenly.")
+        part = len(of_all) // self.places
+        return of_all[self.place * part : (self.place + 1) * part]
 
     def _spoil(self, images: Tensor, random: torch.Generator) -> Tensor:
         count, _, height, _ = images.shape
@@ -151,14 +144,6 @@ class ReidBatches:
         if self.random_erasing:
             images = _erase(images, random)
         return images
-
-
-def _draw(total: int, count: int, random: torch.Generator) -> list[int]:
-    """Draw identities, repeating none before all have been drawn."""
-    drawn: list[int] = []
-    while len(drawn) < count:
-        drawn += torch.randperm(total, generator=random).tolist()
-    return drawn[:count]
 
 
 def _shift(images: Tensor, reach: int, random: torch.Generator) -> Tensor:

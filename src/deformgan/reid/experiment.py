@@ -4,8 +4,8 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +15,25 @@ from deformgan.errors import InputError
 from deformgan.provenance import provenance
 from deformgan.reid.augmenter import Augmenter
 from deformgan.reid.baseline import BaselineConfig, load_baseline
+from deformgan.reid.entries import BESIDE, count_exposures, steps_of_equal_cost
 from deformgan.reid.evaluate import evaluate_model
-from deformgan.reid.experiment_runs import REAL, PlannedRun
-from deformgan.reid.fractions import keep_fraction
+from deformgan.reid.experiment_runs import LONGER, REAL, PlannedRun
+from deformgan.reid.fractions import keep_fraction, keep_per_person
 from deformgan.reid.generated_photos import GeneratedPhotos
 from deformgan.reid.person_photos import PersonPhotos, query_and_gallery
 from deformgan.reid.simple_augmenters import SIMPLE_AUGMENTERS
+from deformgan.reid.teacher import open_teacher, teacher_labels
 from deformgan.reid.train import RESULT, train_baseline
 from deformgan.reid.training_photos import TrainingPhotos, read_training_photos, training_people
 from deformgan.training.checkpoints import FOLDER
 from deformgan.training.distributed import Fabric
 
+# Settings of generated photos, at their defaults.
+_NO_ENTRY: dict[str, Any] = {
+    field.name: field.default
+    for field in fields(BaselineConfig)
+    if field.name in ("entry", "switch", "ramp") or field.name.startswith("added")
+}
 RECORDS = {"log_every", "save_every", "keep"}  # settings that do not affect the result
 
 
@@ -34,33 +42,42 @@ class Experiment:
     """Everything the runs of an experiment share.
 
     Attributes:
-        data: Data set folder.
+        data: Data set folder of the training photos.
+        test_data: Data set folder of query and gallery, if it is another.
         configs: Baselines by name; random erasing and seed are overridden per run.
         photos: All real training photos.
         query: Query photos.
         gallery: Gallery photos.
         augmenters: Augmenters by name.
         strays: Per augmenter, number of images whose source is not a training photo.
+        controls: Conditions without added photos besides the real ones alone: "more-steps" or none.
         fabric: Device and precision.
-        imagenet: torchvision's ResNet-50 weights; None to train from scratch.
+        imagenet: ImageNet weights; None for those of an installed package where a baseline is
+            `pretrained`, else to train from scratch.
+        teacher: Name of an extractor that labels generated photos, see `teacher_labels`; None for
+            their own labels.
         keep_weights: Whether to keep the trained networks.
     """
 
     data: Path
+    test_data: Path | None
     configs: Mapping[str, BaselineConfig]
     photos: TrainingPhotos
     query: PersonPhotos
     gallery: PersonPhotos
     augmenters: Mapping[str, Augmenter]
     strays: Mapping[str, int]
+    controls: Sequence[str]
     fabric: Fabric
     imagenet: Path | None = None
+    teacher: str | None = None
     keep_weights: bool = True
 
     def __post_init__(self):
         self._described = {name: made.describe() for name, made in self.augmenters.items()}
         self._data = {
             "folder": self.data.resolve().name,
+            "test_folder": (self.test_data or self.data).resolve().name,
             "photos": len(self.photos),
             "photos_sha256": _hash(self.photos.names),
             "queries": len(self.query),
@@ -75,6 +92,7 @@ class Experiment:
         augmenters: Mapping[str, Path | None],
         fabric: Fabric,
         nobody: Collection[str] | None = None,
+        test_data: Path | None = None,
         **options: Any,
     ) -> "Experiment":
         """Read the training photos and find the augmenters' images.
@@ -82,15 +100,17 @@ class Experiment:
         Args:
             data: Folder in Market-1501's layout.
             configs: See the attributes.
-            augmenters: Folder of generated images by name; None for one of `SIMPLE_AUGMENTERS`.
+            augmenters: Folder of generated images by name; None for one of `SIMPLE_AUGMENTERS` or
+                for "more-steps".
             fabric: See the attributes.
             nobody: Identities that are not people; by default decided by the data.
+            test_data: Another data set, to test on its query and gallery; None for those of `data`.
             options: Further attributes.
         """
         people = training_people(data, nobody=nobody)
-        query, gallery = query_and_gallery(data, nobody)
+        query, gallery = query_and_gallery(test_data or data, nobody)
         tested = set(query.identities) & set(people.identities)
-        if tested:
+        if tested and test_data is None:
             raise InputError(f"{data} has identity {min(tested)} in both training and test set.")
         photos = read_training_photos(data, nobody=nobody)
         if photos.generated.any():
@@ -105,17 +125,42 @@ class Experiment:
             if folder is not None:
                 found = GeneratedPhotos.open(folder, people)
                 made[name], strays[name] = found, len(found.strays)
+            elif name == LONGER:
+                continue
             elif name in SIMPLE_AUGMENTERS:
                 made[name] = SIMPLE_AUGMENTERS[name](data, size)
             else:
-                known = ", ".join(SIMPLE_AUGMENTERS)
+                known = ", ".join((*SIMPLE_AUGMENTERS, LONGER))
                 raise InputError(f"Unknown augmenter {name!r}; choose {known} or NAME=FOLDER.")
-        return Experiment(data, configs, photos, query, gallery, made, strays, fabric, **options)
+        controls = [LONGER] if LONGER in augmenters else []
+        return Experiment(
+            data,
+            test_data,
+            configs,
+            photos,
+            query,
+            gallery,
+            made,
+            strays,
+            controls,
+            fabric,
+            **options,
+        )
 
     def config(self, one: PlannedRun) -> BaselineConfig:
-        """Return the training configuration of a run."""
-        config = self.configs[one.baseline]
-        return replace(config, random_erasing=one.erasing, seed=one.seed)
+        """Return the training configuration of a run.
+
+        Settings of generated photos that a run does not have keep their defaults, so that the run
+        on real photos is the same in experiments that differ in these.
+        """
+        config = replace(self.configs[one.baseline], random_erasing=one.erasing, seed=one.seed)
+        if one.augmenter == LONGER:
+            steps = steps_of_equal_cost(replace(config, entry=one.entry))
+            return replace(config, steps=steps, **_NO_ENTRY)
+        if one.entry in BESIDE:
+            return replace(config, entry=one.entry)
+        first = {"entry": "first", "switch": config.switch} if one.entry == "first" else {}
+        return replace(config, **(_NO_ENTRY | first))
 
     def settings(self, one: PlannedRun) -> dict[str, Any]:
         """Return everything that a run's result depends on, JSON-serializable."""
@@ -124,9 +169,16 @@ class Experiment:
             "run": asdict(one),
             "data": self._data,
             "baseline": {name: value for name, value in config.items() if name not in RECORDS},
-            "start": "scratch" if self.imagenet is None else self.imagenet.name,
+            "start": self.start(one.baseline),
             "augmenter": self._described.get(one.augmenter),
+            "teacher": self.teacher if one.augmenter in self.augmenters else None,
         }
+
+    def start(self, baseline: str) -> str:
+        """Return the name of the initial weights of a baseline."""
+        if self.imagenet is not None:
+            return self.imagenet.name
+        return "ImageNet" if self.configs[baseline].pretrained else "scratch"
 
     def photos_of(self, one: PlannedRun) -> tuple[TrainingPhotos, dict[str, Any]]:
         """Return the training photos of a run, and their counts.
@@ -136,11 +188,14 @@ class Experiment:
         alpha is reported.
         """
         real = self.photos
-        kept = real.take(
-            keep_fraction(real.classes, real.cameras, real.names, one.fraction, one.seed)
-        )
+        described = (real.classes, real.cameras, real.names)
+        if one.per_person is None:
+            rows = keep_fraction(*described, one.fraction, one.seed)
+        else:
+            rows = keep_per_person(*described, one.per_person, one.seed)
+        kept = real.take(rows)
         counts = {"real": len(kept), "generated": 0, "missing": 0, "identities": kept.num_classes}
-        if one.augmenter == REAL:
+        if one.augmenter in (REAL, LONGER):
             return kept, {**counts, "alpha": 1.0}
         wanted = one.alpha - 1
         made = self.augmenters[one.augmenter].generate(kept, wanted, one.seed)
@@ -155,15 +210,23 @@ class Experiment:
         """Train and evaluate a run; see `execute_runs`."""
         begun = time.monotonic()
         photos, counts = self.photos_of(one)
+        config = self.config(one)
+        seen = count_exposures(config, photos)
+        labels = None
+        if self.teacher is not None and photos.generated.any():
+            labels = teacher_labels(
+                photos, open_teacher(self.teacher, str(self.fabric.device)).extract
+            )
         prepared = time.monotonic()
         weights = train_baseline(
-            self.config(one),
+            config,
             photos,
             folder,
             fabric=self.fabric,
             metadata={**provenance(), "experiment": asdict(one)},
             resume=True,
             imagenet=self.imagenet,
+            teacher=labels,
             report=lambda _: None,
         )
         trained = time.monotonic()
@@ -177,6 +240,7 @@ class Experiment:
         return {
             "metrics": ranking.means(),
             "photos": counts,
+            "seen": asdict(seen),
             "queries": {
                 "person": " ".join(self.query.identities[row] for row in asked),
                 "map": _compact(ranking.precision.tolist()),
@@ -193,13 +257,16 @@ class Experiment:
 
     def describe(self) -> dict[str, Any]:
         """Return what all planned share, for the report."""
+        tested = self.test_data or self.data
         return {
             "data": self._data,
             "train_identities": self.photos.num_classes,
             "test_identities": len(set(self.query.identities)),
-            "test_rule": "folders" if (self.data / "query").is_dir() else "identity-split",
+            "test_rule": "folders" if (tested / "query").is_dir() else "identity-split",
             "baselines": json.loads(json.dumps({n: asdict(c) for n, c in self.configs.items()})),
-            "start": "scratch" if self.imagenet is None else self.imagenet.name,
+            "starts": {name: self.start(name) for name in self.configs},
+            "teacher": self.teacher,
+            "controls": list(self.controls),
             "augmenters": self._described,
             "strays": dict(self.strays),
         }

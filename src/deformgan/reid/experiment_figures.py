@@ -6,11 +6,12 @@ from typing import Any
 from PIL import Image
 
 from deformgan.draw.plots import Interval, Point, Series, draw_intervals, draw_lines
-from deformgan.reid.experiment_runs import REAL
+from deformgan.reid.experiment_runs import LONGER, REAL
+from deformgan.reid.experiment_summary import Condition, key_of
 
 
 def draw_figures(report: Mapping[str, Any]) -> dict[str, Image.Image]:
-    """Draw mAP over the fraction of kept photos, and differences to real photos only.
+    """Draw mAP over the number of real photos, and differences to real photos only.
 
     Args:
         report: Report of `summarize`.
@@ -33,15 +34,21 @@ def draw_figures(report: Mapping[str, Any]) -> dict[str, Image.Image]:
         title = f"{baseline}, random erasing {'on' if erasing else 'off'}"
         end = f"{baseline}-{'erasing' if erasing else 'plain'}.png"
         for alpha in [alpha for alpha in report["alphas"] if alpha > 1] or [1]:
+            found = [
+                one for one in mine if one["augmenter"] in (REAL, LONGER) or one["alpha"] == alpha
+            ]
             series = [
-                line
-                for number, name in enumerate([REAL, *augmenters])
-                if (line := _series(mine, name, 1 if name == REAL else alpha, number)) is not None
+                _series(
+                    [one for one in found if Condition(**key_of(one)).made == made], made, number
+                )
+                for number, made in enumerate(
+                    dict.fromkeys(Condition(**key_of(one)).made for one in found)
+                )
             ]
             figures[f"map-x{alpha}-{end}"] = draw_lines(
                 series,
                 f"{title}: mAP on {people} test identities",
-                "photos kept per training identity, %",
+                "real photos per training identity",
                 "mAP, %",
                 _note(mine),
             )
@@ -60,32 +67,30 @@ def draw_figures(report: Mapping[str, Any]) -> dict[str, Image.Image]:
     return figures
 
 
-def _series(conditions: list[Any], augmenter: str, alpha: int, number: int) -> Series | None:
+def _series(conditions: list[Any], name: str, number: int) -> Series:
     points = [
         Point(
-            float(one["fraction"]),
+            one["per_identity"],
             100 * one["metrics"]["map"]["mean"],
             100 * (one["metrics"]["map"]["sd"] or 0.0),
         )
-        for one in sorted(conditions, key=lambda one: one["fraction"])
-        if (one["augmenter"], one["alpha"]) == (augmenter, alpha)
+        for one in sorted(conditions, key=lambda one: one["per_identity"])
     ]
-    name = "real photos only" if augmenter == REAL else f"{augmenter}, alpha {alpha}"
-    return Series(name, points, number) if points else None
+    return Series(name, points, number)
 
 
 def _row(one: Mapping[str, Any], augmenters: list[str]) -> Interval:
-    first, found = one["first"], one["metrics"]["map"]
+    first, found = Condition(**one["first"]), one["metrics"]["map"]
     thick, thin = (
         None if None in found[way]["ci95"] else tuple(100 * end for end in found[way]["ci95"])
         for way in ("people", "seeds")
     )
     return Interval(
-        f"{first['augmenter']}, alpha {first['alpha']}, {first['fraction']} %",
+        f"{first.made}, {first.kept}",
         100 * found["difference"],
         thick,
         thin,
-        1 + augmenters.index(first["augmenter"]),
+        1 + [LONGER, *augmenters].index(first.augmenter),
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from deformgan.reid.experiment_runs import LONGER
 from deformgan.reid.experiment_summary import (
     METRICS,
     Condition,
@@ -10,6 +11,7 @@ from deformgan.reid.experiment_summary import (
     format_interval,
     format_p,
     format_points,
+    key_of,
 )
 
 FEW = 5  # the report warns about fewer seeds than this
@@ -24,6 +26,7 @@ def write_report(report: Mapping[str, Any], figures: Sequence[str]) -> str:
     """
     shared, runs = report["experiment"], report["runs"]
     seeds = sorted({cell["seed"] for cell in report["results"]})
+    entries = sorted({cell["entry"] for cell in report["results"]} - {"none"})
     lines = ["# Do generated photos help Re-ID?", ""]
     if not report["complete"]:
         lines += [
@@ -37,7 +40,7 @@ def write_report(report: Mapping[str, Any], figures: Sequence[str]) -> str:
         f"- **{sentence}**" if place < len(report["pooled"]) else f"- {sentence}"
         for place, sentence in enumerate(report["verdicts"])
     ] or ["- Nothing to compare yet."]
-    lines += ["", "## What was run", "", *_what_was_run(shared, seeds), ""]
+    lines += ["", "## What was run", "", *_what_was_run(shared, seeds, entries), ""]
     lines += ["## Scores", "", *_scores(report["conditions"]), ""]
     if report["comparisons"]:
         lines += [
@@ -69,7 +72,33 @@ def write_report(report: Mapping[str, Any], figures: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
-def _what_was_run(shared: Mapping[str, Any], seeds: Sequence[int]) -> list[str]:
+def _how_they_enter(shared: Mapping[str, Any], entries: Sequence[str]) -> list[str]:
+    """Describe the entries of an experiment."""
+    settings = next(iter(shared["baselines"].values()))
+    beside = (
+        f"{settings['added']} generated photos beside each batch of {settings['batch_size']} real "
+        f"ones, weight {settings['added_weight']:g}, label smoothing "
+        f"{settings['added_smoothing']:g}, {settings['added_statistics']} batch statistics"
+    )
+    described = {
+        "mixed": "one pool; at equal steps, each real photo is seen less often.",
+        "on-top": f"{beside}. Real photos are seen as often as without.",
+        "late": f"the same from {settings['switch']:.0%} of the steps on"
+        + (f", the weight rising over {settings['ramp']:.0%}." if settings["ramp"] else "."),
+        "first": f"generated photos alone for {settings['switch']:.0%} of the steps, then real "
+        "ones.",
+    }
+    lines = [f"- {name}: {described[name]}" for name in entries]
+    if LONGER in shared["controls"]:
+        lines.append("- more steps: real photos alone, at the cost of the entry that is named.")
+    if shared["teacher"] is not None:
+        lines.append(f"- Generated photos are labelled by a teacher, `{shared['teacher']}`.")
+    return lines
+
+
+def _what_was_run(
+    shared: Mapping[str, Any], seeds: Sequence[int], entries: Sequence[str]
+) -> list[str]:
     data = shared["data"]
     lines = [
         f"- Training: {data['photos']} photos of {shared['train_identities']} identities of "
@@ -79,8 +108,8 @@ def _what_was_run(shared: Mapping[str, Any], seeds: Sequence[int]) -> list[str]:
         f"- Seeds: {', '.join(map(str, seeds))}. Runs of one seed share initial weights, kept "
         "photos and, as far as their number of photos allows, the order of batches.",
         "- alpha (x2, x10) is the ratio of all photos to real ones; every kept photo adds "
-        "up to alpha - 1 generated ones. All runs of a baseline have the same number of steps, so "
-        "with more photos each is seen less often.",
+        "up to alpha - 1 generated ones.",
+        *_how_they_enter(shared, entries),
         "- A fraction keeps that share of every identity's photos (at least 2, by 2 cameras if "
         "possible); smaller fractions are subsets of larger ones, and only kept photos are sources "
         "of generated ones.",
@@ -89,7 +118,7 @@ def _what_was_run(shared: Mapping[str, Any], seeds: Sequence[int]) -> list[str]:
         height, width = config["size"]
         lines.append(
             f"- {name}: {config['network']}, {config['method']}, {height}x{width}, from "
-            f"{shared['start']}; {config['steps']} steps of {config['batch_size']}, "
+            f"{shared['starts'][name]}; {config['steps']} steps of {config['batch_size']}, "
             f"{config['optimizer']}, learning rate {config['learning_rate']:g}."
         )
     for name, about in shared["augmenters"].items():
@@ -116,17 +145,20 @@ def _scores(conditions: Sequence[Mapping[str, Any]]) -> list[str]:
             f"{baseline}, random erasing {'on' if erasing else 'off'}: mean and standard deviation "
             "over seeds, %.",
             "",
-            "| photos kept | augmenter | real alpha | photos | seeds | mAP | rank-1 | mINP |",
-            "| --- | --- | --- | --- | --- | --- | --- | --- |",
+            "| photos kept | trained on | real alpha | photos | real seen | generated seen | steps "
+            "| seconds | seeds | mAP | rank-1 | mINP |",
+            "| --- " * 12 + "|",
         ]
         for one in conditions:
             if (one["baseline"], one["erasing"]) != (baseline, erasing):
                 continue
             cells = [_spread(one["metrics"][metric]) for metric in METRICS]
-            made = Condition(**_key(one)).made
+            condition, seen = Condition(**key_of(one)), one["seen"]
             lines.append(
-                f"| {one['fraction']} % | {made} | {one['real_alpha']:.2f} | {one['photos']:.0f} | "
-                f"{len(one['seeds'])} | {' | '.join(cells)} |"
+                f"| {condition.kept} | {condition.made} | {one['real_alpha']:.2f} | "
+                f"{one['photos']:.0f} | {seen['real']:.0f} | {seen['generated']:.0f} | "
+                f"{seen['steps']:.0f} | {one['seconds']:.0f} | {len(one['seeds'])} | "
+                f"{' | '.join(cells)} |"
             )
         lines.append("")
     return lines[:-1]
@@ -145,7 +177,7 @@ def _differences(
     for one in comparisons:
         first, second = Condition(**one["first"]), Condition(**one["second"])
         erasing = "on" if first.erasing else "off"
-        setting = f"{first.baseline}, erasing {erasing}, {first.fraction} %"
+        setting = f"{first.baseline}, erasing {erasing}, {first.kept}"
         if len(one["settings"]) > 1:
             setting = f"{first.baseline}, mean of {len(one['settings'])} settings"
         start = f"| {setting} | {first.made} | " + (f"{second.made} | " if against else "")
@@ -193,20 +225,19 @@ def _caveats(shared: Mapping[str, Any], seeds: Sequence[int]) -> list[str]:
             f"{max(c['steps'] for c in shared['baselines'].values())} steps; the paper trains "
             "an ImageNet-pretrained ResNet-50 for 50,000 steps, and 100,000 with augmentation."
         )
-    elif shared["start"] == "scratch":
+    elif any(
+        config["network"] == "resnet50" and shared["starts"][name] == "scratch"
+        for name, config in shared["baselines"].items()
+    ):
         lines.append(
             "- ResNet-50 is trained from scratch here; the paper starts from ImageNet weights, and "
             "trains twice as long with augmentation (100,000 steps instead of 50,000)."
         )
     lines.append(
-        "- Equal steps: runs with and without augmentation cost the same, and none is trained to "
-        "convergence."
+        '- Cost: "mixed" and "first" cost what real photos alone cost; "on-top" and "late" cost '
+        'more, as much as "more steps".'
     )
     return lines
-
-
-def _key(one: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: one[name] for name in Condition.__dataclass_fields__}
 
 
 def _spread(number: Mapping[str, Any]) -> str:

@@ -15,10 +15,12 @@ from typing import Any, Literal
 
 from deformgan.errors import InputError
 from deformgan.files import check_finite, read_back, write_text
+from deformgan.reid.entries import BESIDE, ENTRIES
 
 Erasing = Literal["both", "on", "off"]
 
 REAL = "real"  # augmenter name for alpha 1, i.e. no augmentation
+LONGER = "more-steps"  # augmenter name for real photos alone, at the cost of photos on top
 RUNS, RESULT, SETTINGS, LOCK = "runs", "result.json", "settings.json", "lock"
 _REPORT_LOCK = ".report.lock"
 _PER_QUERY = ("map", "rank1", "minp")
@@ -31,9 +33,13 @@ class PlannedRun:
 
     Attributes:
         baseline: Name of the baseline to train.
-        augmenter: Name of the source of added photos; "real" if none are added.
+        augmenter: Name of the source of added photos; "real" if none are added, "more-steps" if
+            there are more steps instead.
         alpha: Number of training photos as a multiple of the real ones.
+        entry: How they enter, see `ENTRIES`; "none" if none are added.
         fraction: Percentage of each identity's real photos to keep.
+        per_person: Number of each identity's real photos to keep, instead of a fraction; None to
+            keep a fraction.
         erasing: Whether to train with random erasing.
         seed: Random seed for initial weights, kept photos, batches and the images of simple
             augmenters.
@@ -42,7 +48,9 @@ class PlannedRun:
     baseline: str
     augmenter: str
     alpha: int
+    entry: str
     fraction: int
+    per_person: int | None
     erasing: bool
     seed: int
 
@@ -50,8 +58,9 @@ class PlannedRun:
     def name(self) -> str:
         """Name of the run's folder."""
         erasing = "erasing" if self.erasing else "plain"
-        made = f"{self.augmenter}-x{self.alpha}"
-        return f"{self.baseline}-{made}-{self.fraction}pc-{erasing}-s{self.seed}"
+        made = f"{self.augmenter}-x{self.alpha}-{self.entry}"
+        kept = f"{self.fraction}pc" if self.per_person is None else f"{self.per_person}pp"
+        return f"{self.baseline}-{made}-{kept}-{erasing}-s{self.seed}"
 
 
 def plan_runs(
@@ -61,12 +70,15 @@ def plan_runs(
     fractions: Sequence[int],
     erasing: Erasing,
     seeds: Sequence[int],
+    entries: Sequence[str] = ("mixed",),
+    per_person: Sequence[int] = (),
 ) -> list[PlannedRun]:
     """List the runs of a design, ordered so that any prefix is as balanced as possible.
 
     Seeds are the outermost loop; within one, the run on real photos precedes those compared with
-    it. There is one run with alpha 1 per baseline, fraction, erasing and seed, shared by all
-    augmenters.
+    it. There is one run with alpha 1 per baseline, photos kept, erasing and seed, shared by all
+    augmenters and entries. "more-steps" has no alpha either, and is planned for the entries that
+    add photos on top, whose cost it has.
 
     Args:
         baselines: Names of baselines.
@@ -75,12 +87,15 @@ def plan_runs(
         fractions: Percentages, 1 to 100.
         erasing: Whether random erasing is on, off, or both.
         seeds: Non-negative integers.
+        entries: Ways in which added photos enter, see `ENTRIES`.
+        per_person: Numbers of photos per identity to keep, in addition to the fractions.
     """
     for what, values in {
         "baselines": baselines,
         "alphas": alphas,
         "fractions": fractions,
         "seeds": seeds,
+        "entries": entries,
     }.items():
         if not values:
             raise InputError(f"--{what} needs at least one value.")
@@ -88,6 +103,10 @@ def plan_runs(
         raise InputError(f"--alphas must be integers from 1, got {wrong[0]}.")
     if wrong := [fraction for fraction in fractions if not 1 <= fraction <= 100]:
         raise InputError(f"--fractions must be percentages from 1 to 100, got {wrong[0]}.")
+    if wrong := [count for count in per_person if count < 1]:
+        raise InputError(f"--per-person must be integers from 1, got {wrong[0]}.")
+    if wrong := [entry for entry in entries if entry not in ENTRIES]:
+        raise InputError(f"Unknown entry {wrong[0]!r}; choose one of {', '.join(ENTRIES)}.")
     if wrong := [seed for seed in seeds if seed < 0]:
         raise InputError(f"--seeds must be integers from 0, got {wrong[0]}.")
     if wrong := [name for name in augmenters if name == REAL or not _NAME.fullmatch(name)]:
@@ -98,16 +117,24 @@ def plan_runs(
     added = sorted({alpha for alpha in alphas if alpha > 1})
     if added and not augmenters:
         raise InputError(f"--alphas {added[0]} needs --augmenters to generate the photos.")
-    made = [(REAL, 1), *product(dict.fromkeys(augmenters), added)]
+    beside = [entry for entry in dict.fromkeys(entries) if entry in BESIDE]
+    if LONGER in augmenters and not beside:
+        raise InputError(f"{LONGER} has the cost of photos on top; add {' or '.join(BESIDE)}.")
+    made = [(REAL, 1, "none")]
+    for augmenter in dict.fromkeys(augmenters):
+        if augmenter == LONGER:
+            made += [(LONGER, 1, entry) for entry in beside]
+        else:
+            made += [(augmenter, *one) for one in product(added, dict.fromkeys(entries))]
+    kept = [
+        *((100, count) for count in sorted(set(per_person))),
+        *((fraction, None) for fraction in sorted(set(fractions))),
+    ]
     switches = {"both": (True, False), "on": (True,), "off": (False,)}[erasing]
     return [
-        PlannedRun(baseline, augmenter, alpha, fraction, switch, seed)
-        for seed, baseline, switch, fraction, (augmenter, alpha) in product(
-            dict.fromkeys(seeds),
-            dict.fromkeys(baselines),
-            switches,
-            sorted(set(fractions)),
-            made,
+        PlannedRun(baseline, augmenter, alpha, entry, fraction, count, switch, seed)
+        for seed, baseline, switch, (fraction, count), (augmenter, alpha, entry) in product(
+            dict.fromkeys(seeds), dict.fromkeys(baselines), switches, kept, made
         )
     ]
 

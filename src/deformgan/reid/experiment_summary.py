@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from deformgan.reid.experiment_runs import REAL, PlannedRun
+from deformgan.reid.experiment_runs import LONGER, REAL, PlannedRun
 from deformgan.stats.bootstrap import bootstrap_interval
 from deformgan.stats.paired import paired_t
 from deformgan.stats.significance import holm, sign_flip_test
@@ -25,29 +25,44 @@ class Condition:
     baseline: str
     augmenter: str
     alpha: int
+    entry: str
     fraction: int
+    per_person: int | None
     erasing: bool
 
     @staticmethod
     def of(one: PlannedRun) -> "Condition":
         """Drop the seed of a run."""
-        return Condition(one.baseline, one.augmenter, one.alpha, one.fraction, one.erasing)
+        values = asdict(one)
+        del values["seed"]
+        return Condition(**values)
 
     @property
     def real(self) -> "Condition":
         """Reference condition: the same with real photos only."""
-        return Condition(self.baseline, REAL, 1, self.fraction, self.erasing)
+        return replace(self, augmenter=REAL, alpha=1, entry="none")
 
     @property
     def made(self) -> str:
-        """Augmenter and alpha, for the report."""
-        return "real photos only" if self.augmenter == REAL else f"{self.augmenter} x{self.alpha}"
+        """Augmenter, alpha and entry, for the report."""
+        if self.augmenter == REAL:
+            return "real photos only"
+        if self.augmenter == LONGER:
+            return f"more steps (as {self.entry})"
+        return f"{self.augmenter} x{self.alpha} ({self.entry})"
+
+    @property
+    def kept(self) -> str:
+        """How many real photos there are, for the report."""
+        if self.per_person is None:
+            return f"{self.fraction} %"
+        return f"{self.per_person} per person"
 
     @property
     def setting(self) -> str:
         """Everything but the augmentation, for the report."""
         erasing = "on" if self.erasing else "off"
-        return f"{self.baseline}, random erasing {erasing}, {self.fraction} % of the photos"
+        return f"{self.baseline}, random erasing {erasing}, {self.kept} of the photos"
 
 
 Results = Mapping[PlannedRun, Mapping[str, Any]]
@@ -80,7 +95,7 @@ def summarize(
     between = _compare_all(
         by_condition,
         [
-            [(one, replace(one, augmenter=other))]
+            [(one, replace(one, augmenter=other, alpha=1 if other == LONGER else one.alpha))]
             for one in augmented
             for other in order[1:]
             if one.augmenter == order[0]
@@ -234,11 +249,11 @@ def _compare_all(
 
 
 def _pooled(comparisons: Sequence[Mapping[str, Any]]) -> list[list[tuple[Condition, Condition]]]:
-    """Group comparisons by baseline, augmenter and alpha, keeping groups of several settings."""
-    groups: dict[tuple[str, str, int], list[tuple[Condition, Condition]]] = {}
+    """Group comparisons by baseline, augmenter, alpha and entry; keep those of several settings."""
+    groups: dict[tuple[str, str, int, str], list[tuple[Condition, Condition]]] = {}
     for one in comparisons:
         first = Condition(**one["first"])
-        key = (first.baseline, first.augmenter, first.alpha)
+        key = (first.baseline, first.augmenter, first.alpha, first.entry)
         groups.setdefault(key, []).append((first, first.real))
     return [pairs for pairs in groups.values() if len(pairs) > 1]
 
@@ -251,6 +266,14 @@ def _condition(one: Condition, runs: Mapping[int, Mapping[str, Any]]) -> dict[st
         "real_alpha": fmean(run["photos"]["alpha"] for run in of_seeds),
         "photos": fmean(run["photos"]["real"] + run["photos"]["generated"] for run in of_seeds),
         "missing": fmean(run["photos"]["missing"] for run in of_seeds),
+        "per_identity": fmean(
+            run["photos"]["real"] / run["photos"]["identities"] for run in of_seeds
+        ),
+        "seen": {
+            name: fmean(run["seen"][name] for run in of_seeds)
+            for name in ("real", "generated", "steps")
+        },
+        "seconds": fmean(run["seconds"]["train"] for run in of_seeds),
         "metrics": {
             metric: {
                 "mean": fmean(run["metrics"][metric] for run in of_seeds),
@@ -267,6 +290,11 @@ def _column(run: Mapping[str, Any], metric: str) -> np.ndarray:
 
 def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
+
+
+def key_of(one: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a condition among others."""
+    return {name: one[name] for name in Condition.__dataclass_fields__}
 
 
 def format_points(difference: float, sign: str = "") -> str:

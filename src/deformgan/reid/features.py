@@ -58,7 +58,7 @@ class NetworkFeatures:
 
     def __init__(self, name: str, extract: Callable[[UInt8[Tensor, "..."]], Tensor]):
         self.name = name
-        self._extract = extract
+        self.extract = extract
 
     def __call__(
         self, photos: PersonPhotos, progress: Callable = lambda batches, _: batches
@@ -70,7 +70,7 @@ class NetworkFeatures:
             paths = photos.paths[first : first + BATCH]
             # Networks resize images themselves; here the photos of a batch only need a common size.
             size = photo_size(paths[0])
-            vectors.append(self._extract(load_images(paths, size, stretch_all(paths, size))))
+            vectors.append(self.extract(load_images(paths, size, stretch_all(paths, size))))
         return torch.cat(vectors)
 
 

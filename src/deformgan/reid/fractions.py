@@ -1,6 +1,6 @@
 """Subsampling of a training set, per identity."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from jaxtyping import Int64
@@ -33,6 +33,38 @@ def keep_fraction(
         Rows of the kept photos, ascending.
     """
     kept: list[int] = []
+    for order in _orders(classes, cameras, names, seed):
+        kept += order[: max(FEWEST, int(len(order) * percent / 100 + 0.5))]
+    return torch.tensor(sorted(kept))
+
+
+def keep_per_person(
+    classes: Int64[Tensor, "photos"],
+    cameras: Int64[Tensor, "photos"],
+    names: Sequence[str],
+    count: int,
+    seed: int,
+) -> Int64[Tensor, "kept"]:
+    """Draw a number of every identity's photos, in the order of `keep_fraction`.
+
+    Args:
+        classes: See `keep_fraction`, as the others.
+        cameras: Camera of each photo.
+        names: File names.
+        count: Photos to keep of each identity, from 1; identities with fewer keep all.
+        seed: Random seed.
+    """
+    kept = [row for order in _orders(classes, cameras, names, seed) for row in order[:count]]
+    return torch.tensor(sorted(kept))
+
+
+def _orders(
+    classes: Int64[Tensor, "photos"],
+    cameras: Int64[Tensor, "photos"],
+    names: Sequence[str],
+    seed: int,
+) -> Iterator[list[int]]:
+    """Yield the rows of every identity in random order, the first two by different cameras."""
     for person in classes.unique().tolist():
         mine = (classes == person).nonzero()[:, 0].tolist()
         mine.sort(key=lambda row: names[row])
@@ -42,6 +74,4 @@ def keep_fraction(
         if others:
             order.remove(others[0])
             order.insert(1, others[0])
-        share = int(len(order) * percent / 100 + 0.5)
-        kept += order[: max(FEWEST, share)]
-    return torch.tensor(sorted(kept))
+        yield order

@@ -1,5 +1,8 @@
 """Training heads and losses of the Re-ID baselines."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64
@@ -44,23 +47,42 @@ class Heads(nn.Module):
         images: Float[Tensor, "batch 3 height width"],
         classes: Int64[Tensor, "batch"],
         soft: Bool[Tensor, "batch"],
+        labels: Float[Tensor, "batch classes"],
+        added: Float[Tensor, "added 3 height width"] | None = None,
+        added_labels: Float[Tensor, "added classes"] | None = None,
     ) -> dict[str, Float[Tensor, ""]]:
-        """Return the weighted loss terms.
+        """Return the loss terms.
 
         Args:
             images: RGB in [0, 1].
             classes: Identity of each photo.
-            soft: Photos without a known identity: their label is uniform over all classes, and they
-                are left out of pairs and triplets.
+            soft: Photos without a known identity, left out of pairs and triplets.
+            labels: Probability of every class for each photo; see `label_distributions`.
+            added: Generated photos beside the batch, classified only.
+            added_labels: Their labels.
         """
         config = self.baseline.config
-        features, vectors = self.baseline.describe(images)
+        beside = None
+        if added is None:
+            features, vectors = self.baseline.describe(images)
+        elif config.added_statistics == "shared":
+            features, vectors = self.baseline.describe(torch.cat([images, added]))
+            features, (vectors, beside) = (
+                features[: len(images)],
+                vectors.split([len(images), len(added)]),
+            )
+        else:
+            features, vectors = self.baseline.describe(images)
+            with running_statistics_kept(self.baseline):
+                beside = self.baseline.describe(added)[1]
         features, logits = features.float(), self.classifier(vectors).float()
-        terms = {"identity": identity_loss(logits, classes, soft, config.smoothing)}
+        terms = {"identity": identity_loss(logits, labels)}
         if config.method == "de":
             terms["verification"] = VERIFICATION * self._verify(features, classes, soft)
         if config.method == "bot":
             terms["triplet"] = triplet_loss(features, classes, soft)
+        if beside is not None and added_labels is not None:
+            terms["added"] = identity_loss(self.classifier(beside).float(), added_labels)
         return terms
 
     def _verify(self, features: Tensor, classes: Tensor, soft: Tensor) -> Tensor:
@@ -80,24 +102,52 @@ class Heads(nn.Module):
         return _mean(loss, ~left_out)
 
 
-def identity_loss(
-    logits: Float[Tensor, "batch classes"],
+def label_distributions(
     classes: Int64[Tensor, "batch"],
     soft: Bool[Tensor, "batch"],
+    num_classes: int,
     smoothing: float = 0.0,
+) -> Float[Tensor, "batch classes"]:
+    """Return the probability of every class.
+
+    Args:
+        classes: Identity of each photo.
+        soft: Photos whose label is uniform over all classes.
+        num_classes: Number of training identities.
+        smoothing: Label smoothing of the other photos: the share that is spread over all classes.
+    """
+    spread = torch.where(soft, 1.0, smoothing)[:, None]
+    return (1 - spread) * F.one_hot(classes, num_classes) + spread / num_classes
+
+
+def identity_loss(
+    logits: Float[Tensor, "batch classes"], labels: Float[Tensor, "batch classes"]
 ) -> Float[Tensor, ""]:
     """Return the mean cross-entropy of identity classification.
 
     Args:
         logits: Logits over the training identities.
-        classes: Identity of each photo.
-        soft: Photos whose label is uniform over all classes.
-        smoothing: Label smoothing of the other photos.
+        labels: Probability of every identity.
     """
-    spread = torch.where(soft, 1.0, smoothing)
-    log_probability = logits.log_softmax(dim=1)
-    right = log_probability.gather(1, classes[:, None])[:, 0]
-    return -((1 - spread) * right + spread * log_probability.mean(dim=1)).mean()
+    return -(labels * logits.log_softmax(dim=1)).sum(dim=1).mean()
+
+
+@contextmanager
+def running_statistics_kept(network: nn.Module) -> Generator[None]:
+    """Let batch norms normalize by their batch without adding it to the running statistics."""
+    norms = [
+        module
+        for module in network.modules()
+        if isinstance(module, nn.modules.batchnorm._BatchNorm)
+    ]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 0.0
+    try:
+        yield
+    finally:
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
 
 
 def triplet_loss(

@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
 
 from deformgan.reid.baseline import Baseline, BaselineConfig, save_baseline
 from deformgan.reid.batches import ReidBatches
-from deformgan.reid.heads import Heads
+from deformgan.reid.entries import ENTRIES
+from deformgan.reid.heads import Heads, label_distributions
 from deformgan.reid.training_photos import TrainingPhotos
 from deformgan.training.distributed import Fabric
 from deformgan.training.engine import Progress, Terms, run_steps
@@ -43,7 +46,7 @@ class Student:
             config: Training configuration.
             num_classes: Number of training identities.
             fabric: Device and processes.
-            imagenet: torchvision's ResNet-50 weights; None to train from scratch.
+            imagenet: See `train_baseline`.
 
         Returns:
             The training state, and the name of the initial weights.
@@ -51,7 +54,7 @@ class Student:
         torch.manual_seed(config.seed)
         baseline = Baseline(config)
         start = "scratch"
-        if imagenet is not None:
+        if imagenet is not None or config.pretrained:
             start = baseline.start_from_imagenet(imagenet)
         heads = Heads(baseline, num_classes).to(fabric.device)
         heads = heads.to(memory_format=torch.channels_last)
@@ -85,6 +88,7 @@ def train_baseline(
     metadata: Mapping[str, Any],
     resume: bool = False,
     imagenet: Path | None = None,
+    teacher: Float[Tensor, "photos classes"] | None = None,
     report: Callable[[Progress], None] = print,
     on_step: Callable[[int], None] = lambda done: None,
 ) -> Path:
@@ -99,7 +103,10 @@ def train_baseline(
         fabric: Device, precision and processes.
         metadata: Metadata for the weights file.
         resume: Whether to resume from the folder's last checkpoint, if it has one.
-        imagenet: torchvision's ResNet-50 weights; None to train from scratch.
+        imagenet: ImageNet weights; None for those of an installed package if the configuration is
+            `pretrained`, else to train from scratch.
+        teacher: Labels of the generated photos; rows of real ones are not used. None for the
+            photos' own labels.
         report: Called with the progress, on rank 0.
         on_step: Called after every step with the number of finished steps.
 
@@ -112,9 +119,8 @@ def train_baseline(
     student, start = Student.create(config, photos.num_classes, fabric, imagenet)
     batches = ReidBatches(
         photos,
+        ENTRIES[config.entry](config, photos),
         config.size,
-        config.batch_size,
-        config.photos,
         seed=config.seed,
         crop=config.crop,
         random_erasing=config.random_erasing,
@@ -124,16 +130,35 @@ def train_baseline(
         places=fabric.world_size,
     )
 
+    def labels_of(rows: Int64[Tensor, "rows"], smoothing: float) -> Float[Tensor, "rows classes"]:
+        labels = label_distributions(
+            photos.classes[rows], photos.soft[rows], photos.num_classes, smoothing
+        )
+        if teacher is not None:
+            labels = torch.where(photos.generated[rows, None], teacher[rows].float(), labels)
+        return labels.to(fabric.device)
+
     def step(number: int) -> Terms:
         rate = config.learning_rate_at(number)
         for group in student.optimizer.param_groups:
             group["lr"] = rate
-        images, rows = batches[number]
-        images = images.contiguous(memory_format=torch.channels_last)
-        classes, soft = (part[rows].to(fabric.device) for part in (photos.classes, photos.soft))
+        batch = batches[number]
+        images = batch.images.contiguous(memory_format=torch.channels_last)
+        classes, soft = (
+            part[batch.rows].to(fabric.device) for part in (photos.classes, photos.soft)
+        )
+        beside = ()
+        if batch.added is not None:
+            beside = (
+                batch.added.contiguous(memory_format=torch.channels_last),
+                labels_of(batch.added_rows, config.added_smoothing),
+            )
         student.shared.train()
         with autocast(config, fabric.device):
-            terms = student.shared(images, classes, soft)
+            labels = labels_of(batch.rows, config.smoothing)
+            terms = student.shared(images, classes, soft, labels, *beside)
+        if "added" in terms:
+            terms["added"] = batch.weight * terms["added"]
         student.optimizer.zero_grad()
         torch.stack(list(terms.values())).sum().backward()
         student.optimizer.step()
@@ -147,6 +172,7 @@ def train_baseline(
             "people": int(photos.classes.unique().numel()),
             "photos": len(photos),
             "generated": int(photos.generated.sum()),
+            "labels": "own" if teacher is None else "teacher",
         }
         save_baseline(out / RESULT, student.heads.baseline, described)
 

@@ -40,7 +40,7 @@ def test_a_whole_experiment_leaves_a_report_and_goes_on_where_it_stopped(market,
     design = ["--augmenters", "copy", "jitter", "--seeds", "0"]
     assert _run(market, out, *design) == 0
     printed = capsys.readouterr().out
-    assert "3/3 light-ide-jitter-x2-100pc-erasing-s0: mAP" in printed
+    assert "3/3 light-ide-jitter-x2-mixed-100pc-erasing-s0: mAP" in printed
     report = json.loads((out / "experiment.json").read_text())
     assert report["complete"]
     assert len(report["results"]) == 3
@@ -52,11 +52,15 @@ def test_a_whole_experiment_leaves_a_report_and_goes_on_where_it_stopped(market,
         with Image.open(out / name) as image:
             assert min(image.size) > 150
 
-    done = (out / "runs" / "light-ide-copy-x2-100pc-erasing-s0" / "result.json").stat().st_mtime_ns
+    done = (
+        (out / "runs" / "light-ide-copy-x2-mixed-100pc-erasing-s0" / "result.json")
+        .stat()
+        .st_mtime_ns
+    )
     assert _run(market, out, *design, "1") == 0
     assert capsys.readouterr().out.count("to go") == 3
     assert json.loads((out / "experiment.json").read_text())["runs"] == {"done": 6, "planned": 6}
-    file = out / "runs" / "light-ide-copy-x2-100pc-erasing-s0" / "result.json"
+    file = out / "runs" / "light-ide-copy-x2-mixed-100pc-erasing-s0" / "result.json"
     assert file.stat().st_mtime_ns == done
 
 
@@ -80,7 +84,7 @@ def test_nothing_is_begun_when_time_is_over(market, tmp_path, capsys):
         (["--augmenters", "copy", "copy"], "Two augmenters are named 'copy'"),
         (["--augmenters", "magic"], "Unknown augmenter 'magic'"),
         (["--fractions", "0"], "percentages from 1 to 100, got 0"),
-        (["--imagenet", "resnet50.pth"], "--imagenet is for resnet50 baselines"),
+        (["--imagenet", "resnet50.pth"], "--imagenet is for resnet50 and lite0 baselines"),
     ],
 )
 def test_what_cannot_be_is_refused_in_a_line(market, tmp_path, capsys, words, complaint):

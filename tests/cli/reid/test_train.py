@@ -57,7 +57,7 @@ def test_a_run_goes_on_only_where_it_is_asked_to(market, tmp_path, capsys):
     [
         (["--method", "nobody"], "method"),
         (["--batch-size", "7"], "batch_size must be a multiple of photos (4)"),
-        (["--imagenet", "r.pth"], "--imagenet is for resnet50 baselines"),
+        (["--imagenet", "r.pth"], "--imagenet is for resnet50 and lite0 baselines"),
         (["--steps", "0"], "steps must be positive"),
         (["--colour", "3"], "unknown setting 'colour'"),
         (["--device", "tpu"], "'tpu' is not available"),

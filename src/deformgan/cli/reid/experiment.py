@@ -26,10 +26,14 @@ def experiment(
     baselines: tuple[str, ...] = ("light-bot",),
     augmenters: tuple[str, ...] = ("copy", "jitter", "affine"),
     alphas: tuple[int, ...] = (1, 2),
+    entries: tuple[Literal["mixed", "on-top", "first", "late"], ...] = ("mixed",),
     fractions: tuple[int, ...] = (100,),
+    per_person: tuple[int, ...] = (),
     erasing: Literal["both", "on", "off"] = "on",
     seeds: tuple[int, ...] = (0, 1, 2),
     imagenet: Path | None = None,
+    teacher: str | None = None,
+    test_data: Path | None = None,
     minutes: float | None = None,
     nobody: tuple[str, ...] | None = None,
     config: Path | None = None,
@@ -39,8 +43,9 @@ def experiment(
 ) -> int | None:
     """Measure whether generated photos improve Re-ID, with significance tests.
 
-    Trains baselines with and without generated photos. All runs have the same number of steps and
-    are tested on the same people. The report has mean and spread over seeds, and the difference to
+    Trains baselines with and without generated photos, and tests all on the same people. Generated
+    photos enter in one of the ways of --entries; the report counts how often each run saw real and
+    generated photos. It has mean and spread over seeds, and the difference to
     real photos alone, with intervals and significance over seeds and over test people. Finished
     runs are kept: start the command again to continue, or to add seeds; start it twice on one
     folder to train two runs at a time. The paper's whole design and more is --alphas 1 2
@@ -54,13 +59,21 @@ def experiment(
         baselines: Baselines to train; see `deformgan reid train`.
         augmenters: Sources of additional photos: NAME=FOLDER, an output of `deformgan reid augment`
             or any pictures named STEMgNUMBER.jpg or FROM__TO.png; or copy (the control: the real
-            photos again), jitter (modified copies), affine (one transform into another pose).
+            photos again), jitter (modified copies), affine (one transform into another pose);
+            or more-steps (the control without them: real photos alone, at equal cost).
         alphas: Total number of photos, as multiples of the real ones; 1 is always included.
+        entries: How generated photos enter: mixed (one pool), on-top (beside every real batch),
+            first (before the real ones), late (on top from a later step on); see --added, --switch
+            and the settings after them.
         fractions: Percentages of every identity's photos to keep.
+        per_person: Numbers of every identity's photos to keep, in addition to --fractions.
         erasing: Train with random erasing, without it, or both.
         seeds: Random seeds for initial weights, kept photos and data order.
-        imagenet: torchvision's resnet50 weights (.pth); without them, ResNet-50 trains from
-            scratch.
+        imagenet: ImageNet weights (.pth) of ResNet-50 or EfficientNet-Lite0; without them,
+            ResNet-50 trains from scratch, lite0 from the weights of a package (extra reid).
+        teacher: Network that labels generated photos: person_embedding (bundled), a
+            baseline.safetensors or an .onnx file; by default they have their own labels.
+        test_data: Another data set to test on, e.g. across data sets.
         minutes: Time limit: start no run that would not finish within it.
         nobody: Identities that are not people, such as -1 0000; by default -1, and also 0000 unless
             training photos, queries or identity-split.json have it as a person.
@@ -75,16 +88,19 @@ def experiment(
     from deformgan.reid.baselines import BASELINES
     from deformgan.reid.experiment import Experiment
     from deformgan.reid.experiment_runs import execute_runs, plan_runs
+    from deformgan.reid.teacher import open_teacher
     from deformgan.training.engine import DivergedError
     from deformgan.training.launch import open_fabric
 
     folders = _read_augmenters(augmenters)
-    planned = plan_runs(baselines, list(folders), alphas, fractions, erasing, seeds)
+    planned = plan_runs(
+        baselines, list(folders), alphas, fractions, erasing, seeds, entries, per_person
+    )
     plans = {
         name: read_settings(BASELINES, "baseline", name, config, {}, settings) for name in baselines
     }
-    if imagenet is not None and any(plan.network != "resnet50" for plan in plans.values()):
-        raise InputError("--imagenet is for resnet50 baselines only.")
+    if imagenet is not None and any(plan.network == "light" for plan in plans.values()):
+        raise InputError("--imagenet is for resnet50 and lite0 baselines only.")
     set_threads(threads)
     fabric = open_fabric(find_device(device))
     if fabric.world_size > 1:
@@ -92,7 +108,11 @@ def experiment(
             "An experiment runs in one process; instead of torchrun, start it several times on one "
             "--out."
         )
-    trial = Experiment.open(data, plans, folders, fabric, nobody, imagenet=imagenet)
+    if teacher is not None:
+        open_teacher(teacher)  # fail before the first run
+    trial = Experiment.open(
+        data, plans, folders, fabric, nobody, test_data, imagenet=imagenet, teacher=teacher
+    )
     say_nobody(nobody, data)
     output_dir(out)
     try:

@@ -19,6 +19,7 @@ def train(
     data: Path,
     out: Path,
     imagenet: Path | None = None,
+    teacher: str | None = None,
     resume: bool = False,
     nobody: tuple[str, ...] | None = None,
     config: Path | None = None,
@@ -29,20 +30,24 @@ def train(
 ) -> int | None:
     """Train a Re-ID network on real or augmented data.
 
-    Baselines: light-ide, light-de and light-bot (0.6 M parameters, for two CPU cores),
-    ide-resnet50, de-resnet50 and bot-resnet50. IDE classifies identities; DE also classifies
-    whether two photos show the same person (the paper's Discriminative Embedding); BoT adds a
-    normalization neck, label smoothing, a triplet loss and random erasing. The settings listed
-    below can be changed by name, such as --steps 100, or in a TOML file (--config). Runs in one
-    process or several (torchrun).
+    Baselines: light-ide, light-de and light-bot (0.6 M parameters, for two CPU cores), lite0-bot
+    (EfficientNet-Lite0 from ImageNet, 3.4 M, extra reid), ide-resnet50, de-resnet50 and
+    bot-resnet50. IDE classifies identities; DE also classifies whether two photos show the same
+    person (the paper's Discriminative Embedding); BoT adds a normalization neck, label smoothing, a
+    triplet loss and random erasing. Generated photos enter as --entry says: mixed (one pool),
+    on-top (--added of them beside every real batch), first (before the real ones) or late (on top
+    from --switch of the steps on). The settings listed below can be changed by name, such as
+    --steps 100, or in a TOML file (--config). Runs in one process or several (torchrun).
 
     Args:
         baseline: Name of the baseline.
         data: Data set in the layout of Market-1501, such as an output of `deformgan reid augment`;
             test people of identity-split.json are not read.
         out: Output folder of the run (created if missing).
-        imagenet: torchvision's resnet50 weights (.pth); without them, ResNet-50 trains from
-            scratch.
+        imagenet: ImageNet weights (.pth) of ResNet-50 or EfficientNet-Lite0; without them,
+            ResNet-50 trains from scratch, lite0 from the weights of a package (extra reid).
+        teacher: Network that labels generated photos: person_embedding (bundled), a
+            baseline.safetensors or an .onnx file; by default they have their own labels.
         resume: Resume from the last checkpoint in the output folder.
         nobody: Identities that are not people, such as -1 0000; by default -1, and also 0000 unless
             training photos, queries or identity-split.json have it as a person.
@@ -55,6 +60,7 @@ def train(
     from deformgan.device import find_device
     from deformgan.provenance import provenance
     from deformgan.reid.baselines import BASELINES
+    from deformgan.reid.teacher import open_teacher, teacher_labels
     from deformgan.reid.train import RESULT, train_baseline
     from deformgan.reid.training_photos import read_training_photos
     from deformgan.training.checkpoints import steps_saved
@@ -64,8 +70,8 @@ def train(
     plan = read_settings(BASELINES, "baseline", baseline, config, {}, settings)
     if steps_saved(out) and not resume:
         raise InputError(f"{out} already contains a run; add --resume to continue it.")
-    if imagenet is not None and plan.network != "resnet50":
-        raise InputError(f"--imagenet is for resnet50 baselines, not for {baseline}.")
+    if imagenet is not None and plan.network == "light":
+        raise InputError(f"--imagenet is for resnet50 and lite0 baselines, not for {baseline}.")
     if json is not None:
         output_file(json)
     set_threads(threads)
@@ -75,6 +81,9 @@ def train(
     if photos.num_classes < 2:
         raise InputError(f"{data} has photos of only one person; training needs at least two.")
     metadata = {**provenance(), "data": data.resolve().name}
+    labels = None
+    if teacher is not None and photos.generated.any():
+        labels = teacher_labels(photos, open_teacher(teacher, str(fabric.device)).extract)
     display = ProgressDisplay(fabric.is_global_zero, plan.steps)
     try:
         train_baseline(
@@ -85,6 +94,7 @@ def train(
             metadata=metadata,
             resume=resume,
             imagenet=imagenet,
+            teacher=labels,
             report=display.report,
             on_step=display.step,
         )
