@@ -45,6 +45,7 @@ COMMANDS: dict[str, str] = {
     "reid train": "Train a Re-ID network on real or augmented data.",
     "reid evaluate": "Evaluate person search in a gallery: ranks, mAP and mINP.",
     "reid experiment": "Measure whether generated photos improve Re-ID, with significance tests.",
+    "reid report": "Answer from several experiments how to use generated photos for Re-ID.",
     "study serve": "Serve a human study of real and generated pictures in the browser.",
     "study report": "Report the results of a human study, with confidence intervals.",
     "studio": "Drag a skeleton in the browser, and see the person move.",

@@ -6,6 +6,7 @@ that `GeneratedFolder` supports, such as `FROM__TO.png`.
 """
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,12 +20,15 @@ from torch import Tensor
 from deformgan.datasets.market_name import TRAIN
 from deformgan.errors import InputError
 from deformgan.evaluation.generated_folder import EXTENSIONS, FORMS, GeneratedFolder
+from deformgan.files import read_back
 from deformgan.framing import Framing
 from deformgan.photo_file import photo_size, shown
 from deformgan.reid.manifest import MANIFEST, read_manifest
 from deformgan.reid.person_photos import PersonPhotos
 from deformgan.reid.training_photos import TrainingPhotos
+from deformgan.reid.writers.writer import SETTINGS
 
+_STATED = ("weights", "weights_sha256", "policy", "labels", "per_image", "seed")
 _NUMBERED = re.compile(r"(.+)g(\d+)")
 
 
@@ -90,12 +94,22 @@ class GeneratedPhotos:
         return GeneratedPhotos(folder, by_source, strays, sizes)
 
     def describe(self) -> dict[str, Any]:
-        """See `Augmenter`; files are identified by name and size."""
+        """See `Augmenter`; files are identified by name and size.
+
+        Includes weights, policy, labels and number of pictures per photo, if `reid augment` wrote
+        them.
+        """
         digest = hashlib.sha256()
         pictures = sorted(p.path for of_one in self.by_source.values() for p in of_one)
         for path in pictures:
             digest.update(f"{path.name} {path.stat().st_size}\n".encode())
+        made = {}
+        if (settings := self.folder / SETTINGS).is_file():
+            with read_back(settings):
+                stated = json.loads(settings.read_text(encoding="utf-8"))
+                made = {name: stated[name] for name in _STATED}
         return {
+            **made,
             "folder": self.folder.resolve().name,
             "pictures": len(pictures),
             "files_sha256": digest.hexdigest(),
