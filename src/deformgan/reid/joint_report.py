@@ -159,10 +159,12 @@ def _entry(condition: Condition, settings: Mapping[str, Any]) -> str:
     if condition.entry in ("late", "first"):
         words.append(f"at {settings['switch']:.0%}")
     if condition.entry in BESIDE and condition.augmenter != LONGER:
-        words.append(f"weight {settings['added_weight']:g}")
+        if settings["added_weight"] != 1:
+            words.append(f"weight {settings['added_weight']:g}")
         if settings["ramp"]:
             words.append(f"ramp {settings['ramp']:.0%}")
-        words.append(f"{settings['added_statistics']} statistics")
+        if settings["added_statistics"] == "shared":
+            words.append("shared statistics")
     return " ".join(words)
 
 
@@ -194,32 +196,40 @@ def vary(arms: Sequence[Arm], factor: str) -> list[list[Arm]]:
 
 def draw_factors(arms: Sequence[Arm]) -> dict[str, Image.Image]:
     """Draw a plot per factor that varies, and one of all arms, by file name."""
-    figures = {"all.png": _draw(sorted(arms, key=_gain), "All arms: mAP gain over real photos", ())}
+    figures = {}
     for factor, question in FACTORS.items():
-        groups = vary(arms, factor)
-        rows = [arm for group in groups for arm in group]
+        rows = [arm for group in vary(arms, factor) for arm in group]
         if rows:
-            same = [name for name in FACTORS if len({arm.factors[name] for arm in rows}) == 1]
-            figures[f"{factor}.png"] = _draw(rows, question, same)
+            figures[f"{factor}.png"] = _draw(rows, question)
+    figures["all.png"] = _draw(sorted(arms, key=_gain), "All arms")
     return figures
+
+
+def shared_factors(arms: Sequence[Arm]) -> list[str]:
+    """Return the factors in which arms do not differ."""
+    return [name for name in FACTORS if len({arm.factors[name] for arm in arms}) == 1]
 
 
 def _gain(arm: Arm) -> float:
     return -arm.found["difference"]
 
 
-def _draw(arms: Sequence[Arm], title: str, without: Sequence[str]) -> Image.Image:
-    rows = []
+def _draw(arms: Sequence[Arm], title: str) -> Image.Image:
+    rows, shared = [], shared_factors(arms)
     for number, arm in enumerate(arms):
         thick, thin = (
             None if None in ends else (100 * ends[0], 100 * ends[1])
             for ends in (arm.found["people"]["ci95"], arm.found["seeds"]["ci95"])
         )
-        rows.append(Interval(arm.name(without), 100 * arm.found["difference"], thick, thin, number))
+        rows.append(
+            Interval(
+                arm.name(shared) or arm.name(), 100 * arm.found["difference"], thick, thin, number
+            )
+        )
     return draw_intervals(
         rows,
         title,
-        "percentage points of mAP over real photos only",
+        "gain in mAP, percentage points",
         "95 % intervals; thick: over test identities, thin: over seeds (paired t)",
     )
 
@@ -253,13 +263,18 @@ def write_joint_report(arms: Sequence[Arm], figures: Iterable[str]) -> str:
                 f"photos have {format_points(best.found['difference'], '+')}."
             )
         lines += ["", "To repeat it:", "", "```bash", *_commands(best), "```", ""]
-    for name in figures:
-        factor = name.removesuffix(".png")
-        lines += [f"## {FACTORS.get(factor, 'All arms')}", "", f"![{factor}]({name})", ""]
-        lines += [*_answer(arms, factor), ""] if factor in FACTORS else []
+    for factor, question in FACTORS.items():
+        if (name := f"{factor}.png") in figures:
+            lines += [f"## {question}", "", f"![{factor}]({name})", ""]
+            lines += [*_answer(arms, factor), ""]
+    shared = shared_factors(arms)
+    common = ", ".join(word for name in shared if (word := arms[0].factors[name]))
     lines += [
         "## All arms",
         "",
+        "![all](all.png)",
+        "",
+        *([f"All have: {common}.", ""] if common else []),
         "Difference to real photos alone, in percentage points: mean over seeds; intervals of 95 % "
         "over seeds and over test people; p values Holm-corrected over all arms of this page. "
         "Exposures: how often a run saw real and generated photos.",
@@ -267,7 +282,7 @@ def write_joint_report(arms: Sequence[Arm], figures: Iterable[str]) -> str:
         "| arm | mAP | with | rank-1 | seeds | over seeds | p | over people | p | real seen "
         "| generated seen | steps | seconds |",
         "| --- " * 13 + "|",
-        *(_row(arm) for arm in sorted(arms, key=_gain)),
+        *(_row(arm, shared) for arm in sorted(arms, key=_gain)),
         "",
     ]
     return "\n".join(lines)
@@ -289,9 +304,9 @@ def _answer(arms: Sequence[Arm], factor: str) -> list[str]:
     """Return a line per group: the arms in order of their gain."""
     lines = []
     for group in vary(arms, factor):
-        ranked = sorted(group, key=_gain)
+        ranked, shared = sorted(group, key=_gain), shared_factors(group)
         gains = "; ".join(
-            f"{arm.name() if factor == 'source' else arm.factors[factor]} "
+            f"{arm.name(shared) if factor == 'source' else arm.factors[factor]} "
             f"{format_points(arm.found['difference'], '+')}"
             for arm in ranked
         )
@@ -324,10 +339,10 @@ def _commands(arm: Arm) -> list[str]:
     return [" ".join([*augment, "--out DATA_MORE"]), " ".join([*train, "--out runs/reid"])]
 
 
-def _row(arm: Arm) -> str:
+def _row(arm: Arm, shared: Sequence[str]) -> str:
     found, rank1, seen = arm.found, arm.comparison["metrics"]["rank1"], arm.cell["seen"]
     cells = [
-        arm.name(),
+        arm.name(shared) or arm.name(),
         f"{100 * found['second']:.2f}",
         f"{100 * found['first']:.2f} ({format_points(found['difference'], '+')})",
         format_points(rank1["difference"], "+"),
