@@ -1,11 +1,17 @@
 """Errors that the caller can fix."""
 
+_LONGEST = 2_000  # characters of a message
+
 
 class InputError(Exception):
     """Invalid user input; the message is one sentence: what was given and what is allowed.
 
-    The command line prints it as one line, without a traceback, and exits with code 2.
+    The command line prints it as one line, without a traceback, and exits with code 2. It is cut
+    at 2,000 characters, since messages quote what files contain.
     """
+
+    def __init__(self, message: object = ""):
+        super().__init__(shortened(message, _LONGEST))
 
 
 def shortened(what: object, length: int = 200) -> str:

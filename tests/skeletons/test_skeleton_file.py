@@ -251,7 +251,7 @@ FORM = {
     ),
     "a name with a space": (
         changed("name", "my scissors"),
-        "name is 'my scissors'; names may contain only letters, digits, '_', '-' and '.'.",
+        "name is 'my scissors'; names have 1 to 100 letters, digits, '_', '-' and '.'.",
     ),
     "a name that is none": (changed("parts.1.name", 3), "parts[1].name should be a string, got 3."),
     "too few joints": (

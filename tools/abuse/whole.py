@@ -14,7 +14,7 @@ _KEPT = (".report.lock",)
 def find_damage(folder: Path) -> list[str]:
     """Return what is wrong with the files of a folder that have a final name.
 
-    Hidden files and folders, and what is in them, are work in progress.
+    Hidden files and folders, those named unfinished, and what is in them are work in progress.
 
     Args:
         folder: Output folder; searched with its subfolders.
@@ -22,7 +22,7 @@ def find_damage(folder: Path) -> list[str]:
     found = []
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder)
-        if path.is_file() and not any(part.startswith(".") for part in inside.parts):
+        if path.is_file() and not any(map(_in_progress, inside.parts)):
             try:
                 _read(path)
             except Exception as error:
@@ -31,9 +31,13 @@ def find_damage(folder: Path) -> list[str]:
 
 
 def find_leftovers(folder: Path) -> list[str]:
-    """Return the hidden files and folders of an output folder, but locks that commands keep."""
+    """Return the work in progress of an output folder, but locks that commands keep."""
     every = (path.relative_to(folder) for path in folder.rglob("*") if path.name not in _KEPT)
-    return sorted(str(path) for path in every if any(part.startswith(".") for part in path.parts))
+    return sorted(str(path) for path in every if any(map(_in_progress, path.parts)))
+
+
+def _in_progress(name: str) -> bool:
+    return name.startswith(".") or ".unfinished" in name
 
 
 def _read(path: Path) -> None:

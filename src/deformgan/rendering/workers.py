@@ -2,18 +2,14 @@
 
 import multiprocessing
 import os
-import signal
-import threading
-import time
 from collections.abc import Generator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 
-import torch
+from deformgan.child_process import start_worker
 
 # One thread: the division of a matrix product among threads affects its rounding.
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-_POLL = 0.5  # seconds
 
 
 @contextmanager
@@ -26,7 +22,7 @@ def worker_pool(workers: int) -> Generator[ProcessPoolExecutor]:
     os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
     # Spawn, don't fork, because this process may have threads; workers start with one.
     spawn = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, spawn, _start_worker, initargs=(os.getpid(),))
+    pool = ProcessPoolExecutor(workers, spawn, start_worker, initargs=(os.getpid(),))
     try:
         yield pool
     except BaseException:
@@ -40,16 +36,3 @@ def worker_pool(workers: int) -> Generator[ProcessPoolExecutor]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
-
-
-def _start_worker(parent: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    torch.set_num_threads(1)
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-
-
-def _end_with(parent: int) -> None:
-    """End this process when its parent is gone, even if that was killed."""
-    while os.getppid() == parent:
-        time.sleep(_POLL)
-    os._exit(1)

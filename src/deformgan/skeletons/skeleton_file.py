@@ -29,7 +29,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from deformgan.errors import InputError
+from deformgan.errors import InputError, shortened
 from deformgan.pose import Part, Skeleton
 
 FEWEST = 3  # points needed to determine an affine transform
@@ -45,7 +45,7 @@ _SHOULD = {
     "float_type": "be a number",
     "finite_number": "be finite",
 }
-_Name = Annotated[str, Field(pattern="^[A-Za-z0-9_.-]+$")]
+_Name = Annotated[str, Field(pattern="^[A-Za-z0-9_.-]{1,100}$")]
 _Bone = tuple[_Name, _Name]
 # Strict: pydantic would convert "0.1" and true to numbers, which the published schema rejects.
 _Share = Annotated[float, Field(ge=0, strict=True)]
@@ -188,6 +188,7 @@ def _say(error: ValidationError) -> str:
     for step in first["loc"]:
         parent = place
         place += f"[{step}]" if isinstance(step, int) else f".{step}" if place else str(step)
+    place = shortened(place)
     shown = repr(first["input"])
     if len(shown) > _MOST_SHOWN:
         shown = f"{shown[:_MOST_SHOWN]}..."
@@ -201,7 +202,7 @@ def _say(error: ValidationError) -> str:
         case "missing":
             words = f"{place!r} is missing"
         case "string_pattern_mismatch":
-            words = f"{place} is {shown}; names may contain only letters, digits, '_', '-' and '.'"
+            words = f"{place} is {shown}; names have 1 to 100 letters, digits, '_', '-' and '.'"
         case "too_short":
             words = f"{place} has too few entries (minimum {limits['min_length']}): {shown}"
         case "too_long":
