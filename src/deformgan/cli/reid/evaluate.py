@@ -64,7 +64,6 @@ def evaluate(
     import torch
 
     from deformgan.cli.progress import progress
-    from deformgan.datasets.market_name import BY_HAND
     from deformgan.device import find_device
     from deformgan.provenance import provenance
     from deformgan.reid.distances import DISTANCES
@@ -75,6 +74,7 @@ def evaluate(
         number_together,
     )
     from deformgan.reid.features import normalize, open_features
+    from deformgan.reid.layout import Layout
     from deformgan.reid.person_photos import query_and_gallery, read_person_photos
     from deformgan.reid.training_photos import training_people
 
@@ -101,8 +101,8 @@ def evaluate(
         numbers, _ = number_together(people.identities, [])
         measure.fit(normalize(features(people, progress)), numbers, people.cameras)
     if multi_query:
-        by_hand = None if data is None else data / BY_HAND
-        if by_hand is not None and by_hand.is_dir():
+        by_hand = None if data is None else Layout.find(data).by_hand
+        if by_hand is not None:
             more = read_person_photos(by_hand, asked.nobody)
             found = average_queries(found, asked, normalize(features(more, progress)), more)
         else:
