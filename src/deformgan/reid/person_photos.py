@@ -145,6 +145,22 @@ def query_and_gallery(
     return gallery.take(first.nonzero()[:, 0]), gallery
 
 
+def join_people(one: PersonPhotos, other: PersonPhotos) -> PersonPhotos:
+    """Return the photos of both lists, each file once, without those that show nobody."""
+    fields = {
+        path.resolve(): (name, path, who, camera)
+        for photos in (one, other)
+        for name, path, who, camera in zip(
+            photos.names, photos.paths, photos.identities, photos.cameras.tolist(), strict=True
+        )
+        if who not in photos.nobody
+    }
+    if not fields:
+        raise InputError("Neither queries nor gallery show anybody.")
+    names, paths, people, cameras = map(list, zip(*fields.values(), strict=True))
+    return PersonPhotos(names, paths, people, torch.tensor(cameras), one.nobody)
+
+
 def _named(photos: PersonPhotos, names: Collection[str], data: Path) -> PersonPhotos:
     """Return the photos of some names, all of which must be there."""
     missing = sorted(set(names) - set(photos.names))
