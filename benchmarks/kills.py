@@ -22,6 +22,7 @@ from collections import Counter
 from fnmatch import fnmatch
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import torch
 
@@ -52,6 +53,8 @@ class Process:
             os.setsid()
             for stream in (sys.stdout, sys.stderr):
                 os.dup2(os.open(log, os.O_CREAT | os.O_WRONLY | os.O_APPEND), stream.fileno())
+            # Workers import their parent's main program: here they have none, as under `deformgan`.
+            sys.modules["__main__"] = ModuleType("__main__")
             code = 70
             try:
                 code = deformgan_main(words) or 0

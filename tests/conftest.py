@@ -1,5 +1,6 @@
 """Fixtures of the whole suite: the shared material, and a machine that is not oversubscribed."""
 
+import json
 import os
 import shutil
 import socket
@@ -136,6 +137,63 @@ def pair_set(people, tmp_path) -> Callable[..., Any]:
         return folder
 
     return write
+
+
+@pytest.fixture
+def write_cuhk03(people) -> Callable[..., Any]:
+    """Return a function that writes a few people of noise in one of CUHK03's layouts."""
+
+    def write(layout: str, root: Path) -> dict[str, list[str]]:
+        """Return the names of training photos, queries and gallery."""
+        root.mkdir(parents=True)
+        if layout == "first-pair":
+            names = [f"{who:04d}_{number:02d}.jpg" for who in range(5) for number in (0, 3, 5, 9)]
+            _write_posed(root / "images", names, root / "annotation.csv", people)
+            split = {"train": ["0000", "0001", "0002"], "test": ["0003", "0004"]}
+            (root / "identity-split.json").write_text(json.dumps(split))
+            return {"train": names[:12], "query": names[12::2], "gallery": names[12:]}
+        if layout == "extracted":  # people of two camera pairs, divided by torchreid's file
+            names = [
+                f"{who}_{camera}_{number:02d}.png"
+                for who in ("1_001", "1_002", "5_001", "5_002", "5_003")
+                for camera, numbers in ((1, (1, 2)), (2, (6, 7)))
+                for number in numbers
+            ]
+            _write_posed(root / "images_labeled", names, root / "annotation-labeled.csv", people)
+            parts = {"train": names[:12], "query": names[12::2], "gallery": names[13::2]}
+            split = {
+                part: [[f"/data/{name}", 0, int(name[6]) - 1] for name in listed]
+                for part, listed in parts.items()
+            }
+            (root / "splits_new_labeled.json").write_text(json.dumps([split]))
+            return parts
+        pairs = [(camera, number) for camera in (1, 2) for number in (1, 2)]
+        parts = {
+            "train": [f"{who:04d}_c{c}_{n}_0001.png" for who in (1, 2, 3) for c, n in pairs],
+            "query": [f"0004_c{camera}_1_0001.png" for camera in (1, 2)],
+            "gallery": [f"{who:04d}_c{c}_{n + 1}_0001.png" for who in (4, 5) for c, n in pairs],
+        }
+        folders = {"train": "bounding_box_train", "query": "query", "gallery": "bounding_box_test"}
+        inside = root / "labeled"
+        for first, (part, names) in enumerate(parts.items()):
+            table = inside / f"annotation-{part.replace('gallery', 'test')}.csv"
+            _write_posed(inside / folders[part], names, table, people, 100 * first)
+        return parts
+
+    return write
+
+
+def _write_posed(folder: Path, names: list[str], table: Path, people, first: int = 0) -> None:
+    from PIL import Image
+
+    from deformgan.pose_formats import Annotations, write_annotation_csv
+
+    folder.mkdir(parents=True)
+    for row, name in enumerate(names, first):
+        random = torch.Generator().manual_seed(row)
+        noise = torch.randint(0, 256, (16, 6, 3), generator=random, dtype=torch.uint8)
+        Image.fromarray(noise.numpy()).resize((96, 256)).save(folder / name)
+    write_annotation_csv(table, Annotations(names, people(len(names), (256, 96), seed=first)))
 
 
 @pytest.fixture(scope="session")

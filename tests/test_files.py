@@ -1,8 +1,12 @@
 """Files are written whole or not at all, and damaged ones are refused in one line."""
 
 import json
+import os
 import subprocess
 import sys
+import threading
+import time
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -12,9 +16,12 @@ from deformgan.errors import InputError
 from deformgan.files import (
     bundled,
     is_unfinished,
+    one_at_a_time,
     read_safetensors,
     read_safetensors_header,
     remove_unfinished,
+    try_lock,
+    wait_for_lock,
     write_json,
     write_safetensors,
     write_text,
@@ -225,3 +232,69 @@ def test_a_missing_file_or_a_folder_is_refused(read, tmp_path):
 )
 def test_bundled_files_are_found(name):
     assert bundled(name).is_file()
+
+
+@pytest.fixture(params=["this system", "Windows"])
+def system(request, monkeypatch):
+    """Locks as this system has them, and as Windows does, by a stand-in for its module."""
+    if request.param == "Windows":
+        fcntl = pytest.importorskip("fcntl", reason="the stand-in is made of Unix locks")
+
+        def locking(number, mode, count):
+            assert (mode, count) == ("without waiting", 1)
+            # Behind the content, so that others can read it.
+            assert os.lseek(number, 0, os.SEEK_CUR) > os.fstat(number).st_size
+            try:
+                fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise PermissionError(13, "Permission denied") from None
+
+        windows = SimpleNamespace(locking=locking, LK_NBLCK="without waiting")
+        monkeypatch.setitem(sys.modules, "msvcrt", windows)
+        monkeypatch.setitem(sys.modules, "fcntl", None)
+        monkeypatch.setattr("deformgan.files._WINDOWS", True)
+    return request.param
+
+
+def test_a_lock_is_held_by_one_until_the_file_is_closed(system, tmp_path):
+    path = tmp_path / "lock"
+    with path.open("a+") as mine, path.open("a+") as other:
+        mine.write("before, ")
+        mine.flush()
+        assert try_lock(mine)
+        assert not try_lock(other)
+        mine.write("after")
+        mine.flush()
+        assert path.read_text() == "before, after"
+        mine.close()
+        assert try_lock(other)
+
+
+def test_waiting_for_a_lock_ends_when_it_is_free(system, tmp_path):
+    path, order = tmp_path / "lock", []
+
+    def wait():
+        with path.open("a") as other:
+            wait_for_lock(other)
+            order.append("the other")
+
+    with path.open("a") as mine:
+        wait_for_lock(mine)
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        time.sleep(0.3)
+        order.append("mine")
+    waiting.join(timeout=30)
+    assert order == ["mine", "the other"]
+
+
+def test_one_command_at_a_time_and_its_lock_is_removed(system, tmp_path):
+    path = tmp_path / ".lock"
+    with one_at_a_time(path, "out"):
+        with pytest.raises(InputError, match="is writing out"), one_at_a_time(path, "out"):
+            pass
+        assert path.exists()
+    assert not path.exists()
+    with pytest.raises(RuntimeError), one_at_a_time(path, "out"):
+        raise RuntimeError
+    assert not path.exists()

@@ -11,13 +11,15 @@ import os
 import platform
 import re
 import shutil
+import time
 from collections.abc import Generator, Iterable, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
+from importlib import import_module
 from io import BytesIO
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from secrets import token_hex
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from safetensors import SafetensorError, safe_open
 
@@ -28,6 +30,9 @@ if TYPE_CHECKING:  # commands import this module before they know whether they n
     from torch import Tensor
 
 _UNFINISHED_NAME = ".*.unfinished*"
+_WINDOWS = os.name == "nt"
+_LOCKED_BYTE = 1 << 30
+_WAIT = 0.1  # seconds between two tries for a lock
 
 
 def bundled(name: str) -> Path:
@@ -133,23 +138,71 @@ def one_at_a_time(path: Path, what: str) -> Generator[None]:
     Raises:
         InputError: If another process holds it.
     """
+    held = False
+    try:
+        with path.open("a") as file:
+            with suppress(FileNotFoundError):
+                held = try_lock(file) and os.path.samestat(os.fstat(file.fileno()), path.stat())
+            if not held:  # the holder, or one that just ended and removed the file
+                raise InputError(f"Another command is writing {what} at the moment.")
+            try:
+                yield
+            finally:
+                if not _WINDOWS:  # while it is locked, so that nobody else's file is removed
+                    path.unlink(missing_ok=True)
+    finally:
+        if held and _WINDOWS:  # where an open file cannot be removed, be it another's
+            with suppress(OSError):
+                path.unlink()
+
+
+def try_lock(file: IO[str]) -> bool:
+    """Lock a file for this process, unless another process holds the lock.
+
+    The operating system releases the lock when the file is closed, or the process ends, however it
+    ends.
+
+    Args:
+        file: An open file, for writing.
+
+    Returns:
+        Whether this process holds the lock.
+    """
     try:
         import fcntl
-    except ImportError:  # not on Windows
-        yield
+    except ImportError:
+        return _try_lock_on_windows(file)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def wait_for_lock(file: IO[str]) -> None:
+    """Lock a file for this process, as `try_lock` does, once no other process holds the lock."""
+    try:
+        import fcntl
+    except ImportError:
+        while not _try_lock_on_windows(file):
+            time.sleep(_WAIT)
         return
-    with path.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            held = os.path.samestat(os.fstat(file.fileno()), path.stat())
-        except (BlockingIOError, FileNotFoundError):
-            held = False
-        if not held:  # the holder, or one that just ended and removed the file
-            raise InputError(f"Another command is writing {what} at the moment.")
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)
+    fcntl.flock(file, fcntl.LOCK_EX)
+
+
+def _try_lock_on_windows(file: IO[str]) -> bool:
+    msvcrt: Any = import_module("msvcrt")
+    number = file.fileno()
+    before = os.lseek(number, 0, os.SEEK_CUR)
+    # Windows lets nobody read what is locked, so lock a byte behind anything that is written.
+    os.lseek(number, _LOCKED_BYTE, os.SEEK_SET)
+    try:
+        msvcrt.locking(number, msvcrt.LK_NBLCK, 1)
+    except PermissionError:
+        return False
+    finally:
+        os.lseek(number, before, os.SEEK_SET)
+    return True
 
 
 def is_unfinished(path: Path) -> bool:

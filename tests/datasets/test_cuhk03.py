@@ -10,8 +10,9 @@ from PIL import Image
 
 from deformgan.cli.main import main
 from deformgan.datasets import open_dataset, recognize
-from deformgan.datasets.cuhk03 import BOXES, CUHK03, CUHK03Name, find_layout
+from deformgan.datasets.cuhk03 import BOXES, CUHK03, CUHK03Name, find_layout, market_name
 from deformgan.datasets.doctor import examine
+from deformgan.datasets.market_name import MarketName
 from deformgan.datasets.pairs import build_pairs, read_pairs
 from deformgan.datasets.splits import NoTestSplitError
 from deformgan.errors import InputError
@@ -114,6 +115,30 @@ def test_a_name_says_who_and_by_which_camera(name, identity, camera):
 def test_another_name_is_refused(name):
     with pytest.raises(InputError, match="is not a CUHK03 file name"):
         CUHK03Name.parse(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "renamed"),
+    [
+        ("0007_03.jpg", "0007_c1s1_000003_00.jpg"),
+        ("0842_05.png", "0842_c2s1_000005_00.png"),
+        ("1_001_2_06.png", "1001_c2s1_000006_00.png"),
+        ("5_0049_1_10.png", "50049_c1s1_000010_00.png"),
+        ("0001_c1_5_0001.png", "0001_c1_5_0001.png"),
+        ("-1_c1s1_000451_03.jpg", "-1_c1s1_000451_03.jpg"),
+    ],
+)
+def test_a_name_in_market_s_style_says_the_same(name, renamed):
+    assert market_name(name) == market_name(renamed) == renamed
+    read = MarketName.parse(renamed)
+    if not name.startswith("-1"):
+        field = CUHK03Name.parse(name)
+        assert (read.identity, read.camera) == (field.identity.replace("_", ""), field.camera)
+
+
+def test_a_name_of_neither_set_has_none_in_market_s_style():
+    with pytest.raises(InputError, match=r"'a\.jpg' is not a Market-1501 file name"):
+        market_name("a.jpg")
 
 
 def test_the_first_camera_pair_is_read_by_its_split(first_pair):

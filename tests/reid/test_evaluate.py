@@ -6,10 +6,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from deformgan.metrics.ranking import RANKS
+from deformgan.metrics.ranking import RANKS, rank_gallery
 from deformgan.reid.distances import DISTANCES
-from deformgan.reid.evaluate import Rules, average_queries, evaluate_model, evaluate_vectors
+from deformgan.reid.evaluate import (
+    Rules,
+    average_queries,
+    evaluate_model,
+    evaluate_vectors,
+    find_in_gallery,
+)
 from deformgan.reid.person_photos import PersonPhotos
+from deformgan.reid.rerank import k_reciprocal_distance
 
 
 def photos(*shown):
@@ -127,6 +134,38 @@ def test_multi_query_averages_a_persons_photos_by_one_camera():
     )
     found = average_queries(vectors, elsewhere, others, more)
     torch.testing.assert_close(found[0], torch.tensor([5 / 3, 2 / 3]))
+
+
+def test_a_query_that_is_in_the_gallery_counts_once_when_re_ranked():
+    gallery = photos(*((f"{who:04d}", camera) for who in range(2, 8) for camera in (1, 2, 3)))
+    asking = torch.tensor([0, 4, 9, 17])
+    vectors = torch.randn(18, 5)
+    query = gallery.take(asking)
+    assert find_in_gallery(query, gallery).tolist() == asking.tolist()
+    result = evaluate_vectors(vectors[asking], vectors, query, gallery, rerank=True)
+    rules = Rules.of(query, gallery)
+    expected = rank_gallery(
+        -k_reciprocal_distance(vectors[asking], vectors, same=asking), rules.same, rules.junk
+    )
+    assert result.reranked is not None
+    assert result.reranked.means() == expected.means()
+    # A mean of several photos is none of them, and is a neighbour of its own.
+    mean = evaluate_vectors(vectors[asking], vectors, query, gallery, rerank=True, averaged=True)
+    twice = rank_gallery(-k_reciprocal_distance(vectors[asking], vectors), rules.same, rules.junk)
+    assert mean.reranked is not None
+    assert mean.reranked.means() == twice.means()
+
+
+def test_junk_before_a_shared_photo_does_not_shift_it():
+    gallery = photos(("-1", 1), ("0002", 1), ("0002", 2), ("-1", 2), ("0007", 1), ("0007", 2))
+    query, vectors = gallery.take(torch.tensor([4])), torch.randn(6, 3)
+    result = evaluate_vectors(vectors[[4]], vectors, query, gallery, rerank=True)
+    kept = gallery.take(torch.tensor([1, 2, 4, 5]))
+    assert find_in_gallery(query, kept).tolist() == [2]
+    alone = evaluate_vectors(vectors[[4]], vectors[[1, 2, 4, 5]], query, kept, rerank=True)
+    assert result.reranked is not None
+    assert alone.reranked is not None
+    assert result.reranked.means() == alone.reranked.means()
 
 
 @pytest.mark.slow

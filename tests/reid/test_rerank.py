@@ -9,8 +9,14 @@ from deformgan.reid.rerank import k_reciprocal_distance
 
 
 def by_definition(query, gallery, k1, k2, weight):
-    """Zhong et al.'s equations with Python's sets."""
-    x = torch.cat([query, gallery]).double()
+    """Return the distances of queries to gallery."""
+    asked = len(query)
+    return all_by_definition(torch.cat([query, gallery]), k1, k2, weight)[:asked, asked:]
+
+
+def all_by_definition(photos, k1, k2, weight):
+    """Zhong et al.'s equations with Python's sets, for all pairs of photos."""
+    x = photos.double()
     n = len(x)
     d = [[float((x[i] - x[j]).square().sum()) for j in range(n)] for i in range(n)]
     d = [[value / max(row) for value in row] for row in d]
@@ -35,15 +41,15 @@ def by_definition(query, gallery, k1, k2, weight):
             for member, value in described[j].items():
                 mean[member] = mean.get(member, 0.0) + value / k2
         averaged.append(mean)
-    found = torch.empty(len(query), len(gallery), dtype=torch.float64)
-    for i in range(len(query)):
-        for place, j in enumerate(range(len(query), n)):
+    found = torch.empty(n, n, dtype=torch.float64)
+    for i in range(n):
+        for j in range(n):
             low = sum(min(v, averaged[j].get(m, 0.0)) for m, v in averaged[i].items())
             high = sum(
                 max(averaged[i].get(m, 0.0), averaged[j].get(m, 0.0))
                 for m in averaged[i].keys() | averaged[j].keys()
             )
-            found[i, place] = (1 - weight) * (1 - low / high) + weight * d[i][j]
+            found[i, j] = (1 - weight) * (1 - low / high) + weight * d[i][j]
     return found
 
 
@@ -118,3 +124,49 @@ def test_fewer_photos_than_neighbours_are_no_error():
     assert found.isfinite().all()
     twins = k_reciprocal_distance(torch.ones(2, 4), torch.ones(3, 4))
     assert twins.isfinite().all()
+
+
+def shared_photos(seed):
+    """Return queries, a gallery that contains some of them, and where."""
+    random = torch.Generator().manual_seed(seed)
+    centres = 2 * torch.randn(5, 4, generator=random)
+    gallery = centres[torch.arange(24) % 5] + torch.randn(24, 4, generator=random)
+    others = centres[torch.arange(3)] + torch.randn(3, 4, generator=random)
+    same = torch.tensor([7, -1, 0, 23, -1, -1])
+    query = gallery[same]
+    query[same < 0] = others
+    return query, gallery, same
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_query_of_the_gallery_is_one_neighbour(seed):
+    query, gallery, same = shared_photos(seed)
+    found = k_reciprocal_distance(query, gallery, 8, 3, 0.3, same)
+    # By definition on the unique photos, where the gallery's own ask beside the other queries.
+    everybody = torch.cat([query[same < 0], gallery])
+    node = [3 + row if row >= 0 else int((same[:place] < 0).sum())
+            for place, row in enumerate(same.tolist())]  # fmt: skip
+    expected = all_by_definition(everybody, 8, 3, 0.3)[node][:, 3:]
+    torch.testing.assert_close(found.double(), expected, rtol=0, atol=1e-6)
+    twice = k_reciprocal_distance(query, gallery, 8, 3, 0.3)
+    assert (twice - found).abs().max() > 0.01
+
+
+def test_without_shared_photos_nothing_changes():
+    query, gallery, same = shared_photos(0)
+    plain = k_reciprocal_distance(query, gallery)
+    assert torch.equal(k_reciprocal_distance(query, gallery, same=torch.full_like(same, -1)), plain)
+
+
+def test_a_whole_gallery_can_ask():
+    _, gallery, _ = shared_photos(1)
+    found = k_reciprocal_distance(gallery, gallery, 8, 3, 0.3, torch.arange(24))
+    expected = all_by_definition(gallery, 8, 3, 0.3)
+    torch.testing.assert_close(found.double(), expected, rtol=0, atol=1e-6)
+
+
+def test_blocks_do_not_matter_to_shared_photos(monkeypatch):
+    query, gallery, same = shared_photos(2)
+    whole = k_reciprocal_distance(query, gallery, same=same)
+    monkeypatch.setattr("deformgan.reid.rerank.BLOCK", 4)
+    torch.testing.assert_close(k_reciprocal_distance(query, gallery, same=same), whole)

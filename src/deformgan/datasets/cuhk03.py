@@ -4,10 +4,10 @@ import json
 import os
 import re
 from dataclasses import dataclass
-from pathlib import Path, PureWindowsPath
+from pathlib import Path, PurePath, PureWindowsPath
 from typing import Literal
 
-from deformgan.datasets.market_name import QUERY, TEST, TRAIN
+from deformgan.datasets.market_name import QUERY, TEST, TRAIN, MarketName
 from deformgan.datasets.named_photos import NamedPhotos, find_table
 from deformgan.datasets.photo_set import Fit
 from deformgan.datasets.splits import (
@@ -190,6 +190,56 @@ def find_layout(root: Path, boxes: Boxes | None = None) -> CUHK03Layout | None:
     return None
 
 
+def table_names(layout: CUHK03Layout, folder: Path) -> list[str]:
+    """Return the names an annotation table can have, in order of preference.
+
+    Args:
+        layout: The layout of the data set.
+        folder: Folder of the images that it lists.
+    """
+    names = ["annotation.csv"]
+    if layout.kind == "new-protocol":
+        part = "test" if folder.name == TEST else "train"
+        names.insert(0, f"annotation-{part}.csv")
+    elif layout.kind == "extracted":
+        names.insert(0, f"annotation-{layout.boxes}.csv")
+    return names
+
+
+def market_name(name: str) -> str:
+    """Return the name of a photo in Market-1501's style, which every Re-ID tool reads.
+
+    Identity and camera are kept, and the photo's number is the frame. Names in that style stay as
+    they are, such as those of CUHK03-NP.
+
+    Args:
+        name: Such as `0007_03.jpg`, which becomes `0007_c1s1_000003_00.jpg`, or `1_001_2_06.png`,
+            which becomes `1001_c2s1_000006_00.png`.
+    """
+    if not _FIRST_PAIR.fullmatch(name) and not _EXTRACTED.fullmatch(name):
+        MarketName.parse(name)
+        return name
+    field, path = CUHK03Name.parse(name), PurePath(name)
+    frame = int(path.stem.rpartition("_")[2])
+    return f"{field.identity.replace('_', '')}_c{field.camera}s1_{frame:06d}_00{path.suffix}"
+
+
+def read_people(root: Path, layout: CUHK03Layout) -> dict[str, set[str]] | None:
+    """Read the identities for training and testing; None if they are divided by folder or not.
+
+    Args:
+        root: The data set's folder, with `identity-split.json` or torchreid's split.
+        layout: The layout of that folder.
+    """
+    parts = read_identity_split(root)
+    if parts is None and layout.kind == "extracted":
+        file = find_extracted_split(root, layout.boxes)
+        if file is not None:
+            parts = read_extracted_split(file)
+            refuse_shared_identities(parts["train"], parts["test"], str(file))
+    return parts
+
+
 def find_extracted_split(root: Path, boxes: Boxes) -> Path | None:
     """Find the split file that torchreid wrote: the new protocol's, else the classic one."""
     files = [root / f"splits_{protocol}_{boxes}.json" for protocol in ("new", "classic")]
@@ -200,19 +250,33 @@ def read_extracted_split(file: Path) -> dict[str, set[str]]:
     """Read the identities for training and testing from the first of torchreid's splits.
 
     Args:
+        file: See `read_extracted_names`.
+
+    Returns:
+        Identities of "train" and "test"; they are not checked for overlap.
+    """
+    people = {
+        part: {CUHK03Name.parse(name).identity for name in names}
+        for part, names in read_extracted_names(file).items()
+    }
+    return {"train": people["train"], "test": people["query"] | people["gallery"]}
+
+
+def read_extracted_names(file: Path) -> dict[str, list[str]]:
+    """Read the file names in the first of torchreid's splits.
+
+    Args:
         file: A list of splits, each with "train", "query" and "gallery" as lists of (path, person
             number, camera). The numbers restart at 0 for each part, so people are identified by
             their images' file names; the directories in the paths are ignored.
 
     Returns:
-        Identities of "train" and "test"; they are not checked for overlap.
+        Names of "train", "query" and "gallery".
     """
     try:
         first = json.loads(file.read_text(encoding="utf-8"))[0]
-        people = {
-            part: {
-                CUHK03Name.parse(PureWindowsPath(path).name).identity for path, *_ in first[part]
-            }
+        return {
+            part: [PureWindowsPath(path).name for path, *_ in first[part]]
             for part in ("train", "query", "gallery")
         }
     except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
@@ -220,7 +284,6 @@ def read_extracted_split(file: Path) -> dict[str, set[str]]:
             f'{file} is not a list of splits like {{"train": [["1_001_1_01.png", 0, 0], ...], '
             '"query": [...], "gallery": [...]}.'
         ) from error
-    return {"train": people["train"], "test": people["query"] | people["gallery"]}
 
 
 def _any_named(folder: Path, pattern: re.Pattern[str]) -> bool:
@@ -236,12 +299,7 @@ def _split(root: Path, layout: CUHK03Layout, split: Split) -> tuple[Path, set[st
     first = folders.get(TRAIN, next(iter(folders.values())))
     if split == "all":
         return first, None
-    parts = read_identity_split(root)
-    if parts is None and layout.kind == "extracted":
-        file = find_extracted_split(root, layout.boxes)
-        if file is not None:
-            parts = read_extracted_split(file)
-            refuse_shared_identities(parts["train"], parts["test"], str(file))
+    parts = read_people(root, layout)
     if parts is not None:
         return first, parts[split]
     if layout.kind == "new-protocol":
@@ -270,11 +328,6 @@ def _annotations(
     given: str | Path | None,
     skeleton: Skeleton,
 ) -> Annotations:
-    candidates = ["annotation.csv"]
-    if layout.kind == "new-protocol":
-        part = "test" if folder.name == TEST else "train"
-        candidates.insert(0, f"annotation-{part}.csv")
-    elif layout.kind == "extracted":
-        candidates.insert(0, f"annotation-{layout.boxes}.csv")
+    candidates = table_names(layout, folder)
     hint = "; CUHK03 comes without joints, `deformgan pose` finds them"
     return find_table(root / layout.tables, candidates, given, skeleton, hint)

@@ -121,6 +121,7 @@ def evaluate_vectors(
     *,
     distance: Distance | None = None,
     rerank: bool = False,
+    averaged: bool = False,
 ) -> ReidResult:
     """Rank the gallery for every query.
 
@@ -130,7 +131,10 @@ def evaluate_vectors(
         query: Photos of the queries.
         gallery: Photos of the gallery.
         distance: Distance, already fitted if it is a learned one; defaults to cosine.
-        rerank: Whether to also evaluate k-reciprocal re-ranking, by Euclidean distance.
+        rerank: Whether to also evaluate k-reciprocal re-ranking, by Euclidean distance. A query
+            that is also in the gallery counts once as a neighbour.
+        averaged: Whether query embeddings are means of several photos, as of `average_queries`, so
+            that no query is itself in the gallery.
     """
     rules = Rules.of(query, gallery)
     distances = (distance or Cosine())(query_vectors, gallery_vectors)
@@ -138,7 +142,8 @@ def evaluate_vectors(
     reranked = None
     if rerank:
         kept = ~torch.tensor(_is_junk(gallery))
-        again = k_reciprocal_distance(query_vectors, gallery_vectors[kept])
+        same = None if averaged else find_in_gallery(query, gallery.take(kept.nonzero()[:, 0]))
+        again = k_reciprocal_distance(query_vectors, gallery_vectors[kept], same=same)
         reranked = rank_gallery(-again, rules.same[:, kept], rules.junk[:, kept])
     boxes = sum(_is_junk(gallery))
     left_out = (rules.same & rules.junk).sum(dim=1).double()
@@ -152,6 +157,12 @@ def evaluate_vectors(
     }
     people = [query.identities[row] for row in ranking.asked.tolist()]
     return ReidResult(ranking, reranked, counts, people)
+
+
+def find_in_gallery(query: PersonPhotos, gallery: PersonPhotos) -> Int64[Tensor, "queries"]:
+    """Return the row of each query in the gallery, or -1 if its file is not there."""
+    rows = {path.resolve(): row for row, path in enumerate(gallery.paths)}
+    return torch.tensor([rows.get(path.resolve(), -1) for path in query.paths], dtype=torch.long)
 
 
 def evaluate_model(

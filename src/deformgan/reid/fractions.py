@@ -1,12 +1,17 @@
 """Subsampling of a training set, per identity."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import torch
 from jaxtyping import Int64
 from torch import Tensor
 
+from deformgan.datasets.cuhk03 import market_name
+from deformgan.errors import InputError
 from deformgan.reid.augmenter import generator_of
+from deformgan.reid.manifest import MANIFEST, read_manifest
+from deformgan.reid.training_photos import TrainingPhotos
 
 FEWEST = 2  # minimum per identity: a single photo forms no positive pair
 
@@ -34,7 +39,8 @@ def keep_fraction(
     """
     kept: list[int] = []
     for order in _orders(classes, cameras, names, seed):
-        kept += order[: max(FEWEST, int(len(order) * percent / 100 + 0.5))]
+        share = int(len(order) * percent / 100 + 0.5)
+        kept += order[: max(FEWEST, share)]
     return torch.tensor(sorted(kept))
 
 
@@ -45,17 +51,65 @@ def keep_per_person(
     count: int,
     seed: int,
 ) -> Int64[Tensor, "kept"]:
-    """Draw a number of every identity's photos, in the order of `keep_fraction`.
+    """Draw the same number of photos of every identity; fewer are a subset of more.
+
+    The order is that of `keep_fraction`, so the first two are by different cameras if possible. An
+    identity with fewer photos keeps all.
 
     Args:
-        classes: See `keep_fraction`, as the others.
+        classes: Identity in each photo.
         cameras: Camera of each photo.
-        names: File names.
-        count: Photos to keep of each identity, from 1; identities with fewer keep all.
+        names: File names; the draws depend on these, not on the order of the photos.
+        count: Photos per identity, from 1.
+        seed: Random seed.
+
+    Returns:
+        Rows of the kept photos, ascending.
+    """
+    orders = _orders(classes, cameras, names, seed)
+    return torch.tensor(sorted(row for order in orders for row in order[:count]))
+
+
+def keep_some(
+    photos: TrainingPhotos,
+    data: Path,
+    percent: int | None,
+    per_person: int | None,
+    seed: int,
+) -> TrainingPhotos:
+    """Keep a fraction or a number of every identity's real photos, and what was generated of them.
+
+    Args:
+        photos: Training photos, real and generated.
+        data: Their folder, whose manifest has the source of every generated photo.
+        percent: See `keep_fraction`; None to keep all.
+        per_person: See `keep_per_person`; None to keep all.
         seed: Random seed.
     """
-    kept = [row for order in _orders(classes, cameras, names, seed) for row in order[:count]]
-    return torch.tensor(sorted(kept))
+    for flag, given, most in (("fraction", percent, 100), ("per-person", per_person, None)):
+        if given is not None and (given < 1 or (most is not None and given > most)):
+            allowed = "at least 1" if most is None else f"from 1 to {most}"
+            raise InputError(f"--{flag} is {given}; it must be {allowed}.")
+    if percent is not None and per_person is not None:
+        raise InputError("Give --fraction or --per-person, not both.")
+    if percent is None and per_person is None:
+        return photos
+    real = (~photos.generated).nonzero()[:, 0]
+    columns = photos.take(real)
+    described = (columns.classes, columns.cameras, columns.names)
+    if per_person is not None:
+        rows = keep_per_person(*described, per_person, seed)
+    else:
+        assert percent is not None
+        rows = keep_fraction(*described, percent, seed)
+    kept = {columns.names[row] for row in rows.tolist()}
+    sources = {}
+    if photos.generated.any():
+        sources = {
+            photo.name: market_name(photo.source) for photo in read_manifest(data / MANIFEST)
+        }
+    both = [row for row, name in enumerate(photos.names) if sources.get(name, name) in kept]
+    return photos.take(torch.tensor(both))
 
 
 def _orders(
@@ -64,7 +118,7 @@ def _orders(
     names: Sequence[str],
     seed: int,
 ) -> Iterator[list[int]]:
-    """Yield the rows of every identity in random order, the first two by different cameras."""
+    """Draw the order in which each identity's photos are kept."""
     for person in classes.unique().tolist():
         mine = (classes == person).nonzero()[:, 0].tolist()
         mine.sort(key=lambda row: names[row])

@@ -17,6 +17,7 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
+from deformgan.datasets.cuhk03 import market_name
 from deformgan.datasets.market_name import TRAIN
 from deformgan.errors import InputError
 from deformgan.evaluation.generated_folder import EXTENSIONS, FORMS, GeneratedFolder
@@ -194,11 +195,14 @@ def _listed(folder: Path, known: Mapping[str, str]) -> tuple[dict[str, list[_Pic
 def _named(folder: Path, known: Mapping[str, str]) -> tuple[dict[str, list[_Picture]], list[str]]:
     """Index the images by file name; the folder may also contain the real photos."""
     inside = folder / TRAIN if (folder / TRAIN).is_dir() else folder
-    stems = {Path(name).stem: name for name in known}
+    renamed = {market_name(name): name for name in known}  # as `reid augment` calls them
+    stems = {Path(name).stem: source for name, source in renamed.items()}
+    stems |= {Path(name).stem: name for name in known}
+    originals = {*known, *renamed}
     by_source: dict[str, list[_Picture]] = {}
     strays = []
     for path in sorted(shown(inside.iterdir(), inside)):
-        if path.suffix.lower() not in EXTENSIONS or path.name in known:
+        if path.suffix.lower() not in EXTENSIONS or path.name in originals:
             continue
         numbered = _NUMBERED.fullmatch(path.stem)
         if numbered is not None and numbered[1] in stems:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Literal, get_args
 
-from deformgan.datasets.market_name import BY_HAND, QUERY, TEST, TRAIN, MarketName
+from deformgan.datasets.cuhk03 import market_name
+from deformgan.datasets.market_name import MarketName
 from deformgan.errors import InputError
+from deformgan.reid.layout import Layout
 
 # "same": the source's identity. "new": one additional identity per person, known from generated
 # photos alone. "soft": no identity, the label is uniform over all of them (Zheng et al., "Unlabeled
@@ -25,9 +27,9 @@ class Labels:
 
     Attributes:
         rule: How generated photos are labelled.
-        filed_under: Identity of the generated photos, by the source's identity. With "soft" it is
-            the source's own, so that the name shows the person; only the manifest marks the label
-            as soft.
+        filed_under: Identity of the generated photos, by the source's identity, both as in
+            `market_name`. With "soft" it is the source's own, so that the name shows the person;
+            only the manifest marks the label as soft.
     """
 
     rule: Label
@@ -39,11 +41,12 @@ class Labels:
 
         Args:
             rule: Labelling rule.
-            names: File names of all sources, in Market-1501's style.
+            names: File names of all sources, in the style of Market-1501 or CUHK03.
             taken: Identities already in use, such as those of the test set; see `identities_in`.
         """
-        _refuse_doubles(names)
-        people = sorted({MarketName.parse(name).identity for name in names}, key=_order)
+        renamed = [market_name(name) for name in names]
+        _refuse_doubles(renamed)
+        people = sorted({MarketName.parse(name).identity for name in renamed}, key=_order)
         if rule != "new":
             return Labels(rule, dict(zip(people, people, strict=True)))
         everybody = {*people, *taken}
@@ -57,10 +60,12 @@ class Labels:
         Args:
             source: File name of the source.
         """
-        return self.filed_under[MarketName.parse(source).identity]
+        return self.filed_under[MarketName.parse(market_name(source)).identity]
 
     def name(self, source: str, number: int) -> str:
         """Return the file name of a generated photo, e.g. `0002_c1s1_000451_03g1.jpg`.
+
+        It is in Market-1501's style also where the source's is not.
 
         Args:
             source: File name of the source.
@@ -70,6 +75,7 @@ class Labels:
             Names follow the authors' code. Common readers parse `<identity>_c<camera>` at the
             beginning and ignore the rest.
         """
+        source = market_name(source)
         stem = PurePath(source).stem
         who = MarketName.parse(source).identity
         return f"{self.filed_under[who]}{stem.removeprefix(who)}g{number}.jpg"
@@ -82,16 +88,17 @@ def is_generated(name: str) -> bool:
 
 
 def identities_in(data: Path) -> set[str]:
-    """Return all training and test identities of a data set in Market-1501's layout.
+    """Return all training and test identities of a data set, written as in Market-1501.
 
     Args:
         data: Data set folder; images directly in it count too.
     """
+    layout = Layout.find(data)
     found = set()
-    for folder in (data, *(data / part for part in (TRAIN, TEST, QUERY, BY_HAND))):
-        for path in folder.iterdir() if folder.is_dir() else ():
+    for folder in {data, layout.train, layout.query, layout.gallery, layout.by_hand}:
+        for path in folder.iterdir() if folder is not None and folder.is_dir() else ():
             try:
-                found.add(MarketName.parse(path.name).identity)
+                found.add(MarketName.parse(market_name(path.name)).identity)
             except InputError:  # other files are allowed
                 continue
     return found

@@ -10,18 +10,16 @@ from jaxtyping import Float
 from torch import Tensor
 
 from deformgan.datasets import open_dataset
-from deformgan.datasets.market_name import BY_HAND, QUERY, TEST, TRAIN
-from deformgan.datasets.nobody import find_nobody
 from deformgan.datasets.photo_set import Fit, PhotoSet
-from deformgan.datasets.splits import content_hash, read_identity_split
+from deformgan.datasets.splits import content_hash
 from deformgan.errors import InputError
 from deformgan.framing import Framing
 from deformgan.pose import Pose
 from deformgan.pose_formats.annotation_csv import read_annotation_csv
+from deformgan.reid.layout import Layout
 from deformgan.reid.person_photos import PersonPhotos, read_person_photos
 from deformgan.skeletons.openpose18 import OPENPOSE18
 
-TEST_TABLE = "market-annotation-test.csv"
 EQUAL = 0.01  # pixels; joints closer than this are equal
 
 
@@ -32,7 +30,7 @@ class TestSide:
     Attributes:
         people: Test identities.
         photos: Photos of query, gallery and `gt_bbox`, and of the test identities of
-            `identity-split.json`.
+            `identity-split.json` or torchreid's split.
         poses: Annotated test poses by name, in pixels of the photos and, if these are framed, of
             the images too; empty without an annotation table.
     """
@@ -56,19 +54,21 @@ class TestSide:
             annotations: Annotation table, if it is not in the folder.
             nobody: Identities that are not people; by default decided by the data.
         """
+        layout = Layout.find(data)
         photos = [
-            read_person_photos(data / name) for name in (QUERY, TEST) if (data / name).is_dir()
+            read_person_photos(folder, parse=layout.parse)
+            for folder in (layout.query, layout.gallery)
+            if folder is not None
         ]
         people = {who for some in photos for who in some.identities}
-        parts = read_identity_split(data)
+        parts = layout.people
         if parts is not None:
             people |= parts["test"]
-            folder = data / TRAIN if (data / TRAIN).is_dir() else data
-            photos.append(_of_people(read_person_photos(folder), people))
-        people -= set(find_nobody(data, "test", nobody))
-        if (data / BY_HAND).is_dir():  # also shows training identities
-            photos.append(_of_people(read_person_photos(data / BY_HAND), people))
-        return TestSide(people, photos, _test_poses(data, size, annotations))
+            photos.append(_of_people(read_person_photos(layout.train, parse=layout.parse), people))
+        people -= set(layout.nobody("test", nobody))
+        if layout.by_hand is not None:  # also shows training identities
+            photos.append(_of_people(read_person_photos(layout.by_hand), people))
+        return TestSide(people, photos, _test_poses(layout, size, annotations))
 
 
 def refuse_test_poses(
@@ -107,17 +107,21 @@ def _of_people(photos: PersonPhotos, people: set[str]) -> PersonPhotos:
 
 
 def _test_poses(
-    data: Path, size: tuple[int, int], annotations: Path | None
+    layout: Layout, size: tuple[int, int], annotations: Path | None
 ) -> list[tuple[str, Pose]]:
     found: list[tuple[str, Pose]] = []
-    if (data / TEST_TABLE).is_file():  # an unreadable table must not count as a missing one
-        table = read_annotation_csv(data / TEST_TABLE)
-        found += [(name, table.pose[[row]]) for row, name in enumerate(table.names)]
-    given = None if (data / TEST).is_dir() else annotations
+    for path in layout.test_tables:
+        # Of test photos alone; an unreadable one must not count as a missing one.
+        if path.stem.endswith("-test") and path.is_file():
+            table = read_annotation_csv(path)
+            found += [(name, table.pose[[row]]) for row, name in enumerate(table.names)]
+    given = None if layout.gallery is not None else annotations
     framed: tuple[tuple[tuple[int, int] | None, Fit], ...] = ((None, "exact"), (size, "person"))
     for wanted, fit in framed:
         try:
-            photos = open_dataset(data, split="test", annotations=given, size=wanted, fit=fit)
+            photos = open_dataset(
+                layout.root, split="test", annotations=given, size=wanted, fit=fit
+            )
         except InputError:  # no test split, or no annotation table for it
             break
         found += [(name, photos.poses[[row]]) for row, name in enumerate(photos.names)]

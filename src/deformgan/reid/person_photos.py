@@ -1,6 +1,6 @@
 """Photos of people with identity and camera, without poses."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +10,15 @@ from jaxtyping import Int64, UInt8
 from torch import Tensor
 
 from deformgan.datasets.image_cache import THREADS, load_images
-from deformgan.datasets.market_name import QUERY, TEST, TRAIN, MarketName
-from deformgan.datasets.nobody import NOBODY, find_nobody
-from deformgan.datasets.splits import NoTestSplitError, read_identity_split
+from deformgan.datasets.market_name import QUERY, TEST, MarketName
+from deformgan.datasets.named_photos import PhotoName
+from deformgan.datasets.nobody import NOBODY
+from deformgan.datasets.splits import SPLIT_FILE, NoTestSplitError
 from deformgan.errors import InputError
 from deformgan.framing import Framing
 from deformgan.metrics.ranking import first_of_each
 from deformgan.photo_file import list_photos, photo_size
+from deformgan.reid.layout import Layout
 
 
 @dataclass(frozen=True)
@@ -70,19 +72,24 @@ def stretch_all(paths: Sequence[Path], size: tuple[int, int]) -> list[Framing] |
     return [Framing.stretched(found, size) for found in sizes]
 
 
-def read_person_photos(folder: Path, nobody: Collection[str] = NOBODY) -> PersonPhotos:
+def read_person_photos(
+    folder: Path,
+    nobody: Collection[str] = NOBODY,
+    parse: Callable[[str], PhotoName] = MarketName.parse,
+) -> PersonPhotos:
     """List the photos of a folder by name, including junk and distractors.
 
     Args:
-        folder: Folder with file names in Market-1501's style; other file types are ignored.
+        folder: Folder of photos; other file types are ignored.
         nobody: See `PersonPhotos`.
+        parse: Parses a file name; by default one in Market-1501's style.
     """
     if not folder.is_dir():
         raise InputError(f"The folder of photos {folder} does not exist.")
     paths = sorted(list_photos(folder)[0])
     if not paths:
         raise InputError(f"{folder} has no photos.")
-    fields = [MarketName.parse(path.name) for path in paths]
+    fields = [parse(path.name) for path in paths]
     return PersonPhotos(
         [path.name for path in paths],
         paths,
@@ -98,22 +105,32 @@ def query_and_gallery(
     """Return the query and gallery photos of a data set.
 
     Args:
-        data: Folder with `query` and `bounding_box_test`, or with `identity-split.json`. In the
-            latter case the gallery is all photos of its test identities, and the first photo of
-            each by each camera is a query (in the gallery it is junk for itself, being by the same
-            camera).
-        nobody: Identities that are not people; by default decided by the data, see `find_nobody`.
+        data: Data set in Market-1501's layout or one of CUHK03's: with folders of queries and
+            gallery (`query` and `bounding_box_test`), with torchreid's split, or with
+            `identity-split.json`. In the last case the gallery is all photos of its test
+            identities, and the first photo of each by each camera is a query (in the gallery it is
+            junk for itself, being by the same camera).
+        nobody: Identities that are not people; by default decided by the data, see `Layout.nobody`.
+
+    Raises:
+        NoTestSplitError: If the data set has no test set.
     """
-    nobody = find_nobody(data, "test", nobody)
-    if (data / QUERY).is_dir() and (data / TEST).is_dir():
-        return read_person_photos(data / QUERY, nobody), read_person_photos(data / TEST, nobody)
-    parts = read_identity_split(data)
+    layout = Layout.find(data)
+    nobody = layout.nobody("test", nobody)
+    if layout.query is not None and layout.gallery is not None:
+        query, gallery = (
+            read_person_photos(folder, nobody, layout.parse)
+            for folder in (layout.query, layout.gallery)
+        )
+        return query, gallery
+    parts, listed = layout.people, layout.test_names
     if parts is None:
         raise NoTestSplitError(
-            f"{data} has no test set: neither the folders {QUERY} and {TEST} nor an "
-            "identity-split.json."
+            f"{data} has no test set: neither the folders {QUERY} and {TEST} nor an {SPLIT_FILE}."
         )
-    photos = read_person_photos(data / TRAIN if (data / TRAIN).is_dir() else data, nobody)
+    photos = read_person_photos(layout.train, nobody, layout.parse)
+    if listed is not None:
+        return _named(photos, listed["query"], data), _named(photos, listed["gallery"], data)
     rows = [
         row
         for row, who in enumerate(photos.identities)
@@ -126,3 +143,29 @@ def query_and_gallery(
     people = torch.tensor([numbers[who] for who in gallery.identities])
     first = first_of_each(people, gallery.cameras)
     return gallery.take(first.nonzero()[:, 0]), gallery
+
+
+def join_people(one: PersonPhotos, other: PersonPhotos) -> PersonPhotos:
+    """Return the photos of both lists, each file once, without those that show nobody."""
+    fields = {
+        path.resolve(): (name, path, who, camera)
+        for photos in (one, other)
+        for name, path, who, camera in zip(
+            photos.names, photos.paths, photos.identities, photos.cameras.tolist(), strict=True
+        )
+        if who not in photos.nobody
+    }
+    if not fields:
+        raise InputError("Neither queries nor gallery show anybody.")
+    names, paths, people, cameras = map(list, zip(*fields.values(), strict=True))
+    return PersonPhotos(names, paths, people, torch.tensor(cameras), one.nobody)
+
+
+def _named(photos: PersonPhotos, names: Collection[str], data: Path) -> PersonPhotos:
+    """Return the photos of some names, all of which must be there."""
+    missing = sorted(set(names) - set(photos.names))
+    if missing or not names:
+        what = f"lacks {missing[0]}, which" if missing else "has no test photo that"
+        raise InputError(f"{data} {what} its split lists.")
+    rows = [row for row, name in enumerate(photos.names) if name in names]
+    return photos.take(torch.tensor(rows))

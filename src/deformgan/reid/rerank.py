@@ -17,6 +17,7 @@ def k_reciprocal_distance(
     k1: int = 20,
     k2: int = 6,
     weight: float = 0.3,
+    same: Int64[Tensor, "queries"] | None = None,
 ) -> Float[Tensor, "queries gallery"]:
     """Combine the original distance with the Jaccard distance of k-reciprocal neighbours.
 
@@ -37,13 +38,20 @@ def k_reciprocal_distance(
         k1: Number of neighbours, excluding the photo itself.
         k2: Number of photos to average an encoding over, including the photo itself.
         weight: Weight of the original distance in the sum, in [0, 1].
+        same: Row of each query in the gallery, or -1 if it is not there. Such a photo is one
+            neighbour of the others, not two, and its embedding is that of the gallery. None if no
+            query is in the gallery.
 
     Source:
         Zhong et al., "Re-ranking Person Re-identification with k-reciprocal Encoding", CVPR 2017,
         with their constants.
     """
-    everybody = torch.cat([query_vectors, gallery_vectors]).float()
-    total, asked = len(everybody), len(query_vectors)
+    if same is None:
+        same = torch.full((len(query_vectors),), -1)
+    alone = same < 0
+    everybody = torch.cat([query_vectors[alone], gallery_vectors]).float()
+    total, asked = len(everybody), int(alone.sum())
+    node = torch.where(alone, alone.cumsum(0) - 1, asked + same)  # of each query in `everybody`
     near = min(max(k1 + 1, k2), total)
     order, largest = _neighbours(everybody, near)
     neighbours = order[:, : min(k1 + 1, total)]
@@ -69,11 +77,12 @@ def k_reciprocal_distance(
         averaged.value[in_gallery],
         total,
     )
-    result = torch.empty(asked, total - asked)
-    for rows in _blocks(asked):
-        original = _squared(everybody[rows], everybody[asked:]) / largest[rows, None]
+    result = torch.empty(len(node), total - asked)
+    for rows in _blocks(len(node)):
+        here = node[rows]
+        original = _squared(everybody[here], everybody[asked:]) / largest[here, None]
         for place, query in enumerate(range(rows.start, rows.stop)):
-            _, members, mine = averaged.pick(torch.tensor([query]))
+            _, members, mine = averaged.pick(node[[query]])
             which, photo, theirs = by_member.pick(members)
             common = torch.zeros(total - asked)
             common.index_add_(0, photo, torch.minimum(mine[which], theirs))

@@ -8,10 +8,9 @@ import torch
 from jaxtyping import Bool, Int64, UInt8
 from torch import Tensor
 
-from deformgan.datasets.market_name import TRAIN
-from deformgan.datasets.nobody import find_nobody
-from deformgan.datasets.splits import Split, read_identity_split
+from deformgan.datasets.splits import Split
 from deformgan.errors import InputError
+from deformgan.reid.layout import Layout
 from deformgan.reid.manifest import MANIFEST, read_manifest
 from deformgan.reid.person_photos import PersonPhotos, read_person_photos
 
@@ -62,17 +61,17 @@ def read_training_photos(
     size: tuple[int, int] | None = None,
     nobody: Collection[str] | None = None,
 ) -> TrainingPhotos:
-    """Read the training photos of a data set in Market-1501's layout; poses are not needed.
+    """Read the training photos of a data set of a known `Layout`; poses are not needed.
 
     In a data set that `reid augment` wrote, the manifest defines which photos are generated and
     which labels are soft; in any other, all photos count as real.
 
     Args:
-        folder: Folder with `bounding_box_train`, or of photos; `identity-split.json` defines the
-            split.
-        split: "train" excludes the test identities of `identity-split.json`.
+        folder: Folder with `bounding_box_train`, or of photos; or one of CUHK03's layouts.
+            `identity-split.json` (or torchreid's) defines the split.
+        split: "train" excludes the test identities of that file.
         size: (height, width) to resize photos to; defaults to that of the first photo.
-        nobody: Identities that are not people; by default decided by the data, see `find_nobody`.
+        nobody: Identities that are not people; by default decided by the data, see `Layout.nobody`.
     """
     people = training_people(folder, split, nobody)
     manifest = folder / MANIFEST
@@ -95,15 +94,15 @@ def training_people(
     """List the training photos without reading them; see `read_training_photos`."""
     if not folder.is_dir():
         raise InputError(f"The data set folder {folder} does not exist.")
-    inside = folder / TRAIN if (folder / TRAIN).is_dir() else folder
-    nobody = find_nobody(folder, "train", nobody)
-    photos = read_person_photos(inside, nobody)
-    parts = None if split == "all" else read_identity_split(folder)
+    layout = Layout.find(folder)
+    nobody = layout.nobody("train", nobody)
+    photos = read_person_photos(layout.train, nobody, layout.parse)
+    parts = None if split == "all" else layout.people
     rows = [
         row
         for row, who in enumerate(photos.identities)
         if who not in nobody and (parts is None or who in parts[split])
     ]
     if not rows:
-        raise InputError(f"{inside} has no training photos.")
+        raise InputError(f"{layout.train} has no training photos.")
     return photos.take(torch.tensor(rows))

@@ -120,3 +120,36 @@ def test_a_mistake_is_one_line(market, tmp_path, capsys, flags, sentence):
     assert error.count("\n") == 1
     assert sentence in error
     assert not (tmp_path / "r.json").exists()
+
+
+@pytest.mark.parametrize("layout", ["first-pair", "extracted", "new-protocol"])
+def test_cuhk03_is_evaluated_by_both_protocols(write_cuhk03, tmp_path, capsys, layout):
+    data = tmp_path / "cuhk03"
+    parts = write_cuhk03(layout, data)
+    names = sorted({name for listed in parts.values() for name in listed})
+    random = np.random.default_rng(0)
+    vectors = random.normal(size=(len(names), 4))
+    np.savez(tmp_path / "vectors.npz", names=names, vectors=vectors)
+    flags = ["--data", str(data), "--json", str(tmp_path / "r.json")]
+    assert not evaluate(data, *flags)
+    report = json.loads((tmp_path / "r.json").read_text())
+    assert report["protocol"] == "multi-shot"
+    assert report["counts"]["queries"] == len(parts["query"])
+    assert report["counts"]["gallery"] == len(parts["gallery"])
+    single = ["--protocol", "single-shot", "--repeats", "3", "--distance", "xqda", "--multi-query"]
+    assert not evaluate(data, *flags, *single)
+    report = json.loads((tmp_path / "r.json").read_text())
+    assert report["protocol"] == "single-shot"
+    tested = {*parts["query"], *parts["gallery"]}
+    assert report["counts"]["repeats"] == 3
+    assert report["counts"]["queries"] == len(tested) // 2
+    assert report["counts"]["gallery"] == 2  # people
+    for part in ("metrics", "reranked"):
+        assert list(report[part]) == ["rank1", "rank5", "rank10", "rank20", "map"]
+        assert report[part]["rank5"]["value"] == 1
+    assert "repeats 3" in capsys.readouterr().out
+
+
+def test_single_shot_is_for_two_cameras(market, tmp_path, capsys):
+    assert evaluate(market, "--data", str(market), "--protocol", "single-shot") == 2
+    assert "is for photos by two cameras, as in CUHK03; these are by 3" in capsys.readouterr().err

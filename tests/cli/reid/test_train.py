@@ -61,6 +61,9 @@ def test_a_run_goes_on_only_where_it_is_asked_to(market, tmp_path, capsys):
         (["--steps", "0"], "steps must be positive"),
         (["--colour", "3"], "unknown setting 'colour'"),
         (["--device", "tpu"], "'tpu' is not available"),
+        (["--fraction", "0"], "--fraction is 0; it must be from 1 to 100"),
+        (["--per-person", "0"], "--per-person is 0; it must be at least 1"),
+        (["--fraction", "50", "--per-person", "1"], "Give --fraction or --per-person, not both"),
     ],
 )
 def test_a_mistake_is_one_line_and_writes_nothing(market, tmp_path, capsys, flags, sentence):
@@ -80,3 +83,25 @@ def test_an_unknown_baseline_and_a_set_of_nobody_are_one_line(market, tmp_path, 
     assert train(tmp_path / "absent", tmp_path) == 2
     assert "does not exist" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "photos"), [(["--per-person", "1"], 4), (["--fraction", "50"], 8), ([], 8)]
+)
+def test_it_can_train_on_some_photos_of_everybody(market, tmp_path, flags, photos):
+    assert not train(market, tmp_path, *flags, "--json", f"{tmp_path}/r.json")
+    found = load_baseline(tmp_path / "run" / "baseline.safetensors")
+    assert (found.metadata["people"], found.metadata["photos"]) == (4, photos)
+    report = json.loads((tmp_path / "r.json").read_text())
+    assert report["photos"] == photos
+    given = dict(zip(flags[::2], map(int, flags[1::2]), strict=True))
+    assert report["fraction"] == found.metadata["fraction"] == given.get("--fraction")
+    assert report["per_person"] == given.get("--per-person")
+
+
+@pytest.mark.parametrize("layout", ["first-pair", "extracted", "new-protocol"])
+def test_cuhk03_is_read_in_its_layouts(write_cuhk03, tmp_path, layout):
+    write_cuhk03(layout, tmp_path / "cuhk03")
+    assert not train(tmp_path / "cuhk03", tmp_path)
+    found = load_baseline(tmp_path / "run" / "baseline.safetensors")
+    assert (found.metadata["people"], found.metadata["photos"]) == (3, 12)

@@ -20,6 +20,8 @@ def train(
     out: Path,
     imagenet: Path | None = None,
     teacher: str | None = None,
+    fraction: int | None = None,
+    per_person: int | None = None,
     resume: bool = False,
     nobody: tuple[str, ...] | None = None,
     config: Path | None = None,
@@ -41,13 +43,16 @@ def train(
 
     Args:
         baseline: Name of the baseline.
-        data: Data set in the layout of Market-1501, such as an output of `deformgan reid augment`;
-            test people of identity-split.json are not read.
+        data: Data set in a layout of Market-1501 or CUHK03, such as an output of `deformgan reid
+            augment`; test people are not read.
         out: Output folder of the run (created if missing).
         imagenet: ImageNet weights (.pth) of ResNet-50 or EfficientNet-Lite0; without them,
             ResNet-50 trains from scratch, lite0 from the weights of a package (extra reid).
         teacher: Network that labels generated photos: person_embedding (bundled), a
             baseline.safetensors or an .onnx file; by default they have their own labels.
+        fraction: Percentage of every person's photos to train on, at least two of each; drawn by
+            the setting `seed`.
+        per_person: Number of photos of every person to train on, instead of a percentage.
         resume: Resume from the last checkpoint in the output folder.
         nobody: Identities that are not people, such as -1 0000; by default -1, and also 0000 unless
             training photos, queries or identity-split.json have it as a person.
@@ -60,6 +65,7 @@ def train(
     from deformgan.device import find_device
     from deformgan.provenance import provenance
     from deformgan.reid.baselines import BASELINES
+    from deformgan.reid.fractions import keep_some
     from deformgan.reid.teacher import open_teacher, teacher_labels
     from deformgan.reid.train import RESULT, train_baseline
     from deformgan.reid.training_photos import read_training_photos
@@ -77,10 +83,12 @@ def train(
     set_threads(threads)
     fabric = open_fabric(find_device(device))
     photos = read_training_photos(data, size=plan.size, nobody=nobody)
+    photos = keep_some(photos, data, fraction, per_person, plan.seed)
     say_nobody(nobody, data)
     if photos.num_classes < 2:
         raise InputError(f"{data} has photos of only one person; training needs at least two.")
-    metadata = {**provenance(), "data": data.resolve().name}
+    kept = {"fraction": fraction, "per_person": per_person}
+    metadata = {**provenance(), "data": data.resolve().name, **kept}
     labels = None
     if teacher is not None and photos.generated.any():
         labels = teacher_labels(photos, open_teacher(teacher, str(fabric.device)).extract)

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Int64
 from torch import Tensor
 
 from deformgan.affine import fit_affine
-from deformgan.datasets.market1501 import Market1501
+from deformgan.datasets import open_dataset
 from deformgan.pose import Pose
 from deformgan.reid.augmenter import as_generated, draw_uniform
 from deformgan.reid.simple_augmenters.moving import move_photos
@@ -40,10 +40,10 @@ class Affine:
         """Load the poses of a data set's training identities.
 
         Args:
-            data: Folder in Market-1501's layout, with its annotation table.
+            data: Folder of a data set, with its annotation table.
             size: (height, width) that photos are resized to.
         """
-        people = Market1501(data, "train", size=size, fit="stretch")
+        people = open_dataset(data, split="train", size=size, fit="stretch")
         return Affine(people.names, people.poses, people.usable)
 
     def describe(self) -> dict[str, Any]:

@@ -23,6 +23,8 @@ from uuid import uuid4
 
 import torch
 
+from deformgan.datasets.cuhk03 import market_name
+from deformgan.datasets.market_name import MarketName
 from deformgan.datasets.photo_set import PhotoSet
 from deformgan.datasets.splits import NoTestSplitError
 from deformgan.errors import InputError
@@ -31,6 +33,7 @@ from deformgan.framing import Framing
 from deformgan.pose import Pose
 from deformgan.pose_formats.annotation_csv import HEADER, read_annotation_csv, write_annotation_csv
 from deformgan.pose_formats.annotations import Annotations
+from deformgan.reid.layout import Layout
 from deformgan.reid.manifest import MANIFEST, GeneratedPhoto, iterate_manifest, write_manifest
 from deformgan.reid.person_photos import PersonPhotos, query_and_gallery
 
@@ -38,7 +41,6 @@ SETTINGS = "augment.json"
 UNFINISHED = ".unfinished"
 
 _FILES, _JOINTS = "files", "joints.csv"
-_TEST_TABLES = ("market-annotation-test.csv", "market-annotation-train.csv", "annotation.csv")
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class Original:
     """A photo of the original data set.
 
     Attributes:
-        name: File name.
+        name: File name in the written data set: the original, or `market_name` of it.
         path: Path of the file.
         identity: Identity of the person.
         camera: From 1.
@@ -71,6 +73,15 @@ class Original:
     path: Path
     identity: str
     camera: int
+
+    @staticmethod
+    def of(photos: PhotoSet | PersonPhotos) -> "Iterator[Original]":
+        """Iterate over photos in order, named in Market-1501's style."""
+        for name, path, camera in zip(
+            photos.names, photos.paths, photos.cameras.tolist(), strict=True
+        ):
+            renamed = market_name(name)
+            yield Original(renamed, path, MarketName.parse(renamed).identity, camera)
 
 
 class Writer(ABC):
@@ -176,11 +187,7 @@ class Writer(ABC):
 
     def originals(self) -> Iterator[Original]:
         """Iterate over the original training photos, in order."""
-        photos = self.photos
-        for name, path, who, camera in zip(
-            photos.names, photos.paths, photos.identities, photos.cameras.tolist(), strict=True
-        ):
-            yield Original(name, path, who, camera)
+        return Original.of(self.photos)
 
     @cached_property
     def test_sides(self) -> tuple[list[Original], list[Original]]:
@@ -205,14 +212,17 @@ class Writer(ABC):
         Args:
             path: Path of the table.
         """
-        wanted = [photo.name for photo in self.test_sides[1]]
-        for table in _TEST_TABLES:
-            if wanted and (self.data / table).is_file():
-                annotations = read_annotation_csv(self.data / table)
-                known = [name for name in wanted if name in annotations]
+        wanted = self.test_sides[1]
+        for table in Layout.find(self.data).test_tables:
+            if wanted and table.is_file():
+                annotations = read_annotation_csv(table)
+                known = [photo for photo in wanted if photo.path.name in annotations]
                 if known:
+                    poses = annotations.select([photo.path.name for photo in known]).pose
                     with self.written(path) as unfinished:
-                        write_annotation_csv(unfinished, annotations.select(known))
+                        write_annotation_csv(
+                            unfinished, Annotations([photo.name for photo in known], poses)
+                        )
                     return
 
     def written(self, target: Path) -> AbstractContextManager[Path]:
@@ -346,7 +356,7 @@ def sides_to_test_on(data: Path) -> tuple[list[Original], list[Original]]:
         query, gallery = query_and_gallery(data)
     except NoTestSplitError:
         return [], []
-    return _as_originals(query), _as_originals(gallery)
+    return list(Original.of(query)), list(Original.of(gallery))
 
 
 def in_photos(photos: PhotoSet) -> Pose:
@@ -361,12 +371,6 @@ def _unframed(framing: Framing, pose: Pose) -> Pose:
     corner = pose.joints.new_tensor([framing.left, framing.top])
     scale = pose.joints.new_tensor([framing.scale_x, framing.scale])
     return Pose((pose.joints + 0.5) / scale + corner, pose.visible)
-
-
-def _as_originals(photos: PersonPhotos) -> list[Original]:
-    cameras = photos.cameras.tolist()
-    columns = zip(photos.names, photos.paths, photos.identities, cameras, strict=True)
-    return [Original(*column) for column in columns]
 
 
 def _no_poses() -> Pose:
