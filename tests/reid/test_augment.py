@@ -347,3 +347,17 @@ def test_torchrun_with_two_processes_writes_the_bytes_of_one(market, weights, tm
     many += ["reid", "augment", *command(market, weights, tmp_path / "two")]
     subprocess.run(many, check=True, timeout=280, env=os.environ)
     assert content(tmp_path / "one") == content(tmp_path / "two")
+
+
+def test_what_a_process_left_that_was_killed_while_it_cleaned_up_is_removed(
+    market, weights, tmp_path
+):
+    out = tmp_path / "out"
+    first = augment(market, out, weights=weights, gate=None)
+    assert first is not None
+    left = out / ".unfinished" / "shard-000000" / "files"
+    left.mkdir(parents=True)
+    again = augment(market, out, weights=weights, gate=None)
+    assert again is not None
+    assert again.counts == first.counts
+    assert not (out / ".unfinished").exists()

@@ -161,6 +161,8 @@ def _run(
     """Generate this process's shards; on rank 0, then assemble the result."""
     report = writer.out / REPORT
     if writer.complete:
+        if rank == 0:
+            writer.finish()  # killed while it cleaned up
         return AugmentReport.load(report)
 
     def tally_file(number: int) -> Path:

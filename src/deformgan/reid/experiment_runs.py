@@ -1,6 +1,5 @@
 """Runs of an experiment, shared among any number of processes."""
 
-import fcntl
 import json
 import os
 import platform
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from deformgan.errors import InputError
-from deformgan.files import check_finite, read_back, write_text
+from deformgan.files import check_finite, read_back, try_lock, wait_for_lock, write_text
 from deformgan.reid.entries import BESIDE, ENTRIES
 
 Erasing = Literal["both", "on", "off"]
@@ -236,7 +235,7 @@ def in_turn(out: Path) -> Generator[None]:
         out: Output folder of the experiment.
     """
     with (out / _REPORT_LOCK).open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # released when the file is closed, or the process ends
+        wait_for_lock(lock)
         yield
 
 
@@ -254,9 +253,7 @@ def claimed(folder: Path) -> Generator[bool]:
         Whether this process holds the lock.
     """
     with (folder / LOCK).open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not try_lock(lock):
             yield False
             return
         lock.truncate(0)
