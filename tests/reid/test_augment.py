@@ -16,6 +16,7 @@ from PIL import Image
 
 from deformgan.checkpoint import save_generator
 from deformgan.datasets.bundled_people import FOLDER
+from deformgan.datasets.cuhk03 import CUHK03
 from deformgan.datasets.market1501 import Market1501
 from deformgan.errors import InputError
 from deformgan.inputs import PosedPhoto, read_source
@@ -248,6 +249,59 @@ def test_poses_of_a_table_are_asked_for_and_no_others(run, market, tmp_path):
     assert len({photo.target for photo in photos}) > 5
     for photo in photos:
         torch.testing.assert_close(written[photo.name].joints, known[photo.target].joints)
+
+
+@pytest.mark.parametrize("layout", ["first-pair", "new-protocol"])
+def test_poses_of_another_sets_training_people_are_asked_for(run, write_cuhk03, tmp_path, layout):
+    data = tmp_path / "other"
+    parts = write_cuhk03(layout, data)
+    run(tmp_path / "out", poses=data)
+    photos = read_manifest(tmp_path / "out" / MANIFEST)
+    assert len({photo.target for photo in photos}) > 5
+    assert {photo.target for photo in photos} <= {f"other/{name}" for name in parts["train"]}
+    framed = CUHK03(data, size=(128, 64), fit="person")
+    written = read_annotation_csv(tmp_path / "out" / "market-annotation-train.csv")
+    for photo in photos:
+        row = framed.names.index(photo.target.removeprefix("other/"))
+        torch.testing.assert_close(
+            written[photo.name].joints, framed.poses[[row]].joints, rtol=0, atol=0.01
+        )
+
+
+def test_the_same_numbers_in_another_set_are_other_people_but_their_photos_are_not(
+    weights, write_cuhk03, people, tmp_path
+):
+    data = tmp_path / "set"
+    write_cuhk03("first-pair", data)
+    # The other set's training people are numbered like this one's test people.
+    other = tmp_path / "other"
+    write_cuhk03("first-pair", other)
+    table = read_annotation_csv(other / "annotation.csv")
+    elsewhere = people(len(table.names), (256, 96), seed=50)
+    write_annotations(other / "annotation.csv", Annotations(table.names, elsewhere))
+    split = {"train": ["0003", "0004"], "test": ["0000", "0001", "0002"]}
+    (other / "identity-split.json").write_text(json.dumps(split))
+    settings = {"weights": weights, "gate": None}
+    with pytest.raises(InputError, match=r"has the same bytes as 0003_0\d\.jpg, a test photo"):
+        augment(data, tmp_path / "a", poses=other, **settings)
+    for row, path in enumerate(sorted((other / "images").iterdir())):
+        Image.new("RGB", (96, 256), (9 * row, 0, 0)).save(path)
+    report = augment(data, tmp_path / "b", poses=other, **settings)
+    assert report is not None
+    assert report.counts["written"] == 12
+    write_annotations(other / "annotation.csv", table)
+    with pytest.raises(InputError, match=r"other/000\d_0\d.jpg has the same joints as"):
+        augment(data, tmp_path / "c", poses=other, **settings)
+
+
+def test_a_pose_table_of_a_cuhk03_set_tells_who_it_shows(weights, write_cuhk03, tmp_path):
+    data = tmp_path / "set"
+    write_cuhk03("first-pair", data)
+    table = read_annotation_csv(data / "annotation.csv")
+    tested = Annotations(["0003_07.jpg"], Pose(table.pose.joints[[0]], table.pose.visible[[0]]))
+    write_annotations(tmp_path / "poses.csv", tested)
+    with pytest.raises(InputError, match=r"The pose 0003_07\.jpg shows 0003, a test identity"):
+        augment(data, tmp_path / "out", poses=tmp_path / "poses.csv", weights=weights, gate=None)
 
 
 def test_another_seed_asks_for_other_poses(run, tmp_path):

@@ -13,6 +13,7 @@ from deformgan.backbones.person_embedding import load_person_embedding
 from deformgan.checkpoint import weights_sum
 from deformgan.datasets import open_dataset
 from deformgan.datasets.market_name import MarketName
+from deformgan.datasets.named_photos import PhotoName
 from deformgan.datasets.photo_set import PhotoSet
 from deformgan.detectors import load_detector
 from deformgan.detectors.pose18 import Pose18
@@ -24,12 +25,12 @@ from deformgan.predict import PoseTransfer
 from deformgan.reid.augment_report import REPORT, AugmentReport, Tally
 from deformgan.reid.gate import GateScores, QualityGate
 from deformgan.reid.labels import Label, Labels, identities_in
+from deformgan.reid.layout import Layout
 from deformgan.reid.leaks import refuse_test_poses
 from deformgan.reid.policies import POLICIES
 from deformgan.reid.shards import JPEG_QUALITY, Shards, ShardSettings
 from deformgan.reid.writers import Writer, open_writer
 from deformgan.reid.writers.writer import UNFINISHED
-from deformgan.skeletons.openpose18 import OPENPOSE18
 
 SHARD = 32
 DEFAULT_GATE = QualityGate()
@@ -84,8 +85,8 @@ def augment(
         detector: Pose detector that scores generated photos; see `load_detector`.
         annotations: Annotation table, if it is not in the data set's folder.
         poses: Annotation table of target poses, in pixels of the generator's images (of the data
-            set's with a layered generator), none of a test identity; defaults to the training
-            poses.
+            set's with a layered generator), none of a test identity; or the folder of another data
+            set, see `add_poses`; defaults to the training poses.
         nobody: Identities that are not people; by default decided by the data, see `find_nobody`.
         device: Device for the networks.
         shard_size: Sources per shard, the unit of resumption.
@@ -111,7 +112,7 @@ def augment(
     )
     if not photos.usable.any():
         raise InputError(f"No photo of {data} has a pose with both shoulders and both hips.")
-    pool = photos if poses is None else add_poses(photos, poses)
+    pool = photos if poses is None else add_poses(photos, poses, Layout.find(data).parse)
     refuse_test_poses(photos, pool, data, annotations, nobody)
     settings = ShardSettings(
         per_image=per_image,
@@ -193,21 +194,55 @@ def _run(
     return done
 
 
-def add_poses(photos: PhotoSet, table: Path) -> PhotoSet:
-    """Append the poses of an annotation table to a photo set.
+def add_poses(
+    photos: PhotoSet, given: Path, parse: Callable[[str], PhotoName] = MarketName.parse
+) -> PhotoSet:
+    """Append further poses to a photo set.
 
     Args:
         photos: Photo set that comes first.
-        table: Annotation table in pixels of images of the same size. Identity and camera are parsed
-            from names in Market-1501's style.
+        given: Annotation table in pixels of images of the same size; or the folder of another data
+            set, for the poses of its training people, framed to that size as its photos would be.
+            Its names and identities begin with the folder's name: 0007 is somebody else there.
+        parse: Parses the names of a table into identity and camera, where they are such names.
     """
+    if given.is_dir():
+        others = _poses_of_data(given, photos.size)
+    else:
+        others = _poses_of_table(given, photos.size, parse)
+    if not others.usable.any():
+        raise InputError(f"No pose in {given} has both shoulders and both hips.")
+    return PhotoSet(
+        names=[*photos.names, *others.names],
+        identities=[*photos.identities, *others.identities],
+        cameras=torch.cat([photos.cameras, others.cameras]),
+        paths=[*photos.paths, *others.paths],
+        poses=Pose.cat([photos.poses, others.poses]),
+        size=photos.size,
+    )
+
+
+def _poses_of_data(data: Path, size: tuple[int, int]) -> PhotoSet:
+    others = open_dataset(data, split="train", size=size, fit="person")
+    name = data.resolve().name
+    return PhotoSet(
+        names=[f"{name}/{photo}" for photo in others.names],
+        identities=[f"{name}/{who}" for who in others.identities],
+        cameras=torch.zeros_like(others.cameras),  # none of this set's
+        paths=others.paths,
+        poses=others.poses,
+        size=size,
+    )
+
+
+def _poses_of_table(
+    table: Path, size: tuple[int, int], parse: Callable[[str], PhotoName]
+) -> PhotoSet:
     annotations = read_annotation_csv(table)
-    if not annotations.pose.usable(OPENPOSE18).any():
-        raise InputError(f"No pose in {table} has both shoulders and both hips.")
     people, cameras = [], []
     for name in annotations.names:
         try:
-            field = MarketName.parse(name)
+            field = parse(name)
         except InputError:
             people.append(name)
             cameras.append(0)
@@ -215,12 +250,12 @@ def add_poses(photos: PhotoSet, table: Path) -> PhotoSet:
             people.append(field.identity)
             cameras.append(field.camera)
     return PhotoSet(
-        names=[*photos.names, *annotations.names],
-        identities=[*photos.identities, *people],
-        cameras=torch.cat([photos.cameras, torch.tensor(cameras)]),
-        paths=[*photos.paths, *(table.parent / name for name in annotations.names)],
-        poses=Pose.cat([photos.poses, annotations.pose]),
-        size=photos.size,
+        names=annotations.names,
+        identities=people,
+        cameras=torch.tensor(cameras),
+        paths=[table.parent / name for name in annotations.names],
+        poses=annotations.pose,
+        size=size,
     )
 
 

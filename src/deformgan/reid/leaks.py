@@ -86,7 +86,8 @@ def refuse_test_poses(
 
     Args:
         sources: Photos whose people are generated.
-        poses: Photo set of the target poses; its image files need not exist.
+        poses: Photo set of the target poses; its image files need not exist. It may include the
+            sources.
         data: Data set folder, which defines the test set.
         annotations: Annotation table, if it is not in the folder.
         nobody: See `TestSide.of`.
@@ -96,6 +97,8 @@ def refuse_test_poses(
         _refuse_people(what, given, test.people)
     _refuse_names("pose", poses, test.photos)
     _refuse_bytes(sources, test.photos)
+    if poses is not sources:
+        _refuse_bytes(poses, test.photos)
     _refuse_joints(poses.names, poses.poses, test.poses)
     if sources.framings is not None:
         _refuse_joints(sources.names, _in_photos(sources.poses, sources.framings), test.poses)

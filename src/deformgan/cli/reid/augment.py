@@ -40,7 +40,8 @@ def augment(
     use torchrun or set RANK and WORLD_SIZE; the output is identical, byte for byte.
 
     Args:
-        data: The data set, in the layout of Market-1501.
+        data: The data set, in a layout of Market-1501 or CUHK03. Names are Market-1501's in the
+            output: 0007_03.jpg becomes 0007_c1s1_000003_00.jpg.
         out: Output folder of the augmented data set (created if missing).
         weights: Name of bundled weights or a .safetensors file, to paint the photos.
         per_image: Generated photos per original.
@@ -57,8 +58,9 @@ def augment(
         no_gate: Keep every photo regardless of quality.
         detector: Pose detector: pose18 (bundled), or NAME:PATH as in `deformgan pose`.
         annotations: Table of joints, if it is not in the data set's folder.
-        poses: Table of target poses to use instead, in pixels of the generator's images (for
-            weights with layers, of the data set's images); none may be of test people.
+        poses: Target poses to use instead: a table, in pixels of the generator's images (for
+            weights with layers, of the data set's images), none of test people; or another data
+            set's folder, for the poses of its training people.
         nobody: Identities that are not people, such as -1 0000; by default -1, and also 0000 unless
             training photos, queries or identity-split.json have it as a person.
         device: Device to compute on, such as cpu or cuda.
