@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 import torch
 from PIL import Image
 
+from deformgan.backbones.person_embedding import load_person_embedding
 from deformgan.checkpoint import save_generator
 from deformgan.datasets.bundled_people import FOLDER
 from deformgan.datasets.market1501 import Market1501
@@ -26,6 +28,7 @@ from deformgan.predict import PoseTransfer
 from deformgan.reid.augment import augment
 from deformgan.reid.gate import QualityGate
 from deformgan.reid.manifest import MANIFEST, read_manifest
+from deformgan.reid.policies.coverage import describe_poses
 from deformgan.reid.shards import encode_jpeg
 
 TINY = GeneratorConfig(
@@ -225,6 +228,82 @@ def test_rejected_pictures_are_drawn_again_in_other_poses(run, few, tmp_path):
         assert (photo.target == first[photo.name].target) == (photo.attempt == 0)
     mean = np.mean([p.scores["identity"] for p in photos])
     assert report.mean_scores["identity"] == pytest.approx(mean)
+
+
+def cosines(market, out, photo, other):
+    """Return the similarity of a generated photo to a real or generated one, from their files."""
+    network = load_person_embedding()
+    folders = {True: out / "bounding_box_train", False: market / "bounding_box_train"}
+    images = [
+        torch.from_numpy(np.array(Image.open(folders["g" in name] / name))).permute(2, 0, 1)
+        for name in (photo, other)
+    ]
+    one, two = network(torch.stack(images))
+    return float(one @ two)
+
+
+@pytest.fixture(scope="module")
+def varied(market, tmp_path_factory):
+    """What a gate writes that asks for variety alone: limits, folder, report."""
+    out = tmp_path_factory.mktemp("varied") / "out"
+    gate = replace(ALL, max_similarity=0.75, min_pose_distance=0.2)
+    settings = {"weights": "synthetic", "gate": gate, "per_image": 3, "shard_size": 4}
+    return gate, out, augment(market, out, **settings), settings
+
+
+def test_pictures_that_pass_are_unlike_all_that_are_there(varied, market):
+    gate, out, report, _ = varied
+    originals = Market1501(market)
+    photos = read_manifest(out / MANIFEST)
+    assert report.rejected_by["variety"] == report.counts["rejected"] > 0
+    assert len(photos) > len({photo.source for photo in photos}) > 0
+    for photo in photos:
+        who = photo.source.partition("_")[0]
+        real = [
+            n for n, one in zip(originals.names, originals.identities, strict=True) if one == who
+        ]
+        before = [
+            other.name
+            for other in photos
+            if other.source == photo.source
+            and (other.attempt, other.number) < (photo.attempt, photo.number)
+        ]
+        found = max(cosines(market, out, photo.name, other) for other in [*real, *before])
+        # The files are JPEG; what was compared was not.
+        assert photo.scores["variety"] == pytest.approx(1 - found, abs=0.02)
+        assert 1 - photo.scores["variety"] <= gate.max_similarity
+
+
+def test_poses_that_pass_are_far_from_all_that_are_there(varied, market):
+    gate, out, report, _ = varied
+    originals = Market1501(market)
+    described = describe_poses(originals.poses[originals.usable])
+    rows = originals.usable.nonzero()[:, 0].tolist()
+    names = {originals.names[row]: pose for row, pose in zip(rows, described, strict=True)}
+    photos = read_manifest(out / MANIFEST)
+    assert report.rejected_by["pose_variety"] > 0
+
+    def distance(one, two):
+        squares = [float(x) ** 2 for x in names[one] - names[two]]
+        return (sum(squares) / 18) ** 0.5
+
+    for photo in photos:
+        who = photo.source.partition("_")[0]
+        there = [name for name in names if name.partition("_")[0] == who]
+        others = [p.target for p in photos if p.source == photo.source and p is not photo]
+        least = min(distance(photo.target, other) for other in there)
+        assert (
+            min(least, *(distance(photo.target, o) for o in others), 9.0) >= gate.min_pose_distance
+        )
+        assert gate.min_pose_distance <= photo.scores["pose_variety"] <= least + 1e-9
+
+
+def test_variety_does_not_depend_on_who_makes_what(varied, market, tmp_path):
+    _, out, report, settings = varied
+    augment(market, tmp_path / "two", rank=1, world=2, **settings)
+    found = augment(market, tmp_path / "two", rank=0, world=2, **settings)
+    assert content(out) == content(tmp_path / "two")
+    assert numbers(found) == numbers(report)
 
 
 def test_tries_end_where_the_pool_of_poses_does(run, few, tmp_path):

@@ -80,7 +80,8 @@ def augment(
         writer: Layout of `out`, one of `WRITERS`.
         seed: Random seed for the choice of poses.
         tries: Maximum number of poses to try per photo while the gate rejects it.
-        gate: Minimum scores of a generated photo; None accepts everything.
+        gate: Minimum scores of a generated photo; None accepts everything. Poses that are passed
+            over for `min_pose_distance` do not count as tries.
         detector: Pose detector that scores generated photos; see `load_detector`.
         annotations: Annotation table, if it is not in the data set's folder.
         poses: Annotation table of target poses, in pixels of the generator's images (of the data
@@ -101,6 +102,8 @@ def augment(
     for name, given in (("per-image", per_image), ("tries", tries), ("shard-size", shard_size)):
         if given < 1:
             raise InputError(f"--{name} is {given}; it must be at least 1.")
+    if gate is not None:
+        gate.check()
     if policy not in POLICIES:
         raise InputError(f"Unknown policy {policy!r}; choose one of {', '.join(POLICIES)}.")
     transfer = PoseTransfer.from_pretrained(weights, device, background=False)

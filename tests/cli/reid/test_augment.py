@@ -83,8 +83,19 @@ def test_what_the_gate_asks_for_is_in_the_report(command, tmp_path, capsys):
         "min_person": 0.77,
         "min_pose": 0.9,
         "min_identity": -0.5,
+        "max_similarity": None,
+        "min_pose_distance": None,
     }
     assert "low score in" in capsys.readouterr().out
+
+
+def test_what_adds_too_little_is_counted_and_said(command, tmp_path, capsys):
+    asked = {"min_person": 0, "min_pose": 0, "min_identity": -1, "min_pose_distance": 0.5}
+    assert command(max_similarity=0.99, tries=1, **asked) == 0
+    report = AugmentReport.load(tmp_path / "out" / "augment-report.json")
+    assert report.rejected_by["pose_variety"] > 0
+    passed_over = report.rejected_by["pose_variety"]
+    assert f"{passed_over} poses passed over, too near to those there" in capsys.readouterr().out
 
 
 def test_a_process_that_does_not_lead_leaves_the_end_to_the_leading_one(
@@ -111,6 +122,9 @@ def test_a_process_that_does_not_lead_leaves_the_end_to_the_leading_one(
         ({"device": "abacus"}, [], "The device 'abacus' is not available"),
         ({"per_image": 0}, [], "--per-image is 0; it must be at least 1"),
         ({"tries": 0}, [], "--tries is 0; it must be at least 1"),
+        ({"max_similarity": 1.5}, [], "--max-similarity is 1.5; it must be in [-1, 1]"),
+        ({"min_pose_distance": "nan"}, [], "--min-pose-distance is nan; it must be in [0, 10]"),
+        ({"max_similarity": 0.9}, ["--no-gate"], "--max-similarity has no effect"),
         ({"data": "nowhere"}, [], "nowhere does not exist"),
         ({"poses": "nowhere.csv"}, [], "nowhere.csv"),
         ({"json": "nowhere/report.json"}, [], "the folder nowhere does not exist"),
