@@ -172,6 +172,20 @@ def test_a_picture_is_what_the_generator_paints_as_a_jpeg(
         torch.testing.assert_close(found.float(), levels, rtol=0, atol=0.5 + 0.0255)
 
 
+def test_a_source_is_encoded_once_for_all_its_pictures_and_tries(run, few, tmp_path, monkeypatch):
+    counts, encode = [], Generator.encode
+
+    def count(self, source):
+        counts.append(len(source.image))
+        return encode(self, source)
+
+    monkeypatch.setattr(Generator, "encode", count)
+    settings = {"gate": QualityGate(), "annotations": few, "per_image": 2, "tries": 2}
+    report = run(tmp_path / "out", batch_size=3, **settings)
+    assert report.counts["drawn"] == 2 * 2 * 6
+    assert counts == [3, 1, 2]  # shards of four
+
+
 def test_with_layers_pictures_have_the_size_of_the_data_sets_photos(
     layered_weights, market, tmp_path
 ):

@@ -129,7 +129,8 @@ def augment(
     scores = None
     if gate is not None:
         # Detection on the mirrored image too changes one decision in 240 and doubles the time.
-        looks = Pose18(mirrored=False) if detector == "pose18" else load_detector(detector)
+        own = detector == "pose18"
+        looks = Pose18(mirrored=False, device=device) if own else load_detector(detector)
         scores = GateScores(looks, load_person_embedding().to(device))
     shards = Shards(
         settings,

@@ -13,8 +13,9 @@ from torch import Tensor
 
 from deformgan.datasets.image_cache import load_images
 from deformgan.datasets.photo_set import PhotoSet
+from deformgan.models.encoded import Encoded
 from deformgan.models.generator import Generator
-from deformgan.painting import paint
+from deformgan.painting import encode, paint
 from deformgan.pair import View
 from deformgan.pixels import to_float
 from deformgan.pose import Pose
@@ -40,7 +41,7 @@ class ShardSettings:
         tries: Maximum number of poses to try for each photo.
         seed: Random seed for the choice of poses.
         gate: Minimum scores of a generated photo; None accepts everything.
-        shard_size: Sources per shard, which is written atomically.
+        shard_size: Sources per shard, which is written atomically; all are kept encoded at once.
         batch_size: Photos per forward pass.
         weights: Name of the generator's weights.
         weights_sha256: SHA-256 of the weights file.
@@ -158,6 +159,8 @@ class Shards:
         rows = self.sources[number * settings.shard_size :][: settings.shard_size]
         with tally.timed("read"):
             images = self._read(rows)
+        with tally.timed("generator"):
+            encoded = self._encode(images, rows)
         with tally.timed("poses"):
             queues = [iter(self._candidates(row)) for row in rows]
         with tally.timed("gate"):
@@ -178,7 +181,7 @@ class Shards:
                 items = [draw.place.source.item for draw in batch]
                 asked = self.pool.poses[[draw.target for draw in batch]]
                 with tally.timed("generator"):
-                    painted = self._paint(images[items], [rows[item] for item in items], asked)
+                    painted = paint(self.generator, encoded[items], asked)
                 with tally.timed("gate"):
                     passed = self._judge(batch, painted, asked, vectors, tally)
                 for index, draw in enumerate(batch):
@@ -206,10 +209,15 @@ class Shards:
         random = torch.Generator().manual_seed(int(state[0] >> np.uint64(1)))
         return self.policy.candidates(row, self.settings.per_image, random).tolist()
 
-    def _paint(
-        self, images: UInt8[Tensor, "batch 3 height width"], rows: list[int], asked: Pose
-    ) -> UInt8[Tensor, "batch 3 height width"]:
-        return paint(self.generator, View(to_float(images), self.photos.poses[rows]), asked)
+    def _encode(
+        self, images: UInt8[Tensor, "photos 3 height width"], rows: Sequence[int]
+    ) -> Encoded:
+        """Encode the sources, once for all their photos; with the batches of a first round."""
+        parts = torch.arange(len(rows)).split(self.settings.batch_size)
+        poses = self.photos.poses[list(rows)]
+        return Encoded.cat(
+            [encode(self.generator, View(to_float(images[part]), poses[part])) for part in parts]
+        )
 
     def _real(self, row: int) -> tuple[list[int], Tensor | None]:
         """Return poses and embeddings of a person's real photos, as far as they are compared."""
