@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,12 +21,13 @@ from deformgan.checkpoint import save_generator
 from deformgan.datasets.bundled_people import FOLDER
 from deformgan.datasets.market1501 import Market1501
 from deformgan.errors import InputError
+from deformgan.files import one_at_a_time
 from deformgan.inputs import PosedPhoto, read_source
 from deformgan.models.generator import Generator, GeneratorConfig
 from deformgan.pose import Pose
 from deformgan.pose_formats import Annotations, read_annotation_csv, write_annotations
 from deformgan.predict import PoseTransfer
-from deformgan.reid.augment import augment
+from deformgan.reid.augment import PATIENCE, augment
 from deformgan.reid.gate import QualityGate
 from deformgan.reid.manifest import MANIFEST, read_manifest
 from deformgan.reid.policies.coverage import describe_poses
@@ -359,6 +361,90 @@ def test_two_processes_write_the_bytes_of_one(run, tmp_path):
     report = run(tmp_path / "two", rank=0, world=2, **settings)
     assert content(tmp_path / "one") == content(tmp_path / "two")
     assert numbers(report) == numbers(whole)
+
+
+class Clock:
+    """A clock on which time passes only while somebody sleeps.
+
+    Attributes:
+        now: Seconds since it was made.
+        at: What to do when so many seconds have passed.
+    """
+
+    def __init__(self):
+        self.now, self.at = 0.0, {}
+
+    def monotonic(self):
+        """Return the time."""
+        return self.now
+
+    def sleep(self, seconds):
+        """Let time pass."""
+        self.now += seconds
+        for then in [then for then in self.at if then <= self.now]:
+            self.at.pop(then)()
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The clock of processes that wait for others."""
+    clock = Clock()
+    monkeypatch.setattr("deformgan.reid.augment.time", clock)
+    return clock
+
+
+def test_the_first_process_makes_what_a_dead_one_left(run, tmp_path, clock):
+    def dies(shards, what):
+        yield shards[0]
+        raise BrokenOffError
+
+    whole = run(tmp_path / "one")
+    with pytest.raises(BrokenOffError):
+        run(tmp_path / "two", rank=1, world=3, progress=dies)
+    made = []
+
+    def noted(shards, what):
+        made.append((round(clock.now), list(shards)))
+        return shards
+
+    # The second part has one shard left, the third was never begun.
+    report = run(tmp_path / "two", rank=0, world=3, progress=noted)
+    assert made == [(0, [0, 3]), (PATIENCE, [2]), (2 * PATIENCE, [4])]
+    assert content(tmp_path / "one") == content(tmp_path / "two")
+    assert numbers(report) == numbers(whole)
+
+
+def test_the_first_process_waits_for_one_that_is_at_work(run, tmp_path, clock):
+    whole = run(tmp_path / "one")
+    out, held = tmp_path / "two", ExitStack()
+    (out / ".unfinished").mkdir(parents=True)
+    held.enter_context(one_at_a_time(out / ".unfinished" / ".rank-1.lock", "part 1"))
+    clock.at[10.5 * PATIENCE] = held.close
+    made = []
+
+    def noted(shards, what):
+        made.append((clock.now, list(shards)))
+        return shards
+
+    report = run(out, rank=0, world=2, progress=noted)
+    assert [shards for _, shards in made] == [[0, 2, 4], [1, 3]]
+    assert 10.5 * PATIENCE < made[1][0] <= 11.5 * PATIENCE
+    assert content(tmp_path / "one") == content(out)
+    assert numbers(report) == numbers(whole)
+
+
+def test_a_process_that_comes_too_late_is_told_so(run, tmp_path, clock):
+    late = []
+
+    def meanwhile(shards, what):
+        if clock.now:  # while the first process makes the second's part
+            with pytest.raises(InputError, match="is writing part 1 of"):
+                run(tmp_path / "out", rank=1, world=2)
+            late.append(shards)
+        return shards
+
+    assert run(tmp_path / "out", rank=0, world=2, progress=meanwhile) is not None
+    assert late == [[1, 3]]
 
 
 @pytest.mark.parametrize("after", [1, 2, 4])

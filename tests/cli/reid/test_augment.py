@@ -1,6 +1,7 @@
 """The command `deformgan reid augment`."""
 
 import json
+import shutil
 from dataclasses import asdict
 
 import pytest
@@ -148,3 +149,20 @@ def test_a_folder_that_holds_something_else_is_left_alone(command, tmp_path, cap
     assert command("--no-gate") == 2
     assert "is not empty" in capsys.readouterr().err
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["thesis.txt"]
+
+
+def test_what_0000_is_is_said_once_the_data_set_is_open(command, few, tmp_path, capsys):
+    data, table = tmp_path / "from-zero", tmp_path / "from-zero.csv"
+    (data / "bounding_box_train").mkdir(parents=True)
+    for name in Market1501(FOLDER, annotations=few).names:
+        photo = FOLDER / "bounding_box_train" / name
+        renumbered = name.replace("0001_", "0000_", 1)
+        shutil.copy(photo, data / "bounding_box_train" / renumbered)
+    table.write_text(few.read_text().replace("\n0001_", "\n0000_"))
+    assert command("--no-gate", data=data, annotations=tmp_path / "nowhere.csv") == 2
+    complaint = capsys.readouterr().err
+    assert "nowhere.csv" in complaint
+    assert complaint.count("\n") == 1
+    assert command("--no-gate", data=data, annotations=table) == 0
+    assert "0000 in" in (said := capsys.readouterr().err)
+    assert "counts as a person" in said

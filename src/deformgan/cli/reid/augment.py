@@ -103,7 +103,6 @@ def augment(
     rank, world = (int(os.environ.get(name, n)) for name, n in (("RANK", 0), ("WORLD_SIZE", 1)))
     if device == "cuda" and "LOCAL_RANK" in os.environ:
         device = f"cuda:{os.environ['LOCAL_RANK']}"
-    say_nobody(nobody, data)
     report = run(
         data,
         out,
@@ -125,6 +124,7 @@ def augment(
         rank=rank,
         world=world,
         progress=progress,
+        opened=lambda: say_nobody(nobody, data),
     )
     if report is None:
         return
