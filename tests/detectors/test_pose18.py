@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from deformgan.backbones.pose18_network import (
     BUNDLED,
@@ -224,3 +225,29 @@ def test_legs_that_hide_each_other_and_other_joints_stay_where_they_are():
     after, heights = part_twins(heat, places, peaks)
     assert torch.equal(after[:, kept], places[:, kept])
     assert torch.equal(heights[:, kept], peaks[:, kept])
+
+
+def test_what_is_looked_at_goes_to_the_networks_device_and_comes_back():
+    detector, seen = Pose18(), []
+    photos = [np.zeros((128, 64, 3), np.uint8)] * 2
+    # Tensors without content on a GPU that need not be there; mixing devices is an error as there.
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        with torch.device("cuda"):
+            detector._network = Pose18Network(Pose18Config()).eval()
+            detector._slope, detector._offset = torch.ones(()), torch.zeros(())
+        detector._network.register_forward_pre_hook(lambda _, given: seen.append(given[0].device))
+        detector._device = torch.device("cuda")
+        for found in detector.look(photos):
+            for tensor in (found.pose.joints, found.pose.visible, found.scores):
+                assert tensor.device.type == "cpu"
+        assert [device.type for device in seen] == ["cuda", "cuda"]
+        detector._device = torch.device("cpu")
+        with pytest.raises(RuntimeError, match="same device"):
+            detector.look(photos)
+
+
+def test_a_detector_on_another_device_leaves_the_others_where_they_are():
+    moved = Pose18(device="meta")
+    assert {weight.device.type for weight in moved._network.parameters()} == {"meta"}
+    assert moved._slope.device.type == "meta"
+    assert {weight.device.type for weight in Pose18()._network.parameters()} == {"cpu"}

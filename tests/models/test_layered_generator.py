@@ -423,6 +423,19 @@ def test_one_photo_answers_many_poses_as_if_repeated_and_is_encoded_once(people)
         assert level.data_ptr() == original.data_ptr()  # no copy
 
 
+@pytest.mark.parametrize("rows", [[2, 0], [1, 1, 2]])
+def test_rows_of_encoded_people_answer_as_those_people_do(rows, people):
+    generator = make()
+    source, target = scene(people, batch=3)
+    with torch.no_grad():
+        few = generator.encode(source)[rows]
+        assert torch.equal(few.photo, source.image[rows])
+        assert torch.equal(few.pose.visible, source.pose.visible[rows])
+        wanted = generator(View(source.image[rows], source.pose[rows]), target[rows])
+        # A batch of others may be rounded differently.
+        torch.testing.assert_close(generator(few, target[rows]), wanted, atol=1e-5, rtol=0)
+
+
 def test_encoded_people_are_a_batch_of_people(people):
     generator = make()
     source, _ = scene(people, batch=3)

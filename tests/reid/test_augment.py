@@ -7,6 +7,8 @@ import shutil
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,19 +16,22 @@ import pytest
 import torch
 from PIL import Image
 
+from deformgan.backbones.person_embedding import load_person_embedding
 from deformgan.checkpoint import save_generator
 from deformgan.datasets.bundled_people import FOLDER
 from deformgan.datasets.cuhk03 import CUHK03
 from deformgan.datasets.market1501 import Market1501
 from deformgan.errors import InputError
+from deformgan.files import one_at_a_time
 from deformgan.inputs import PosedPhoto, read_source
 from deformgan.models.generator import Generator, GeneratorConfig
 from deformgan.pose import Pose
 from deformgan.pose_formats import Annotations, read_annotation_csv, write_annotations
 from deformgan.predict import PoseTransfer
-from deformgan.reid.augment import augment
+from deformgan.reid.augment import PATIENCE, augment
 from deformgan.reid.gate import QualityGate
 from deformgan.reid.manifest import MANIFEST, read_manifest
+from deformgan.reid.policies.coverage import describe_poses
 from deformgan.reid.shards import encode_jpeg
 
 TINY = GeneratorConfig(
@@ -170,6 +175,20 @@ def test_a_picture_is_what_the_generator_paints_as_a_jpeg(
         torch.testing.assert_close(found.float(), levels, rtol=0, atol=0.5 + 0.0255)
 
 
+def test_a_source_is_encoded_once_for_all_its_pictures_and_tries(run, few, tmp_path, monkeypatch):
+    counts, encode = [], Generator.encode
+
+    def count(self, source):
+        counts.append(len(source.image))
+        return encode(self, source)
+
+    monkeypatch.setattr(Generator, "encode", count)
+    settings = {"gate": QualityGate(), "annotations": few, "per_image": 2, "tries": 2}
+    report = run(tmp_path / "out", batch_size=3, **settings)
+    assert report.counts["drawn"] == 2 * 2 * 6
+    assert counts == [3, 1, 2]  # shards of four
+
+
 def test_with_layers_pictures_have_the_size_of_the_data_sets_photos(
     layered_weights, market, tmp_path
 ):
@@ -226,6 +245,82 @@ def test_rejected_pictures_are_drawn_again_in_other_poses(run, few, tmp_path):
         assert (photo.target == first[photo.name].target) == (photo.attempt == 0)
     mean = np.mean([p.scores["identity"] for p in photos])
     assert report.mean_scores["identity"] == pytest.approx(mean)
+
+
+def cosines(market, out, photo, other):
+    """Return the similarity of a generated photo to a real or generated one, from their files."""
+    network = load_person_embedding()
+    folders = {True: out / "bounding_box_train", False: market / "bounding_box_train"}
+    images = [
+        torch.from_numpy(np.array(Image.open(folders["g" in name] / name))).permute(2, 0, 1)
+        for name in (photo, other)
+    ]
+    one, two = network(torch.stack(images))
+    return float(one @ two)
+
+
+@pytest.fixture(scope="module")
+def varied(market, tmp_path_factory):
+    """What a gate writes that asks for variety alone: limits, folder, report."""
+    out = tmp_path_factory.mktemp("varied") / "out"
+    gate = replace(ALL, max_similarity=0.75, min_pose_distance=0.2)
+    settings = {"weights": "synthetic", "gate": gate, "per_image": 3, "shard_size": 4}
+    return gate, out, augment(market, out, **settings), settings
+
+
+def test_pictures_that_pass_are_unlike_all_that_are_there(varied, market):
+    gate, out, report, _ = varied
+    originals = Market1501(market)
+    photos = read_manifest(out / MANIFEST)
+    assert report.rejected_by["variety"] == report.counts["rejected"] > 0
+    assert len(photos) > len({photo.source for photo in photos}) > 0
+    for photo in photos:
+        who = photo.source.partition("_")[0]
+        real = [
+            n for n, one in zip(originals.names, originals.identities, strict=True) if one == who
+        ]
+        before = [
+            other.name
+            for other in photos
+            if other.source == photo.source
+            and (other.attempt, other.number) < (photo.attempt, photo.number)
+        ]
+        found = max(cosines(market, out, photo.name, other) for other in [*real, *before])
+        # The files are JPEG; what was compared was not.
+        assert photo.scores["variety"] == pytest.approx(1 - found, abs=0.02)
+        assert 1 - photo.scores["variety"] <= gate.max_similarity
+
+
+def test_poses_that_pass_are_far_from_all_that_are_there(varied, market):
+    gate, out, report, _ = varied
+    originals = Market1501(market)
+    described = describe_poses(originals.poses[originals.usable])
+    rows = originals.usable.nonzero()[:, 0].tolist()
+    names = {originals.names[row]: pose for row, pose in zip(rows, described, strict=True)}
+    photos = read_manifest(out / MANIFEST)
+    assert report.rejected_by["pose_variety"] > 0
+
+    def distance(one, two):
+        squares = [float(x) ** 2 for x in names[one] - names[two]]
+        return (sum(squares) / 18) ** 0.5
+
+    for photo in photos:
+        who = photo.source.partition("_")[0]
+        there = [name for name in names if name.partition("_")[0] == who]
+        others = [p.target for p in photos if p.source == photo.source and p is not photo]
+        least = min(distance(photo.target, other) for other in there)
+        assert (
+            min(least, *(distance(photo.target, o) for o in others), 9.0) >= gate.min_pose_distance
+        )
+        assert gate.min_pose_distance <= photo.scores["pose_variety"] <= least + 1e-9
+
+
+def test_variety_does_not_depend_on_who_makes_what(varied, market, tmp_path):
+    _, out, report, settings = varied
+    augment(market, tmp_path / "two", rank=1, world=2, **settings)
+    found = augment(market, tmp_path / "two", rank=0, world=2, **settings)
+    assert content(out) == content(tmp_path / "two")
+    assert numbers(found) == numbers(report)
 
 
 def test_tries_end_where_the_pool_of_poses_does(run, few, tmp_path):
@@ -320,6 +415,90 @@ def test_two_processes_write_the_bytes_of_one(run, tmp_path):
     report = run(tmp_path / "two", rank=0, world=2, **settings)
     assert content(tmp_path / "one") == content(tmp_path / "two")
     assert numbers(report) == numbers(whole)
+
+
+class Clock:
+    """A clock on which time passes only while somebody sleeps.
+
+    Attributes:
+        now: Seconds since it was made.
+        at: What to do when so many seconds have passed.
+    """
+
+    def __init__(self):
+        self.now, self.at = 0.0, {}
+
+    def monotonic(self):
+        """Return the time."""
+        return self.now
+
+    def sleep(self, seconds):
+        """Let time pass."""
+        self.now += seconds
+        for then in [then for then in self.at if then <= self.now]:
+            self.at.pop(then)()
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The clock of processes that wait for others."""
+    clock = Clock()
+    monkeypatch.setattr("deformgan.reid.augment.time", clock)
+    return clock
+
+
+def test_the_first_process_makes_what_a_dead_one_left(run, tmp_path, clock):
+    def dies(shards, what):
+        yield shards[0]
+        raise BrokenOffError
+
+    whole = run(tmp_path / "one")
+    with pytest.raises(BrokenOffError):
+        run(tmp_path / "two", rank=1, world=3, progress=dies)
+    made = []
+
+    def noted(shards, what):
+        made.append((round(clock.now), list(shards)))
+        return shards
+
+    # The second part has one shard left, the third was never begun.
+    report = run(tmp_path / "two", rank=0, world=3, progress=noted)
+    assert made == [(0, [0, 3]), (PATIENCE, [2]), (2 * PATIENCE, [4])]
+    assert content(tmp_path / "one") == content(tmp_path / "two")
+    assert numbers(report) == numbers(whole)
+
+
+def test_the_first_process_waits_for_one_that_is_at_work(run, tmp_path, clock):
+    whole = run(tmp_path / "one")
+    out, held = tmp_path / "two", ExitStack()
+    (out / ".unfinished").mkdir(parents=True)
+    held.enter_context(one_at_a_time(out / ".unfinished" / ".rank-1.lock", "part 1"))
+    clock.at[10.5 * PATIENCE] = held.close
+    made = []
+
+    def noted(shards, what):
+        made.append((clock.now, list(shards)))
+        return shards
+
+    report = run(out, rank=0, world=2, progress=noted)
+    assert [shards for _, shards in made] == [[0, 2, 4], [1, 3]]
+    assert 10.5 * PATIENCE < made[1][0] <= 11.5 * PATIENCE
+    assert content(tmp_path / "one") == content(out)
+    assert numbers(report) == numbers(whole)
+
+
+def test_a_process_that_comes_too_late_is_told_so(run, tmp_path, clock):
+    late = []
+
+    def meanwhile(shards, what):
+        if clock.now:  # while the first process makes the second's part
+            with pytest.raises(InputError, match="is writing part 1 of"):
+                run(tmp_path / "out", rank=1, world=2)
+            late.append(shards)
+        return shards
+
+    assert run(tmp_path / "out", rank=0, world=2, progress=meanwhile) is not None
+    assert late == [[1, 3]]
 
 
 @pytest.mark.parametrize("after", [1, 2, 4])

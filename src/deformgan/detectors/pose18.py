@@ -1,6 +1,7 @@
 """Pose18: the bundled pose detector, which finds everyone in a photo and their 18 joints."""
 
 from collections.abc import Sequence
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -57,16 +58,22 @@ class Pose18:
         path: Weights; by default those bundled with the package.
         joint_score: Joints with a lower score are not visible, in [0, 1].
         mirrored: Whether to average the result with that of the mirrored image.
+        device: Device for the network.
     """
 
     def __init__(
-        self, path: Path | None = None, joint_score: float = JOINT_SCORE, mirrored: bool = True
+        self,
+        path: Path | None = None,
+        joint_score: float = JOINT_SCORE,
+        mirrored: bool = True,
+        device: str | torch.device = "cpu",
     ):
-        self._network, metadata = load_network(
-            BUNDLED if path is None else needed_file("pose18", path)
-        )
+        network, metadata = load_network(BUNDLED if path is None else needed_file("pose18", path))
+        self._device = torch.device(device)
+        # A copy, since other detectors share the loaded network and its device.
+        self._network = network if self._device.type == "cpu" else deepcopy(network).to(device)
         slope, offset = metadata["calibration"]
-        self._slope, self._offset = torch.tensor(slope), torch.tensor(offset)
+        self._slope, self._offset = torch.tensor([slope, offset], device=device)
         self._joint_score = joint_score
         self._mirrored = mirrored
 
@@ -88,16 +95,17 @@ class Pose18:
             box: As in `PoseDetector`, the same for all images.
         """
         crops = [cut_box(image, box, CROP, beyond="edge") for image in images]
-        pixels = torch.cat([to_image(crop.pixels) for crop in crops])
+        pixels = torch.cat([to_image(crop.pixels) for crop in crops]).to(self._device)
         heat = self._network(pixels)
         if self._mirrored:
             other = self._network(pixels.flip(-1)).flip(-1)
             heat = (heat + other[:, _MIRRORED_MAPS]) / 2
         places, peaks = part_twins(heat[:, :-1], *decode(heat[:, :-1]))
-        shares = (places + 0.5) / torch.tensor([CROP[1], CROP[0]])
+        shares = (places + 0.5) / places.new_tensor([CROP[1], CROP[0]])
         # Without a person there are no joints, whatever resembles one.
         somebody = torch.sigmoid(heat[:, -1].amax(dim=(1, 2)))
         scores = torch.sigmoid(self._slope * peaks + self._offset) * somebody[:, None]
+        shares, scores = shares.cpu(), scores.cpu()
         visible = scores >= self._joint_score
         return [
             Detection(Pose(crop.in_photo(shares[row])[None], visible[[row]]), scores[row])
@@ -135,7 +143,7 @@ class Pose18:
         copy = cut_box(photo, None, (height, width), beyond="edge")
         right, bottom = (EDGE + (-side) % 32 for side in (width, height))
         padded = F.pad(to_image(copy.pixels), (EDGE, right, EDGE, bottom), mode="replicate")
-        middle = self._network(padded)[:, -1:]
+        middle = self._network(padded.to(self._device))[:, -1:].cpu()
         peak = middle == F.max_pool2d(middle, 5, stride=1, padding=2)
         score = torch.sigmoid(middle) * peak
         rows, columns = (score[0, 0] > MIDDLE_SCORE).nonzero(as_tuple=True)
@@ -200,7 +208,7 @@ def part_twins(
     )
     beside = (column - cells[..., :1]).abs()[..., None, :] <= 1.5
     near = beside & ((row - cells[..., 1:]).abs()[..., :, None] <= 1.5)
-    other_places, other_peaks = decode(heat.masked_fill(near, heat.min().item()))
+    other_places, other_peaks = decode(heat.masked_fill(near, heat.min()))
     lost = peaks - other_peaks
     places, peaks = places.clone(), peaks.clone()
     for right, left in _LEGS:
@@ -211,8 +219,8 @@ def part_twins(
             moved &= (lost[:, joint] < lost[:, twin]) | (
                 (lost[:, joint] == lost[:, twin]) & (joint == left)
             )
-            places[moved, joint] = other_places[moved, joint]
-            peaks[moved, joint] = other_peaks[moved, joint]
+            places[:, joint] = other_places[:, joint].where(moved[:, None], places[:, joint])
+            peaks[:, joint] = other_peaks[:, joint].where(moved, peaks[:, joint])
     return places, peaks
 
 

@@ -61,6 +61,10 @@ class Encoded:
         """Height and width at which the network processes the photos."""
         return (self.image.shape[2], self.image.shape[3])
 
+    def __getitem__(self, rows: list[int]) -> "Encoded":
+        """Return a batch of some of the photos, possibly repeated."""
+        return _map(lambda one: one[0][rows], [self])
+
     def expand(self, batch: int) -> "Encoded":
         """Return a single photo as a batch of the same one, without copying it."""
         if len(self) == batch:

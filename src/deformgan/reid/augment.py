@@ -3,6 +3,7 @@
 import hashlib
 import time
 from collections.abc import Callable, Collection, Iterable
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ DEFAULT_GATE = QualityGate()
 CPU_BATCH, GPU_BATCH = 8, 256
 
 _WAIT = 0.2  # polling interval in seconds
+PATIENCE = 60  # seconds without a shard after which rank 0 checks whether its rank is still there
 
 
 def augment(
@@ -63,12 +65,14 @@ def augment(
     rank: int = 0,
     world: int = 1,
     progress: Callable[..., Iterable[int]] = lambda shards, what: shards,
+    opened: Callable[[], None] = lambda: None,
 ) -> AugmentReport | None:
     """Add generated photos of its training identities to a data set.
 
     Several processes may share one output folder: each generates every `world`-th shard, and rank 0
-    waits for the others and assembles the result. An interrupted run resumes when it is called
-    again with the same settings.
+    waits for the others and assembles the result. It also generates the shards of a rank that died
+    or never started, since they do not depend on who generates them. An interrupted run resumes
+    when it is called again with the same settings.
 
     Args:
         data: Data set folder. Sources are its training photos, and so are the target poses unless
@@ -81,7 +85,8 @@ def augment(
         writer: Layout of `out`, one of `WRITERS`.
         seed: Random seed for the choice of poses.
         tries: Maximum number of poses to try per photo while the gate rejects it.
-        gate: Minimum scores of a generated photo; None accepts everything.
+        gate: Minimum scores of a generated photo; None accepts everything. Poses that are passed
+            over for `min_pose_distance` do not count as tries.
         detector: Pose detector that scores generated photos; see `load_detector`.
         annotations: Annotation table, if it is not in the data set's folder.
         poses: Annotation table of target poses, in pixels of the generator's images (of the data
@@ -95,6 +100,7 @@ def augment(
         world: Number of processes.
         progress: Wraps the iterable of shard numbers to report progress; also takes the unit's
             name.
+        opened: Called once the data set is known to be usable, before anything is generated.
 
     Returns:
         Report over all processes; None unless this is rank 0.
@@ -102,6 +108,8 @@ def augment(
     for name, given in (("per-image", per_image), ("tries", tries), ("shard-size", shard_size)):
         if given < 1:
             raise InputError(f"--{name} is {given}; it must be at least 1.")
+    if gate is not None:
+        gate.check()
     if policy not in POLICIES:
         raise InputError(f"Unknown policy {policy!r}; choose one of {', '.join(POLICIES)}.")
     transfer = PoseTransfer.from_pretrained(weights, device, background=False)
@@ -127,7 +135,8 @@ def augment(
     scores = None
     if gate is not None:
         # Detection on the mirrored image too changes one decision in 240 and doubles the time.
-        looks = Pose18(mirrored=False) if detector == "pose18" else load_detector(detector)
+        own = detector == "pose18"
+        looks = Pose18(mirrored=False, device=device) if own else load_detector(detector)
         scores = GateScores(looks, load_person_embedding().to(device))
     shards = Shards(
         settings,
@@ -148,6 +157,7 @@ def augment(
         "poses_sha256": _poses_sum(pool),
     }
     folder = open_writer(writer, out, photos, data, described)
+    opened()
     return _run(shards, folder, described, rank, world, progress)
 
 
@@ -169,24 +179,40 @@ def _run(
     def tally_file(number: int) -> Path:
         return writer.out / UNFINISHED / f"tally-{number:06d}.json"
 
-    # The tally is written last, so a shard without one is incomplete.
-    lock = writer.out / UNFINISHED / f".rank-{rank}.lock"
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with one_at_a_time(lock, f"part {rank} of {writer.out}"):
-        mine = [n for n in range(rank, len(shards), world) if not tally_file(n).is_file()]
-        for number in progress(mine, "shards"):
+    def locked(part: int) -> AbstractContextManager[None]:
+        lock = writer.out / UNFINISHED / f".rank-{part}.lock"
+        return one_at_a_time(lock, f"part {part} of {writer.out}")
+
+    def make(part: int) -> None:
+        # The tally is written last, so a shard without one is incomplete.
+        left = [n for n in range(part, len(shards), world) if not tally_file(n).is_file()]
+        for number in progress(left, "shards"):
             photos, tally = shards.make(number)
             with tally.timed("write"):
                 writer.write_shard(number, photos)
             tally.save(tally_file(number))
+
+    (writer.out / UNFINISHED).mkdir(parents=True, exist_ok=True)
+    with locked(rank):
+        make(rank)
     if rank > 0:
         return None
     total = Tally()
     for number in range(len(shards)):
+        waited_from = time.monotonic()
         while not tally_file(number).is_file():
             if not tally_file(number).parent.is_dir():
                 raise InputError(f"The folder {writer.out} was removed while it was written.")
-            time.sleep(_WAIT)
+            if time.monotonic() - waited_from < PATIENCE:
+                time.sleep(_WAIT)
+                continue
+            with ExitStack() as held:
+                try:
+                    held.enter_context(locked(number % world))
+                except InputError:  # at work, only slowly
+                    waited_from = time.monotonic()
+                else:
+                    make(number % world)
         total.add(Tally.load(tally_file(number)))
     done = AugmentReport.of(settings, len(shards.photos), len(shards.sources), total)
     done.save_in(writer.out)

@@ -24,6 +24,8 @@ class Tally:
         counts: "asked", photos requested; "drawn", photos generated, retries included; "written",
             photos that passed the gate; "given_up", requests for which no try passed.
         rejected_by: Number of photos below the minimum, per score; one photo may count for several.
+            "pose_variety" is the number of target poses that were passed over, without generating a
+            photo, because they were too near to those of the person.
         scores: Sums over the written photos.
         seconds: Time per stage.
     """

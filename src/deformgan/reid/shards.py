@@ -2,7 +2,7 @@
 
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,8 +13,9 @@ from torch import Tensor
 
 from deformgan.datasets.image_cache import load_images
 from deformgan.datasets.photo_set import PhotoSet
+from deformgan.models.encoded import Encoded
 from deformgan.models.generator import Generator
-from deformgan.painting import paint
+from deformgan.painting import encode, paint
 from deformgan.pair import View
 from deformgan.pixels import to_float
 from deformgan.pose import Pose
@@ -23,6 +24,7 @@ from deformgan.reid.gate import GateScores, QualityGate
 from deformgan.reid.labels import Labels
 from deformgan.reid.manifest import GeneratedPhoto
 from deformgan.reid.policies import PosePolicy
+from deformgan.reid.variety import RealPhotos, largest_similarity, smallest_distance
 from deformgan.reid.writers import Finished
 
 # At this quality and without chroma subsampling, files have twice the size of Market-1501's own,
@@ -39,7 +41,7 @@ class ShardSettings:
         tries: Maximum number of poses to try for each photo.
         seed: Random seed for the choice of poses.
         gate: Minimum scores of a generated photo; None accepts everything.
-        shard_size: Sources per shard, which is written atomically.
+        shard_size: Sources per shard, which is written atomically; all are kept encoded at once.
         batch_size: Photos per forward pass.
         weights: Name of the generator's weights.
         weights_sha256: SHA-256 of the weights file.
@@ -55,17 +57,54 @@ class ShardSettings:
     weights_sha256: str
 
 
-@dataclass(frozen=True)
+@dataclass
+class _Source:
+    """A source, and what is already there of its person.
+
+    Attributes:
+        item: Position in the shard.
+        row: Row in the training photos.
+        queue: Target poses left to try, as rows of the pool.
+        poses: Poses that are there, as rows of the pool: those of the person's real photos, and
+            those of this source's photos, except rejected ones.
+        vectors: Embeddings of the photos that are there; None if they are not compared.
+    """
+
+    item: int
+    row: int
+    queue: Iterator[int]
+    poses: list[int]
+    vectors: Float[Tensor, "photos features"] | None
+
+
+@dataclass(eq=False)
 class _Place:
     """A photo to generate.
 
     Attributes:
-        item: Position of its source in the shard.
+        source: Its source.
         number: Number of the photo among those of its source, from 1.
+        finished: The photo, once one has passed.
     """
 
-    item: int
+    source: _Source
     number: int
+    finished: Finished | None = None
+
+
+@dataclass(frozen=True)
+class _Draw:
+    """A target pose to try.
+
+    Attributes:
+        place: The photo it is for.
+        target: Row of the pool.
+        scores: Scores by name; those of the pose at first, then all.
+    """
+
+    place: _Place
+    target: int
+    scores: dict[str, float]
 
 
 class Shards:
@@ -101,6 +140,7 @@ class Shards:
         self.generator = generator
         self.labels = labels
         self.scores = scores
+        self.real = None if scores is None else RealPhotos(photos, pool, scores.embedding)
         self.sources: list[int] = photos.usable.nonzero()[:, 0].tolist()
 
     def __len__(self) -> int:
@@ -119,45 +159,44 @@ class Shards:
         rows = self.sources[number * settings.shard_size :][: settings.shard_size]
         with tally.timed("read"):
             images = self._read(rows)
+        with tally.timed("generator"):
+            encoded = self._encode(images, rows)
         with tally.timed("poses"):
             queues = [iter(self._candidates(row)) for row in rows]
         with tally.timed("gate"):
             vectors = None if self.scores is None else self.scores.describe(images)
-        numbers = range(1, settings.per_image + 1)
-        places = [_Place(item, number) for item in range(len(rows)) for number in numbers]
-        done: dict[_Place, Finished] = {}
-        for attempt in range(settings.tries):
-            drawn = [
-                (place, target)
-                for place in places
-                if place not in done and (target := next(queues[place.item], None)) is not None
+            sources = [
+                _Source(item, row, queue, *self._real(row))
+                for item, (row, queue) in enumerate(zip(rows, queues, strict=True))
             ]
-            tally.counts["drawn"] += len(drawn)
-            for first in range(0, len(drawn), settings.batch_size):
-                batch = drawn[first : first + settings.batch_size]
-                items = [place.item for place, _ in batch]
-                asked = self.pool.poses[[target for _, target in batch]]
+        numbers = range(1, settings.per_image + 1)
+        places = [_Place(source, number) for source in sources for number in numbers]
+        for attempt in range(settings.tries):
+            with tally.timed("poses"):
+                waiting = [place for place in places if place.finished is None]
+                draws = [draw for place in waiting if (draw := self._draw(place, tally))]
+            tally.counts["drawn"] += len(draws)
+            for first in range(0, len(draws), settings.batch_size):
+                batch = draws[first : first + settings.batch_size]
+                items = [draw.place.source.item for draw in batch]
+                asked = self.pool.poses[[draw.target for draw in batch]]
                 with tally.timed("generator"):
-                    painted = self._paint(images[items], [rows[item] for item in items], asked)
+                    painted = paint(self.generator, encoded[items], asked)
                 with tally.timed("gate"):
-                    scores = self._score(painted, asked, vectors, items)
-                for index, (place, target) in enumerate(batch):
-                    faults = settings.gate.faults(scores[index]) if settings.gate else []
-                    for name in faults:
-                        tally.rejected_by[name] += 1
-                    if not faults:
+                    passed = self._judge(batch, painted, asked, vectors, tally)
+                for index, draw in enumerate(batch):
+                    if passed[index]:
                         with tally.timed("jpeg"):
                             jpeg = encode_jpeg(painted[index])
-                        photo = self._describe(
-                            rows[place.item], target, place.number, attempt, scores[index]
-                        )
-                        done[place] = Finished(photo, jpeg, asked[[index]])
-                        for name, score in scores[index].items():
+                        photo = self._describe(draw, attempt)
+                        draw.place.finished = Finished(photo, jpeg, asked[[index]])
+                        for name, score in draw.scores.items():
                             tally.scores[name] += score
+        finished = [place.finished for place in places if place.finished is not None]
         tally.counts["asked"] = len(places)
-        tally.counts["written"] = len(done)
-        tally.counts["given_up"] = len(places) - len(done)
-        return [done[place] for place in places if place in done], tally
+        tally.counts["written"] = len(finished)
+        tally.counts["given_up"] = len(places) - len(finished)
+        return finished, tally
 
     def _read(self, rows: Sequence[int]) -> UInt8[Tensor, "photos 3 height width"]:
         photos = self.photos
@@ -170,30 +209,75 @@ class Shards:
         random = torch.Generator().manual_seed(int(state[0] >> np.uint64(1)))
         return self.policy.candidates(row, self.settings.per_image, random).tolist()
 
-    def _paint(
-        self, images: UInt8[Tensor, "batch 3 height width"], rows: list[int], asked: Pose
-    ) -> UInt8[Tensor, "batch 3 height width"]:
-        return paint(self.generator, View(to_float(images), self.photos.poses[rows]), asked)
+    def _encode(
+        self, images: UInt8[Tensor, "photos 3 height width"], rows: Sequence[int]
+    ) -> Encoded:
+        """Encode the sources, once for all their photos; with the batches of a first round."""
+        parts = torch.arange(len(rows)).split(self.settings.batch_size)
+        poses = self.photos.poses[list(rows)]
+        return Encoded.cat(
+            [encode(self.generator, View(to_float(images[part]), poses[part])) for part in parts]
+        )
 
-    def _score(
+    def _real(self, row: int) -> tuple[list[int], Tensor | None]:
+        """Return poses and embeddings of a person's real photos, as far as they are compared."""
+        gate = self.settings.gate
+        if gate is None or self.real is None:
+            return [], None
+        vectors = None if gate.max_similarity is None else self.real.embeddings(row)
+        return self.real.usable_rows(row), vectors
+
+    def _draw(self, place: _Place, tally: Tally) -> _Draw | None:
+        """Take the next target pose that is not too near to those that are there."""
+        source, gate = place.source, self.settings.gate
+        for target in source.queue:
+            if gate is None or gate.min_pose_distance is None or self.real is None:
+                source.poses.append(target)
+                return _Draw(place, target, {})
+            distance = smallest_distance(self.real.poses[target], self.real.poses[source.poses])
+            if distance >= gate.min_pose_distance:
+                source.poses.append(target)
+                return _Draw(place, target, {"pose_variety": distance})
+            tally.rejected_by["pose_variety"] += 1
+        return None
+
+    def _judge(
         self,
+        batch: list[_Draw],
         painted: UInt8[Tensor, "batch 3 height width"],
         asked: Pose,
         vectors: Float[Tensor, "sources features"] | None,
-        items: list[int],
-    ) -> list[dict[str, float]]:
-        if self.scores is None or vectors is None:
-            return [{} for _ in items]
-        return self.scores(painted, asked, vectors[items])
+        tally: Tally,
+    ) -> list[bool]:
+        """Score photos, and return which pass; one after the other, as one that passes is there."""
+        gate = self.settings.gate
+        if gate is None or self.scores is None or vectors is None:
+            return [True] * len(batch)
+        items = [draw.place.source.item for draw in batch]
+        scores, embedded = self.scores(painted, asked, vectors[items])
+        passed = []
+        for index, draw in enumerate(batch):
+            source = draw.place.source
+            draw.scores.update(scores[index])
+            if source.vectors is not None:
+                draw.scores["variety"] = 1 - largest_similarity(embedded[index], source.vectors)
+            faults = gate.faults(draw.scores)
+            for name in faults:
+                tally.rejected_by[name] += 1
+            if faults:
+                source.poses.remove(draw.target)
+            elif source.vectors is not None:
+                source.vectors = torch.cat([source.vectors, embedded[[index]]])
+            passed.append(not faults)
+        return passed
 
-    def _describe(
-        self, row: int, target: int, number: int, attempt: int, scores: dict[str, float]
-    ) -> GeneratedPhoto:
+    def _describe(self, draw: _Draw, attempt: int) -> GeneratedPhoto:
+        row, number = draw.place.source.row, draw.place.number
         source = self.photos.names[row]
         return GeneratedPhoto(
             name=self.labels.name(source, number),
             source=source,
-            target=self.pool.names[target],
+            target=self.pool.names[draw.target],
             identity=self.labels.identity(source),
             label=self.labels.rule,
             camera=int(self.photos.cameras[row]),
@@ -202,7 +286,7 @@ class Shards:
             attempt=attempt,
             weights=self.settings.weights,
             weights_sha256=self.settings.weights_sha256,
-            scores=scores,
+            scores=draw.scores,
         )
 
 

@@ -1,6 +1,7 @@
 """The command `deformgan reid augment`."""
 
 import json
+import shutil
 from dataclasses import asdict
 
 import pytest
@@ -83,8 +84,19 @@ def test_what_the_gate_asks_for_is_in_the_report(command, tmp_path, capsys):
         "min_person": 0.77,
         "min_pose": 0.9,
         "min_identity": -0.5,
+        "max_similarity": None,
+        "min_pose_distance": None,
     }
     assert "low score in" in capsys.readouterr().out
+
+
+def test_what_adds_too_little_is_counted_and_said(command, tmp_path, capsys):
+    asked = {"min_person": 0, "min_pose": 0, "min_identity": -1, "min_pose_distance": 0.5}
+    assert command(max_similarity=0.99, tries=1, **asked) == 0
+    report = AugmentReport.load(tmp_path / "out" / "augment-report.json")
+    assert report.rejected_by["pose_variety"] > 0
+    passed_over = report.rejected_by["pose_variety"]
+    assert f"{passed_over} poses passed over, too near to those there" in capsys.readouterr().out
 
 
 def test_a_process_that_does_not_lead_leaves_the_end_to_the_leading_one(
@@ -111,6 +123,9 @@ def test_a_process_that_does_not_lead_leaves_the_end_to_the_leading_one(
         ({"device": "abacus"}, [], "The device 'abacus' is not available"),
         ({"per_image": 0}, [], "--per-image is 0; it must be at least 1"),
         ({"tries": 0}, [], "--tries is 0; it must be at least 1"),
+        ({"max_similarity": 1.5}, [], "--max-similarity is 1.5; it must be in [-1, 1]"),
+        ({"min_pose_distance": "nan"}, [], "--min-pose-distance is nan; it must be in [0, 10]"),
+        ({"max_similarity": 0.9}, ["--no-gate"], "--max-similarity has no effect"),
         ({"data": "nowhere"}, [], "nowhere does not exist"),
         ({"poses": "nowhere.csv"}, [], "nowhere.csv"),
         ({"json": "nowhere/report.json"}, [], "the folder nowhere does not exist"),
@@ -134,3 +149,20 @@ def test_a_folder_that_holds_something_else_is_left_alone(command, tmp_path, cap
     assert command("--no-gate") == 2
     assert "is not empty" in capsys.readouterr().err
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["thesis.txt"]
+
+
+def test_what_0000_is_is_said_once_the_data_set_is_open(command, few, tmp_path, capsys):
+    data, table = tmp_path / "from-zero", tmp_path / "from-zero.csv"
+    (data / "bounding_box_train").mkdir(parents=True)
+    for name in Market1501(FOLDER, annotations=few).names:
+        photo = FOLDER / "bounding_box_train" / name
+        renumbered = name.replace("0001_", "0000_", 1)
+        shutil.copy(photo, data / "bounding_box_train" / renumbered)
+    table.write_text(few.read_text().replace("\n0001_", "\n0000_"))
+    assert command("--no-gate", data=data, annotations=tmp_path / "nowhere.csv") == 2
+    complaint = capsys.readouterr().err
+    assert "nowhere.csv" in complaint
+    assert complaint.count("\n") == 1
+    assert command("--no-gate", data=data, annotations=table) == 0
+    assert "0000 in" in (said := capsys.readouterr().err)
+    assert "counts as a person" in said

@@ -21,6 +21,8 @@ def augment(
     min_pose: float | None = None,
     min_identity: float | None = None,
     min_person: float | None = None,
+    max_similarity: float | None = None,
+    min_pose_distance: float | None = None,
     no_gate: bool = False,
     detector: str = "pose18",
     annotations: Path | None = None,
@@ -55,6 +57,10 @@ def augment(
         min_pose: Minimum share of the target joints that the detector must find again, in [0, 1].
         min_identity: Minimum similarity of the original and the generated photo, in [-1, 1].
         min_person: Minimum confidence of the detector that a person is there, in [0, 1].
+        max_similarity: Maximum similarity of a generated photo to any photo of the person that is
+            already there (real, or generated from the same original), in [-1, 1]; by default any.
+        min_pose_distance: Minimum distance of a target pose to that of any photo of the person that
+            is already there, whatever their places and sizes, in torso lengths; by default any.
         no_gate: Keep every photo regardless of quality.
         detector: Pose detector: pose18 (bundled), or NAME:PATH as in `deformgan pose`.
         annotations: Table of joints, if it is not in the data set's folder.
@@ -68,7 +74,13 @@ def augment(
         batch_size: Photos generated at once; by default 8 on a CPU, 256 on a GPU.
         json: Where to write the report as JSON; OUT/augment-report.json is the same without times.
     """
-    asked = {"min_pose": min_pose, "min_identity": min_identity, "min_person": min_person}
+    asked = {
+        "min_pose": min_pose,
+        "min_identity": min_identity,
+        "min_person": min_person,
+        "max_similarity": max_similarity,
+        "min_pose_distance": min_pose_distance,
+    }
     limits = {name: limit for name, limit in asked.items() if limit is not None}
     if no_gate and limits:
         flag = next(iter(limits)).replace("_", "-")
@@ -93,7 +105,6 @@ def augment(
     rank, world = (int(os.environ.get(name, n)) for name, n in (("RANK", 0), ("WORLD_SIZE", 1)))
     if device == "cuda" and "LOCAL_RANK" in os.environ:
         device = f"cuda:{os.environ['LOCAL_RANK']}"
-    say_nobody(nobody, data)
     report = run(
         data,
         out,
@@ -115,6 +126,7 @@ def augment(
         rank=rank,
         world=world,
         progress=progress,
+        opened=lambda: say_nobody(nobody, data),
     )
     if report is None:
         return
@@ -126,9 +138,9 @@ def augment(
         f"{counts['written']} of {counts['asked']} photos generated, {counts['rejected']} of "
         f"{counts['drawn']} rejected, {counts['given_up']} given up"
     )
-    if report.rejected_by:
-        print(
-            "rejected for a low score in "
-            + ", ".join(f"{k}: {n}" for k, n in report.rejected_by.items())
-        )
+    low = {name: count for name, count in report.rejected_by.items() if name != "pose_variety"}
+    if low:
+        print("rejected for a low score in " + ", ".join(f"{k}: {n}" for k, n in low.items()))
+    if len(low) < len(report.rejected_by):
+        print(f"{report.rejected_by['pose_variety']} poses passed over, too near to those there")
     print(f"wrote {out} and {out / REPORT}")
