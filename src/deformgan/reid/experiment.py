@@ -20,6 +20,7 @@ from deformgan.reid.evaluate import evaluate_model
 from deformgan.reid.experiment_runs import LONGER, REAL, PlannedRun
 from deformgan.reid.fractions import keep_fraction, keep_per_person
 from deformgan.reid.generated_photos import GeneratedPhotos
+from deformgan.reid.layout import Layout
 from deformgan.reid.person_photos import PersonPhotos, query_and_gallery
 from deformgan.reid.simple_augmenters import SIMPLE_AUGMENTERS
 from deformgan.reid.teacher import open_teacher, teacher_labels
@@ -98,7 +99,7 @@ class Experiment:
         """Read the training photos and find the augmenters' images.
 
         Args:
-            data: Folder in Market-1501's layout.
+            data: Folder in a layout of Market-1501 or CUHK03.
             configs: See the attributes.
             augmenters: Folder of generated images by name; None for one of `SIMPLE_AUGMENTERS` or
                 for "more-steps".
@@ -257,12 +258,13 @@ class Experiment:
 
     def describe(self) -> dict[str, Any]:
         """Return what all planned share, for the report."""
-        tested = self.test_data or self.data
+        layout = Layout.find(self.test_data or self.data)
+        own_split = layout.query is None and layout.test_names is None
         return {
             "data": self._data,
             "train_identities": self.photos.num_classes,
             "test_identities": len(set(self.query.identities)),
-            "test_rule": "folders" if (tested / "query").is_dir() else "identity-split",
+            "test_rule": "identity-split" if own_split else "the data set's",
             "baselines": json.loads(json.dumps({n: asdict(c) for n, c in self.configs.items()})),
             "starts": {name: self.start(name) for name in self.configs},
             "teacher": self.teacher,

@@ -207,7 +207,7 @@ def _caveats(shared: Mapping[str, Any], seeds: Sequence[int]) -> list[str]:
         lines.append(
             f"- The {shared['test_identities']} test identities are held out from the official "
             "*training* folder, and the gallery has only them. These numbers are not comparable "
-            "with published results on Market-1501."
+            "with published results on this data set."
         )
     if any("folder" in about for about in shared["augmenters"].values()):
         lines.append(

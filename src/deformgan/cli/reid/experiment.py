@@ -53,7 +53,7 @@ def experiment(
     be changed as in `deformgan reid train`.
 
     Args:
-        data: Real photos, in the layout of Market-1501.
+        data: Real photos, in a layout of Market-1501 or CUHK03.
         out: Output folder for experiment.json, experiment.md, figures and one folder per
             run (created if missing).
         baselines: Baselines to train; see `deformgan reid train`.
