@@ -9,6 +9,7 @@ twice as much. Numbers for other sizes and machines are projections and labelled
 import argparse
 import json
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -36,8 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--images",
         type=int,
         default=500,
-        help="rows of the table; those to train on are painted once",
+        help="rows of the table; those to train on are painted",
     )
+    flags.add_argument("--per-image", type=int, default=1, help="photos of each")
     flags.add_argument("--device", default="cpu")
     flags.add_argument("--json", type=Path)
     given = flags.parse_args(arguments)
@@ -51,10 +53,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
             weights=given.weights,
             annotations=table,
             device=given.device,
+            per_image=given.per_image,
         )
     assert report is not None
     found = {"measured": asdict(report), "projected": project(report)}
     print(summary(report))
+    print(f"{time.process_time():.2f} s of CPU time, with reading the weights and the data set")
     if given.json is not None:
         given.json.write_text(json.dumps(found, indent=2) + "\n")
 
