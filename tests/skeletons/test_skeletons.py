@@ -272,6 +272,9 @@ def test_what_is_no_skeleton_is_named(tmp_path):
     path.write_text('{"name": "mine",\n "joints": [}')
     with pytest.raises(InputError, match=r"mine\.json, line 2: invalid JSON: Expecting value\."):
         find_skeleton(str(path))
+    path.write_text(f'{{"name": {"9" * 5_000}}}')
+    with pytest.raises(InputError, match="too many digits"):
+        find_skeleton(str(path))
     path.write_text("[" * 100_000)
     with pytest.raises(InputError, match="nested too deeply"):
         find_skeleton(str(path))

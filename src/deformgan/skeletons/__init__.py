@@ -77,6 +77,8 @@ def find_skeleton_file(name_or_file: str) -> SkeletonFile:
         raise InputError(f"The skeleton {path} is not a text file.") from None
     except json.JSONDecodeError as error:
         raise InputError(f"{path}, line {error.lineno}: invalid JSON: {error.msg}.") from None
+    except ValueError:  # of Python's limit of digits
+        raise InputError(f"{path}: a number has too many digits.") from None
     except RecursionError:
         raise InputError(f"{path}: the JSON is nested too deeply.") from None
     file = parse_skeleton_file(content, str(path))

@@ -26,7 +26,7 @@ def read_skeleton_setting(setting: str) -> Skeleton:
         return SKELETONS[setting]
     try:
         content = json.loads(setting)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise InputError(
             f"Unknown skeleton {setting!r}; choose one of {', '.join(SKELETONS)}, or pass your own "
             "with --skeleton FILE."

@@ -18,7 +18,7 @@ def check_manifest(golden: Golden) -> list[Row]:
         return [Row(MANIFEST, "", 0, None, None, "fail", "missing in the folder")]
     try:
         listed = json.loads((golden.folder / MANIFEST).read_bytes())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         return [Row(MANIFEST, "", 0, None, None, "fail", f"not valid JSON: {shortened(error)}")]
     if not isinstance(listed, dict):
         return [Row(MANIFEST, "", 0, None, None, "fail", "not a list of files by name")]
