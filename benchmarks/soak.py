@@ -61,7 +61,7 @@ def main() -> int:
             print(f"| {number + 1:,} | {memory[-1]:.0f} |", flush=True)
         if time.monotonic() - begun > 60 * asked.minutes:
             break
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
     print(f"\n{number + 1:,} pictures, at most {peak:.0f} MB")
     return 1 if len(memory) > 1 and memory[-1] > _GROWTH * memory[0] else 0
 
