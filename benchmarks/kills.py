@@ -32,9 +32,9 @@ from deformgan.cli.main import main as deformgan_main
 from tools.abuse.commands import COMMANDS, Command, prepare
 from tools.abuse.whole import find_damage, find_leftovers
 
-_AT_WORK = ("cli.ablate", "evaluation.ablation", "export.export", "reid.augment", "reid.experiment")
+AT_WORK = ("cli.ablate", "evaluation.ablation", "export.export", "reid.augment", "reid.experiment")
 
-_PATIENCE = 600.0  # seconds until a command counts as hanging
+PATIENCE = 600.0  # seconds until a command counts as hanging
 _ORPHANS = 10.0  # seconds in which the workers of a killed command must end
 
 
@@ -136,7 +136,7 @@ def kill_once(
     wrong = []
     if code is None:
         os.kill(process.number, how)
-        code = process.wait(_PATIENCE)
+        code = process.wait(PATIENCE)
         ended = "killed" if code == -signal.SIGKILL else "cleaned up" if code == 143 else f"{code}"
         if code is None:
             wrong.append("hangs")
@@ -146,7 +146,7 @@ def kill_once(
     wrong += find_damage(out)
     process.end()
     again = Process(command.words(given, out, again=True), log)
-    code = again.wait(_PATIENCE)
+    code = again.wait(PATIENCE)
     again.end()
     if code:
         wrong.append(f"again: exit code {code}: {_last(log)}")
@@ -174,7 +174,7 @@ def main() -> int:
     flags.add_argument("--only", nargs="*", default=available, choices=available)
     asked = flags.parse_args()
     torch.set_num_threads(1)
-    for name in _AT_WORK:  # imported once, not in every process
+    for name in AT_WORK:  # imported once, not in every process
         import_module(f"deformgan.{name}")
     chance = random.Random(asked.seed)
     begun = time.monotonic()
@@ -191,7 +191,7 @@ def main() -> int:
             if time.monotonic() - begun > 60 * asked.minutes:
                 break
             if name not in unkilled:
-                unkilled[name] = _run_once(command, given, Path(scratch) / "whole" / str(number))
+                unkilled[name] = run_once(command, given, Path(scratch) / "whole" / str(number))
                 print(f"{name}: {unkilled[name][0]:.1f} s unkilled", flush=True)
             seconds, whole = unkilled[name]
             out = Path(scratch) / str(number)
@@ -207,12 +207,12 @@ def main() -> int:
     return 1 if failures.total() else 0
 
 
-def _run_once(command: Command, given: Path, out: Path) -> tuple[float, dict[str, str]]:
+def run_once(command: Command, given: Path, out: Path) -> tuple[float, dict[str, str]]:
     """Run a command undisturbed; return its seconds and the contents of its output."""
     out.mkdir(parents=True)
     log = out.with_suffix(".log")
     begun = time.monotonic()
-    code = Process(command.words(given, out), log).wait(_PATIENCE)
+    code = Process(command.words(given, out), log).wait(PATIENCE)
     if code != 0 or (damage := find_damage(out)):
         raise SystemExit(f"{command.line} fails undisturbed: {_last(log) if code else damage}")
     return time.monotonic() - begun, contents(out, command)
