@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 
 from deformgan.errors import InputError
 from deformgan.files import (
+    _host,
     bundled,
     is_unfinished,
     one_at_a_time,
@@ -298,3 +299,12 @@ def test_one_command_at_a_time_and_its_lock_is_removed(system, tmp_path):
     with pytest.raises(RuntimeError), one_at_a_time(path, "out"):
         raise RuntimeError
     assert not path.exists()
+
+
+def test_no_process_is_signalled_on_windows_where_that_ends_it(tmp_path, monkeypatch):
+    monkeypatch.setattr("deformgan.files._WINDOWS", True)
+    monkeypatch.setattr(os, "kill", lambda *_: pytest.fail("a process was signalled"))
+    left = tmp_path / f".a.{_host()}-999999-0123abcd.unfinished.txt"
+    left.touch()
+    write_text(tmp_path / "b.txt", "b")
+    assert left.exists()
