@@ -50,6 +50,11 @@ class QualityGate:
     max_similarity: float | None = None
     min_pose_distance: float | None = None
 
+    @property
+    def asks_for_variety(self) -> bool:
+        """Whether photos are compared with what is already there."""
+        return self.max_similarity is not None or self.min_pose_distance is not None
+
     def check(self) -> None:
         """Check that the limits are in range.
 

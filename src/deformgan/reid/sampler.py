@@ -68,10 +68,10 @@ class PhotoSampler:
         return self.from_rows[torch.cat(rows)]
 
 
-def random_of(seed: int, stream: int, number: int) -> torch.Generator:
-    """Return a random generator that depends on the arguments alone."""
-    state = np.random.SeedSequence((seed, stream, number)).generate_state(1, np.uint64)
-    return torch.Generator().manual_seed(int(state[0] >> 1))
+def random_of(*numbers: int) -> torch.Generator:
+    """Return a random generator that depends on the numbers alone, such as seed and step."""
+    state = np.random.SeedSequence(numbers).generate_state(1, np.uint64)
+    return torch.Generator().manual_seed(int(state[0] >> np.uint64(1)))
 
 
 def _draw(total: int, count: int, random: torch.Generator) -> list[int]:

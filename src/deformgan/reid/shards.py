@@ -24,6 +24,7 @@ from deformgan.reid.gate import GateScores, QualityGate
 from deformgan.reid.labels import Labels
 from deformgan.reid.manifest import GeneratedPhoto
 from deformgan.reid.policies import PosePolicy
+from deformgan.reid.sampler import random_of
 from deformgan.reid.variety import RealPhotos, largest_similarity, smallest_distance
 from deformgan.reid.writers import Finished
 
@@ -140,7 +141,9 @@ class Shards:
         self.generator = generator
         self.labels = labels
         self.scores = scores
-        self.real = None if scores is None else RealPhotos(photos, pool, scores.embedding)
+        self.real = None
+        if scores is not None and settings.gate is not None and settings.gate.asks_for_variety:
+            self.real = RealPhotos(photos, pool, scores.embedding)
         self.sources: list[int] = photos.usable.nonzero()[:, 0].tolist()
 
     def __len__(self) -> int:
@@ -205,8 +208,7 @@ class Shards:
 
     def _candidates(self, row: int) -> list[int]:
         """Return the target poses for a source in order, those for retries at the end."""
-        state = np.random.SeedSequence((self.settings.seed, row)).generate_state(1, np.uint64)
-        random = torch.Generator().manual_seed(int(state[0] >> np.uint64(1)))
+        random = random_of(self.settings.seed, row)
         return self.policy.candidates(row, self.settings.per_image, random).tolist()
 
     def _encode(
