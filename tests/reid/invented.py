@@ -1,8 +1,9 @@
-"""Invented results of an experiment, with known effects."""
+"""Invented results of an experiment, with known effects, and entries of a manifest."""
 
 import numpy as np
 
 from deformgan.reid.experiment_runs import plan_runs
+from deformgan.reid.manifest import GeneratedPhoto
 
 PEOPLE = [f"{row:04d}" for row in range(40) for _ in range(3)]
 SHARED = {
@@ -29,7 +30,6 @@ SHARED = {
     },
     "starts": {"light-bot": "scratch"},
     "teacher": None,
-    "controls": [],
     "augmenters": {"ours": {"folder": "made", "pictures": 400}, "jitter": {"simple": "jitter"}},
     "strays": {"ours": 3},
 }
@@ -69,3 +69,20 @@ def invent_results(effects, planned=PLANNED, spread=0.002, by_seed=(0.0, 0.0, 0.
             "seconds": {"train": 60.0},
         }
     return results
+
+
+def generated_photo(name, source, **changes) -> GeneratedPhoto:
+    """Return an entry of a manifest; what is not given has some value."""
+    values = {
+        "target": "0002_c1s1_000451_03.jpg",
+        "identity": source[:4],
+        "label": "same",
+        "camera": 1,
+        "number": 1,
+        "seed": 0,
+        "attempt": 0,
+        "weights": "pedestrian",
+        "weights_sha256": "0" * 64,
+        "scores": {},
+    }
+    return GeneratedPhoto(name=name, source=source, **(values | changes))

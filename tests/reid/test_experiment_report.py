@@ -155,8 +155,7 @@ def test_more_steps_are_a_control_that_photos_on_top_are_compared_with():
         [2],
     )
     results = invent_results({("ours", 100): 0.05}, planned)
-    shared = SHARED | {"controls": ["more-steps"]}
-    report = summarize(results, planned, shared)
+    report = summarize(results, planned, SHARED)
     against = {
         (one["first"]["entry"], one["second"]["augmenter"], one["first"]["per_person"])
         for one in report["between"]

@@ -24,7 +24,7 @@ def write(folder, augmenters, effects, entries=("on-top",), made=None, changes=N
         name: {"simple": name} if name == "jitter" else {"folder": name, **(made or MADE)}
         for name in augmenters
     }
-    shared = SHARED | {"augmenters": described, "controls": list(controls)} | (changes or {})
+    shared = SHARED | {"augmenters": described} | (changes or {})
     folder.mkdir()
     report = summarize(results, planned, shared)
     (folder / "experiment.json").write_text(json.dumps(report))

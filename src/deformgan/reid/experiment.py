@@ -4,7 +4,7 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from deformgan.reid.baseline import BaselineConfig, load_baseline
 from deformgan.reid.entries import BESIDE, count_exposures, steps_of_equal_cost
 from deformgan.reid.evaluate import evaluate_model
 from deformgan.reid.experiment_runs import LONGER, REAL, PlannedRun
-from deformgan.reid.fractions import keep_fraction, keep_per_person
+from deformgan.reid.fractions import keep_real
 from deformgan.reid.generated_photos import GeneratedPhotos
 from deformgan.reid.layout import Layout
 from deformgan.reid.person_photos import PersonPhotos, query_and_gallery
@@ -51,7 +51,6 @@ class Experiment:
         gallery: Gallery photos.
         augmenters: Augmenters by name.
         strays: Per augmenter, number of images whose source is not a training photo.
-        controls: Conditions without added photos besides the real ones alone: "more-steps" or none.
         fabric: Device and precision.
         imagenet: ImageNet weights; None for those of an installed package where a baseline is
             `pretrained`, else to train from scratch.
@@ -68,13 +67,15 @@ class Experiment:
     gallery: PersonPhotos
     augmenters: Mapping[str, Augmenter]
     strays: Mapping[str, int]
-    controls: Sequence[str]
     fabric: Fabric
     imagenet: Path | None = None
     teacher: str | None = None
     keep_weights: bool = True
 
     def __post_init__(self):
+        self._teacher = None
+        if self.teacher is not None:
+            self._teacher = open_teacher(self.teacher, str(self.fabric.device))
         self._described = {name: made.describe() for name, made in self.augmenters.items()}
         self._data = {
             "folder": self.data.resolve().name,
@@ -133,19 +134,8 @@ class Experiment:
             else:
                 known = ", ".join((*SIMPLE_AUGMENTERS, LONGER))
                 raise InputError(f"Unknown augmenter {name!r}; choose {known} or NAME=FOLDER.")
-        controls = [LONGER] if LONGER in augmenters else []
         return Experiment(
-            data,
-            test_data,
-            configs,
-            photos,
-            query,
-            gallery,
-            made,
-            strays,
-            controls,
-            fabric,
-            **options,
+            data, test_data, configs, photos, query, gallery, made, strays, fabric, **options
         )
 
     def config(self, one: PlannedRun) -> BaselineConfig:
@@ -188,13 +178,7 @@ class Experiment:
         fewer (none passed the gate, or the pose is unknown) are not compensated for; the resulting
         alpha is reported.
         """
-        real = self.photos
-        described = (real.classes, real.cameras, real.names)
-        if one.per_person is None:
-            rows = keep_fraction(*described, one.fraction, one.seed)
-        else:
-            rows = keep_per_person(*described, one.per_person, one.seed)
-        kept = real.take(rows)
+        kept = keep_real(self.photos, one.fraction, one.per_person, one.seed)
         counts = {"real": len(kept), "generated": 0, "missing": 0, "identities": kept.num_classes}
         if one.augmenter in (REAL, LONGER):
             return kept, {**counts, "alpha": 1.0}
@@ -214,10 +198,8 @@ class Experiment:
         config = self.config(one)
         seen = count_exposures(config, photos)
         labels = None
-        if self.teacher is not None and photos.generated.any():
-            labels = teacher_labels(
-                photos, open_teacher(self.teacher, str(self.fabric.device)).extract
-            )
+        if self._teacher is not None and photos.generated.any():
+            labels = teacher_labels(photos, self._teacher.extract)
         prepared = time.monotonic()
         weights = train_baseline(
             config,
@@ -268,7 +250,6 @@ class Experiment:
             "baselines": json.loads(json.dumps({n: asdict(c) for n, c in self.configs.items()})),
             "starts": {name: self.start(name) for name in self.configs},
             "teacher": self.teacher,
-            "controls": list(self.controls),
             "augmenters": self._described,
             "strays": dict(self.strays),
         }

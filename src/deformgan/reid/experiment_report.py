@@ -27,6 +27,7 @@ def write_report(report: Mapping[str, Any], figures: Sequence[str]) -> str:
     shared, runs = report["experiment"], report["runs"]
     seeds = sorted({cell["seed"] for cell in report["results"]})
     entries = sorted({cell["entry"] for cell in report["results"]} - {"none"})
+    longer = any(cell["augmenter"] == LONGER for cell in report["results"])
     lines = ["# Do generated photos help Re-ID?", ""]
     if not report["complete"]:
         lines += [
@@ -40,7 +41,7 @@ def write_report(report: Mapping[str, Any], figures: Sequence[str]) -> str:
         f"- **{sentence}**" if place < len(report["pooled"]) else f"- {sentence}"
         for place, sentence in enumerate(report["verdicts"])
     ] or ["- Nothing to compare yet."]
-    lines += ["", "## What was run", "", *_what_was_run(shared, seeds, entries), ""]
+    lines += ["", "## What was run", "", *_what_was_run(shared, seeds, entries, longer), ""]
     lines += ["## Scores", "", *_scores(report["conditions"]), ""]
     if report["comparisons"]:
         lines += [
@@ -72,7 +73,7 @@ def write_report(report: Mapping[str, Any], figures: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
-def _how_they_enter(shared: Mapping[str, Any], entries: Sequence[str]) -> list[str]:
+def _how_they_enter(shared: Mapping[str, Any], entries: Sequence[str], longer: bool) -> list[str]:
     """Describe the entries of an experiment."""
     settings = next(iter(shared["baselines"].values()))
     beside = (
@@ -89,7 +90,7 @@ def _how_they_enter(shared: Mapping[str, Any], entries: Sequence[str]) -> list[s
         "ones.",
     }
     lines = [f"- {name}: {described[name]}" for name in entries]
-    if LONGER in shared["controls"]:
+    if longer:
         lines.append("- more steps: real photos alone, at the cost of the entry that is named.")
     if shared["teacher"] is not None:
         lines.append(f"- Generated photos are labelled by a teacher, `{shared['teacher']}`.")
@@ -97,7 +98,7 @@ def _how_they_enter(shared: Mapping[str, Any], entries: Sequence[str]) -> list[s
 
 
 def _what_was_run(
-    shared: Mapping[str, Any], seeds: Sequence[int], entries: Sequence[str]
+    shared: Mapping[str, Any], seeds: Sequence[int], entries: Sequence[str], longer: bool
 ) -> list[str]:
     data = shared["data"]
     lines = [
@@ -109,7 +110,7 @@ def _what_was_run(
         "photos and, as far as their number of photos allows, the order of batches.",
         "- alpha (x2, x10) is the ratio of all photos to real ones; every kept photo adds "
         "up to alpha - 1 generated ones.",
-        *_how_they_enter(shared, entries),
+        *_how_they_enter(shared, entries, longer),
         "- A fraction keeps that share of every identity's photos (at least 2, by 2 cameras if "
         "possible); smaller fractions are subsets of larger ones, and only kept photos are sources "
         "of generated ones.",

@@ -70,6 +70,23 @@ def keep_per_person(
     return torch.tensor(sorted(row for order in orders for row in order[:count]))
 
 
+def keep_real(
+    photos: TrainingPhotos, percent: int, per_person: int | None, seed: int
+) -> TrainingPhotos:
+    """Keep a number of every identity's real photos, or else a percentage.
+
+    Args:
+        photos: Real photos.
+        percent: See `keep_fraction`.
+        per_person: See `keep_per_person`; None to keep a percentage.
+        seed: Random seed.
+    """
+    described = (photos.classes, photos.cameras, photos.names)
+    if per_person is None:
+        return photos.take(keep_fraction(*described, percent, seed))
+    return photos.take(keep_per_person(*described, per_person, seed))
+
+
 def keep_some(
     photos: TrainingPhotos,
     data: Path,
@@ -94,15 +111,8 @@ def keep_some(
         raise InputError("Give --fraction or --per-person, not both.")
     if percent is None and per_person is None:
         return photos
-    real = (~photos.generated).nonzero()[:, 0]
-    columns = photos.take(real)
-    described = (columns.classes, columns.cameras, columns.names)
-    if per_person is not None:
-        rows = keep_per_person(*described, per_person, seed)
-    else:
-        assert percent is not None
-        rows = keep_fraction(*described, percent, seed)
-    kept = {columns.names[row] for row in rows.tolist()}
+    real = photos.take((~photos.generated).nonzero()[:, 0])
+    kept = set(keep_real(real, percent or 100, per_person, seed).names)
     sources = {}
     if photos.generated.any():
         sources = {

@@ -154,8 +154,8 @@ def train_baseline(
                 labels_of(batch.added_rows, config.added_smoothing),
             )
         student.shared.train()
+        labels = labels_of(batch.rows, config.smoothing)
         with autocast(config, fabric.device):
-            labels = labels_of(batch.rows, config.smoothing)
             terms = student.shared(images, classes, soft, labels, *beside)
         if "added" in terms:
             terms["added"] = batch.weight * terms["added"]

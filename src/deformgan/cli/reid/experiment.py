@@ -88,7 +88,6 @@ def experiment(
     from deformgan.reid.baselines import BASELINES
     from deformgan.reid.experiment import Experiment
     from deformgan.reid.experiment_runs import execute_runs, plan_runs
-    from deformgan.reid.teacher import open_teacher
     from deformgan.training.engine import DivergedError
     from deformgan.training.launch import open_fabric
 
@@ -108,8 +107,6 @@ def experiment(
             "An experiment runs in one process; instead of torchrun, start it several times on one "
             "--out."
         )
-    if teacher is not None:
-        open_teacher(teacher)  # fail before the first run
     trial = Experiment.open(
         data, plans, folders, fabric, nobody, test_data, imagenet=imagenet, teacher=teacher
     )
