@@ -7,7 +7,8 @@ import torch
 
 from deformgan.errors import InputError
 from deformgan.reid.fractions import keep_fraction, keep_per_person, keep_some
-from deformgan.reid.manifest import MANIFEST, GeneratedPhoto, write_manifest
+from deformgan.reid.manifest import MANIFEST, write_manifest
+from tests.reid.invented import generated_photo
 
 
 def _set(people: int = 12, photos: int = 10):
@@ -82,20 +83,8 @@ def test_real_photos_are_kept_and_what_was_generated_of_them(photos, tmp_path):
     training = photos(people=4, each=6)
     training.names[:] = [f"0001_c1_{row}.jpg" for row in range(len(training))]
     made = [
-        GeneratedPhoto(
-            name=name,
-            source=training.names[row - 1],  # every third is generated from the one before it
-            target="another.jpg",
-            identity="0001",
-            label="same",
-            camera=1,
-            number=1,
-            seed=0,
-            attempt=0,
-            weights="pedestrian",
-            weights_sha256="0" * 64,
-            scores={},
-        )
+        # Every third is generated from the one before it.
+        generated_photo(name, training.names[row - 1])
         for row, name in enumerate(training.names)
         if training.generated[row]
     ]

@@ -11,6 +11,7 @@ from deformgan.errors import InputError
 from deformgan.reid.generated_photos import GeneratedPhotos
 from deformgan.reid.manifest import GeneratedPhoto, write_manifest
 from deformgan.reid.training_photos import read_training_photos, training_people
+from tests.reid.invented import generated_photo
 
 NAMES = [
     "0002_c1s1_000451_03.jpg",
@@ -72,19 +73,8 @@ def test_pictures_of_pairs_are_read_whoever_named_them(market, tmp_path):
 
 
 def _photo(name: str, source: str, label: str, identity: str, number: int = 1) -> GeneratedPhoto:
-    return GeneratedPhoto(
-        name=name,
-        source=source,
-        target=NAMES[0],
-        identity=identity,
-        label=label,
-        camera=1,
-        number=number,
-        seed=0,
-        attempt=0,
-        weights="pedestrian",
-        weights_sha256="0" * 64,
-        scores={},
+    return generated_photo(
+        name, source, target=NAMES[0], label=label, identity=identity, number=number
     )
 
 

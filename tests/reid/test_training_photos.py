@@ -7,8 +7,9 @@ import torch
 from PIL import Image
 
 from deformgan.errors import InputError
-from deformgan.reid.manifest import MANIFEST, GeneratedPhoto, write_manifest
+from deformgan.reid.manifest import MANIFEST, write_manifest
 from deformgan.reid.training_photos import read_training_photos
+from tests.reid.invented import generated_photo
 
 NAMES = [
     "-1_c1s1_000001_00.jpg",
@@ -33,20 +34,7 @@ def market(tmp_path):
 
 def manifest(market, label="same"):
     photos = [
-        GeneratedPhoto(
-            name=f"{stem}g1.jpg",
-            source=f"{stem}.jpg",
-            target="0002_c1s1_000451_03.jpg",
-            identity=stem[:4],
-            label=label,
-            camera=1,
-            number=1,
-            seed=0,
-            attempt=0,
-            weights="pedestrian",
-            weights_sha256="0" * 64,
-            scores={},
-        )
+        generated_photo(f"{stem}g1.jpg", f"{stem}.jpg", label=label)
         for stem in ("0002_c1s1_000451_03", "0007_c2s1_000151_01")
     ]
     write_manifest(market / MANIFEST, photos)
