@@ -9,7 +9,7 @@ import torch
 pytest.importorskip("scipy", reason="needs the extra synth")
 
 from deformgan.datasets import correspondence
-from deformgan.datasets.correspondence import correspond
+from deformgan.datasets.correspondence import correspond, whole_faces
 from deformgan.datasets.surfaces import FACE, NOTHING, Surface
 from deformgan.errors import InputError
 
@@ -322,6 +322,30 @@ def test_the_mirrored_pair_is_the_mirror_of_the_pair():
     error = far_off(mirror, again.source_from_target)[where]
     assert error.max() < 0.05
     assert (mirror.source_from_target[:, ~mirror.matched] == 0).all()
+
+
+@pytest.mark.parametrize(("azimuth", "copied"), [(25, True), (70, False)])
+def test_a_face_is_copied_if_most_of_it_is_visible_and_else_not_at_all(azimuth, copied):
+    # A ball as a head, turned away from the source, over a wide sheet as the body.
+    target_camera, source_camera = Pinhole(), Pinhole(azimuth=azimuth)
+    target, source = (
+        over(ball(camera, radius=0.3, layer=FACE), ball(camera, (0, 0, -0.5), 0.4))
+        for camera in (target_camera, source_camera)
+    )
+    found = correspond(source, target, 2)
+    face = target.layer[::2, ::2] == FACE
+    part = (found.visible & face).sum() / face.sum()
+    assert 0.05 < part < 0.95
+    whole = whole_faces(found, target, 2)
+    assert torch.equal(whole.visible & ~face, found.visible & ~face)
+    assert torch.equal(whole.visible & face, found.visible & face if copied else face & ~face)
+    assert torch.equal(whole.source_from_target, found.source_from_target)
+
+
+def test_without_a_face_whole_faces_changes_nothing():
+    target, source = ball(Pinhole()), ball(Pinhole(azimuth=60))
+    found = correspond(source, target)
+    assert whole_faces(found, target) is found
 
 
 def test_without_a_body_nothing_is_matched():

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 
-from deformgan.datasets.correspondence import Correspondence, correspond
+from deformgan.datasets.correspondence import Correspondence, correspond, whole_faces
 from deformgan.datasets.image_store import Storage, open_store
 from deformgan.datasets.surfaces import Surface, SurfaceSet
 from deformgan.errors import InputError
@@ -76,7 +76,7 @@ class _Known:
         shown, asked = self.surfaces[source], self.surfaces[target]
         if flip:
             asked = Surface(asked.place.flip(-1), asked.layer.flip(-1))
-        found = correspond(shown, asked, stride)
+        found = whole_faces(correspond(shown, asked, stride), asked, stride)
         if flip:
             found = found.mirrored(shown.layer.shape[1])
         place = (found.source_from_target * _STEPS).round().to(torch.int16)

@@ -3,7 +3,7 @@
 Both are rendered from one body, so a position on the body at rest identifies a point in both.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 
 import numpy as np
@@ -23,6 +23,7 @@ _ROUNDS = 3  # attempts to find a better pixel beside the nearest one
 # largest distance of a match in metres.
 _THROUGH, _FAR = 0.15, 0.12
 _GUESS_ROWS = 128  # resolution sufficient for a guess
+_FACE_SHARE = 0.6  # of a face must be visible if any of it is to be copied
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,23 @@ def correspond(source: Surface, target: Surface, stride: int = 1) -> Corresponde
         torch.from_numpy(found).permute(2, 0, 1),
         *(torch.from_numpy(mask) for mask in (matched, visible, body)),
     )
+
+
+def whole_faces(found: Correspondence, target: Surface, stride: int = 1) -> Correspondence:
+    """Mark a face as not visible where the source shows only a part of it.
+
+    Of a profile, half of a front view could be copied. The seam between that half and a painted
+    one looks worse than a painted face.
+
+    Args:
+        found: What `correspond` found for the target.
+        target: Surface of the target picture.
+        stride: As for `correspond`.
+    """
+    face = found.body & (target.layer[::stride, ::stride] == FACE)
+    if (found.visible & face).sum() >= _FACE_SHARE * face.sum():
+        return found
+    return replace(found, visible=found.visible & ~face)
 
 
 @dataclass(frozen=True)

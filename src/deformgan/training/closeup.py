@@ -28,7 +28,9 @@ class Window:
         """Choose the window of a step; the same in every process.
 
         It has `discriminator.rows` rows and the picture's proportions, so it costs as much to judge
-        as the whole picture at that size.
+        as the whole picture at that size. Its centre is anywhere in the picture, but the window
+        does not leave it: otherwise the outermost pixels, such as those of heads and feet, would
+        hardly ever be judged.
 
         Args:
             config: The run; its seed and the step determine the window.
@@ -45,7 +47,7 @@ class Window:
         columns = max(4, round(size[1] * rows / size[0] / 4) * 4)
         random = np.random.default_rng((config.seed, _WINDOW, step))
         top, left = (
-            int(random.integers(0, whole - part + 1))
+            min(max(int(random.integers(0, whole)) - part // 2, 0), whole - part)
             for whole, part in zip(size, (rows, columns), strict=True)
         )
         return Window(top, left, (rows, columns))
