@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 
 from deformgan.backbones.person_embedding import load_person_embedding
-from deformgan.checkpoint import save_generator
+from deformgan.checkpoint import load_generator, save_generator
 from deformgan.datasets.bundled_people import FOLDER
 from deformgan.datasets.cuhk03 import CUHK03
 from deformgan.datasets.market1501 import Market1501
@@ -25,6 +25,9 @@ from deformgan.errors import InputError
 from deformgan.files import one_at_a_time
 from deformgan.inputs import PosedPhoto, read_source
 from deformgan.models.generator import Generator, GeneratorConfig
+from deformgan.painting import paint
+from deformgan.pair import View
+from deformgan.pixels import to_float
 from deformgan.pose import Pose
 from deformgan.pose_formats import Annotations, read_annotation_csv, write_annotations
 from deformgan.predict import PoseTransfer
@@ -32,6 +35,7 @@ from deformgan.reid.augment import PATIENCE, augment
 from deformgan.reid.gate import QualityGate
 from deformgan.reid.manifest import MANIFEST, read_manifest
 from deformgan.reid.policies.coverage import describe_poses
+from deformgan.reid.scenes import target_scenes
 from deformgan.reid.shards import encode_jpeg
 
 TINY = GeneratorConfig(
@@ -208,6 +212,68 @@ def test_with_layers_pictures_have_the_size_of_the_data_sets_photos(
         assert photos
         for photo in photos:
             assert Image.open(out / "bounding_box_train" / photo.name).size == size
+
+
+@pytest.fixture(scope="module")
+def layered_run(layered_weights, market, tmp_path_factory):
+    """The same pictures in painted scenes and in those of their poses: folders by background."""
+    out = tmp_path_factory.mktemp("scenes")
+    for background in ("paint", "target"):
+        augment(
+            market,
+            out / background,
+            weights=layered_weights,
+            gate=None,
+            shard_size=8,
+            background=background,
+        )
+    return out
+
+
+def test_the_background_is_the_photo_of_the_target_pose_without_its_person(
+    layered_run, layered_weights, market
+):
+    photos = Market1501(market)
+    painted, moved = (read_manifest(layered_run / name / MANIFEST) for name in ("paint", "target"))
+    assert [(photo.name, photo.target) for photo in painted] == [
+        (photo.name, photo.target) for photo in moved
+    ]
+    generator, _ = load_generator(layered_weights)
+    for photo in moved[:4]:
+        row, at = photos.names.index(photo.source), photos.names.index(photo.target)
+        scene = target_scenes(generator, photos, [at])
+        source = View(to_float(photos.images[[row]]), photos.poses[[row]])
+        wanted = paint(generator, source, photos.poses[[at]], background=scene)
+        written = np.array(Image.open(layered_run / "target" / "bounding_box_train" / photo.name))
+        # JPEG at quality 95, and a batch of another size.
+        away = np.abs(written.astype(float) - wanted[0].permute(1, 2, 0).numpy())
+        assert away.mean() < 3
+
+
+def test_scenes_of_another_set_come_from_its_own_photos(
+    layered_weights, market, write_cuhk03, tmp_path
+):
+    data = tmp_path / "other"
+    write_cuhk03("new-protocol", data)
+    out = tmp_path / "out"
+    augment(
+        market,
+        out,
+        weights=layered_weights,
+        gate=None,
+        background="target",
+        poses=data,
+    )
+    assert any(photo.target.startswith("other/") for photo in read_manifest(out / MANIFEST))
+    assert len(list((out / "bounding_box_train").glob("*g1.jpg"))) > 0
+
+
+def test_a_background_that_cannot_be_had_is_refused_in_a_line(run, layered_weights, few, tmp_path):
+    with pytest.raises(InputError, match=r"tiny.safetensors is a generator without layers"):
+        run(tmp_path / "a", background="target")
+    with pytest.raises(InputError, match=r"few.csv is a table of poses"):
+        run(tmp_path / "b", background="target", weights=layered_weights, poses=few)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_generator_of_noise_adds_nothing_and_the_report_says_why(run, market, tmp_path):

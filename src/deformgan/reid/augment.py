@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -20,6 +20,7 @@ from deformgan.detectors import load_detector
 from deformgan.detectors.pose18 import Pose18
 from deformgan.errors import InputError
 from deformgan.files import one_at_a_time
+from deformgan.framing import Framing
 from deformgan.pose import Pose
 from deformgan.pose_formats.annotation_csv import read_annotation_csv
 from deformgan.predict import PoseTransfer
@@ -29,7 +30,7 @@ from deformgan.reid.labels import Label, Labels, identities_in
 from deformgan.reid.layout import Layout
 from deformgan.reid.leaks import refuse_test_poses
 from deformgan.reid.policies import POLICIES
-from deformgan.reid.shards import JPEG_QUALITY, Shards, ShardSettings
+from deformgan.reid.shards import JPEG_QUALITY, Background, Shards, ShardSettings
 from deformgan.reid.writers import Writer, open_writer
 from deformgan.reid.writers.writer import UNFINISHED
 
@@ -50,6 +51,7 @@ def augment(
     weights: str | Path = "pedestrian",
     per_image: int = 1,
     policy: str = "random",
+    background: Background = "paint",
     labels: Label = "same",
     writer: str = "market1501",
     seed: int = 0,
@@ -81,6 +83,8 @@ def augment(
         weights: Bundled name or .safetensors file.
         per_image: Generated photos per source.
         policy: How target poses are chosen, one of `POLICIES`.
+        background: What is behind the person: "paint", the generator's scene; "target", that of
+            the photo of the target pose, without its person.
         labels: Which identity generated photos are labelled with.
         writer: Layout of `out`, one of `WRITERS`.
         seed: Random seed for the choice of poses.
@@ -113,6 +117,17 @@ def augment(
     if policy not in POLICIES:
         raise InputError(f"Unknown policy {policy!r}; choose one of {', '.join(POLICIES)}.")
     transfer = PoseTransfer.from_pretrained(weights, device, background=False)
+    if background == "target":
+        if not transfer.layered:
+            raise InputError(
+                f"The background is target, but {weights} is a generator without layers, which "
+                "can only paint scenes."
+            )
+        if poses is not None and not poses.is_dir():
+            raise InputError(
+                f"The background is target, but {poses} is a table of poses; give the folder of "
+                "their photos as --poses, or leave it out."
+            )
     # A layered generator keeps the photos' own size.
     size = None if transfer.layered else transfer.size
     photos = open_dataset(
@@ -131,6 +146,7 @@ def augment(
         batch_size=batch_size or (CPU_BATCH if torch.device(device).type == "cpu" else GPU_BATCH),
         weights=Path(weights).stem,
         weights_sha256=weights_sum(weights),
+        background=background,
     )
     scores = None
     if gate is not None:
@@ -245,7 +261,12 @@ def add_poses(
         paths=[*photos.paths, *others.paths],
         poses=Pose.cat([photos.poses, others.poses]),
         size=photos.size,
+        framings=[*_framings(photos), *_framings(others)],
     )
+
+
+def _framings(photos: PhotoSet) -> Sequence[Framing]:
+    return photos.framings or [Framing.padded(photos.size, photos.size)] * len(photos)
 
 
 def _poses_of_data(data: Path, size: tuple[int, int]) -> PhotoSet:
@@ -258,6 +279,7 @@ def _poses_of_data(data: Path, size: tuple[int, int]) -> PhotoSet:
         paths=others.paths,
         poses=others.poses,
         size=size,
+        framings=others.framings,
     )
 
 

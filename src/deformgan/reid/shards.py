@@ -4,6 +4,7 @@ import io
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -11,7 +12,6 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor
 
-from deformgan.datasets.image_cache import load_images
 from deformgan.datasets.photo_set import PhotoSet
 from deformgan.models.encoded import Encoded
 from deformgan.models.generator import Generator
@@ -25,8 +25,11 @@ from deformgan.reid.labels import Labels
 from deformgan.reid.manifest import GeneratedPhoto
 from deformgan.reid.policies import PosePolicy
 from deformgan.reid.sampler import random_of
+from deformgan.reid.scenes import read_images, target_scenes
 from deformgan.reid.variety import RealPhotos, largest_similarity, smallest_distance
 from deformgan.reid.writers import Finished
+
+Background = Literal["paint", "target"]
 
 # At this quality and without chroma subsampling, files have twice the size of Market-1501's own,
 # whose compression would mask the colour errors of a generator.
@@ -46,6 +49,8 @@ class ShardSettings:
         batch_size: Photos per forward pass.
         weights: Name of the generator's weights.
         weights_sha256: SHA-256 of the weights file.
+        background: What is behind the person: "paint", by the generator, or the photo of the
+            "target" pose, without its person.
     """
 
     per_image: int
@@ -56,6 +61,7 @@ class ShardSettings:
     batch_size: int
     weights: str
     weights_sha256: str
+    background: Background = "paint"
 
 
 @dataclass
@@ -161,7 +167,7 @@ class Shards:
         settings, tally = self.settings, Tally()
         rows = self.sources[number * settings.shard_size :][: settings.shard_size]
         with tally.timed("read"):
-            images = self._read(rows)
+            images = read_images(self.photos, rows)
         with tally.timed("generator"):
             encoded = self._encode(images, rows)
         with tally.timed("poses"):
@@ -182,9 +188,13 @@ class Shards:
             for first in range(0, len(draws), settings.batch_size):
                 batch = draws[first : first + settings.batch_size]
                 items = [draw.place.source.item for draw in batch]
-                asked = self.pool.poses[[draw.target for draw in batch]]
+                targets = [draw.target for draw in batch]
+                asked, scenes = self.pool.poses[targets], None
+                if settings.background == "target":
+                    with tally.timed("scenes"):
+                        scenes = target_scenes(self.generator, self.pool, targets)
                 with tally.timed("generator"):
-                    painted = paint(self.generator, encoded[items], asked)
+                    painted = paint(self.generator, encoded[items], asked, background=scenes)
                 with tally.timed("gate"):
                     passed = self._judge(batch, painted, asked, vectors, tally)
                 for index, draw in enumerate(batch):
@@ -200,11 +210,6 @@ class Shards:
         tally.counts["written"] = len(finished)
         tally.counts["given_up"] = len(places) - len(finished)
         return finished, tally
-
-    def _read(self, rows: Sequence[int]) -> UInt8[Tensor, "photos 3 height width"]:
-        photos = self.photos
-        framings = None if photos.framings is None else [photos.framings[row] for row in rows]
-        return load_images([photos.paths[row] for row in rows], photos.size, framings)
 
     def _candidates(self, row: int) -> list[int]:
         """Return the target poses for a source in order, those for retries at the end."""

@@ -1,6 +1,7 @@
 """The command `deformgan reid augment`."""
 
 from pathlib import Path
+from typing import Literal
 
 from deformgan.cli.nobody import say_nobody
 from deformgan.cli.outputs import output_dir, output_file
@@ -14,6 +15,7 @@ def augment(
     weights: str = "pedestrian",
     per_image: int = 1,
     policy: str = "random",
+    background: Literal["paint", "target"] = "paint",
     labels: str = "same",
     format: str = "market1501",
     seed: int = 0,
@@ -49,6 +51,8 @@ def augment(
         per_image: Generated photos per original.
         policy: How target poses are chosen: random, coverage (rare poses first), viewpoint (views
             from all sides), or same-camera (for a background like the original's).
+        background: What is behind the person: paint, the generator's scene, or target, the scene of
+            the target pose's photo, often of another camera, without its person.
         labels: Identity of generated photos: same (that of the original), new (one new identity per
             person), or soft (spread evenly over all identities, LSRO).
         format: Output layout: market1501, torchreid, fastreid, folders, csv or webdataset.
@@ -111,6 +115,7 @@ def augment(
         weights=weights,
         per_image=per_image,
         policy=policy,
+        background=background,
         labels=label,
         writer=format,
         seed=seed,
