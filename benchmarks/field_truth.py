@@ -5,7 +5,9 @@
 
 Errors are in pixels of the network's own rows (128), by the parts' transforms alone ("base") and
 corrected ("field"), each a mean over surface: of the pixels that the source shows, and of those
-that are matched through the body. 95 % intervals are over people.
+that are matched through the body. "visible_right" is the share of the body where visibility is
+right; "copied_right" counts the other side of the same cloth as visible, as weights trained with
+`through` do. 95 % intervals are over people.
 """
 
 from pathlib import Path
@@ -35,7 +37,9 @@ STRIDE = 2  # every so many pixels of the target are compared
 NEAR = 1.5  # pixels
 
 
-def main(data: Path, weights: str, json: Path | None = None, pairs: int = 200) -> None:
+def main(
+    data: Path, weights: str, json: Path | None = None, pairs: int = 200, through: float = 0.0
+) -> None:
     """Measure, print and write.
 
     Args:
@@ -43,6 +47,7 @@ def main(data: Path, weights: str, json: Path | None = None, pairs: int = 200) -
         weights: Of a generator with layers.
         json: Where to write.
         pairs: How many pairs, drawn from seed 0.
+        through: The setting with which the weights were trained.
     """
     people = open_dataset(data)
     if not isinstance(people, Synthetic) or people.surfaces is None:
@@ -52,12 +57,13 @@ def main(data: Path, weights: str, json: Path | None = None, pairs: int = 200) -
         raise InputError(f"{weights} is a generator without layers: it has no field.")
     order = torch.randperm(len(people.pairs), generator=torch.Generator().manual_seed(0))
     chosen = people.pairs[order[:pairs]]
-    parts = [measure(generator, people, part) for part in chosen.split(BATCH)]
+    parts = [measure(generator, people, part, through) for part in chosen.split(BATCH)]
     found = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
     who = [people.identities[row] for row in chosen[:, 1].tolist()]
     report: dict[str, Any] = {
         "weights": weights,
         "rows": generator.config.layers.rows,
+        "through": through,
         "pairs": len(chosen),
         "people": len(set(who)),
         **provenance(),
@@ -72,7 +78,7 @@ def main(data: Path, weights: str, json: Path | None = None, pairs: int = 200) -
 
 @torch.inference_mode()
 def measure(
-    generator: Generator, people: Synthetic, pairs: Int64[Tensor, "pairs 2"]
+    generator: Generator, people: Synthetic, pairs: Int64[Tensor, "pairs 2"], through: float
 ) -> dict[str, Float[Tensor, "pairs 2"]]:
     """Return every metric of every pair: its mean, and how many pixels it is a mean of."""
     source, target = pairs.T
@@ -88,8 +94,11 @@ def measure(
         metrics[f"{name}_error_visible"] = _mean(error, truth.visible)
         metrics[f"{name}_near_visible"] = _mean(error <= NEAR, truth.visible)
         metrics[f"{name}_error_hidden"] = _mean(error, hidden)
-    says = resize(fields.visible, size)[:, 0, ::STRIDE, ::STRIDE] > 0
+    opacity = torch.sigmoid(resize(fields.visible, size)[:, 0, ::STRIDE, ::STRIDE])
+    says = opacity > (1 + through) / 2
     metrics["visible_right"] = _mean(says == truth.visible, truth.body)
+    if through:
+        metrics["copied_right"] = _mean((opacity > through / 2) == truth.matched, truth.body)
     metrics["visible_share"] = _mean(truth.visible, truth.body)  # accuracy of always "visible"
     own = (fields.matte.shape[2], fields.matte.shape[3])
     for name, logits, matte in (

@@ -47,14 +47,14 @@ def people():
     return People(surfaces, masks, scenes, scenes, poses)
 
 
-def generator_off_by(pixels, matte):
+def generator_off_by(pixels, matte, visible=5.0):
     """Stub generator: returns the true field with a constant error in its own pixels."""
     y, x = torch.meshgrid(*(torch.arange(float(n)) for n in OWN), indexing="ij")
     right = torch.stack([x - 1, y])[None]
 
     def generate(view, target_pose, want):
         assert want == "fields"
-        logits = torch.full((1, 1, *OWN), 5.0)
+        logits = torch.full((1, 1, *OWN), visible)
         off = right + torch.tensor([pixels, 0.0])[:, None, None]
         return Fields(right, off, logits, matte, matte)
 
@@ -65,7 +65,7 @@ def test_a_known_shift_is_the_error_in_the_networks_pixels(benchmark, people):
     matte = resize(people.masks[1:][:, None].float() / 255, OWN) * 2 - 1
     pairs = torch.tensor([[0, 1]])
     for off in (0.0, 1.0, 2.5):
-        found = benchmark.measure(generator_off_by(off, matte), people, pairs)
+        found = benchmark.measure(generator_off_by(off, matte), people, pairs, 0.0)
         value = {name: float(metric[0, 0]) for name, metric in found.items()}
         assert value["base_error_visible"] == pytest.approx(0, abs=0.02)
         assert value["field_error_visible"] == pytest.approx(off, abs=0.02)
@@ -76,6 +76,16 @@ def test_a_known_shift_is_the_error_in_the_networks_pixels(benchmark, people):
         assert value["source_matte_iou"] == pytest.approx(8 / 10)
         assert found["field_error_hidden"][0, 1] == 0  # nothing is hidden
         assert found["field_error_visible"][0, 1] == 9 * 24  # every second pixel of 18 x 48
+
+
+def test_an_opacity_below_that_of_visible_surface_is_a_copy_through_the_body(benchmark, people):
+    matte = resize(people.masks[1:][:, None].float() / 255, OWN) * 2 - 1
+    pairs = torch.tensor([[0, 1]])
+    for opacity, right in ((0.95, (1, 1)), (0.75, (0, 1)), (0.2, (0, 0))):
+        visible = float(torch.logit(torch.tensor(opacity)))
+        generator = generator_off_by(0.0, matte, visible)
+        found = benchmark.measure(generator, people, pairs, 0.75)
+        assert tuple(float(found[f"{name}_right"][0, 0]) for name in ("visible", "copied")) == right
 
 
 def test_the_mean_is_over_surface_and_pairs_without_it_count_for_nothing(benchmark):

@@ -339,6 +339,7 @@ def test_a_face_is_copied_if_most_of_it_is_visible_and_else_not_at_all(azimuth, 
     whole = whole_faces(found, target, 2)
     assert torch.equal(whole.visible & ~face, found.visible & ~face)
     assert torch.equal(whole.visible & face, found.visible & face if copied else face & ~face)
+    assert torch.equal(whole.matched & face, found.matched & face if copied else face & ~face)
     assert torch.equal(whole.source_from_target, found.source_from_target)
 
 

@@ -8,13 +8,13 @@ import torch
 
 from deformgan.models.discriminator import DiscriminatorConfig
 from deformgan.models.generator import Generator, GeneratorConfig
-from deformgan.models.layers import LayersConfig
+from deformgan.models.layers import Fields, LayersConfig
 from deformgan.pair import Pair, Truth, View
 from deformgan.recipes.ablation import LAYERED_VARIANTS, make_variants
 from deformgan.training.config import LossWeights, TrainConfig
 from deformgan.training.gan import Gan
 from deformgan.training.launch import open_fabric
-from deformgan.training.step import photo_matte_term, train_step
+from deformgan.training.step import copy_opacity, fields_terms, photo_matte_term, train_step
 
 CPU = torch.device("cpu")
 SIZE = (32, 16)
@@ -129,6 +129,32 @@ def test_fields_alone_need_a_network_that_corrects_them():
     without = make_variants(CONFIG, ["no-correction"])["no-correction"]
     with pytest.raises(ValueError, match=r"set layers\.correction"):
         replace(without, weights=LossWeights(adversarial=0.0, flow=1.0))
+
+
+def test_copies_are_taught_by_what_the_source_shows_itself_or_through_the_body(pair):
+    truth = with_truth(pair).truth
+    assert truth is not None
+    for through in (0.0, 0.75):
+        opacity = copy_opacity(truth, through)
+        assert (opacity[truth.visible] == 1).all()
+        assert (opacity[truth.matched & ~truth.visible] == through).all()
+        assert (opacity[~truth.matched] == 0).all()
+    assert (truth.matched & ~truth.visible).any()
+
+
+@pytest.mark.parametrize("through", [0.0, 0.75])
+def test_no_opacity_has_a_lower_loss_than_the_one_that_is_taught(pair, through):
+    config = replace(CONFIG, through=through)
+    known = with_truth(pair)
+    assert known.truth is not None
+    right = torch.logit(copy_opacity(known.truth, through), eps=1e-6)[:, None]
+
+    def loss(logits):
+        fields = Fields(*[torch.zeros(2, 2, *SIZE)] * 2, logits, *[torch.zeros(2, 1, *SIZE)] * 2)
+        return fields_terms(fields, known, config)["visible"]
+
+    for step in (-0.5, 0.5):
+        assert loss(right) < loss(right + step)
 
 
 def step_of(config, pair):

@@ -91,7 +91,7 @@ def correspond(source: Surface, target: Surface, stride: int = 1) -> Corresponde
 
 
 def whole_faces(found: Correspondence, target: Surface, stride: int = 1) -> Correspondence:
-    """Mark a face as not visible where the source shows only a part of it.
+    """Remove the matches of a face of which the source shows only a part.
 
     Of a profile, half of a front view could be copied. The seam between that half and a painted
     one looks worse than a painted face.
@@ -104,7 +104,7 @@ def whole_faces(found: Correspondence, target: Surface, stride: int = 1) -> Corr
     face = found.body & (target.layer[::stride, ::stride] == FACE)
     if (found.visible & face).sum() >= _FACE_SHARE * face.sum():
         return found
-    return replace(found, visible=found.visible & ~face)
+    return replace(found, visible=found.visible & ~face, matched=found.matched & ~face)
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,8 @@ class Fields:
     Attributes:
         base: `source_from_target` from the parts' transforms alone, (x, y) in the network's pixels.
         source_from_target: The corrected field.
-        visible: Logits that the source shows the surface that the target shows at this pixel.
+        visible: Logits that the source shows the surface that the target shows at this pixel. With
+            weights trained `through` cloth, a lower opacity stands for its other side.
         matte: Logits that the target shows the person at this pixel.
         source_matte: Logits that the source photo shows the person at this pixel.
     """

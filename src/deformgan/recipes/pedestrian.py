@@ -114,7 +114,7 @@ def pedestrian() -> TrainConfig:
             ssim=4.0,
             identity=1.0,
             pose=0.5,
-            flow=0.4,
+            flow=0.8,
             visible=2.0,
             matte=2.0,
             photo_matte=2.0,
@@ -127,8 +127,9 @@ def pedestrian() -> TrainConfig:
         learning_rate=4e-4,
         ema_decay=0.998,
         flip=True,
-        rendered_share=0.3,
+        rendered_share=0.45,
         shares=(0.6, 0.4),
+        through=0.75,
         precision="auto",
     )
 

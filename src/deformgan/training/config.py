@@ -125,6 +125,10 @@ class TrainConfig:
             share of batches if the sets have different sizes or the generator has layers, since
             then each batch comes from one set.
         shares: Relative shares of the sets of photos; by default equal.
+        through: Opacity, in [0, 1), that the copy is taught where the source shows only the other
+            side of the same cloth or hair, matched through the body; 1 is taught where it shows
+            the surface itself, 0 elsewhere. From 0.5 on, such copies are preferred to paint, and
+            yield to another photo that shows the surface (`combine`).
         precision: Precision of convolutions; weights, losses and warps stay in float32. "auto"
             selects bfloat16 where the device supports it natively (emulation is some fifty times
             slower).
@@ -154,6 +158,7 @@ class TrainConfig:
     trainable: tuple[str, ...] = ()
     rendered_share: float = 0.0
     shares: tuple[float, ...] = ()
+    through: float = 0.0
     precision: Precision = "float32"
     compile: bool = False
     seed: int = 0
@@ -168,7 +173,7 @@ class TrainConfig:
         for name in ("adversarial_epsilon", "gradient_clip", "seed", "decay_steps"):
             if not 0 <= (value := getattr(self, name)) < math.inf:
                 raise ValueError(f"{name} must not be negative, got {value}")
-        for name in ("ema_decay", "rendered_share"):
+        for name in ("ema_decay", "rendered_share", "through"):
             if not 0 <= (value := getattr(self, name)) < 1:
                 raise ValueError(f"{name} must be at least 0 and below 1, got {value}")
         if not all(0 < share < math.inf for share in self.shares):

@@ -34,7 +34,7 @@ from deformgan.training.distributed import Fabric
 from deformgan.training.gan import Gan
 from deformgan.training.launch import autocast
 
-HIDDEN = 0.3  # weight of a pixel of hidden surface, relative to a visible one
+HIDDEN = 0.6  # weight of a pixel of hidden surface, relative to a visible one
 _NOISE = 2  # random stream of dropout; `datasets.batches` uses its own
 
 
@@ -280,7 +280,9 @@ def fields_terms(fields: Fields, pair: Pair, config: TrainConfig) -> dict[str, F
     stride = truth.stride
     if weights.visible:
         logits = resize(fields.visible, size)[:, 0, ::stride, ::stride]
-        loss = F.binary_cross_entropy_with_logits(logits, truth.visible.float(), reduction="none")
+        loss = F.binary_cross_entropy_with_logits(
+            logits, copy_opacity(truth, config.through), reduction="none"
+        )
         terms["visible"] = weights.visible * _mean_where(loss, truth.body)
     if weights.matte:
         loss = torch.zeros_like(truth.matte)
@@ -324,7 +326,9 @@ def layers_terms(layers: Layers, pair: Pair, config: TrainConfig) -> dict[str, F
     stride, terms = truth.stride, {}
     if weights.visible:
         loss = F.binary_cross_entropy_with_logits(
-            layers.logits[:, 0, ::stride, ::stride], truth.visible.float(), reduction="none"
+            layers.logits[:, 0, ::stride, ::stride],
+            copy_opacity(truth, config.through),
+            reduction="none",
         )
         terms["visible_fine"] = weights.visible * _mean_where(loss, truth.body)
     if weights.matte:
@@ -339,6 +343,16 @@ def layers_terms(layers: Layers, pair: Pair, config: TrainConfig) -> dict[str, F
             _mean_where(paint, inside.expand_as(paint)) + scene.mean()
         )
     return terms
+
+
+def copy_opacity(truth: Truth, through: float) -> Float[Tensor, "batch rows columns"]:
+    """Return the opacity that the copy is taught at every pixel with known truth.
+
+    Args:
+        truth: Of a batch.
+        through: See `TrainConfig`.
+    """
+    return torch.where(truth.visible, 1.0, through * truth.matched)
 
 
 def photo_matte_term(
