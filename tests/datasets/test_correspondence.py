@@ -338,9 +338,16 @@ def test_a_face_is_copied_if_most_of_it_is_visible_and_else_not_at_all(azimuth, 
     assert 0.05 < part < 0.95
     whole = whole_faces(found, target, 2)
     assert torch.equal(whole.visible & ~face, found.visible & ~face)
+    assert torch.equal(whole.matched & ~face, found.matched & ~face)
     assert torch.equal(whole.visible & face, found.visible & face if copied else face & ~face)
-    assert torch.equal(whole.matched & face, found.matched & face if copied else face & ~face)
-    assert torch.equal(whole.source_from_target, found.source_from_target)
+    assert torch.equal(whole.matched & face, face if copied else face & ~face)
+    kept = found.visible | ~face
+    assert torch.equal(whole.source_from_target[:, kept], found.source_from_target[:, kept])
+    for y, x in (face & ~found.visible).nonzero().tolist() if copied else ():
+        seen = (found.visible & face).nonzero()
+        away = (seen - torch.tensor([y, x])).square().sum(dim=1)
+        near = found.source_from_target[:, *seen[away == away.min()].T]
+        assert (whole.source_from_target[:, y, x] == near.T).all(dim=1).any()
 
 
 def test_without_a_face_whole_faces_changes_nothing():

@@ -91,10 +91,11 @@ def correspond(source: Surface, target: Surface, stride: int = 1) -> Corresponde
 
 
 def whole_faces(found: Correspondence, target: Surface, stride: int = 1) -> Correspondence:
-    """Remove the matches of a face of which the source shows only a part.
+    """Decide of every face as a whole whether it is copied.
 
-    Of a profile, half of a front view could be copied. The seam between that half and a painted
-    one looks worse than a painted face.
+    Half of a profile copied into a front view beside a painted half looks worse than a painted
+    face. Where the source shows most of a face, its hidden pixels are matched with what the nearest
+    visible one shows; otherwise none of its pixels is matched.
 
     Args:
         found: What `correspond` found for the target.
@@ -102,9 +103,17 @@ def whole_faces(found: Correspondence, target: Surface, stride: int = 1) -> Corr
         stride: As for `correspond`.
     """
     face = found.body & (target.layer[::stride, ::stride] == FACE)
-    if (found.visible & face).sum() >= _FACE_SHARE * face.sum():
+    seen = found.visible & face
+    if not face.any():
         return found
-    return replace(found, visible=found.visible & ~face, matched=found.matched & ~face)
+    if seen.sum() < _FACE_SHARE * face.sum():
+        return replace(found, visible=found.visible & ~face, matched=found.matched & ~face)
+    from scipy.ndimage import distance_transform_edt
+
+    y, x = distance_transform_edt(~seen.numpy(), return_distances=False, return_indices=True)
+    nearest = found.source_from_target[:, torch.from_numpy(y).long(), torch.from_numpy(x).long()]
+    place = torch.where(face & ~seen, nearest, found.source_from_target)
+    return replace(found, source_from_target=place, matched=found.matched | face)
 
 
 @dataclass(frozen=True)
