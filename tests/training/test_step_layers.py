@@ -88,6 +88,24 @@ def test_the_pictures_gradient_reaches_what_is_not_held(pair, hold, reached):
     ] == reached
 
 
+@pytest.mark.parametrize("hold", ["all", "source"])
+def test_pictures_bend_the_field_only_where_the_source_shows_the_surface_if_truth_teaches_it(hold):
+    torch.manual_seed(0)
+    generator = Generator(CONFIG.generator)
+    photo = torch.rand(1, 3, *SIZE) * 2 - 1
+    y, x = torch.meshgrid(*(torch.arange(float(length)) for length in SIZE), indexing="ij")
+    place = (torch.stack([x, y])[None] + 0.25).requires_grad_()
+    shown = torch.where(x < SIZE[1] // 2, 6.0, 1.0)[None, None]
+    person = torch.full((1, 1, *SIZE), 6.0)
+    fields = Fields(place, place, shown, person, person)
+    features = torch.rand(1, generator.mix.in_channels - 4, *SIZE)
+    picture = generator.compose(photo, photo, fields, features, SIZE, hold).picture
+    (bend,) = torch.autograd.grad(picture.square().sum(), place)
+    # Columns beside the border are read through its enlarged pixels.
+    assert bend[..., : SIZE[1] // 2 - 2].any()
+    assert bend[..., SIZE[1] // 2 + 2 :].any() == (hold == "source")
+
+
 @pytest.mark.parametrize(
     ("known", "taught", "wanted"),
     [

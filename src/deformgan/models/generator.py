@@ -43,6 +43,11 @@ from deformgan.skeletons.setting import read_skeleton_setting
 Want = Literal["picture", "layers", "held", "free", "fields"]
 
 NOISY_BLOCKS = 3  # decoder blocks with dropout, counted from the bottleneck
+# Logit of visibility above which a copy is of the surface itself. Elsewhere the field learns from
+# known truth alone: losses on pictures would bend copies of the other side into swirls, which look
+# like texture to a discriminator.
+_SHOWN = 1.95
+
 _HOLD: dict[Want, Hold] = {"held": "all", "free": "nothing"}
 
 
@@ -509,7 +514,10 @@ class Generator(nn.Module):
         if not layers.copy:
             copied = copied * 0
         features = F.relu(features)
-        look = torch.cat([features, sample_at(small, field, net), copied], dim=1)
+        moved = sample_at(small, field, net)
+        if hold == "all":
+            moved = torch.where(visible > _SHOWN, moved, moved.detach())
+        look = torch.cat([features, moved, copied], dim=1)
         mixed = F.relu(self.mix(look))
         painted = self.head(mixed)[:, :3].float()
 
@@ -560,6 +568,8 @@ class Generator(nn.Module):
         # When held, opacities learn from the known truth alone, through their logits.
         held = hold == "all"
         share, inside = (plane.detach() if held else plane for plane in (visible, matte))
+        if held:
+            copy = torch.where(logits[:, :1] > _SHOWN, copy, copy.detach())
         picture = mix(inside, mix(share, copy, paint), scene)
         return Layers(picture, copy, paint, scene, visible, matte, logits, fields)
 

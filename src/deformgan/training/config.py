@@ -32,7 +32,7 @@ class LossWeights:
         pose: Divergence of the bundled pose detector's heat maps (ours), for `openpose18` only.
         features: Perceptual loss on VGG-19 conv3_2 (ours: tolerates a shift of a pixel or two).
         flow: Error of a layered generator's field against known truth, in pixels at the network's
-            size; hidden surface is weighted by `HIDDEN`.
+            size, over surface that the source shows or that is matched through the body.
         visible: Cross entropy of the visibility against known truth.
         matte: Cross entropy of both mattes against known truth.
         photo_matte: Cross entropy of the matte against the one that the averaged generator predicts

@@ -34,7 +34,6 @@ from deformgan.training.distributed import Fabric
 from deformgan.training.gan import Gan
 from deformgan.training.launch import autocast
 
-HIDDEN = 0.6  # weight of a pixel of hidden surface, relative to a visible one
 _NOISE = 2  # random stream of dropout; `datasets.batches` uses its own
 
 
@@ -271,12 +270,10 @@ def fields_terms(fields: Fields, pair: Pair, config: TrainConfig) -> dict[str, F
     size = (pair.target.image.shape[2], pair.target.image.shape[3])
     terms = {}
     if weights.flow:
-        seen, through = truth.visible, truth.matched & ~truth.visible
         error = field_error(fields.source_from_target, truth, size)
         # The L2 norm, smoothed near 0, where its gradient is undefined.
         error = (error.square() + 0.01).sqrt()
-        total = (error * seen).sum() + HIDDEN * (error * through).sum()
-        terms["flow"] = weights.flow * total / (seen.sum() + HIDDEN * through.sum()).clamp(min=1)
+        terms["flow"] = weights.flow * _mean_where(error, truth.matched)
     stride = truth.stride
     if weights.visible:
         logits = resize(fields.visible, size)[:, 0, ::stride, ::stride]
