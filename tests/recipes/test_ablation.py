@@ -30,7 +30,7 @@ CHANGES = {
 }
 
 
-NO_TRUTH = dict.fromkeys(("flow", "visible", "matte", "photo_matte", "planes"), 0.0)
+NO_TRUTH = dict.fromkeys(("flow", "visible", "matte", "photo_matte", "planes", "bend"), 0.0)
 LAYERED_CHANGES = {
     "layers": {},
     "no-correction": {"layers.correction": False},

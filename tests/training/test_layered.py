@@ -278,7 +278,7 @@ def test_opacities_get_gradients_from_rendered_people_only(people):
         gan = Gan.create(CONFIG, open_fabric(CPU))
         network = gan.generator.network
         with torch.no_grad():  # visible: elsewhere pictures teach the field nothing
-            network.get_parameter("field.head.2.bias")[8] = 6.0
+            network.get_parameter("field.head.2.bias")[8:12] = 6.0
         step_of(gan, pair_of(people, known=known), CONFIG)
         field, detail = (
             gradient(network, f"{name}.weight") for name in ("field.head.2", "detail.leave")

@@ -2,19 +2,26 @@
 
 import math
 from dataclasses import replace
+from itertools import product
 
 import pytest
 import torch
 
 from deformgan.models.discriminator import DiscriminatorConfig
 from deformgan.models.generator import Generator, GeneratorConfig
-from deformgan.models.layers import Fields, LayersConfig
+from deformgan.models.layers import SHOWN, Fields, LayersConfig
 from deformgan.pair import Pair, Truth, View
 from deformgan.recipes.ablation import LAYERED_VARIANTS, make_variants
 from deformgan.training.config import LossWeights, TrainConfig
 from deformgan.training.gan import Gan
 from deformgan.training.launch import open_fabric
-from deformgan.training.step import copy_opacity, fields_terms, photo_matte_term, train_step
+from deformgan.training.step import (
+    bend_term,
+    copy_opacity,
+    fields_terms,
+    photo_matte_term,
+    train_step,
+)
 
 CPU = torch.device("cpu")
 SIZE = (32, 16)
@@ -173,6 +180,51 @@ def test_no_opacity_has_a_lower_loss_than_the_one_that_is_taught(pair, through):
 
     for step in (-0.5, 0.5):
         assert loss(right) < loss(right + step)
+
+
+def test_bends_are_second_differences_where_the_source_does_not_show_the_surface():
+    random = torch.Generator().manual_seed(4)
+    place, visible, matte = (
+        torch.randn(2, channels, 7, 6, generator=random) * 3 for channels in (2, 1, 1)
+    )
+    fields = Fields(place, place, visible, matte, matte)
+    config = replace(CONFIG, weights=replace(CONFIG.weights, bend=2.0))
+    guessed = (matte > 0) & (visible <= SHOWN)
+    lengths = []
+    for item, row, column in product(range(2), range(7), range(6)):
+        for down, right, rows, columns in ((1, 0, 7, 99), (0, 1, 99, 6)):
+            inside = 0 < row < rows - 1 if down else 0 < column < columns - 1
+            if guessed[item, 0, row, column] and inside:
+                at = place[item, :, row, column]
+                before = place[item, :, row - down, column - right]
+                after = place[item, :, row + down, column + right]
+                lengths.append(math.hypot(*(before - 2 * at + after), 0.01))
+    assert lengths
+    found = bend_term(fields, config).item()
+    assert found == pytest.approx(2 * sum(lengths) / len(lengths), rel=1e-5)
+
+
+def test_an_affine_field_has_no_bends_and_nothing_guessed_costs_nothing():
+    config = replace(CONFIG, weights=replace(CONFIG.weights, bend=1.0))
+    y, x = torch.meshgrid(*(torch.arange(float(length)) for length in SIZE), indexing="ij")
+    place = torch.stack([0.3 * x - 2 * y, x + y])[None]
+    low, high = torch.full((1, 1, *SIZE), 1.0), torch.full((1, 1, *SIZE), 6.0)
+    assert bend_term(Fields(place, place, low, high, high), config) <= 0.011
+    bent = place.square()
+    assert bend_term(Fields(bent, bent, low, high, high), config) > 1
+    assert bend_term(Fields(bent, bent, high, high, high), config) == 0
+    assert bend_term(Fields(bent, bent, low, -high, high), config) == 0
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_bends_are_a_term_of_photos_and_of_rendered_people(pair, known):
+    config = replace(CONFIG, weights=replace(CONFIG.weights, bend=1.0))
+    fabric = open_fabric(CPU)
+    gan = Gan.create(config, fabric)
+    with torch.no_grad():  # the whole picture shows the person
+        gan.generator.network.get_parameter("field.head.2.bias")[12:16] = 6.0
+    draw = with_truth(pair) if known else pair
+    assert train_step(fabric, gan, [draw], None, config, 0)["bend"] > 0
 
 
 def step_of(config, pair):

@@ -21,6 +21,7 @@ from deformgan.models.encoded import Activations, Encoded, Guide
 from deformgan.models.field_network import FieldNetwork, SourceLook
 from deformgan.models.generator_config import GeneratorConfig
 from deformgan.models.layers import (
+    SHOWN,
     Detail,
     Fields,
     Hold,
@@ -43,11 +44,6 @@ from deformgan.skeletons.setting import read_skeleton_setting
 Want = Literal["picture", "layers", "held", "free", "fields"]
 
 NOISY_BLOCKS = 3  # decoder blocks with dropout, counted from the bottleneck
-# Logit of visibility above which a copy is of the surface itself. Elsewhere the field learns from
-# known truth alone: losses on pictures would bend copies of the other side into swirls, which look
-# like texture to a discriminator.
-_SHOWN = 1.95
-
 _HOLD: dict[Want, Hold] = {"held": "all", "free": "nothing"}
 
 
@@ -516,7 +512,7 @@ class Generator(nn.Module):
         features = F.relu(features)
         moved = sample_at(small, field, net)
         if hold == "all":
-            moved = torch.where(visible > _SHOWN, moved, moved.detach())
+            moved = torch.where(visible > SHOWN, moved, moved.detach())
         look = torch.cat([features, moved, copied], dim=1)
         mixed = F.relu(self.mix(look))
         painted = self.head(mixed)[:, :3].float()
@@ -569,7 +565,7 @@ class Generator(nn.Module):
         held = hold == "all"
         share, inside = (plane.detach() if held else plane for plane in (visible, matte))
         if held:
-            copy = torch.where(logits[:, :1] > _SHOWN, copy, copy.detach())
+            copy = torch.where(logits[:, :1] > SHOWN, copy, copy.detach())
         picture = mix(inside, mix(share, copy, paint), scene)
         return Layers(picture, copy, paint, scene, visible, matte, logits, fields)
 

@@ -18,6 +18,11 @@ Base = Literal["soft", "hard"]
 _MOST_ROWS = 2048  # of the network's images
 _HARD = 1e-3  # softness at which the nearest part alone determines the field
 
+# Logit of visibility above which a copy is of the surface itself. Elsewhere the field learns from
+# known truth alone: losses on pictures would bend copies of the other side into swirls, which look
+# like texture to a discriminator.
+SHOWN = 1.95
+
 # Exponents for combining several photos, applied to the odds that a photo shows a surface and to
 # the amount of the person that it shows. High values select nearly one photo per pixel, since the
 # mean of several copies would be blurred.

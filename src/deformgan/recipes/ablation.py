@@ -100,7 +100,7 @@ def no_truth(base: TrainConfig) -> TrainConfig:
     return replace(
         base,
         weights=replace(
-            base.weights, flow=0.0, visible=0.0, matte=0.0, photo_matte=0.0, planes=0.0
+            base.weights, flow=0.0, visible=0.0, matte=0.0, photo_matte=0.0, planes=0.0, bend=0.0
         ),
     )
 

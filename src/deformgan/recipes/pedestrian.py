@@ -119,6 +119,7 @@ def pedestrian() -> TrainConfig:
             matte=2.0,
             photo_matte=2.0,
             planes=2.0,
+            bend=2.0,
         ),
         trainable=("decoder.3.", "decoder.4.", "mix.", "head.", "detail.", "field.", "look."),
         batch_size=6,

@@ -38,6 +38,8 @@ class LossWeights:
         photo_matte: Cross entropy of the matte against the one that the averaged generator predicts
             for the target photo itself, for photos, which have no known truth (ours).
         planes: L1 loss of paint and scene separately, against known truth.
+        bend: Bends of the field, in pixels at the network's size, where its copies are not of the
+            surface itself.
         person: Weight of a person pixel in the nearest-neighbour terms, relative to 1 for a
             background pixel (ours: the target's background cannot be predicted).
     """
@@ -57,6 +59,7 @@ class LossWeights:
     matte: float = 0.0
     photo_matte: float = 0.0
     planes: float = 0.0
+    bend: float = 0.0
     person: float = 1.0
 
     def __post_init__(self):
@@ -79,7 +82,7 @@ class LossWeights:
     @property
     def of_layers(self) -> tuple[str, ...]:
         """Loss terms on the layers of a generator, most of them with known truth."""
-        names = ("flow", "visible", "matte", "photo_matte", "planes")
+        names = ("flow", "visible", "matte", "photo_matte", "planes", "bend")
         return tuple(name for name in names if getattr(self, name))
 
     @property

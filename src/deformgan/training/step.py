@@ -22,7 +22,7 @@ from deformgan.metrics.ssim import ssim
 from deformgan.models.blocks import Noise
 from deformgan.models.feature_judge import Closeup
 from deformgan.models.generator import Generator, Want
-from deformgan.models.layers import Fields, Layers, resize, resize_field
+from deformgan.models.layers import SHOWN, Fields, Layers, resize, resize_field
 from deformgan.pair import Pair, Truth, View
 from deformgan.parts import person_region
 from deformgan.pose import Pose
@@ -185,16 +185,22 @@ def _terms_of_layers(
     fabric: Fabric, gan: Gan, layers: Layers, pair: Pair, config: TrainConfig
 ) -> dict[str, Float[Tensor, ""]]:
     """Return the loss terms of layers, by known truth or by what the target photo shows."""
+    terms = {}
+    if config.weights.bend:
+        terms["bend"] = bend_term(layers.fields, config)
     if pair.truth is not None:
-        return fields_terms(layers.fields, pair, config) | layers_terms(layers, pair, config)
+        terms |= fields_terms(layers.fields, pair, config)
+        return terms | layers_terms(layers, pair, config)
     if not config.weights.photo_matte:
-        return {}
+        return terms
     teacher = gan.average.module
     assert isinstance(teacher, Generator)
     with autocast(config, fabric.device), torch.no_grad():
         wanted = teacher.source_matte(pair.target)
     # Without a correction of the field no network predicts mattes.
-    return {} if wanted is None else {"photo_matte": photo_matte_term(layers, wanted, config)}
+    if wanted is not None:
+        terms["photo_matte"] = photo_matte_term(layers, wanted, config)
+    return terms
 
 
 def noise_of_step(fabric: Fabric, config: TrainConfig, step: int) -> Noise:
@@ -340,6 +346,31 @@ def layers_terms(layers: Layers, pair: Pair, config: TrainConfig) -> dict[str, F
             _mean_where(paint, inside.expand_as(paint)) + scene.mean()
         )
     return terms
+
+
+def bend_term(fields: Fields, config: TrainConfig) -> Float[Tensor, ""]:
+    """Penalize bends of the field where it does not show the surface itself.
+
+    Of a profile, the copy for a front view is enlarged several times, and so is every error of the
+    field. An affine field has no bends.
+
+    Args:
+        fields: Output of a layered generator.
+        config: The run.
+
+    Returns:
+        Weighted mean of the lengths of second differences, in pixels of the network.
+    """
+    field = fields.source_from_target
+    guessed = (fields.matte > 0) & (fields.visible <= SHOWN)
+    total, count = field.new_zeros(()), guessed.new_zeros((), dtype=field.dtype)
+    for axis in (2, 3):
+        middle = field.shape[axis] - 2
+        before, at, after = (field.narrow(axis, start, middle) for start in (0, 1, 2))
+        bend = ((before - 2 * at + after).square().sum(dim=1, keepdim=True) + 1e-4).sqrt()
+        where = guessed.narrow(axis, 1, middle)
+        total, count = total + (bend * where).sum(), count + where.sum()
+    return config.weights.bend * total / count.clamp(min=1)
 
 
 def copy_opacity(truth: Truth, through: float) -> Float[Tensor, "batch rows columns"]:
