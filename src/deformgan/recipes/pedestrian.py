@@ -119,7 +119,6 @@ def pedestrian() -> TrainConfig:
             matte=2.0,
             photo_matte=2.0,
             planes=2.0,
-            bend=2.0,
         ),
         trainable=("decoder.3.", "decoder.4.", "mix.", "head.", "detail.", "field.", "look."),
         batch_size=6,
@@ -130,7 +129,6 @@ def pedestrian() -> TrainConfig:
         flip=True,
         rendered_share=0.45,
         shares=(0.6, 0.4),
-        through=0.75,
         precision="auto",
     )
 
