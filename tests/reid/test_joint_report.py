@@ -126,3 +126,15 @@ def test_what_is_no_experiment_is_refused_in_a_line(tmp_path, capsys, content, c
     assert complaint in error
     assert error.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_scenes_are_a_question_of_their_own_and_in_the_command(experiments, tmp_path):
+    scenes = MADE | {"background": "target"}
+    three = write(tmp_path / "three", ["moved"], {"moved": 0.09}, made=scenes)
+    (group,) = vary(read_arms([*experiments, three]), "background")
+    assert {arm.factors["background"] for arm in group} == {"paint scenes", "target scenes"}
+    out = tmp_path / "out"
+    assert main(["reid", "report", *map(str, [*experiments, three]), "--out", str(out)]) == 0
+    text = (out / "report.md").read_text()
+    assert "--policy random --background target --labels same --out DATA_MORE" in text
+    assert "## Which scenes?" in text

@@ -109,6 +109,9 @@ class GeneratedPhotos:
             with read_back(settings):
                 stated = json.loads(settings.read_text(encoding="utf-8"))
                 made = {name: stated[name] for name in _STATED}
+                # Folders that were written before there was a choice have painted scenes.
+                if stated.get("background", "paint") != "paint":
+                    made["background"] = stated["background"]
         return {
             **made,
             "folder": self.folder.resolve().name,

@@ -31,6 +31,7 @@ FACTORS = {
     "amount": "How many generated photos?",
     "labels": "Which labels?",
     "policy": "Which poses?",
+    "background": "Which scenes?",
     "entry": "Which schedule?",
     "source": "Which pictures, and do they beat the controls?",
     "weights": "Does the quality of the pictures matter?",
@@ -38,6 +39,10 @@ FACTORS = {
     "baseline": "Which network?",
     "data": "Which data set?",
 }
+
+
+# Factors that are settings of `reid augment`.
+_MADE = ("weights", "policy", "background", "labels")
 
 
 @dataclass(frozen=True)
@@ -74,9 +79,11 @@ class Arm:
 
     def name(self, without: Iterable[str] = ()) -> str:
         """Return the factors in words, without some of them."""
-        order = ("source", "weights", "policy", "labels", "amount", "entry", "kept", "baseline")
+        order = ("source", "weights", "policy", "background", "labels", "amount", "entry", "kept")
         left_out = {*without}
-        words = [self.factors[name] for name in (*order, "data") if name not in left_out]
+        words = [
+            self.factors[name] for name in (*order, "baseline", "data") if name not in left_out
+        ]
         return ", ".join(word for word in words if word)
 
 
@@ -125,6 +132,9 @@ def _arms(report: Mapping[str, Any]) -> list[Arm]:
                     "amount": _amount(condition, settings),
                     "labels": "teacher's labels" if teacher else _labels(made),
                     "policy": f"{made['policy']} poses" if "policy" in made else "",
+                    "background": f"{made.get('background', 'paint')} scenes"
+                    if "policy" in made
+                    else "",
                     "entry": _entry(condition, settings),
                     "source": "generated" if "folder" in made else condition.augmenter,
                     "weights": made.get("weights", made.get("folder", "")),
@@ -176,9 +186,7 @@ def vary(arms: Sequence[Arm], factor: str) -> list[list[Arm]]:
     """
     ignored = {
         factor,
-        *{"entry": ("amount",), "source": ("amount", "weights", "policy", "labels")}.get(
-            factor, ()
-        ),
+        *{"entry": ("amount",), "source": ("amount", *_MADE)}.get(factor, ()),
     }
     groups: dict[tuple[str, ...], list[Arm]] = {}
     for arm in arms:
@@ -320,11 +328,7 @@ def _commands(arm: Arm) -> list[str]:
     entry = arm.comparison["first"]["entry"]
     alpha = arm.comparison["first"]["alpha"]
     augment = [f"deformgan reid augment --data DATA --per-image {alpha - 1}"]
-    augment += [
-        f"--{name.replace('_', '-')} {made[name]}"
-        for name in ("weights", "policy", "labels")
-        if name in made
-    ]
+    augment += [f"--{name.replace('_', '-')} {made[name]}" for name in _MADE if name in made]
     train = [f"deformgan reid train {arm.comparison['first']['baseline']} --data DATA_MORE"]
     train.append(f"--entry {entry} --steps {settings['steps']}")
     if entry in ("late", "first"):
