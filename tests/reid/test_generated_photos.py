@@ -1,5 +1,6 @@
 """Generated pictures are found by the photos they were made of."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -117,3 +118,19 @@ def test_a_folder_is_described_by_its_pictures(market, tmp_path):
     assert first == _open(market, folder)[0].describe()
     _save(folder / "0002_c1s1_000451_03g2.png", 100)
     assert _open(market, folder)[0].describe() != first
+
+
+@pytest.mark.parametrize(
+    ("stated", "described"),
+    [({}, {}), ({"background": "paint"}, {}), ({"background": "target"},) * 2],
+)
+def test_scenes_other_than_painted_ones_are_described(market, tmp_path, stated, described):
+    folder = tmp_path / "made"
+    _save(folder / "0002_c1s1_000451_03g1.png", 100)
+    made = dict.fromkeys(
+        ("weights", "weights_sha256", "policy", "labels", "per_image", "seed"), "x"
+    )
+    (folder / "augment.json").write_text(json.dumps(made | stated))
+    found = _open(market, folder)[0].describe()
+    assert found["policy"] == "x"
+    assert {name: found[name] for name in ("background",) if name in found} == described
