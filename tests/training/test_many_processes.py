@@ -56,13 +56,14 @@ def weights(out: Path) -> dict[str, torch.Tensor]:
 def test_two_processes_of_four_pairs_equal_one_of_eight(runs):
     # Dropout, mirroring, clipping, two data sets and weighted losses included. Sums over a batch
     # are taken in another order: equal but for rounding, which Adam's first steps enlarge where a
-    # gradient is nearly 0.
+    # gradient is nearly 0 (medians were up to 1.1e-5 on a processor with AVX-512). A step moves a
+    # weight by 1e-3.
     one, two = map(weights, runs)
     assert one.keys() == two.keys()
     for name, value in one.items():
         if value.is_floating_point():
             apart = (value - two[name]).abs()
-            assert apart.median() < 1e-6, name
+            assert apart.median() < 1e-4, name
             assert apart.max() < 2e-3, name
 
 
