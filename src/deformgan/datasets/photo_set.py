@@ -106,6 +106,11 @@ class PhotoSet:
         """All images, RGB."""
         return load_images(self.paths, self.size, self.framings, self.cache)
 
+    def read(self, rows: Sequence[int]) -> UInt8[Tensor, "rows 3 height width"]:
+        """Decode some of the images, RGB; keeps nothing."""
+        framings = None if self.framings is None else [self.framings[row] for row in rows]
+        return load_images([self.paths[row] for row in rows], self.size, framings)
+
     @cached_property
     def backgrounds(self) -> UInt8[Tensor, "images 3 height width"] | None:
         """Backgrounds, RGB: the images with their people removed and the holes filled."""

@@ -79,11 +79,9 @@ class Arm:
 
     def name(self, without: Iterable[str] = ()) -> str:
         """Return the factors in words, without some of them."""
-        order = ("source", "weights", "policy", "background", "labels", "amount", "entry", "kept")
+        order = ("source", *_MADE, "amount", "entry", "kept", "baseline", "data")
         left_out = {*without}
-        words = [
-            self.factors[name] for name in (*order, "baseline", "data") if name not in left_out
-        ]
+        words = [self.factors[name] for name in order if name not in left_out]
         return ", ".join(word for word in words if word)
 
 

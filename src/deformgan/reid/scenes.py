@@ -3,22 +3,15 @@
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from torch import Tensor
 
 from deformgan.datasets.backgrounds import fill_holes
-from deformgan.datasets.image_cache import load_images
 from deformgan.datasets.photo_set import PhotoSet
 from deformgan.models.generator import Generator
 from deformgan.pair import View
 from deformgan.pixels import to_float
 from deformgan.scene import find_person
-
-
-def read_images(photos: PhotoSet, rows: Sequence[int]) -> UInt8[Tensor, "rows 3 height width"]:
-    """Read images of some photos of a set."""
-    framings = None if photos.framings is None else [photos.framings[row] for row in rows]
-    return load_images([photos.paths[row] for row in rows], photos.size, framings)
 
 
 @torch.inference_mode()
@@ -39,13 +32,13 @@ def target_scenes(
     Returns:
         In [-1, 1], on the CPU.
     """
-    images, poses = read_images(pool, rows), pool.poses[list(rows)]
+    images, poses = to_float(pool.read(rows)), pool.poses[list(rows)]
     device = next(generator.parameters()).device
-    mattes = generator.source_matte(View(to_float(images).to(device), poses.to(device)))
+    mattes = generator.source_matte(View(images.to(device), poses.to(device)))
     holes = [
         find_person(
             None if mattes is None else mattes[[row]].cpu(), poses[[row]], pool.skeleton, pool.size
         )
         for row in range(len(images))
     ]
-    return fill_holes(to_float(images), torch.cat(holes))
+    return fill_holes(images, torch.cat(holes))

@@ -25,7 +25,7 @@ from deformgan.reid.labels import Labels
 from deformgan.reid.manifest import GeneratedPhoto
 from deformgan.reid.policies import PosePolicy
 from deformgan.reid.sampler import random_of
-from deformgan.reid.scenes import read_images, target_scenes
+from deformgan.reid.scenes import target_scenes
 from deformgan.reid.variety import RealPhotos, largest_similarity, smallest_distance
 from deformgan.reid.writers import Finished
 
@@ -167,7 +167,7 @@ class Shards:
         settings, tally = self.settings, Tally()
         rows = self.sources[number * settings.shard_size :][: settings.shard_size]
         with tally.timed("read"):
-            images = read_images(self.photos, rows)
+            images = self.photos.read(rows)
         with tally.timed("generator"):
             encoded = self._encode(images, rows)
         with tally.timed("poses"):

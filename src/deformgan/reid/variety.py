@@ -6,7 +6,6 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from deformgan.datasets.image_cache import load_images
 from deformgan.datasets.photo_set import PhotoSet
 from deformgan.reid.policies.coverage import describe_poses
 
@@ -57,10 +56,7 @@ class RealPhotos:
         """
         who, photos = self._photos.identities[row], self._photos
         if who not in self._embedded:
-            rows = self._rows[who]
-            framings = None if photos.framings is None else [photos.framings[one] for one in rows]
-            images = load_images([photos.paths[one] for one in rows], photos.size, framings)
-            self._embedded[who] = self._embedding(images)
+            self._embedded[who] = self._embedding(photos.read(self._rows[who]))
         return self._embedded[who]
 
 
