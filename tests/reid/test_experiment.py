@@ -201,6 +201,49 @@ def test_another_data_set_can_be_tested_on_though_its_people_have_the_same_numbe
     ).settings(_run())
 
 
+def test_networks_of_another_experiment_are_tested_instead_of_trained_again(
+    market, made, fabric, tmp_path, monkeypatch
+):
+    other = tmp_path / "other"
+    shutil.copytree(market, other)
+    split = {"train": ["0009"], "test": ["0001", "0002"]}
+    (other / "identity-split.json").write_text(json.dumps(split))
+    planned = [_run("real", alpha=1), _run()]
+
+    def measure(out, runs=planned, **options):
+        trial = Experiment.open(market, {"tiny": TINY}, {"ours": made}, fabric, **options)
+        execute_runs(runs, tmp_path / out, trial.settings, trial.measure, lambda _: None)
+        return read_results(runs, tmp_path / out)
+
+    trained = measure("trained")
+    anew = measure("anew", test_data=other)
+    with monkeypatch.context() as patch:
+        patch.setattr("deformgan.reid.experiment.train_baseline", None)
+        tested = measure("tested", test_data=other, networks=tmp_path / "trained")
+    for one in planned:
+        assert tested[one]["queries"] == anew[one]["queries"] != trained[one]["queries"]
+        for name in ("photos", "seen"):
+            assert tested[one][name] == trained[one][name]
+        assert tested[one]["seconds"]["train"] == trained[one]["seconds"]["train"]
+    # A run that the other experiment has not is trained.
+    more = [_run("real", alpha=1, seed=1)]
+    assert measure("tested", more, test_data=other, networks=tmp_path / "trained").keys() == {*more}
+    with pytest.raises(InputError, match=r"other settings \(baseline.steps was 2, is 3"):
+        Experiment.open(
+            market,
+            {"tiny": replace(TINY, steps=3)},
+            {"ours": made},
+            fabric,
+            test_data=other,
+            networks=tmp_path / "trained",
+        ).measure(planned[0], tmp_path)
+    with pytest.raises(InputError, match="not the output of an experiment"):
+        measure("no", test_data=other, networks=made)
+    (tmp_path / "trained" / "runs" / planned[0].name / RESULT).unlink()
+    with pytest.raises(InputError, match="has no network"):
+        measure("gone", test_data=other, networks=tmp_path / "trained")
+
+
 def test_a_run_reports_what_it_saw_and_who_labelled(market, made, fabric, tmp_path):
     config = replace(TINY, batch_size=8, added=3, photos=2, method="bot", steps=4)
     trial = Experiment.open(

@@ -17,7 +17,7 @@ from deformgan.reid.augmenter import Augmenter
 from deformgan.reid.baseline import BaselineConfig, load_baseline
 from deformgan.reid.entries import BESIDE, count_exposures, steps_of_equal_cost
 from deformgan.reid.evaluate import evaluate_model
-from deformgan.reid.experiment_runs import LONGER, REAL, PlannedRun
+from deformgan.reid.experiment_runs import LONGER, REAL, PlannedRun, TrainedRun, find_trained
 from deformgan.reid.fractions import keep_real
 from deformgan.reid.generated_photos import GeneratedPhotos
 from deformgan.reid.layout import Layout
@@ -35,6 +35,8 @@ _NO_ENTRY: dict[str, Any] = {
     for field in fields(BaselineConfig)
     if field.name in ("entry", "switch", "ramp") or field.name.startswith("added")
 }
+# Settings of the test data, among those of `Experiment.settings`.
+_TEST = ("test_folder", "queries", "gallery", "test_sha256")
 RECORDS = {"log_every", "save_every", "keep"}  # settings that do not affect the result
 
 
@@ -57,6 +59,8 @@ class Experiment:
         teacher: Name of an extractor that labels generated photos, see `teacher_labels`; None for
             their own labels.
         keep_weights: Whether to keep the trained networks.
+        networks: Folder of another experiment; its finished runs whose settings differ in the test
+            data alone are tested instead of being trained again.
     """
 
     data: Path
@@ -71,6 +75,7 @@ class Experiment:
     imagenet: Path | None = None
     teacher: str | None = None
     keep_weights: bool = True
+    networks: Path | None = None
 
     def __post_init__(self):
         self._teacher = None
@@ -193,10 +198,37 @@ class Experiment:
 
     def measure(self, one: PlannedRun, folder: Path) -> dict[str, Any]:
         """Train and evaluate a run; see `execute_runs`."""
+        trained = None
+        if self.networks is not None:
+            trained = find_trained(self.networks, one, self.settings(one), _TEST)
+        if trained is None:
+            trained = self._train(one, folder)
+        tested = time.monotonic()
+        baseline = load_baseline(trained.weights, self.fabric.device)
+        result = evaluate_model(baseline, self.query, self.gallery)
+        if not self.keep_weights:
+            (folder / RESULT).unlink(missing_ok=True)
+        ranking = result.ranking
+        asked = ranking.asked.tolist()
+        return {
+            "metrics": ranking.means(),
+            "photos": trained.photos,
+            "seen": trained.seen,
+            "queries": {
+                "person": " ".join(self.query.identities[row] for row in asked),
+                "map": _compact(ranking.precision.tolist()),
+                "rank1": _compact((ranking.first_place == 1).double().tolist()),
+                "minp": _compact(ranking.inverse_negative_penalty.tolist()),
+            },
+            "seconds": {**trained.seconds, "test": round(time.monotonic() - tested, 1)},
+            **provenance(),
+        }
+
+    def _train(self, one: PlannedRun, folder: Path) -> TrainedRun:
+        """Train the network of a run in its folder."""
         begun = time.monotonic()
         photos, counts = self.photos_of(one)
         config = self.config(one)
-        seen = count_exposures(config, photos)
         labels = None
         if self._teacher is not None and photos.generated.any():
             labels = teacher_labels(photos, self._teacher.extract)
@@ -212,31 +244,12 @@ class Experiment:
             teacher=labels,
             report=lambda _: None,
         )
-        trained = time.monotonic()
-        baseline = load_baseline(weights, self.fabric.device)
-        result = evaluate_model(baseline, self.query, self.gallery)
         shutil.rmtree(folder / FOLDER, ignore_errors=True)
-        if not self.keep_weights:
-            (folder / RESULT).unlink()
-        ranking = result.ranking
-        asked = ranking.asked.tolist()
-        return {
-            "metrics": ranking.means(),
-            "photos": counts,
-            "seen": asdict(seen),
-            "queries": {
-                "person": " ".join(self.query.identities[row] for row in asked),
-                "map": _compact(ranking.precision.tolist()),
-                "rank1": _compact((ranking.first_place == 1).double().tolist()),
-                "minp": _compact(ranking.inverse_negative_penalty.tolist()),
-            },
-            "seconds": {
-                "photos": round(prepared - begun, 1),
-                "train": round(trained - prepared, 1),
-                "test": round(time.monotonic() - trained, 1),
-            },
-            **provenance(),
+        seconds = {
+            "photos": round(prepared - begun, 1),
+            "train": round(time.monotonic() - prepared, 1),
         }
+        return TrainedRun(weights, counts, asdict(count_exposures(config, photos)), seconds)
 
     def describe(self) -> dict[str, Any]:
         """Return what all planned share, for the report."""
@@ -250,6 +263,7 @@ class Experiment:
             "baselines": json.loads(json.dumps({n: asdict(c) for n, c in self.configs.items()})),
             "starts": {name: self.start(name) for name in self.configs},
             "teacher": self.teacher,
+            "networks": None if self.networks is None else self.networks.resolve().name,
             "augmenters": self._described,
             "strays": dict(self.strays),
         }

@@ -15,6 +15,7 @@ from typing import Any, Literal
 from deformgan.errors import InputError
 from deformgan.files import check_finite, read_back, try_lock, wait_for_lock, write_text
 from deformgan.reid.entries import BESIDE, ENTRIES
+from deformgan.reid.train import RESULT as WEIGHTS
 
 Erasing = Literal["both", "on", "off"]
 
@@ -225,6 +226,60 @@ def _check_result(result: dict[str, Any], one: PlannedRun) -> None:
             raise ValueError("queries are missing")
         numbers += column
     check_finite(map(float, numbers))
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """A run's network before its test.
+
+    Attributes:
+        weights: File of the network.
+        photos: Counts of the training photos.
+        seen: How often it saw real and generated photos.
+        seconds: Time of each part of the work.
+    """
+
+    weights: Path
+    photos: Mapping[str, Any]
+    seen: Mapping[str, Any]
+    seconds: Mapping[str, float]
+
+
+def find_trained(
+    out: Path, one: PlannedRun, settings: Mapping[str, Any], test: Sequence[str]
+) -> TrainedRun | None:
+    """Find the network of a run in another experiment that was tested on other photos.
+
+    Args:
+        out: Output folder of the other experiment.
+        one: The run.
+        settings: Settings of the run.
+        test: Names of the settings of `data` that describe the test data.
+
+    Returns:
+        The trained run; None if the other experiment has not finished it.
+
+    Raises:
+        InputError: If `out` is no experiment, the run was trained with other settings, or its
+            network was removed.
+    """
+    if not (out / RUNS).is_dir():
+        raise InputError(f"{out} is not the output of an experiment: it has no folder {RUNS}.")
+    folder = _folder(out, one)
+    if not (folder / RESULT).is_file():
+        return None
+    with read_back(folder / SETTINGS):
+        theirs = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))["data"]
+        data = {**settings["data"], **{name: theirs.get(name) for name in test}}
+    _check_settings(folder, {**settings, "data": data})
+    weights = folder / WEIGHTS
+    if not weights.is_file():
+        raise InputError(f"{folder} has no network ({WEIGHTS}) to test.")
+    with read_back(folder / RESULT, "remove it to run it again"):
+        result = json.loads((folder / RESULT).read_text(encoding="utf-8"))
+        _check_result(result, one)
+        seconds = {name: value for name, value in result["seconds"].items() if name != "test"}
+        return TrainedRun(weights, result["photos"], result["seen"], seconds)
 
 
 @contextmanager

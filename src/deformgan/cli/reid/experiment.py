@@ -34,6 +34,7 @@ def experiment(
     imagenet: Path | None = None,
     teacher: str | None = None,
     test_data: Path | None = None,
+    networks: Path | None = None,
     minutes: float | None = None,
     nobody: tuple[str, ...] | None = None,
     config: Path | None = None,
@@ -74,6 +75,8 @@ def experiment(
         teacher: Network that labels generated photos: person_embedding (bundled), a
             baseline.safetensors or an .onnx file; by default they have their own labels.
         test_data: Another data set to test on, e.g. across data sets.
+        networks: Output of an experiment that differs in its test data alone: networks that it
+            trained are tested instead of training them again.
         minutes: Time limit: start no run that would not finish within it.
         nobody: Identities that are not people, such as -1 0000; by default -1, and also 0000 unless
             training photos, queries or identity-split.json have it as a person.
@@ -108,7 +111,15 @@ def experiment(
             "--out."
         )
     trial = Experiment.open(
-        data, plans, folders, fabric, nobody, test_data, imagenet=imagenet, teacher=teacher
+        data,
+        plans,
+        folders,
+        fabric,
+        nobody,
+        test_data,
+        imagenet=imagenet,
+        teacher=teacher,
+        networks=networks,
     )
     say_nobody(nobody, data)
     output_dir(out)
