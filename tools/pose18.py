@@ -15,16 +15,19 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from deformgan.backbones.pose18_network import KIND, STRIDE, Pose18Config, Pose18Network
+from deformgan.backbones.weights_file import read_network
+from deformgan.datasets import open_dataset
 from deformgan.datasets.market1501 import Market1501
 from deformgan.datasets.synthetic import Synthetic
 from deformgan.detectors.pose18 import decode
+from deformgan.device import Precision
 from deformgan.files import write_safetensors
 from deformgan.heatmap import render_heatmaps
 from deformgan.photo_file import read_photo
 from deformgan.pixels import to_float
 from deformgan.pose import Pose
 from deformgan.training.engine import Terms, run_steps
-from deformgan.training.launch import open_fabric
+from deformgan.training.launch import autocast, open_fabric
 from deformgan.training.records import Records
 from tools.pose18_crops import SIZE, TORSO, CropBatches, Crops, People
 from tools.student import Ahead, Student, read_average, show
@@ -34,7 +37,8 @@ PERSON_SIGMA = 1.75
 WARM_UP = 300  # steps in which the learning rate rises
 NUM_HELD_OUT = 50  # identities that choose between runs and calibrate; never trained on
 TERMS = (
-    "trained on Market-1501 (Zheng et al., ICCV 2015; academic research only) and rendered people"
+    "trained on Market-1501 (Zheng et al., ICCV 2015), CUHK03 (Li et al., CVPR 2014), both for "
+    "academic research only, and rendered people"
 )
 GRID = (SIZE[0] // STRIDE, SIZE[1] // STRIDE)
 
@@ -45,26 +49,30 @@ class Pose18Training:
 
     Attributes:
         steps: How many.
-        market, rendered, wide, empty: How many crops of each kind make up a batch.
+        market, cuhk03, rendered, empty: How many crops of each kind make up a batch.
+        cut: Share of the crops of CUHK03 and of rendered people that an edge of the image cuts.
         learning_rate: At its highest; it falls to 0 along a half cosine.
         weight_decay: Of AdamW.
         ema: Decay of the averaged weights.
         gentle_from: From this share of the steps on crops are spoilt half as much.
+        precision: As in `TrainConfig`.
         seed: Of everything.
         log_every: Steps between lines of `metrics.jsonl`.
         save_every: Steps between checkpoints and scores of the people held out.
         keep: How many of the last checkpoints stay.
     """
 
-    steps: int = 13_000
-    market: int = 15
-    rendered: int = 3
-    wide: int = 9
-    empty: int = 5
+    steps: int = 12_000
+    market: int = 9
+    cuhk03: int = 7
+    rendered: int = 12
+    empty: int = 4
+    cut: float = 0.4
     learning_rate: float = 2e-3
     weight_decay: float = 0.02
     ema: float = 0.999
     gentle_from: float = 0.6
+    precision: Precision = "auto"
     seed: int = 0
     log_every: int = 50
     save_every: int = 250
@@ -73,7 +81,7 @@ class Pose18Training:
     @property
     def batch_size(self) -> int:
         """Crop per step."""
-        return self.market + self.rendered + self.wide + self.empty
+        return self.market + self.cuhk03 + self.rendered + self.empty
 
 
 def heatmap_targets(pose: Pose, sigma: float) -> Float[Tensor, "batch joints rows columns"]:
@@ -257,10 +265,11 @@ def split_held_out(real: Market1501) -> tuple[Tensor, Tensor]:
 
 def train_pose18(
     market: Path,
-    rendered: Path,
-    wide: Path,
+    cuhk03: Path,
+    rendered: tuple[Path, ...],
     empty: Path,
     out: Path,
+    init: Path | None = None,
     config: Pose18Training = Pose18Training(),
     threads: int = 1,
 ) -> None:
@@ -271,10 +280,11 @@ def train_pose18(
 
     Args:
         market: Market-1501 with the field's annotation; only its training identities are read.
-        rendered: People rendered by `deformgan data synthesize`.
-        wide: The same with `--framing wide --size 160x128`.
-        empty: A folder of photos of one size without people.
+        cuhk03: CUHK03 with joints by consensus; only its training people are read.
+        rendered: Folders of people rendered by `deformgan data synthesize`, with equal shares.
+        empty: A folder of photos of one size without people, such as a rendered set's backgrounds.
         out: The run's folder; created.
+        init: Weights to start from, as `export` writes them; by default random ones.
         config: The run.
         threads: Of torch; the next crops are made by one more.
     """
@@ -283,10 +293,14 @@ def train_pose18(
     real = Market1501(market)
     learn, check = split_held_out(real)
     check = check[::2]
-    batches = open_crops(real, learn, rendered, wide, empty, config)
+    batches = open_crops(real, learn, cuhk03, rendered, read_empty(empty), config)
     torch.manual_seed(config.seed)
-    network = Pose18Network(Pose18Config()).to(memory_format=torch.channels_last)
+    network = Pose18Network(Pose18Config())
+    if init is not None:
+        network.load_state_dict(read_network(init, KIND, "pose18 detector")[0])
+    network = network.to(memory_format=torch.channels_last)
     student = Student(network, config, WARM_UP)
+    fabric = open_fabric(torch.device("cpu"))
 
     def save(done: int, records: Records) -> None:
         found = score(student.average.module, real.images[check], real.poses[check])
@@ -298,7 +312,9 @@ def train_pose18(
         def step(number: int) -> Terms:
             crops = crops_of_step[number]
             images = crops.images.contiguous(memory_format=torch.channels_last)
-            loss = pose18_loss(network(images), crops)
+            with autocast(config, fabric.device):
+                logits = network(images)
+            loss = pose18_loss(logits.float(), crops)
             student.move(loss, number)
             return {"loss": loss.detach()}
 
@@ -307,7 +323,7 @@ def train_pose18(
             student,
             out,
             step,
-            fabric=open_fabric(torch.device("cpu")),
+            fabric=fabric,
             data=[],
             describe=lambda number: f"of step {number + 1}",
             save=save,
@@ -317,31 +333,41 @@ def train_pose18(
 
 
 def open_crops(
-    real: Market1501, learn: Tensor, rendered: Path, wide: Path, empty: Path, config: Pose18Training
+    real: Market1501,
+    learn: Tensor,
+    cuhk03: Path,
+    rendered: tuple[Path, ...],
+    empties: Tensor,
+    config: Pose18Training,
 ) -> CropBatches:
     """Open the training data.
 
     Args:
         real: Market-1501.
         learn: Positions of the images to learn from.
-        rendered: See `train_pose18`, like all that follows.
-        wide: With masks, so that people can be put in front of something else.
-        empty: Without people.
+        cuhk03: See `train_pose18`.
+        rendered: See `train_pose18`; with masks, so that people can be put in front of something
+            else.
+        empties: Images without people.
         config: How many of each make up a batch.
     """
-    drawn, cut = Synthetic(rendered), Synthetic(wide)
-    torso = cut.poses.visible[:, TORSO].sum(dim=1) >= 2
+    consensus = open_dataset(cuhk03)
+    usable = consensus.poses.visible.sum(dim=1) >= 4
     people = [
         People(real.images[learn], real.poses[learn]),
-        People(drawn.images, drawn.poses),
-        People(
-            cut.images[torso], cut.poses[torso], None if cut.masks is None else cut.masks[torso]
-        ),
+        People(consensus.images[usable], consensus.poses[usable], complete=False, cut=config.cut),
     ]
+    counts = [config.market, config.cuhk03]
+    for number, folder in enumerate(rendered):
+        drawn = Synthetic(folder)
+        torso = drawn.poses.visible[:, TORSO].sum(dim=1) >= 2
+        masks = None if drawn.masks is None else drawn.masks[torso]
+        people.append(People(drawn.images[torso], drawn.poses[torso], masks, cut=config.cut))
+        counts.append((config.rendered + number) // len(rendered))
     return CropBatches(
         people,
-        [config.market, config.rendered, config.wide],
-        read_empty(empty),
+        counts,
+        empties,
         config.empty,
         config.seed,
         gentle_from=round(config.gentle_from * config.steps),

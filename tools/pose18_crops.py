@@ -20,6 +20,7 @@ from deformgan.skeletons.openpose18 import OPENPOSE18
 SIZE = (128, 96)  # height and width of a crop
 FILL = (100.0, 72.0)  # largest height and width of the joints' bounding box in a crop
 LARGEST_ENLARGEMENT = 6.0
+FEWEST_JOINTS = 6  # of a person whom an edge cuts
 UPPER_BODY = OPENPOSE18.indices(
     [joint for joint in OPENPOSE18.joints if not joint.endswith(("knee", "ankle"))]
 )
@@ -34,11 +35,17 @@ class People:
         images: RGB.
         pose: In pixels of `images`.
         masks: Coverage of every pixel by the person, 0..255, if known.
+        complete: Whether every joint without a position is hidden. If not, the annotator may have
+            missed it.
+        cut: Share of the crops in which an edge of the image cuts off a part of the person, as in
+            photos taken from near.
     """
 
     images: UInt8[Tensor, "images 3 height width"]
     pose: Pose
     masks: UInt8[Tensor, "images height width"] | None = None
+    complete: bool = True
+    cut: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -49,8 +56,8 @@ class Crops:
         images: RGB in [-1, 1], of `SIZE`.
         pose: Pose of the crop's person, in pixels of the crop; only joints inside it are visible.
         other: Pose of a second person in the crop; often without visible joints.
-        known: Joints whose visibility label is reliable. False for a joint behind an occluder,
-            which the network may guess or not.
+        known: Joints whose visibility label is reliable. False for a joint behind an occluder or
+            without annotation, which the network may guess or not.
     """
 
     images: Float[Tensor, "batch 3 height width"]
@@ -129,6 +136,9 @@ def _crops(
     if masks is not None:
         masks = torch.where(flipped[:, None, None, None], masks.flip(-1), masks)
 
+    annotated = pose.visible
+    edges = _edges(pose, people.cut, random)
+    pose = Pose(pose.joints, pose.visible & _within(pose.joints, edges))
     image_from_crop = _looks(pose, random, severity)
     placed = _to_crop(pose, image_from_crop)
     # Fill the area beyond the image, and behind a person who was cut out: with a plain colour, the
@@ -146,8 +156,69 @@ def _crops(
     shown = valid[torch.arange(count)[:, None], 0, rows, columns] < 0.5
     other = Pose(other.joints, other.visible & shown & _inside(other))
 
+    crops, edges = _cut_off(crops, edges, image_from_crop)
+    placed = Pose(placed.joints, placed.visible & _within(placed.joints, edges))
+    other = Pose(other.joints, other.visible & _within(other.joints, edges))
     crops, known = _cover(crops, placed, random, severity)
+    if not people.complete:
+        known = known & annotated
     return Crops(crops, Pose(placed.joints, placed.visible & _inside(placed)), other, known)
+
+
+def _edges(pose: Pose, share: float, random: torch.Generator) -> Tensor:
+    """Draw where the image ends, as (left, top, right, bottom) in its pixels.
+
+    Most cuts are between shoulders and knees, some through the head or beside the torso; infinite
+    where nothing is cut off.
+    """
+    count = len(pose)
+    whole = torch.tensor([-torch.inf, -torch.inf, torch.inf, torch.inf]).repeat(count, 1)
+    if share == 0:
+        return whole
+    edges = whole.clone()
+    torso = pose.joints[:, TORSO]
+    low, high = torso.amin(dim=1), torso.amax(dim=1)
+    height = (high - low)[:, 1].clamp(min=4.0)
+    usable = pose.visible[:, TORSO].all(dim=1) & _chance(count, share, random)
+    # In torso lengths below the hips: the knees are about one, the ankles two further down.
+    bottom = high[:, 1] + height * (torch.rand(count, generator=random) * 1.9 - 0.3)
+    top = low[:, 1] - height * (0.05 + 0.45 * torch.rand(count, generator=random))
+    margin = height * (0.4 * torch.rand(count, generator=random) - 0.05)
+    kind = torch.rand(count, generator=random)
+    edges[:, 3] = bottom.where(usable & (kind < 0.85), edges[:, 3])
+    edges[:, 1] = top.where(usable & (kind > 0.75), edges[:, 1])
+    side = torch.rand(count, generator=random)
+    edges[:, 0] = (low[:, 0] - margin).where(usable & (side < 0.08), edges[:, 0])
+    edges[:, 2] = (high[:, 0] + margin).where(usable & (side > 0.92), edges[:, 2])
+    enough = (pose.visible & _within(pose.joints, edges)).sum(dim=1) >= FEWEST_JOINTS
+    return torch.where(enough[:, None], edges, whole)
+
+
+def _within(joints: Tensor, edges: Tensor) -> Tensor:
+    """Return which joints lie between the edges."""
+    return ((joints >= edges[:, None, :2]) & (joints <= edges[:, None, 2:])).all(dim=-1)
+
+
+def _cut_off(crops: Tensor, edges: Tensor, image_from_crop: Tensor) -> tuple[Tensor, Tensor]:
+    """Repeat the pixels at the edges beyond them, as `cut_box` does, and return them in the crop.
+
+    In a turned crop an edge stays upright, where it crosses the middle.
+    """
+    if edges.isinf().all():
+        return crops, edges
+    rows, offset = image_from_crop[:, :, :2], image_from_crop[:, :, 2]
+    middle = torch.tensor([(SIZE[1] - 1) / 2, (SIZE[0] - 1) / 2])
+    along = torch.diagonal(rows, dim1=1, dim2=2)  # pixels of the image per pixel of the crop
+    centre = rows @ middle + offset
+    placed = (edges.unflatten(1, (2, 2)) - centre[:, None]) / along[:, None] + middle
+    last = torch.tensor([SIZE[1] - 1.0, SIZE[0] - 1.0])
+    low, high = placed[:, 0].clamp(min=0).floor(), placed[:, 1].minimum(last).ceil()
+    low, high = low.minimum(last - 1), high.maximum(torch.ones(2))
+    columns = torch.arange(SIZE[1]).clamp(low[:, :1], high[:, :1]).long()
+    lines = torch.arange(SIZE[0]).clamp(low[:, 1:], high[:, 1:]).long()
+    crops = crops.gather(3, columns[:, None, None, :].expand_as(crops))
+    crops = crops.gather(2, lines[:, None, :, None].expand_as(crops))
+    return crops, placed.flatten(1)
 
 
 def _looks(pose: Pose, random: torch.Generator, severity: float = 1.0) -> Tensor:
@@ -186,7 +257,7 @@ def _to_crop(pose: Pose, image_from_crop: Tensor) -> Pose:
 
 
 def _sample(images: Tensor, image_from_crop: Tensor, padding: str) -> Tensor:
-    """Sample crops from images."""
+    """Sample crops from images; images that shrink to less than a half are averaged before."""
     height, width = images.shape[2:]
     row = torch.arange(SIZE[0], dtype=torch.float32)
     column = torch.arange(SIZE[1], dtype=torch.float32)
@@ -194,7 +265,16 @@ def _sample(images: Tensor, image_from_crop: Tensor, padding: str) -> Tensor:
     places = grid @ image_from_crop[:, :, :2].transpose(1, 2) + image_from_crop[:, None, :, 2]
     places = (places + 0.5) / torch.tensor([width, height]) * 2 - 1
     places = places.unflatten(1, SIZE)
-    return F.grid_sample(images, places, padding_mode=padding, align_corners=False)
+    shrinking = image_from_crop[:, :, :2].flatten(1).norm(dim=1) / 2**0.5
+    large = (shrinking >= 2) & (height % 2 == 0) & (width % 2 == 0)
+    crops = torch.empty(len(images), images.shape[1], *SIZE)
+    for chosen, factor in ((~large, 1), (large, 2)):
+        if chosen.any():
+            small = F.avg_pool2d(images[chosen], factor)
+            crops[chosen] = F.grid_sample(
+                small, places[chosen], padding_mode=padding, align_corners=False
+            )
+    return crops
 
 
 def _behind(

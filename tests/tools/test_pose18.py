@@ -100,11 +100,11 @@ def data(tmp_path_factory):
     return root
 
 
-def run(data, out, steps, monkeypatch, **others):
+def run(data, out, steps, monkeypatch, init=None, **others):
     monkeypatch.setattr("tools.pose18.NUM_HELD_OUT", 3)
-    config = Pose18Training(steps=steps, market=3, rendered=1, wide=2, empty=1, **others)
+    config = Pose18Training(steps=steps, market=3, cuhk03=2, rendered=2, empty=1, **others)
     people = data / "people"
-    train_pose18(people, people, people, data / "empty", out, config)
+    train_pose18(people, people, (people,), data / "empty", out, init, config)
     return torch.load(checkpoints(out)[-1], weights_only=True)
 
 

@@ -92,3 +92,64 @@ def test_what_a_rectangle_hides_is_neither_there_nor_missing():
     under = touched[torch.arange(200)[:, None], y, x]
     # Rounding moves a joint over the rectangle's edge now and then.
     assert (under == ~known).float().mean() > 0.98
+
+
+def test_an_edge_cuts_people_off_and_no_joint_beyond_it_is_visible(people):
+    people = People(people.images, Pose(people.pose.joints, torch.ones(24, 18) > 0), cut=1.0)
+    empties = torch.full((3, 3, 160, 128), 255, dtype=torch.uint8)
+    edges = pose18_crops._edges(people.pose, 1.0, torch.Generator().manual_seed(1))
+    cut = ~edges.isinf().all(dim=1)
+    assert cut.sum() > 12
+    kept = pose18_crops._within(people.pose.joints, edges)
+    assert (kept.sum(dim=1) >= pose18_crops.FEWEST_JOINTS).all()
+    assert (kept.sum(dim=1)[cut] < 18).any()
+    # Without a cut the same crops have more joints.
+    counts = []
+    for share in (0.0, 1.0):
+        crops = [
+            pose18_crops._crops(
+                People(people.images, people.pose, cut=share),
+                torch.arange(24),
+                empties,
+                torch.Generator().manual_seed(seed),
+            )
+            for seed in range(4)
+        ]
+        counts.append(sum(part.pose.visible.sum().item() for part in crops))
+    assert counts[1] < 0.9 * counts[0]
+
+
+def test_beyond_an_edge_its_pixels_are_repeated():
+    crops = torch.rand(2, 3, *SIZE)
+    scale = torch.tensor([[2.0, 0, 10], [0, 2.0, 4]]).repeat(
+        2, 1, 1
+    )  # crop pixel (x, y) is (2x + 10, 2y + 4)
+    edges = torch.tensor(
+        [[-torch.inf, -torch.inf, torch.inf, torch.inf], [30.0, -torch.inf, torch.inf, 104]]
+    )
+    cut, placed = pose18_crops._cut_off(crops, edges, scale)
+    assert torch.equal(cut[0], crops[0])
+    assert placed[1, 0] == 10
+    assert placed[1, 3] == 50
+    assert torch.equal(cut[1, :, :51, 10:], crops[1, :, :51, 10:])
+    assert (cut[1, :, 51:] == cut[1, :, 50:51]).all()
+    assert (cut[1, :, :, :10] == cut[1, :, :, 10:11]).all()
+
+
+def test_a_joint_that_the_annotator_may_have_missed_is_not_known_to_be_hidden(people, empties):
+    nose = torch.arange(18) == 0
+    pose = Pose(people.pose.joints, (~nose).expand(24, -1))
+    for complete in (True, False):
+        random = torch.Generator().manual_seed(0)
+        shown = People(people.images, pose, complete=complete, cut=0.5)
+        crops = pose18_crops._crops(shown, torch.arange(24), empties, random)
+        assert crops.known[:, 0].any() == complete
+        # Joints beyond an edge are hidden, and that is known.
+        assert (crops.known & ~crops.pose.visible)[:, 1:].any()
+
+
+def test_an_image_that_shrinks_to_a_quarter_is_averaged():
+    stripes = (torch.arange(512) % 2).float().expand(1, 3, 512, -1).mul(2).sub(1)
+    map_ = torch.tensor([[[4.0, 0, 1], [0, 4.0, 1]]])
+    crops = pose18_crops._sample(stripes, map_, "border")
+    assert crops.abs().max() < 1e-6
