@@ -10,6 +10,7 @@ from deformgan.framing import (
     Framing,
     find_framing,
     is_framed,
+    rows_of_photo,
 )
 from deformgan.pose import Pose
 from deformgan.skeletons.openpose18 import OPENPOSE18
@@ -116,6 +117,32 @@ def test_head_and_feet_that_are_not_seen_are_left_room_for(people):
     # Where pedestrians of that torso have them: in rows 10 and 115.
     assert shoulders - HEAD_ABOVE_SHOULDERS * (hips - shoulders) == pytest.approx(10, abs=0.01)
     assert hips + FEET_BELOW_HIPS * (hips - shoulders) == pytest.approx(115, abs=0.01)
+
+
+def test_rows_beyond_the_photo_go_where_it_cuts_off_head_or_feet(people):
+    pose = Pose(people(1).joints * 4 + 150, people(1).visible.clone())
+    head = ("nose", "right_eye", "left_eye", "right_ear", "left_ear")
+    feet = ("right_ankle", "left_ankle")
+
+    def rows(hidden, photo_size, shift=0.0):
+        visible = pose.visible.clone()
+        visible[:, OPENPOSE18.indices(hidden)] = False
+        shown = Pose(pose.joints - torch.tensor([0.0, shift]), visible)
+        framing = find_framing(shown, photo_size, SIZE, OPENPOSE18)
+        first, last = rows_of_photo(shown, photo_size, framing, OPENPOSE18)
+        height = framing.shown[0]
+        return first * height + framing.top, last * height + framing.top, first, last
+
+    tall, short = (900, 700), (500, 700)
+    assert rows((), short)[2:] == (0, 1)  # the feet are seen: the scene goes on
+    assert rows(feet, tall)[2:] == (0, 1)  # hidden, but not by the edge
+    first, bottom, _, _ = rows(feet, short)
+    assert bottom == pytest.approx(499.5)
+    top, _, first, last = rows(head, tall, shift=200.0)
+    assert top == pytest.approx(-0.5)
+    assert 0 < first < last == 1
+    # Next to nothing would remain.
+    assert rows(feet, (210, 700))[2:] == (0, 1)
 
 
 def test_the_same_part_can_be_shown_at_another_size():

@@ -220,6 +220,49 @@ def test_a_scene_of_the_target_photos_size_is_framed_as_that_is(layered, street,
     np.testing.assert_array_equal(halves, painted)
 
 
+def cut_at_the_thighs(pose):
+    """A pose in a photo that ends below the hips, and the photo's size."""
+    low = ["right_knee", "left_knee", "right_ankle", "left_ankle"]
+    visible = pose.visible.clone()
+    visible[:, OPENPOSE18.indices(low)] = False
+    hips = pose.joints[:, OPENPOSE18.indices(["right_hip", "left_hip"]), 1].max().item()
+    return Pose(pose.joints, visible), (round(hips) + 40, 500)
+
+
+@pytest.mark.parametrize("background", ["source", "paint", "none", "#102030"])
+def test_a_picture_ends_where_the_photo_of_the_pose_cuts_the_person(
+    layered, street, people, background, monkeypatch
+):
+    photo, pose = street
+    target, size = cut_at_the_thighs(pose)
+    framing = find_framing(target, size, SIZE, OPENPOSE18)
+    kept = (size[0] - 0.5 - framing.top) / framing.shown[0]
+    assert 0.5 < kept < 0.8
+    picture = run(layered, photo, pose, target, size, background=background)
+    for asked, shape in ((150, (150, round(round(150 / kept) / 2))), ((150, 90), (150, 90))):
+        sized = run(layered, photo, pose, target, size, size=asked, background=background)
+        assert sized.shape[:2] == shape
+    # It is the upper part of the whole frame.
+    whole = "deformgan.staging.rows_of_photo"
+    monkeypatch.setattr(whole, lambda *arguments: (0.0, 1.0))
+    uncut = run(layered, photo, pose, target, size, background=background)
+    assert len(picture) == round(kept * len(uncut))
+    np.testing.assert_array_equal(picture, uncut[: len(picture)])
+
+
+def test_pictures_that_are_cut_differently_are_not_in_one_batch(layered, street, people):
+    photo, pose = street
+    cut = PosedPhoto(*cut_at_the_thighs(pose))
+    targets = [cut, PosedPhoto(pose, (600, 500)), cut]
+    pairs = [(posed(photo, pose), target) for target in targets]
+    together = list(layered.generate_pairs(iter(pairs), size=140))
+    assert [len(picture) for picture in together] == [140] * 3
+    for (who, target), picture in zip(pairs, together, strict=True):
+        (alone,) = layered.generate(who, target, size=140)
+        assert picture.shape == alone.shape
+        assert np.abs(picture.astype(int) - alone).max() <= 1
+
+
 def test_frames_with_layers_are_the_pictures(layered, street, people):
     poses = people(3)
     frames = list(film(layered, *street, poses, SIZE, size=140, background="none", batch_size=2))

@@ -25,6 +25,8 @@ WIDEST_JOINTS = 61 / 64
 HEAD_ABOVE_SHOULDERS = 0.39
 FEET_BELOW_HIPS = 1.40
 
+LEAST_OF_FRAME = 0.25  # that must remain of a person's frame where the photo ends
+
 _SHOULDERS, _HIPS = ("right_shoulder", "left_shoulder"), ("right_hip", "left_hip")
 _HEAD = ("nose", "right_eye", "left_eye", "right_ear", "left_ear")
 _ANKLES = ("right_ankle", "left_ankle")
@@ -228,6 +230,33 @@ def is_framed(pose: Pose, photo_size: tuple[int, int] | None, size: tuple[int, i
     edge = low.new_tensor([size[1], size[0]])
     inside = (low >= -0.1 * edge).all() and (high <= 1.1 * edge).all()
     return bool(inside and high[1] - low[1] >= size[0] / 2)
+
+
+def rows_of_photo(
+    pose: Pose, photo_size: tuple[int, int], framing: Framing, skeleton: Skeleton
+) -> tuple[float, float]:
+    """Return which rows of the framed image remain where the photo's edge cuts off head or feet.
+
+    Args:
+        pose: One pose or the frames of an animation, in pixels of the photo.
+        photo_size: Height and width of the photo.
+        framing: Framing of these poses.
+        skeleton: Skeleton of the poses; only people are cut.
+
+    Returns:
+        First row and the row after the last, as fractions of the image height; (0, 1) for people
+        whose head and feet are visible, even if the framing extends beyond the photo, and if little
+        would remain.
+    """
+    first, last = 0.0, 1.0
+    if not {*_HEAD, *_ANKLES} <= set(skeleton.joints):
+        return first, last
+    height, _ = framing.shown
+    if not pose.visible[:, skeleton.indices(_HEAD)].any():
+        first = max(first, (-0.5 - framing.top) / height)
+    if not pose.visible[:, skeleton.indices(_ANKLES)].any():
+        last = min(last, (photo_size[0] - 0.5 - framing.top) / height)
+    return (first, last) if last - first >= LEAST_OF_FRAME else (0.0, 1.0)
 
 
 def _extent(pose: Pose) -> tuple[Float[Tensor, "2"], Float[Tensor, "2"]]:

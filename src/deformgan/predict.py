@@ -176,7 +176,8 @@ class PoseTransfer:
                 also a list of photos of the *same* person: every surface is copied from the photo
                 that shows it best; the first one determines scene and place. For different people,
                 call once per photo.
-            pose: One target pose. The picture is framed like the photo that the pose is from.
+            pose: One target pose. The picture is framed like the photo that the pose is from, and
+                with layers ends where that photo's edge cuts off head or feet.
             source_pose: Pose of the source person in pixels of the photo (of several photos, a
                 batch with one each); by default it is detected.
             person: Index of the source person by size; 0 is the largest.
@@ -434,10 +435,16 @@ class PoseTransfer:
         background: Background | None,
     ) -> "_Staged":
         if self.layered:
-            shown = self.staging.show_all(people, target, size)
+            uncut, kept = self.staging.uncut_size(target, size)
+            shown = self.staging.show_all(people, target, uncut)
             behind = self.staging.scene(background, shown[0], target.size)
             encoded = [self.encode(one) for one in shown]
-            return _Staged(encoded, shown[0].targets, shown[0].size, behind)
+            whole = shown[0].size
+            first, last = (round(row * whole[0]) for row in kept)
+            if size is not None:  # exactly as many rows, whatever was rounded
+                last = first + (size if isinstance(size, int) else size[0])
+                first, last = (row - max(0, last - whole[0]) for row in (first, last))
+            return _Staged(encoded, shown[0].targets, whole, behind, (first, last))
         if len(people) > 1:
             raise InputError(
                 f"{len(people)} source photos are given, but these weights support only one; "
@@ -463,10 +470,12 @@ class PoseTransfer:
             return to_photos(paint(self.generator, encoded[0], targets, None, noise_seed, behind))
         layers = paint_layers(self.generator, encoded, targets, staged.size, noise_seed)
         if behind is None:
-            return to_photos(cut_out(layers.person, layers.matte))
-        if isinstance(behind, str):
-            return to_photos(to_bytes(layers.picture))
-        return to_photos(to_bytes(layers.over(behind)))
+            picture = cut_out(layers.person, layers.matte)
+        elif isinstance(behind, str):
+            picture = to_bytes(layers.picture)
+        else:
+            picture = to_bytes(layers.over(behind))
+        return to_photos(picture if staged.rows is None else picture[:, :, slice(*staged.rows)])
 
     def _read_people(
         self,
@@ -502,19 +511,21 @@ class _Staged:
     Attributes:
         encoded: The photos of every person: first ones, second ones, ...
         targets: In pixels of the pictures.
-        size: Height and width of the pictures.
+        size: Height and width of the pictures, before they are cut.
         behind: See `Staging.scene`; without layers, see `Staging.frame_background`.
+        rows: First row, and the row after the last, that remain of the pictures; None for all.
     """
 
     encoded: list[Encoded]
     targets: Pose
     size: tuple[int, int]
     behind: Tensor | str | None
+    rows: tuple[int, int] | None = None
 
     def shape(self) -> tuple:
         """Return everything that must be equal to be computed in one batch."""
         behind = self.behind if self.behind is None or isinstance(self.behind, str) else "image"
-        return (*(one.photo.shape for one in self.encoded), self.size, behind)
+        return (*(one.photo.shape for one in self.encoded), self.size, behind, self.rows)
 
     @staticmethod
     def cat(batch: Sequence["_Staged"]) -> "_Staged":
@@ -525,6 +536,7 @@ class _Staged:
             Pose.cat([one.targets for one in batch]),
             batch[0].size,
             torch.cat(scenes) if scenes else batch[0].behind,
+            batch[0].rows,
         )
 
 

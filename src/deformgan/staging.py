@@ -11,7 +11,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from deformgan.errors import InputError
-from deformgan.framing import Framing, find_framing, frame_person, is_framed
+from deformgan.framing import (
+    Framing,
+    find_framing,
+    frame_person,
+    is_framed,
+    rows_of_photo,
+)
 from deformgan.inputs import PosedPhoto
 from deformgan.models.generator import Generator
 from deformgan.models.layers import resize_pose
@@ -171,6 +177,34 @@ class Staging:
             target_framing.frame_pose(target_poses),
             size,
         )
+
+    def uncut_size(
+        self, target: PosedPhoto, size: tuple[int, int] | int | None
+    ) -> tuple[tuple[int, int] | int | None, tuple[float, float]]:
+        """Return the size of the picture before it is cut where the photo of the pose ends.
+
+        A photo that ends at the thighs has no pose of the legs: below them, there is nothing to
+        show.
+
+        Args:
+            target: Target poses, all framed alike.
+            size: Size of the picture that remains, see `PoseTransfer`.
+
+        Returns:
+            Size of the whole picture, and the first row and the row after the last that remain, as
+            fractions of its height.
+        """
+        self.check_torso("target", target.pose)
+        if target.size is None or is_framed(target.pose, target.size, self.size):
+            return size, (0.0, 1.0)
+        framing = self._framing(target.pose, target.size, self.size)
+        kept = rows_of_photo(target.pose, target.size, framing, self.generator.skeleton)
+        if size is None or kept == (0.0, 1.0):
+            return size, kept
+        _check_shape(self.full_size(size))
+        rows = size if isinstance(size, int) else size[0]
+        uncut = round(rows / (kept[1] - kept[0]))
+        return (uncut if isinstance(size, int) else (uncut, size[1])), kept
 
     def full_size(self, size: tuple[int, int] | int) -> tuple[int, int]:
         """Return height and width, the latter in the model's proportion if it is not given."""
