@@ -55,7 +55,7 @@ class LayersConfig:
     rows: int = 128
     base: Base = "soft"
     correction: bool = True
-    decision: tuple[float, float] = (3.0, 2.0)
+    decision: tuple[float, float] = (6.0, 6.0)
     copy: bool = True
     field_widths: tuple[int, ...] = (24, 48, 80, 96, 96)
     detail_widths: tuple[int, int] = (32, 16)
