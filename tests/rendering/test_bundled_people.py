@@ -7,7 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deformgan.datasets.bundled_people import SHOWN, bundled_people
+from deformgan.datasets.bundled_people import (
+    LARGE_SIZE,
+    SHOWN,
+    bundled_large_photos,
+    bundled_people,
+)
 from deformgan.datasets.market1501 import Market1501
 from deformgan.pose_formats import read_annotations
 from deformgan.skeletons.openpose18 import OPENPOSE18
@@ -50,6 +55,23 @@ def test_a_dozen_is_shown_without_reading_the_rest():
         for view in views:
             with Image.open(view.path) as image:
                 assert np.array_equal(np.asarray(image.convert("RGB")), view.photo)
+
+
+def test_large_photos_show_the_same_people_at_the_same_places():
+    people = bundled_people()
+    large = bundled_large_photos()
+    assert len(large) == len(people) == 12
+    for photo, (small, *_) in zip(large, people, strict=True):
+        assert photo.photo.shape == (*LARGE_SIZE, 3)
+        reduced = Image.fromarray(photo.photo).resize((WIDTH, HEIGHT), Image.Resampling.BOX)
+        reduced, expected = (np.asarray(image, dtype=float) for image in (reduced, small.photo))
+        apart = np.abs(reduced - expected).mean()
+        assert apart < 8
+        # A shift by one pixel of the small photo would be noticed.
+        assert apart < np.abs(np.roll(reduced, 1, axis=1) - expected).mean()
+        assert np.array_equal(photo.pose.visible, small.pose.visible)
+        expected = (small.pose.joints + 0.5) * 4 - 0.5
+        assert np.allclose(photo.pose.joints, expected)
 
 
 def test_every_picture_is_annotated_with_a_usable_pose_inside_the_frame(annotation):

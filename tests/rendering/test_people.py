@@ -346,8 +346,10 @@ def test_the_bundle_is_what_its_script_writes(tmp_path):
         assert (made.pose.joints - kept.pose.joints)[both].abs().max() <= 0.02
     from PIL import Image
 
-    paths = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*.jpg"))
-    assert len(paths) == 24
+    paths = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*_00.jpg"))
+    large = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*.webp"))
+    assert (len(paths), [path.stem for path in large]) == (24, ["0004"])
+    paths += large
     for path in paths:
         made, kept = (
             np.asarray(Image.open(str(folder / path)), dtype=float)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 OTHERS_STEP = 5  # a person takes the pose of the person this many places further
 WALKERS_STEP = 3  # every third person walks
+WALK_ROWS = 256  # height of the walking people, of weights that can choose it
 
 
 def demo(
@@ -33,7 +34,6 @@ def demo(
         json: Where to write the settings and counts as JSON.
     """
     import time
-    from itertools import chain
 
     from deformgan.cli.animations import write_animation
     from deformgan.cli.arguments import read_size
@@ -41,11 +41,16 @@ def demo(
     from deformgan.cli.pictures import write_picture
     from deformgan.cli.progress import progress
     from deformgan.cli.sheet import Example, draw_sheet, draw_walk
-    from deformgan.datasets.bundled_people import bundled_people, bundled_walk
+    from deformgan.datasets.bundled_people import (
+        bundled_large_photos,
+        bundled_people,
+        bundled_walk,
+    )
     from deformgan.detectors import check_detector
     from deformgan.files import write_json
     from deformgan.inputs import PosedPhoto, detect, read_source
     from deformgan.predict import PoseTransfer
+    from deformgan.staging import Source
 
     started = time.perf_counter()
     if json is not None:
@@ -58,22 +63,25 @@ def demo(
     check_detector(detector)
     people = bundled_people()
     # Everybody in the pose of another photo of their own, then in that of somebody else.
-    wanted = [((number, 0), (number, 1 + number % 2)) for number in range(len(people))]
+    wanted = [(number, (number, 1 + number % 2)) for number in range(len(people))]
     wanted += [
-        ((number, 0), ((number + OTHERS_STEP) % len(people), number % 3))
+        (number, ((number + OTHERS_STEP) % len(people), number % 3))
         for number in range(len(people))
     ]
+    photos = dict(enumerate(one.photo for one in bundled_large_photos()))
+    posed = {(person, view): people[person][view].photo for _, (person, view) in wanted}
     poses = {
-        (person, view): detect(people[person][view].photo, detector, name=f"photo {person}.{view}")
-        for person, view in progress(sorted(set(chain(*wanted))), "poses")
+        key: detect(photo, detector, name=f"photo {key}")
+        for key, photo in progress([*photos.items(), *posed.items()], "poses")
+    }
+    sources = {
+        number: Source.of(read_source(photo, poses[number])) for number, photo in photos.items()
     }
     examples = []
-    for number, (source, target) in enumerate(progress(wanted, "pictures")):
-        photo, wished = (people[person][view].photo for person, view in (source, target))
-        size_of = (wished.shape[0], wished.shape[1])
-        (result,) = transfer.generate(
-            [read_source(photo, poses[source])], PosedPhoto(poses[target], size_of), size=asked
-        )
+    for number, (person, target) in enumerate(progress(wanted, "pictures")):
+        photo, wished = photos[person], posed[target]
+        pose = PosedPhoto(poses[target], (wished.shape[0], wished.shape[1]))
+        (result,) = transfer.generate([sources[person]], pose, size=asked)
         examples.append(Example(photo, wished, poses[target], result))
         write_picture(out / f"source_{number:02d}.png", photo)
         write_picture(out / f"target_{number:02d}.png", wished)
@@ -84,9 +92,9 @@ def demo(
     moving = [
         list(
             transfer.generate(
-                [read_source(people[walker][0].photo, poses[walker, 0])],
+                [sources[walker]],
                 PosedPhoto(walk, transfer.size),
-                size=asked,
+                size=asked or (WALK_ROWS if transfer.layered else None),
             )
         )
         for walker in progress(range(0, len(people), WALKERS_STEP), "walkers")

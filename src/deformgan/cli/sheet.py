@@ -46,7 +46,7 @@ def draw_sheet(examples: Sequence[Example], num_people: int) -> UInt8[np.ndarray
     """
     rows = []
     for group in (examples[number::num_people] for number in range(num_people)):
-        row = [_enlarge(group[0].source)]
+        row = [_enlarge(group[0].source, as_large_as=group[0].target)]
         for example in group:
             result = _enlarge(example.result, as_large_as=example.target)
             row += [_draw_pose(example.target, example.pose, ZOOM), result]
@@ -81,7 +81,7 @@ def _draw_pose(photo: Picture, pose: Pose, zoom: int) -> Image.Image:
 
 
 def _enlarge(picture: Picture, zoom: int = ZOOM, as_large_as: Picture | None = None) -> Image.Image:
-    """Enlarge a picture, optionally to the same height as another enlarged picture."""
+    """Enlarge a picture, or resize it to the same height as another enlarged picture."""
     image = Image.fromarray(picture)
     rows = zoom * (picture if as_large_as is None else as_large_as).shape[0]
     columns = round(image.width * rows / image.height)

@@ -15,6 +15,8 @@ from deformgan.pose import Pose
 from deformgan.pose_formats.annotation_csv import read_annotation_csv
 
 FOLDER = bundled("people")  # a data set in the layout of Market-1501
+LARGE = "large"  # folder in it: the first photos of some people again, of `LARGE_SIZE`
+LARGE_SIZE = (512, 256)
 VIEWS = 4  # per person: front, side, back, random
 
 # The subset of the 75 people shown in the demo: sharp images of diverse people and clothes.
@@ -46,6 +48,21 @@ def bundled_people() -> list[list[Photo]]:
             path = FOLDER / "bounding_box_train" / name
             people[person].append(Photo(path, read_photo(path), table[name]))
     return list(people.values())
+
+
+def bundled_large_photos() -> list[Photo]:
+    """Load the first photo of each person of `bundled_people` at the size of a user's own photo.
+
+    It shows the same scene, at 512x256, so its pose is that of the small photo, enlarged.
+    """
+    photos = []
+    for first, *_ in bundled_people():
+        path = FOLDER / LARGE / f"{first.path.name.partition('_')[0]}.webp"
+        photo = read_photo(path)
+        scale = photo.shape[0] / first.photo.shape[0]
+        joints = (first.pose.joints + 0.5) * scale - 0.5
+        photos.append(Photo(path, photo, Pose(joints, first.pose.visible)))
+    return photos
 
 
 def bundled_photo_set(repeats: int = 1, cache: Path | None = None) -> PhotoSet:

@@ -11,7 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 
+from deformgan.datasets.bundled_people import LARGE, LARGE_SIZE, SHOWN
+from deformgan.files import write_image
+from deformgan.pixels import to_bytes
 from deformgan.pose import Pose
 from deformgan.pose_formats import Annotations, write_annotation_csv
 from deformgan.rendering.dataset import IMAGES, TABLE, Plan, render_usable, sample_shot, save_jpeg
@@ -23,6 +27,7 @@ from deformgan.skeletons.openpose18 import OPENPOSE18
 PLAN = Plan(people=75, per_person=4, size=(128, 64), seed=9001)
 _HEADINGS = (20.0, 95.0, 195.0)  # towards the camera, across, away; the remaining view is random
 _JPEG_QUALITY = 85
+_WEBP_QUALITY = 85  # of the large photos
 _WALK_FRAMES = 24
 _WALKER = 1
 
@@ -59,7 +64,7 @@ def _walk() -> list[Shot]:
 
 
 def write_bundle(out: Path, people: int = PLAN.people) -> None:
-    """Write Market-1501's layout with `annotation.csv`, and the frames of a walk in `walk.csv`.
+    """Write Market-1501's layout with `annotation.csv`, large photos, and a walk in `walk.csv`.
 
     Args:
         out: Output folder; existing files of these names are replaced.
@@ -74,6 +79,13 @@ def write_bundle(out: Path, people: int = PLAN.people) -> None:
             poses.append(rendered.pose)
             save_jpeg(rendered.image[0], out / IMAGES / names[-1], _JPEG_QUALITY)
     write_annotation_csv(out / TABLE, Annotations(names, Pose.cat(poses)))
+    (out / LARGE).mkdir(exist_ok=True)
+    for number in SHOWN:
+        if number <= people:
+            (rendered,) = render_usable([_shot(number, 0)], LARGE_SIZE, render_people, OPENPOSE18)
+            pixels = to_bytes(rendered.image)[0].permute(1, 2, 0).numpy()
+            path = out / LARGE / f"{number:04d}.webp"
+            write_image(path, Image.fromarray(pixels), quality=_WEBP_QUALITY, method=6)
     walk = render_people(_walk(), PLAN.size, one_crop=True).pose
     # The walk drives other people, so it includes limbs that are hidden in this rendering.
     limbs = [joint.endswith(("elbow", "wrist", "knee", "ankle")) for joint in OPENPOSE18.joints]
