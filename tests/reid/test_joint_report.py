@@ -14,10 +14,19 @@ from tests.reid.invented import SHARED, invent_results
 MADE = {"pictures": 400, "policy": "random", "labels": "same", "weights": "pedestrian"}
 
 
-def write(folder, augmenters, effects, entries=("on-top",), made=None, changes=None, controls=()):
-    """Write the report of an invented experiment with one seed per plan of three."""
+def write(
+    folder,
+    augmenters,
+    effects,
+    entries=("on-top",),
+    made=None,
+    changes=None,
+    controls=(),
+    seeds=(0, 1, 2),
+):
+    """Write the report of an invented experiment."""
     planned = plan_runs(
-        ["light-bot"], [*augmenters, *controls], [1, 2], [100], "on", [0, 1, 2], entries
+        ["light-bot"], [*augmenters, *controls], [1, 2], [100], "on", seeds, entries
     )
     results = invent_results({(name, 100): value for name, value in effects.items()}, planned)
     described = {
@@ -138,3 +147,25 @@ def test_scenes_are_a_question_of_their_own_and_in_the_command(experiments, tmp_
     text = (out / "report.md").read_text()
     assert "--policy random --background target --labels same --out DATA_MORE" in text
     assert "## Which scenes?" in text
+
+
+def test_a_screening_of_one_seed_is_not_the_answer(experiments, tmp_path):
+    lucky = write(
+        tmp_path / "lucky",
+        ["lucky"],
+        {"lucky": 0.2},
+        made=MADE | {"policy": "coverage"},
+        seeds=(0,),
+    )
+    out = tmp_path / "out"
+    assert main(["reid", "report", *map(str, [*experiments, lucky]), "--out", str(out)]) == 0
+    text = (out / "report.md").read_text()
+    first = text.partition("## Does it help?")[2].partition("##")[0]
+    assert "random poses" in first
+    assert "coverage poses" not in first
+    assert "How sure: 3 seeds" in first
+    # Every answer names what its arms have in common.
+    labels = text.partition("## Which labels?")[2].partition("##")[0]
+    assert (
+        "- generated, pedestrian, random poses, paint scenes, x2, 24 per step, on-top: " in labels
+    )

@@ -220,6 +220,10 @@ def _gain(arm: Arm) -> float:
     return -arm.found["difference"]
 
 
+def _sureness(arm: Arm) -> tuple[int, float]:
+    return -len(arm.comparison["seeds"]), _gain(arm)
+
+
 def _draw(arms: Sequence[Arm], title: str) -> Image.Image:
     rows, shared = [], shared_factors(arms)
     for number, arm in enumerate(arms):
@@ -248,12 +252,12 @@ def write_joint_report(arms: Sequence[Arm], figures: Iterable[str]) -> str:
         figures: File names of `draw_factors`.
     """
     lines = ["# Do generated photos help Re-ID, and how to use them", "", "## Does it help?", ""]
-    ours = sorted((arm for arm in arms if arm.of_generator), key=_gain)
-    best = ours[0] if ours else None
+    # A screening of one seed is no answer where there are more.
+    best = min((arm for arm in arms if arm.of_generator), key=_sureness, default=None)
     if best is None:
         lines += ["No arm with photos of a generator has finished.", ""]
     else:
-        lines += [f"The best arm with generated photos: {best.name()}.", ""]
+        lines += [f"The best arm with generated photos and the most seeds: {best.name()}.", ""]
         lines += [f"**{best.comparison['verdict']}**", "", *_how_sure(best, len(arms)), ""]
         rivals = [
             rival
@@ -307,16 +311,17 @@ def _how_sure(arm: Arm, total: int) -> list[str]:
 
 
 def _answer(arms: Sequence[Arm], factor: str) -> list[str]:
-    """Return a line per group: the arms in order of their gain."""
-    lines = []
+    """Return a line per group: what its arms have in common, and they in order of their gain."""
+    lines, everywhere = [], shared_factors(arms)
     for group in vary(arms, factor):
         ranked, shared = sorted(group, key=_gain), shared_factors(group)
+        title = group[0].name(name for name in FACTORS if name not in shared or name in everywhere)
         gains = "; ".join(
             f"{arm.name(shared) if factor == 'source' else arm.factors[factor]} "
             f"{format_points(arm.found['difference'], '+')}"
             for arm in ranked
         )
-        lines.append(f"- {gains}.")
+        lines.append(f"- {title}: {gains}." if title else f"- {gains}.")
     return lines
 
 
