@@ -50,6 +50,8 @@ def test_from_weights_without_layers_it_begins_with_what_their_head_paints_enlar
     generator = gan.generator.network.eval()
     assert isinstance(generator, Generator)
     source, target = scene(people, size=(64, 32))
+    assert SMALL.layers is not None
+    outlines = SMALL.layers.decision[1]
     with torch.no_grad():
         layers = generator.layers(source, target)
         # The old network at the size that the new one looks at, its photo moved by the field.
@@ -61,7 +63,7 @@ def test_from_weights_without_layers_it_begins_with_what_their_head_paints_enlar
         grid = grid.permute(0, 2, 3, 1)
         moved, there = (
             F.grid_sample(image, grid, padding_mode="border", align_corners=False)
-            for image in (small, torch.sigmoid(2 * layers.fields.source_matte))
+            for image in (small, torch.sigmoid(outlines * layers.fields.source_matte))
         )
         mixed = old.mix(torch.cat([features, moved, there / 4], dim=1)).relu()
         painted = old.head(mixed)[:, :3]
