@@ -10,6 +10,7 @@ from jaxtyping import UInt8
 from deformgan.datasets.market1501 import Market1501
 from deformgan.datasets.photo_set import PhotoSet
 from deformgan.files import bundled
+from deformgan.framing import Framing
 from deformgan.photo_file import read_photo
 from deformgan.pose import Pose
 from deformgan.pose_formats.annotation_csv import read_annotation_csv
@@ -59,9 +60,8 @@ def bundled_large_photos() -> list[Photo]:
     for first, *_ in bundled_people():
         path = FOLDER / LARGE / f"{first.path.name.partition('_')[0]}.webp"
         photo = read_photo(path)
-        scale = photo.shape[0] / first.photo.shape[0]
-        joints = (first.pose.joints + 0.5) * scale - 0.5
-        photos.append(Photo(path, photo, Pose(joints, first.pose.visible)))
+        enlarged = Framing.stretched(first.photo.shape[:2], photo.shape[:2])
+        photos.append(Photo(path, photo, enlarged.frame_pose(first.pose)))
     return photos
 
 

@@ -198,11 +198,7 @@ class Experiment:
 
     def measure(self, one: PlannedRun, folder: Path) -> dict[str, Any]:
         """Train and evaluate a run; see `execute_runs`."""
-        trained = None
-        if self.networks is not None:
-            trained = find_trained(self.networks, one, self.settings(one), _TEST)
-        if trained is None:
-            trained = self._train(one, folder)
+        trained = self.find_trained(one) or self._train(one, folder)
         tested = time.monotonic()
         baseline = load_baseline(trained.weights, self.fabric.device)
         result = evaluate_model(baseline, self.query, self.gallery)
@@ -223,6 +219,12 @@ class Experiment:
             "seconds": {**trained.seconds, "test": round(time.monotonic() - tested, 1)},
             **provenance(),
         }
+
+    def find_trained(self, one: PlannedRun) -> TrainedRun | None:
+        """Find the network of a run in `networks`, see `experiment_runs.find_trained`."""
+        if self.networks is None:
+            return None
+        return find_trained(self.networks, one, self.settings(one), _TEST)
 
     def _train(self, one: PlannedRun, folder: Path) -> TrainedRun:
         """Train the network of a run in its folder."""

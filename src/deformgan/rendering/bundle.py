@@ -15,7 +15,7 @@ from PIL import Image
 
 from deformgan.datasets.bundled_people import LARGE, LARGE_SIZE, SHOWN
 from deformgan.files import write_image
-from deformgan.pixels import to_bytes
+from deformgan.pixels import to_bytes, to_photos
 from deformgan.pose import Pose
 from deformgan.pose_formats import Annotations, write_annotation_csv
 from deformgan.rendering.dataset import IMAGES, TABLE, Plan, render_usable, sample_shot, save_jpeg
@@ -83,9 +83,9 @@ def write_bundle(out: Path, people: int = PLAN.people) -> None:
     for number in SHOWN:
         if number <= people:
             (rendered,) = render_usable([_shot(number, 0)], LARGE_SIZE, render_people, OPENPOSE18)
-            pixels = to_bytes(rendered.image)[0].permute(1, 2, 0).numpy()
+            (photo,) = to_photos(to_bytes(rendered.image))
             path = out / LARGE / f"{number:04d}.webp"
-            write_image(path, Image.fromarray(pixels), quality=_WEBP_QUALITY, method=6)
+            write_image(path, Image.fromarray(photo), quality=_WEBP_QUALITY, method=6)
     walk = render_people(_walk(), PLAN.size, one_crop=True).pose
     # The walk drives other people, so it includes limbs that are hidden in this rendering.
     limbs = [joint.endswith(("elbow", "wrist", "knee", "ankle")) for joint in OPENPOSE18.joints]

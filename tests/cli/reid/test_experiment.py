@@ -71,6 +71,21 @@ def test_a_changed_setting_is_refused(market, tmp_path, capsys):
     assert "baseline.steps was 2, is 3" in capsys.readouterr().err
 
 
+def test_networks_with_other_settings_are_refused_before_anything_begins(market, tmp_path, capsys):
+    design = ["--augmenters", "copy", "--seeds", "0"]
+    networks = tmp_path / "networks"
+    assert _run(market, networks, *design) == 0
+    out = tmp_path / "out"
+    # Seed 1 is not among the networks: it would be trained before the complaint about seed 0.
+    more = ["--augmenters", "copy", "--seeds", "1", "0", "--networks", str(networks)]
+    capsys.readouterr()
+    assert _run(market, out, *more, "--steps", "3") == 2
+    assert "baseline.steps was 2, is 3" in capsys.readouterr().err
+    assert _run(market, out, *design, "--networks", str(market)) == 2
+    assert "not the output of an experiment" in capsys.readouterr().err
+    assert not out.exists()
+
+
 def test_nothing_is_begun_when_time_is_over(market, tmp_path, capsys):
     assert _run(market, tmp_path / "out", "--augmenters", "copy", "--minutes", "0") == 0
     assert "6 of 6 runs are left" in capsys.readouterr().out

@@ -121,6 +121,8 @@ def experiment(
         teacher=teacher,
         networks=networks,
     )
+    for one in planned:  # check all first, rather than fail hours later
+        trial.find_trained(one)
     say_nobody(nobody, data)
     output_dir(out)
     try:
