@@ -60,6 +60,57 @@ def test_in_single_precision_it_paints_the_same_picture_to_the_bit(generator, tm
         assert torch.equal(loaded(source, target), generator.eval()(source, target))
 
 
+def test_eight_bits_round_every_channel_to_a_127th_of_its_largest_weight(generator, tmp_path):
+    path = tmp_path / "a.safetensors"
+    save_generator(path, generator, METADATA, dtype=torch.int8)
+    loaded, metadata = load_generator(path)
+    assert metadata == METADATA
+    for name, value in generator.state_dict().items():
+        got = loaded.state_dict()[name]
+        if value.ndim == 1:
+            assert torch.equal(got, value.half().float())
+            continue
+        step = value.abs().amax(dim=(1, 2, 3), keepdim=True) / 127
+        assert ((got - value).abs() <= step * 0.501).all()
+        assert ((got / step).round() - got / step).abs().max() < 1e-3
+    kinds = {value.dtype for name, value in load_file(path).items() if value.ndim > 1}
+    assert kinds == {torch.int8}
+
+
+def test_eight_bits_store_what_a_base_has_differently(generator, tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoint, "BUNDLED", tmp_path)
+    save_generator(tmp_path / "first.safetensors", generator, METADATA)
+    base, _ = load_generator("first")
+    trained, _ = load_generator("first")
+    with torch.no_grad():
+        trained.head.weight += 1e-3 * torch.randn_like(trained.head.weight)
+    path = tmp_path / "second.safetensors"
+    save_generator(path, trained, METADATA, dtype=torch.int8, base="first")
+    assert load_file(path).keys() == {"head.weight", "head.weight.factor"}
+    loaded, _ = load_generator(path)
+    for name, value in trained.state_dict().items():
+        error = (loaded.state_dict()[name] - value).abs().max()
+        # A 254th of the largest difference, not of the largest weight.
+        assert (
+            error < 3e-5 if name == "head.weight" else torch.equal(value, base.state_dict()[name])
+        )
+    assert not torch.equal(loaded.head.weight, base.head.weight)
+
+
+@pytest.mark.parametrize("factors", [None, 1])
+def test_eight_bits_without_a_factor_for_each_channel_are_refused(factors, generator, tmp_path):
+    path = tmp_path / "a.safetensors"
+    save_generator(path, generator, METADATA, dtype=torch.int8)
+    weights = load_file(path)
+    whole = weights.pop("head.weight.factor")
+    if factors:
+        weights["head.weight.factor"] = whole[:factors].contiguous()
+    with safe_open(path, framework="pt") as opened:
+        described = opened.metadata()
+    with pytest.raises(InputError, match=r"'head\.weight' lacks a factor for each channel"):
+        load_generator(rewrite(path, described, weights))
+
+
 def test_saving_replaces_the_file_and_leaves_nothing_beside_it(file, generator):
     save_generator(file, generator, {"steps": 4})
     assert load_generator(file)[1] == {"steps": 4}

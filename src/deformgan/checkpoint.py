@@ -25,6 +25,8 @@ from deformgan.models.generator import Generator, GeneratorConfig
 
 BUNDLED = bundled("weights")
 
+_FACTOR = ".factor"  # ends the names of the factors of int8 weights
+
 _log = logging.getLogger(__name__)
 
 
@@ -52,10 +54,15 @@ def save_generator(
         generator: Its parameters are rounded to `dtype`.
         metadata: Provenance: recipe, commit, data, steps, size, terms, measured numbers. Any JSON
             value is allowed.
-        dtype: Data type of the stored weights.
-        base: Name of bundled weights. Only weights that differ from them are written; reading the
-            file loads the others by this name, and requires them to be unchanged.
+        dtype: Data type of the stored weights. With `torch.int8`, convolutions are stored as
+            integers up to 127 and one factor per output channel, all else in half precision.
+        base: Name of bundled weights. Only weights that differ from them are written, with
+            `torch.int8` as differences; reading the file loads the base by this name, and requires
+            it to be unchanged.
     """
+    eight_bits = dtype == torch.int8
+    if eight_bits:
+        dtype = torch.half
     weights = {
         name: value.detach().to("cpu", dtype).contiguous()
         for name, value in generator.state_dict().items()
@@ -64,6 +71,7 @@ def save_generator(
         "config": json.dumps(asdict(generator.config)),
         "metadata": json.dumps(dict(metadata)),
     }
+    known: dict[str, Tensor] = {}
     if base is not None:
         known = _read(find_weights_file(base))[0]
         weights = {
@@ -72,7 +80,45 @@ def save_generator(
             if name not in known or not value.equal(known[name].to(dtype))
         }
         described |= {"base": base, "base_sha256": weights_sum(base)}
+    if eight_bits:
+        state = generator.state_dict()
+        for name in [name for name, value in weights.items() if value.ndim > 1]:
+            difference = state[name].detach().cpu().float() - known.get(name, 0)
+            weights[name], weights[name + _FACTOR] = _to_eight_bits(difference)
     write_safetensors(path, weights, described)
+
+
+def _to_eight_bits(weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Return a convolution's weight as int8, and the factor of each output channel."""
+    shape = (-1, *[1] * (weight.ndim - 1))
+    factor = weight.abs().flatten(1).amax(dim=1).clamp(min=1e-30) / 127
+    return (weight / factor.view(shape)).round().to(torch.int8), factor
+
+
+def _from_eight_bits(
+    path: Path, tensors: Mapping[str, Tensor], base: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """Return a file's weights in float32; int8 are differences from the base's, if it has one.
+
+    Raises:
+        InputError: If an int8 weight lacks its factors, or if they or the base have another shape.
+    """
+    state = {}
+    for name, tensor in tensors.items():
+        if name.endswith(_FACTOR):
+            continue
+        state[name] = tensor.float()
+        if tensor.dtype != torch.int8:
+            continue
+        factor, known = tensors.get(name + _FACTOR), base.get(name)
+        if factor is None or factor.shape != tensor.shape[:1]:
+            raise InputError(f"{path} is damaged: {name!r} lacks a factor for each channel.")
+        state[name] *= factor.float().view(-1, *[1] * (tensor.ndim - 1))
+        if known is not None:
+            if known.shape != tensor.shape:
+                raise InputError(f"{path} is damaged: {name!r} does not have its base's shape.")
+            state[name] += known
+    return state
 
 
 def load_generator(
@@ -112,14 +158,14 @@ def load_generator(
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Read the weights in a file, with those of its base, and the metadata in its header."""
     tensors, described = read_safetensors(path)
-    state = {name: tensor.float() for name, tensor in tensors.items()}
-    if (base := described.get("base")) is None:
-        return state, described
-    if base not in bundled_weights():
-        raise InputError(f"{path} needs the weights {base!r}, which are not bundled.")
-    if weights_sum(base) != described.get("base_sha256"):
-        raise InputError(f"{path} needs another version of the weights {base!r}.")
-    return _read(find_weights_file(base))[0] | state, described
+    known: dict[str, Tensor] = {}
+    if (base := described.get("base")) is not None:
+        if base not in bundled_weights():
+            raise InputError(f"{path} needs the weights {base!r}, which are not bundled.")
+        if weights_sum(base) != described.get("base_sha256"):
+            raise InputError(f"{path} needs another version of the weights {base!r}.")
+        known = _read(find_weights_file(base))[0]
+    return known | _from_eight_bits(path, tensors, known), described
 
 
 @cache
