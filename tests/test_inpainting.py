@@ -5,8 +5,8 @@ import itertools
 import pytest
 import torch
 
-from deformgan.datasets.backgrounds import fill_holes
 from deformgan.inpainting import _choose, _cost, _disagreement, _Grid, _neighbours, inpaint
+from deformgan.push_pull import fill_holes
 
 
 def scene(height=128, width=96, seed=0):

@@ -4,12 +4,12 @@ import pytest
 import torch
 
 from deformgan.checkpoint import load_generator
-from deformgan.datasets.backgrounds import fill_holes
 from deformgan.models.layers import resize, resize_pose
 from deformgan.painting import paint, paint_layers
 from deformgan.pair import View
 from deformgan.pixels import to_bytes
 from deformgan.pose import Pose
+from deformgan.push_pull import fill_holes
 
 SIZE = (128, 64)
 

@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from deformgan.datasets.backgrounds import fill_holes
+from deformgan.push_pull import fill_holes
 
 _CELLS = 400  # of the coarsest grid
 _FINER = 2  # grids, each of twice the rows and columns

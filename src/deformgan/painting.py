@@ -6,13 +6,13 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from deformgan.datasets.backgrounds import fill_holes
 from deformgan.models.blocks import Noise
 from deformgan.models.generator import Encoded, Generator
 from deformgan.models.layers import Layers, combine, resize, resize_pose
 from deformgan.pair import View
 from deformgan.pixels import to_bytes
 from deformgan.pose import Pose
+from deformgan.push_pull import fill_holes
 
 _MOST_PADDING = 0.02  # of a length: below that, proportions differ by rounding only
 

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, UInt8
 from PIL import Image
 from torch import Tensor
 
-from deformgan.datasets.backgrounds import fill_holes, person_hole, widen
+from deformgan.datasets.backgrounds import person_hole, widen
 from deformgan.errors import InputError
 from deformgan.framing import Framing
 from deformgan.inpainting import inpaint
@@ -24,6 +24,7 @@ from deformgan.parts import person_region, unit_length
 from deformgan.photo_file import read_photo
 from deformgan.pixels import Photo, to_bytes
 from deformgan.pose import Pose, Skeleton
+from deformgan.push_pull import fill_holes
 
 Keyword = Literal["paint", "source", "none"]
 Colour = tuple[int, int, int]

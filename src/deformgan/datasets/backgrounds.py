@@ -6,11 +6,12 @@ person is cut out and filled from its border.
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, UInt8
 from torch import Tensor
 
 from deformgan.parts import hull_mask, person_region, unit_length
 from deformgan.pose import Pose, Skeleton
+from deformgan.push_pull import fill_holes
 
 MARGIN = 0.25  # torso lengths around the body: hair, loose clothes, bags, joint errors
 # Assumed region of undetected legs below the hips, in torso lengths: how far down (the median
@@ -106,41 +107,3 @@ def widen(
     steps = torch.arange(-radius, radius + 1, device=region.device)
     disc = (steps[:, None].square() + steps.square() <= radius**2).float()[None, None]
     return F.conv2d(region[:, None].float(), disc, padding=radius)[:, 0] > 0.5
-
-
-def fill_holes(
-    image: Float[Tensor, "batch channels height width"], hole: Bool[Tensor, "batch height width"]
-) -> Float[Tensor, "batch channels height width"]:
-    """Fill holes smoothly from their surroundings, by push-pull.
-
-    Averages of known pixels over ever larger squares (pull) are passed back down wherever no finer
-    value is known (push).
-
-    Args:
-        image: Any values; those inside holes are ignored.
-        hole: Pixels to fill. An image without any known pixel becomes 0.
-
-    Source:
-        Gortler et al., "The Lumigraph", 1996: push-pull.
-    """
-    known = (~hole)[:, None].to(image.dtype)
-    return _push_pull(image * known, known)
-
-
-def _push_pull(total: Tensor, weight: Tensor) -> Tensor:
-    # `total` is colour times weight; weights are at most 1.
-    height, width = total.shape[-2:]
-    if max(height, width) > 1:
-        padding = (0, width % 2, 0, height % 2)
-        coarse_total, coarse_weight = (
-            F.avg_pool2d(F.pad(values, padding), 2) * 4 for values in (total, weight)
-        )
-        # A single known pixel out of four is enough to trust the coarse one.
-        trust = coarse_weight.clamp(max=1)
-        scale = trust / coarse_weight.clamp(min=1e-6)
-        coarse = _push_pull(coarse_total * scale, trust)
-        coarse = F.interpolate(coarse, scale_factor=2, mode="bilinear", align_corners=False)
-        coarse = coarse[..., :height, :width]
-    else:
-        coarse = torch.zeros_like(total)
-    return total + (1 - weight) * coarse

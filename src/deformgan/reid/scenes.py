@@ -6,11 +6,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from deformgan.datasets.backgrounds import fill_holes
 from deformgan.datasets.photo_set import PhotoSet
 from deformgan.models.generator import Generator
 from deformgan.pair import View
 from deformgan.pixels import to_float
+from deformgan.push_pull import fill_holes
 from deformgan.scene import find_person
 
 
