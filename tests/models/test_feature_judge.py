@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from deformgan.models.discriminator import Discriminator, DiscriminatorConfig
-from deformgan.models.feature_judge import FeatureJudge
+from deformgan.models.feature_judge import FeaturedView, FeatureJudge
 from deformgan.pair import View
 from deformgan.pose import Pose
 
@@ -20,10 +20,13 @@ def view(rows: int) -> View:
     return View(image, Pose(joints, torch.ones(2, 18, dtype=torch.bool)))
 
 
-def features(scale: float = 1.0) -> dict[str, torch.Tensor]:
+def featured(scale: float = 1.0) -> FeaturedView:
     random = torch.Generator().manual_seed(1)
     shapes = {"conv2_1": (2, 128, 16, 8), "conv3_2": (2, 256, 8, 4)}
-    return {name: scale * torch.rand(*shape, generator=random) for name, shape in shapes.items()}
+    return FeaturedView(
+        view(32),
+        {name: scale * torch.rand(*shape, generator=random) for name, shape in shapes.items()},
+    )
 
 
 def test_every_layer_adds_its_patches_after_the_others():
@@ -31,20 +34,21 @@ def test_every_layer_adds_its_patches_after_the_others():
     discriminator = Discriminator(CONFIG)
     plain = replace(CONFIG, feature_layers=())
     before = Discriminator(plain)(view(64), view(64))
-    logits = discriminator(view(64), view(64), features())
+    logits = discriminator(view(64), view(64), featured())
     assert [item.shape[1] for item in logits] == [before[0].shape[1], 8 * 4, 4 * 2]
 
 
 def test_the_judgement_depends_on_features_and_on_the_pose_but_not_on_the_photo():
     torch.manual_seed(0)
     discriminator = Discriminator(CONFIG).eval()
-    base, candidate = features(), view(32)
+    base, candidate = featured(), view(32)
     *_, usual = discriminator(view(32), candidate, base)
     *_, other_photo = discriminator(view(32), replace(candidate, image=-candidate.image), base)
     torch.testing.assert_close(other_photo, usual, rtol=1e-4, atol=1e-5)
-    *_, other_features = discriminator(view(32), candidate, features(2.0))
+    *_, other_features = discriminator(view(32), candidate, featured(2.0))
     moved = Pose(candidate.pose.joints * 0.5, candidate.pose.visible)
-    *_, other_pose = discriminator(view(32), replace(candidate, pose=moved), base)
+    shifted = replace(base, view=replace(base.view, pose=moved))
+    *_, other_pose = discriminator(view(32), candidate, shifted)
     for other in (other_features, other_pose):
         assert (other - usual).abs().max() > 1e-3
 

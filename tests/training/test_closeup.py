@@ -8,7 +8,7 @@ import torch
 
 from deformgan.backbones.vgg19 import Vgg19Features
 from deformgan.models.discriminator import Discriminator
-from deformgan.models.feature_judge import Closeup
+from deformgan.models.feature_judge import FeaturedView
 from deformgan.pair import View
 from deformgan.pose import Pose
 from deformgan.recipes import RECIPES
@@ -127,7 +127,7 @@ def test_batches_are_concatenated_without_gradient(vgg):
     shown = view(256, 96)
     window = Window(0, 0, (128, 48))
     generated = shown.image.clone().requires_grad_()
-    both = Closeup.cat(
+    both = FeaturedView.cat(
         [window.of(shown, shown.image, vgg, CONFIG), window.of(shown, generated, vgg, CONFIG)]
     )
     assert both.view.image.shape == (4, 3, 128, 48)

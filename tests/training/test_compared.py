@@ -10,7 +10,7 @@ from deformgan.models.discriminator import DiscriminatorConfig
 from deformgan.pair import View
 from deformgan.pose import Pose
 from deformgan.recipes import RECIPES
-from deformgan.training.compared import Compared
+from deformgan.training.compared import Compared, random_shift
 from deformgan.training.config import LossWeights
 
 PLAIN = replace(
@@ -80,3 +80,39 @@ def test_nothing_is_looked_at_that_nobody_asks_for(vgg):
     assert judged.vgg_layers == ("conv2_2",)
     with pytest.raises(ValueError, match="features must provide conv2_2 of VGG-19"):
         Compared.of(true, true.image, None, judged)
+
+
+def test_a_shift_moves_both_images_and_the_pose_and_features_are_of_what_was_moved(vgg):
+    true, generated = target(256, 96), torch.rand(1, 3, 256, 96)
+    whole = Compared.of(true, generated, vgg, LAYERED)
+    moved = Compared.of(true, generated, vgg, LAYERED, shift=(3, -2))
+    for before, after in (
+        (whole.target.image, moved.target.image),
+        (whole.generated, moved.generated),
+    ):
+        assert before is not None
+        assert after is not None
+        assert after.shape == before.shape
+        assert torch.equal(after[:, :, :-3, 2:], before[:, :, 3:, :-2])
+        # Mirrored at the edges: no streaks, no colour that is not there.
+        assert torch.equal(after[:, :, -3:, 2:], before[:, :, -4:-1, :-2].flip(2))
+        assert torch.equal(after[:, :, :-3, :2], before[:, :, 3:, 1:3].flip(3))
+    assert moved.generated is not None
+    way = torch.tensor([2.0, -3.0])
+    torch.testing.assert_close(moved.target.pose.joints, whole.target.pose.joints + way)
+    wanted = vgg(moved.generated)["conv2_2"] / vgg.level("conv2_2")
+    torch.testing.assert_close(moved.generated_features["conv2_2"], wanted)
+    assert moved.featured_generated.view.image is moved.generated
+    assert moved.featured_generated.view.pose is moved.target.pose
+    assert moved.featured_target.features is moved.target_features
+
+
+def test_shifts_reach_both_ways_and_depend_on_seed_and_step_alone():
+    config = replace(LAYERED, shift=3)
+    drawn = [random_shift(config, step) for step in range(400)]
+    for ways in zip(*drawn, strict=True):
+        assert set(ways) == set(range(-3, 4))
+    assert len(set(drawn)) == 49
+    assert drawn[5] == random_shift(config, 5)
+    assert drawn != [random_shift(replace(config, seed=1), step) for step in range(400)]
+    assert random_shift(replace(config, shift=0), 7) == (0, 0)

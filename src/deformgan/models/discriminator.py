@@ -1,6 +1,5 @@
 """Discriminator: a conditional patch discriminator on an image and its pose."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -12,7 +11,7 @@ from torch import Tensor, nn
 from deformgan.backbones.vgg19 import CONVOLUTIONS
 from deformgan.heatmap import HeatmapKind, render_heatmaps
 from deformgan.models.blocks import LEAK, Down, Norm, init_weights
-from deformgan.models.feature_judge import Closeup, FeatureJudge
+from deformgan.models.feature_judge import FeaturedView, FeatureJudge
 from deformgan.models.layers import at_most_rows
 from deformgan.pair import View
 from deformgan.skeletons.setting import read_skeleton_setting
@@ -114,18 +113,18 @@ class Discriminator(nn.Module):
         self,
         source: View,
         candidate: View,
-        features: Mapping[str, Float[Tensor, "batch _ _ _"]] | None = None,
-        closeup: Closeup | None = None,
+        featured: FeaturedView | None = None,
+        closeup: FeaturedView | None = None,
     ) -> tuple[Float[Tensor, "batch _"], ...]:
         """Judge the candidate.
 
         Args:
             source: The generator's input photo.
             candidate: A real or generated image with its intended pose and background.
-            features: VGG-19 features of the candidate at `rows` rows, one entry per layer in
-                `feature_layers`, divided by the layer's mean.
-            closeup: A window of the candidate with the features of `closeup_layers`; None if the
-                candidate has at most `rows` rows.
+            featured: The candidate at `rows` rows, perhaps shifted, with the features of
+                `feature_layers`; None if there are none.
+            closeup: A window of the candidate at full resolution with the features of
+                `closeup_layers`; None if the candidate has at most `rows` rows.
 
         Returns:
             Logits, positive for "real", patches in row-major order: the paper's patches, then each
@@ -144,15 +143,13 @@ class Discriminator(nn.Module):
             logits.append(head(F.leaky_relu(found[level], LEAK)))
         if self.fine and whole.shape[2] > candidate.image.shape[2]:
             logits += self._judge_finely(whole)
-        for layer, judge in self.by_features.items():
-            if features is None:
-                raise ValueError(f"this discriminator judges {layer} of VGG-19, got no features.")
-            logits.append(judge(features[layer], heatmaps[1]))
+        if self.by_features:
+            if featured is None:
+                layers = " and ".join(self.by_features)
+                raise ValueError(f"this discriminator judges {layers} of VGG-19, got no features.")
+            logits += self._judge_features(self.by_features, featured)
         if closeup is not None and self.by_closeup:
-            maps = self.heatmaps(closeup.view)
-            logits += [
-                judge(closeup.features[layer], maps) for layer, judge in self.by_closeup.items()
-            ]
+            logits += self._judge_features(self.by_closeup, closeup)
         return tuple(logit.flatten(1) for logit in logits)
 
     def _judge_finely(self, image: Tensor) -> list[Tensor]:
@@ -165,6 +162,10 @@ class Discriminator(nn.Module):
             head(F.leaky_relu(level, LEAK))
             for head, level in zip(self.fine_local, last, strict=True)
         ]
+
+    def _judge_features(self, judges: nn.ModuleDict, featured: FeaturedView) -> list[Tensor]:
+        maps = self.heatmaps(featured.view)
+        return [judge(featured.features[layer], maps) for layer, judge in judges.items()]
 
     @torch.no_grad()
     def heatmaps(self, view: View) -> Float[Tensor, "batch joints height width"]:

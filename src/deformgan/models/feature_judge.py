@@ -14,25 +14,25 @@ from deformgan.pair import View
 
 
 @dataclass(frozen=True)
-class Closeup:
-    """A window of an image at full resolution, as a `FeatureJudge` needs it.
+class FeaturedView:
+    """An image or a window of it, as a `FeatureJudge` needs it.
 
     Attributes:
-        view: The window; its pose is in pixels of the window, and joints may lie outside.
-        features: VGG-19 features of the window by layer, divided by the layer's mean.
+        view: Its pose is in pixels of the window, and joints may lie outside.
+        features: VGG-19 features of the view's image by layer, divided by the layer's mean.
     """
 
     view: View
     features: Mapping[str, Float[Tensor, "batch _ _ _"]]
 
     @staticmethod
-    def cat(closeups: Sequence["Closeup"]) -> "Closeup":
+    def cat(views: Sequence["FeaturedView"]) -> "FeaturedView":
         """Concatenate batches of equal size, without gradient."""
-        return Closeup(
-            View.cat([closeup.view for closeup in closeups]),
+        return FeaturedView(
+            View.cat([featured.view for featured in views]),
             {
-                layer: torch.cat([closeup.features[layer].detach() for closeup in closeups])
-                for layer in closeups[0].features
+                layer: torch.cat([featured.features[layer].detach() for featured in views])
+                for layer in views[0].features
             },
         )
 

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from deformgan.backbones.vgg19 import Vgg19Features
-from deformgan.models.feature_judge import Closeup
+from deformgan.models.feature_judge import FeaturedView
 from deformgan.pair import View
 from deformgan.training.compared import look
 from deformgan.training.config import TrainConfig
@@ -58,7 +58,7 @@ class Window:
         image: Float[Tensor, "batch 3 height width"],
         features: Vgg19Features,
         config: TrainConfig,
-    ) -> Closeup:
+    ) -> FeaturedView:
         """Look at a picture through the window.
 
         Args:
@@ -68,4 +68,4 @@ class Window:
             config: The run.
         """
         near = replace(view, image=image).crop(self.top, self.left, self.size)
-        return Closeup(near, look(features, near.image, config.discriminator.closeup_layers))
+        return FeaturedView(near, look(features, near.image, config.discriminator.closeup_layers))

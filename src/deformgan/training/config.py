@@ -132,6 +132,8 @@ class TrainConfig:
             side of the same cloth or hair, matched through the body; 1 is taught where it shows
             the surface itself, 0 elsewhere. From 0.5 on, such copies are preferred to paint, and
             yield to another photo that shows the surface (`combine`).
+        shift: Largest random shift in pixels, each way, of generated and true image before losses
+            and judges on features compare them; see `random_shift`.
         precision: Precision of convolutions; weights, losses and warps stay in float32. "auto"
             selects bfloat16 where the device supports it natively (emulation is some fifty times
             slower).
@@ -162,6 +164,7 @@ class TrainConfig:
     rendered_share: float = 0.0
     shares: tuple[float, ...] = ()
     through: float = 0.0
+    shift: int = 0
     precision: Precision = "float32"
     compile: bool = False
     seed: int = 0
@@ -173,7 +176,7 @@ class TrainConfig:
         for name in ("batch_size", "steps", "learning_rate", "log_every", "save_every", "keep"):
             if not 0 < (value := getattr(self, name)) < math.inf:
                 raise ValueError(f"{name} must be positive, got {value}")
-        for name in ("adversarial_epsilon", "gradient_clip", "seed", "decay_steps"):
+        for name in ("adversarial_epsilon", "gradient_clip", "seed", "decay_steps", "shift"):
             if not 0 <= (value := getattr(self, name)) < math.inf:
                 raise ValueError(f"{name} must not be negative, got {value}")
         for name in ("ema_decay", "rendered_share", "through"):

@@ -20,7 +20,7 @@ from deformgan.losses.perceptual import perceptual_loss
 from deformgan.losses.pose import pose_loss
 from deformgan.metrics.ssim import ssim
 from deformgan.models.blocks import Noise
-from deformgan.models.feature_judge import Closeup
+from deformgan.models.feature_judge import FeaturedView
 from deformgan.models.generator import Generator, Want
 from deformgan.models.layers import SHOWN, Fields, Layers, resize, resize_field
 from deformgan.pair import Pair, Truth, View
@@ -28,7 +28,7 @@ from deformgan.parts import person_region
 from deformgan.pose import Pose
 from deformgan.skeletons.setting import read_skeleton_setting
 from deformgan.training.closeup import Window
-from deformgan.training.compared import Compared
+from deformgan.training.compared import Compared, random_shift
 from deformgan.training.config import TrainConfig
 from deformgan.training.distributed import Fabric
 from deformgan.training.gan import Gan
@@ -76,8 +76,9 @@ def train_step(
         if isinstance(generated, Layers):
             layers, generated = generated, generated.picture
         generated = generated.float()
-        compared = Compared.of(pair.target, generated, features, config)
-        real_features, fake_features = compared.target_features, compared.generated_features
+        shift = random_shift(config, step)
+        compared = Compared.of(pair.target, generated, features, config, shift)
+        real_featured, fake_featured = compared.featured_target, compared.featured_generated
         window = Window.random(config, step, (generated.shape[2], generated.shape[3]))
         real_window = _through(window, real.target, real.target.image, features, config)
         near = _through(window, pair.target, generated, features, config)
@@ -88,20 +89,17 @@ def train_step(
                     fake.source, fake.target.pose, noise, fake.target.background
                 ).float()
                 if config.discriminator.feature_layers:
-                    judged = Compared.of(fake.target, faked, features, config)
-                    fake_features = judged.generated_features
-                    judged = Compared.of(real.target, None, features, config)
-                    real_features = judged.target_features
+                    judged = Compared.of(fake.target, faked, features, config, shift)
+                    fake_featured = judged.featured_generated
+                    judged = Compared.of(real.target, None, features, config, shift)
+                    real_featured = judged.featured_target
                 fake_window = _through(window, fake.target, faked, features, config)
         # One batch of real and generated images: gradients are synchronized once per call.
         scales = discriminator.shared(
             View.cat([real.source, fake.source]),
             View.cat([real.target, replace(fake.target, image=faked)]),
-            {
-                layer: torch.cat([real_features[layer], fake_features[layer].detach()])
-                for layer in config.discriminator.feature_layers
-            },
-            Closeup.cat([real_window, fake_window]) if real_window and fake_window else None,
+            FeaturedView.cat([real_featured, fake_featured]),
+            FeaturedView.cat([real_window, fake_window]) if real_window and fake_window else None,
         )
     discriminator_term = _mean(
         discriminator_loss(*logits.float().chunk(2), config.adversarial_epsilon)
@@ -115,7 +113,7 @@ def train_step(
     discriminator.network.requires_grad_(False)
     with autocast(config, fabric.device):
         judged = replace(pair.target, image=generated)
-        fake_logits = discriminator.network(pair.source, judged, compared.generated_features, near)
+        fake_logits = discriminator.network(pair.source, judged, compared.featured_generated, near)
         terms = generator_terms(compared, fake_logits, config)
     if layers is not None:
         terms |= _terms_of_layers(fabric, gan, layers, pair, config)
@@ -139,7 +137,7 @@ def _through(
     image: Tensor,
     features: Vgg19Features | None,
     config: TrainConfig,
-) -> Closeup | None:
+) -> FeaturedView | None:
     """Return an image as seen through the window, with its gradient; None without a window."""
     if window is None:
         return None
