@@ -5,7 +5,7 @@ import torch
 
 from deformgan.checkpoint import load_generator
 from deformgan.models.layers import resize, resize_pose
-from deformgan.painting import paint, paint_layers
+from deformgan.painting import encode, paint, paint_layers
 from deformgan.pair import View
 from deformgan.pixels import to_bytes
 from deformgan.pose import Pose
@@ -64,7 +64,7 @@ def test_whole_images_of_several_photos_are_painted(generator, people):
 def test_a_scene_is_behind_everybody_and_nowhere_else(generator, people):
     torch.manual_seed(0)
     view, targets = View(torch.rand(2, 3, *SIZE) * 2 - 1, people(2)), people(2, seed=2)
-    layers = paint_layers(generator, [view], targets, SIZE)
+    layers = paint_layers(generator, [encode(generator, view, scene=False)], targets, SIZE)
     for scene in (torch.rand(1, 3, 1, 1), torch.rand(2, 3, *SIZE), torch.rand(2, 3, 256, 128)):
         pictures = paint(generator, view, targets, background=scene * 2 - 1)
         behind = resize(scene * 2 - 1, SIZE)

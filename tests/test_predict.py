@@ -9,6 +9,7 @@ from deformgan.checkpoint import save_generator
 from deformgan.errors import InputError
 from deformgan.framing import find_framing
 from deformgan.inputs import PosedPhoto, read_source
+from deformgan.legs import extend_legs
 from deformgan.models.generator import Generator, GeneratorConfig
 from deformgan.painting import paint
 from deformgan.pair import View
@@ -250,6 +251,26 @@ def test_a_picture_ends_where_the_photo_of_the_pose_cuts_the_person(
     np.testing.assert_array_equal(picture, uncut[: len(picture)])
 
 
+def test_legs_below_the_edge_of_either_photo_are_generated(layered, street):
+    # The generator sees them as in a photo that shows the whole person; nothing else changes.
+    photo, pose = street
+    target, size = cut_at_the_thighs(pose)
+    staging, source = layered.staging, PosedPhoto(target, size, photo[: size[0]])
+    shown = staging.show(source, PosedPhoto(target, size), 128)
+    legs = OPENPOSE18.indices(["right_knee", "left_knee", "right_ankle", "left_ankle"])
+    assert not target.visible[:, legs].any()
+    assert shown.targets.visible[:, legs].all()
+    assert shown.view.pose.visible[:, legs].all()
+    assert (shown.targets.joints[0, legs[2:], 1] > shown.targets.joints[0, legs[:2], 1]).all()
+    # The frame is the same, and what is seen stays where it is.
+    framed = shown.target_framing.frame_pose(target)
+    assert shown.targets.joints[target.visible].equal(framed.joints[target.visible])
+    extended = shown.target_framing.frame_pose(extend_legs(target, size, OPENPOSE18))
+    assert shown.targets.joints.equal(extended.joints)
+    # Where there is no edge, there is no guess.
+    assert not staging.show(source, PosedPhoto(target, None), 128).targets.visible[:, legs].any()
+
+
 def test_pictures_that_are_cut_differently_are_not_in_one_batch(layered, street, people):
     photo, pose = street
     cut = PosedPhoto(*cut_at_the_thighs(pose))
@@ -364,9 +385,9 @@ def counted(monkeypatch):
     """The batch sizes that generators encoded."""
     counts, encode = [], Generator.encode
 
-    def count(self, source):
+    def count(self, source, scene=True):
         counts.append(len(source.image))
-        return encode(self, source)
+        return encode(self, source, scene)
 
     monkeypatch.setattr(Generator, "encode", count)
     return counts

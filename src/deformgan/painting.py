@@ -18,15 +18,16 @@ _MOST_PADDING = 0.02  # of a length: below that, proportions differ by rounding 
 
 
 @torch.inference_mode()
-def encode(generator: Generator, source: View) -> Encoded:
+def encode(generator: Generator, source: View, scene: bool = True) -> Encoded:
     """Encode source photos on the generator's device, to be shared by all their target poses.
 
     Args:
         generator: In evaluation mode.
         source: See `paint`.
+        scene: Whether the generator is to paint the scene as well, see `Generator.encode`.
     """
     device = next(generator.parameters()).device
-    return generator.encode(View(source.image.to(device), source.pose.to(device)))
+    return generator.encode(View(source.image.to(device), source.pose.to(device)), scene)
 
 
 @torch.inference_mode()
@@ -70,7 +71,8 @@ def paint(
         noise = _noise(noise_seed, device)
         return to_bytes(generator(encoded, targets.to(device), noise, background)).cpu()
     fitted = [_fit(whole, size) for whole in sources]
-    layers = paint_layers(generator, fitted, targets, size, noise_seed)
+    encoded = [_encoded(generator, one, background is None) for one in fitted]
+    layers = paint_layers(generator, encoded, targets, size, noise_seed)
     if background is None:
         return to_bytes(layers.picture).cpu()
     scene = resize(background.to(layers.picture.device), size)
@@ -108,8 +110,8 @@ def paint_layers(
     return combine(painted)
 
 
-def _encoded(generator: Generator, source: View | Encoded) -> Encoded:
-    return source if isinstance(source, Encoded) else encode(generator, source)
+def _encoded(generator: Generator, source: View | Encoded, scene: bool = True) -> Encoded:
+    return source if isinstance(source, Encoded) else encode(generator, source, scene)
 
 
 def _photo_size(source: View | Encoded) -> tuple[int, int]:

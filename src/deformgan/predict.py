@@ -418,7 +418,7 @@ class PoseTransfer:
         shrink = min(1.0, _MOST_PASTED / max(box.size))
         size = (max(1, round(rows * shrink)), max(1, round(columns * shrink)))
         everything = self.staging.show_all(people, target, size, _ROOM)
-        encoded = [self.encode(one) for one in everything]
+        encoded = [self.encode(one, scene=False) for one in everything]
         targets = everything[0].targets[:1]
         layers = paint_layers(self.generator, encoded, targets, everything[0].size, noise_seed)
         if target.photo is None:
@@ -438,7 +438,7 @@ class PoseTransfer:
             uncut, kept = self.staging.uncut_size(target, size)
             shown = self.staging.show_all(people, target, uncut)
             behind = self.staging.scene(background, shown[0], target.size)
-            encoded = [self.encode(one) for one in shown]
+            encoded = [self.encode(one, behind == "paint") for one in shown]
             whole = shown[0].size
             first, last = (round(row * whole[0]) for row in kept)
             if size is not None:  # exactly as many rows, whatever was rounded
@@ -456,10 +456,15 @@ class PoseTransfer:
         encoded = Source.of(people[0]).keep("encoded", self, lambda: encode(self.generator, view))
         return _Staged([encoded], targets, self.size, scene)
 
-    def encode(self, shown: Shown) -> Encoded:
-        """Encode a photo as it is shown to a generator with layers, unless it was the last time."""
-        key = (self, shown.seen)
-        return shown.source.keep("encoded", key, lambda: encode(self.generator, shown.view))
+    def encode(self, shown: Shown, scene: bool) -> Encoded:
+        """Encode a photo as it is shown to a generator with layers, unless it was the last time.
+
+        Args:
+            shown: The photo.
+            scene: Whether the generator is to paint the scene as well.
+        """
+        key = (self, shown.seen, scene)
+        return shown.source.keep("encoded", key, lambda: encode(self.generator, shown.view, scene))
 
     def _paint(
         self, staged: "_Staged", noise_seed: int | None = None

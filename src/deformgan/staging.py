@@ -1,7 +1,7 @@
 """Staging: the generator's inputs from photos and poses, and the background of its pictures."""
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -19,6 +19,7 @@ from deformgan.framing import (
     rows_of_photo,
 )
 from deformgan.inputs import PosedPhoto
+from deformgan.legs import extend_legs
 from deformgan.models.generator import Generator
 from deformgan.models.layers import resize_pose
 from deformgan.pair import View
@@ -168,8 +169,13 @@ class Staging:
             for pose, of in ((source_pose, photo_size), (target_poses, target_size))
         )
         crop = self._framing(source_pose, photo_size, size, 0.0 if whole else room).whole_pixels()
+        skeleton, source = self.generator.skeleton, Source.of(source)
+        if not whole:
+            source = replace(source, pose=extend_legs(source_pose, photo_size, skeleton))
+        if not target_whole and target_size is not None:
+            target_poses = extend_legs(target_poses, target_size, skeleton)
         return Shown(
-            Source.of(source),
+            source,
             crop,
             whole,
             target_whole,

@@ -88,7 +88,8 @@ def test_the_numpy_decoder_composes_as_the_generator_does_at_any_size(form, size
         for whose in ("source", "target")
     ]
     with torch.no_grad():
-        wanted = generator.layers(View(given["photo"], poses[0]), poses[1], size).picture[0]
+        encoded = generator.encode(View(given["photo"], poses[0]), scene=False)
+        wanted = generator.layers(encoded, poses[1], size).picture[0]
     found = compose(run(generator, case), case.photo, size)
     assert found.shape == (3, *size)
     np.testing.assert_allclose(found, wanted.numpy(), atol=1e-3, rtol=0)

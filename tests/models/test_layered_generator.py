@@ -460,3 +460,38 @@ def test_photos_and_poses_that_do_not_match_are_refused(people):
     source, target = scene(people, batch=3)
     with pytest.raises(ValueError, match="3 photos cannot have 2 target poses"):
         generator.layers(source, target[:2])
+
+
+def test_without_its_scene_a_photo_shows_the_person_and_around_it_colours_of_the_person(people):
+    generator = make()
+    source, _ = scene(people, size=(32, 16))
+    matte = torch.full((2, 1, 32, 16), -40.0)
+    matte[..., 8:24, 4:12] = 40.0
+    person = generator.without_scene(source.image, matte)
+    inside = (matte > 0).expand_as(person)
+    torch.testing.assert_close(person[inside], source.image[inside])
+    other = torch.where(inside, source.image, torch.rand(2, 3, 32, 16) * 2 - 1)
+    torch.testing.assert_close(generator.without_scene(other, matte), person)
+    low, high = (
+        edge[:, :, None, None] for edge in source.image[inside].view(2, 3, -1).aminmax(dim=2)
+    )
+    assert ((person >= low - 1e-5) & (person <= high + 1e-5)).all()
+
+
+def test_colours_of_the_scene_reach_the_painted_person_only_if_the_scene_is_painted(people):
+    generator = make()
+    source, _ = scene(people)
+    seen = generator.look.leave  # of which the last channel is the matte; it does not see colours
+    torch.nn.init.zeros_(seen.weight)
+    with torch.no_grad():
+        seen.bias[-1:] = -40.0
+        for painted in (True, False):
+            encoded = [
+                generator.encode(View(image, source.pose), scene=painted)
+                for image in (source.image, -source.image)
+            ]
+            # Nothing but scene; a matte is never exactly 0.
+            torch.testing.assert_close(encoded[0].person, encoded[1].person, atol=1e-5, rtol=0)
+            levels = zip(encoded[0].levels, encoded[1].levels, strict=True)
+            away = max((one - other).abs().max().item() for one, other in levels)
+            assert away > 0.1 if painted else away < 1e-4

@@ -182,9 +182,9 @@ def test_a_picture_is_what_the_generator_paints_as_a_jpeg(
 def test_a_source_is_encoded_once_for_all_its_pictures_and_tries(run, few, tmp_path, monkeypatch):
     counts, encode = [], Generator.encode
 
-    def count(self, source):
+    def count(self, source, scene=True):
         counts.append(len(source.image))
-        return encode(self, source)
+        return encode(self, source, scene)
 
     monkeypatch.setattr(Generator, "encode", count)
     settings = {"gate": QualityGate(), "annotations": few, "per_image": 2, "tries": 2}

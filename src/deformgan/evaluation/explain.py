@@ -76,18 +76,18 @@ def explain(generator: Generator, source: View, target_pose: Pose) -> Explanatio
             f"These weights do not warp parts of the photo (their warp is {config.warp!r}); choose "
             "weights with warp 'parts'."
         )
-    photo = source.image
+    photo, encoded = source.image, generator.encode(source)
     if config.layers is not None:
         small, pose, target_pose = generator.at_network_size(source, target_pose)
         source = View(small, pose)
     size = (source.image.shape[-2], source.image.shape[-1])
     guide = generator.guide(source.pose, target_pose, size)
-    activations = generator.paint(source.image, guide)
+    activations = generator.paint(source.image, guide, levels=encoded.levels)
     layers, result = None, activations.output
     if config.layers is not None:
-        fields = generator.fields(source.image, source.pose, target_pose, guide)
+        fields = generator.fields(source.image, source.pose, target_pose, guide, encoded.look)
         whole = (photo.shape[-2], photo.shape[-1])
-        layers = generator.compose(photo, source.image, fields, activations.output, whole)
+        layers = generator.compose(photo, encoded.person, fields, activations.output, whole)
         result = layers.picture
     # Scaled to black at 0: masked-out pixels are 0 and must not win where parts overlap.
     photo = (source.image + 1) / 2

@@ -98,7 +98,8 @@ def check_cases(
         before = (views[0].photo.shape[0], views[0].photo.shape[1])
         photos = [resize(to_image(view.photo), fine) for view in views]
         poses = [resize_pose(view.pose, before, size) for view in views]
-        encoded = generator.encode(View(photos[0], resize_pose(poses[0], size, fine)))
+        view = View(photos[0], resize_pose(poses[0], size, fine))
+        encoded = generator.encode(view, scene=False)
         source = {
             "image": resize(photos[0], size),
             "source_joints": poses[0].joints,

@@ -53,7 +53,7 @@ class _Graph(nn.Module):
 
 
 class SourceGraph(_Graph):
-    """What a photo alone determines.
+    """What a photo alone determines: `Generator.encode` without the scene.
 
     Args:
         generator: A generator for which `check_exportable` passes, in evaluation mode.
@@ -66,7 +66,8 @@ class SourceGraph(_Graph):
     def outputs(self) -> tuple[str, ...]:
         """Names of the kept features."""
         layers, levels = self.generator.config.layers, len(self.generator.config.encoder_widths)
-        look = ("look", "source_matte") if layers is not None and layers.correction else ()
+        corrects = layers is not None and layers.correction
+        look = ("look", "source_matte", "source_person") if corrects else ()
         return (*(f"level_{level}" for level in range(levels)), *look)
 
     def forward(
@@ -84,12 +85,13 @@ class SourceGraph(_Graph):
         """
         generator, pose = self.generator, Pose(source_joints, source_visible > 0.5)
         heatmaps = generator.heatmaps(pose, self.size)
-        levels = generator.source_levels(image, heatmaps)
         if "look" not in self.outputs:
-            return tuple(levels)
+            return tuple(generator.source_levels(image, heatmaps))
         limbs = self.geometry.limbs(pose)
         near = nearness(self.geometry.distances(pose, limbs), limbs.unit)
-        return (*levels, *generator.look(torch.cat([image, heatmaps, near], dim=1)))
+        look, matte = generator.look(torch.cat([image, heatmaps, near], dim=1))
+        person = generator.without_scene(image, matte)
+        return (*generator.source_levels(person, heatmaps), look, matte, person)
 
 
 class PoseGraph(_Graph):
@@ -142,7 +144,7 @@ class PoseGraph(_Graph):
         generator, config, size = self.generator, self.generator.config, self.size
         given = dict(zip(self.inputs[len(SOURCE) :], others, strict=True))
         kept = [given[name] for name in self.kept]
-        levels, look = kept[: len(config.encoder_widths)], kept[len(config.encoder_widths) :]
+        levels, look = kept[: len(config.encoder_widths)], kept[len(config.encoder_widths) :][:2]
         source = Pose(source_joints, source_visible > 0.5)
         target = Pose(given["target_joints"], given["target_visible"] > 0.5)
         limbs = self.geometry.limbs(source), self.geometry.limbs(target)
@@ -170,10 +172,11 @@ class PoseGraph(_Graph):
         distances, unit = self.geometry.distances(target, limbs[1]), limbs[1].unit.clamp(min=1)
         base = self.geometry.field(distances, blended, found, config.layers.softness * unit)
         fields = generator.correct(image, heatmaps, base, nearness(distances, unit), unit, look)
-        planes = generator.planes(given["photo"], image, fields, features)
+        person = given.get("source_person", image)
+        planes = generator.planes(given["photo"], person, fields, features)
         field = fields.source_from_target
         flow = field - own_places(size, field)
         flow = flow / flow.new_tensor([size[1], size[0]])[:, None, None]
         logits = planes.logits * planes.logits.new_tensor(config.layers.decision)[:, None, None]
-        person = planes.of_person if config.layers.copy else planes.of_person * 0
-        return flow, person, planes.paint, planes.scene, logits
+        of_person = planes.of_person if config.layers.copy else planes.of_person * 0
+        return flow, of_person, planes.paint, planes.scene, logits

@@ -38,6 +38,8 @@ class Encoded:
     Attributes:
         photo: The photos at their own size.
         image: The photos at the network's size.
+        person: The same without their scenes: there, colours of the person continue (see
+            `Generator.without_scene`).
         pose: Source poses, in pixels of `image`.
         heatmaps: Heat maps of `pose`.
         levels: Features of the source stream, full resolution first; empty for the baseline, whose
@@ -48,6 +50,7 @@ class Encoded:
 
     photo: Float[Tensor, "batch 3 _ _"]
     image: Float[Tensor, "batch 3 height width"]
+    person: Float[Tensor, "batch 3 height width"]
     pose: Pose
     heatmaps: Float[Tensor, "batch joints height width"]
     levels: tuple[Tensor, ...]
@@ -88,6 +91,7 @@ def _map(combine: Callable[[list[Tensor]], Tensor], batches: Sequence[Encoded]) 
     return Encoded(
         combine([one.photo for one in batches]),
         combine([one.image for one in batches]),
+        combine([one.person for one in batches]),
         Pose(
             combine([one.pose.joints for one in batches]),
             combine([one.pose.visible for one in batches]),

@@ -21,6 +21,7 @@ from deformgan.models.encoded import Activations, Encoded, Guide
 from deformgan.models.field_network import FieldNetwork, SourceLook
 from deformgan.models.generator_config import GeneratorConfig
 from deformgan.models.layers import (
+    CERTAIN,
     SHOWN,
     Detail,
     Fields,
@@ -39,6 +40,7 @@ from deformgan.part_field import SOFTNESS, nearness, own_places, part_distances,
 from deformgan.part_geometry import MovedParts
 from deformgan.parts import part_masks, unit_length
 from deformgan.pose import Pose, Skeleton
+from deformgan.push_pull import fill_softly
 from deformgan.skeletons.setting import read_skeleton_setting
 
 Want = Literal["picture", "layers", "held", "free", "fields"]
@@ -138,11 +140,13 @@ class Generator(nn.Module):
         guide = self.guide(encoded.pose, target_pose, encoded.size, encoded.heatmaps)
         return self.paint(encoded.image, guide, noise, background, encoded.levels).output
 
-    def encode(self, source: View) -> Encoded:
+    def encode(self, source: View, scene: bool = True) -> Encoded:
         """Compute everything that does not depend on the target pose.
 
         Args:
             source: See `forward`.
+            scene: Whether the generator is to paint the scene as well. Otherwise its source stream
+                sees the person alone, so that no colour of the scene gets into the person.
         """
         image, pose = source.image, source.pose
         size = (image.shape[2], image.shape[3])
@@ -154,12 +158,35 @@ class Generator(nn.Module):
             )
         with torch.no_grad():
             heatmaps = self.heatmaps(pose, (image.shape[2], image.shape[3]))
-        levels, look = (), ()
+        person, levels, look = image, (), ()
         if self.config.layers is not None and self.config.layers.correction:
             look = self.look_at(image, heatmaps, pose)
+            person = self.without_scene(image, look[1])
         if self.config.streams == 2:
-            levels = self.source_levels(image, heatmaps)
-        return Encoded(source.image, image, pose, heatmaps, tuple(levels), look)
+            levels = self.source_levels(image if scene else person, heatmaps)
+        return Encoded(source.image, image, person, pose, heatmaps, tuple(levels), look)
+
+    @torch.no_grad()
+    def without_scene(
+        self,
+        image: Float[Tensor, "batch 3 height width"],
+        source_matte: Float[Tensor, "batch 1 height width"],
+    ) -> Float[Tensor, "batch 3 height width"]:
+        """Replace the scene of photos by the colours of the person that are nearest, smoothly.
+
+        What is painted beside a copied surface would otherwise have colours of the wall that is
+        beside it in the photo. Only pixels that are certainly of the person count, since those on
+        the outline show some of the wall.
+
+        Args:
+            image: Photos at the network's size.
+            source_matte: Logits that they show the person.
+        """
+        assert self.config.layers is not None
+        outlines = self.config.layers.decision[1]
+        return fill_softly(
+            image.float(), torch.sigmoid(outlines * (source_matte.float() - CERTAIN))
+        )
 
     def source_levels(
         self,
@@ -467,7 +494,7 @@ class Generator(nn.Module):
         if background is not None:
             background = resize(background, source.size)
         features = self.paint(image, guide, noise, background, source.levels).output
-        return self.compose(source.photo, image, fields, features, size or before, hold)
+        return self.compose(source.photo, source.person, fields, features, size or before, hold)
 
     def at_network_size(self, source: View, target_pose: Pose) -> tuple[Tensor, Pose, Pose]:
         """Return photo, source pose and target pose, resized to the network's size."""
@@ -479,7 +506,7 @@ class Generator(nn.Module):
     def planes(
         self,
         photo: Float[Tensor, "batch 3 _ _"],
-        small: Float[Tensor, "batch 3 height width"],
+        person: Float[Tensor, "batch 3 height width"],
         fields: Fields,
         features: Float[Tensor, "batch channels height width"],
         hold: Hold = "source",
@@ -488,14 +515,14 @@ class Generator(nn.Module):
 
         Args:
             photo: See `compose`, as for the other arguments.
-            small: See `compose`.
+            person: See `compose`.
             fields: See `compose`.
             features: See `compose`.
             hold: See `compose`.
         """
         layers = self.config.layers
         assert layers is not None
-        net = (small.shape[2], small.shape[3])
+        net = (person.shape[2], person.shape[3])
         fine = (2 * net[0], 2 * net[1])
         field = fields.source_from_target
         visible, matte = fields.visible, fields.matte
@@ -510,7 +537,7 @@ class Generator(nn.Module):
         if not layers.copy:
             copied = copied * 0
         features = F.relu(features)
-        moved = sample_at(small, field, net)
+        moved = sample_at(person, field, net)
         if hold == "all":
             moved = torch.where(visible > SHOWN, moved, moved.detach())
         look = torch.cat([features, moved, copied], dim=1)
@@ -520,8 +547,9 @@ class Generator(nn.Module):
         field_fine = resize_field(field, fine)
         copy = sample_at(photo, field_fine, net)
         weights = torch.cat([torch.sigmoid(visible), torch.sigmoid(matte)], dim=1)
+        shown = mix(resize(of_person, fine), copy, resize(moved, fine)).detach()
         changes = self.detail(
-            torch.cat([features, mixed], dim=1), copy.detach(), resize(weights, fine).detach()
+            torch.cat([features, mixed], dim=1), shown, resize(weights, fine).detach()
         )
         changes = [change.float() for change in changes]
         painted = resize(painted, fine)
@@ -532,7 +560,7 @@ class Generator(nn.Module):
     def compose(
         self,
         photo: Float[Tensor, "batch 3 _ _"],
-        small: Float[Tensor, "batch 3 height width"],
+        person: Float[Tensor, "batch 3 height width"],
         fields: Fields,
         features: Float[Tensor, "batch channels height width"],
         size: tuple[int, int],
@@ -542,7 +570,7 @@ class Generator(nn.Module):
 
         Args:
             photo: The source photo at its own size.
-            small: The source photo at the network's size.
+            person: The source photo at the network's size, without its scene (see `Encoded`).
             fields: See `fields`.
             features: Decoder features before the next activation.
             size: Height and width of the picture.
@@ -550,11 +578,11 @@ class Generator(nn.Module):
         """
         layers = self.config.layers
         assert layers is not None
-        planes = self.planes(photo, small, fields, features, hold)
+        planes = self.planes(photo, person, fields, features, hold)
         copy, paint, scene, logits = planes.copy, planes.paint, planes.scene, planes.logits
         if size != (copy.shape[2], copy.shape[3]):
             paint, scene, logits = (resize(plane, size) for plane in (paint, scene, logits))
-            net = (small.shape[2], small.shape[3])
+            net = (person.shape[2], person.shape[3])
             copy = sample_at(photo, resize_field(fields.source_from_target, size), net)
         copies, outlines = layers.decision
         visible = torch.sigmoid(copies * logits[:, :1]) * resize(planes.of_person, size)

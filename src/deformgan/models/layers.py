@@ -23,6 +23,10 @@ _HARD = 1e-3  # softness at which the nearest part alone determines the field
 # like texture to a discriminator.
 SHOWN = 1.95
 
+# Logit of the source matte above which a pixel is certainly of the person: at 0, a fringe of the
+# scene of one or two pixels is included.
+CERTAIN = 2.0
+
 # Exponents for combining several photos, applied to the odds that a photo shows a surface and to
 # the amount of the person that it shows. High values select nearly one photo per pixel, since the
 # mean of several copies would be blurred.
@@ -227,7 +231,7 @@ class Detail(nn.Module):
 
         Args:
             features: Decoder features after their activation.
-            copy: The photo, sampled through the field.
+            copy: The photo, sampled through the field, without its scene.
             weights: Current `visible` and `matte`, in [0, 1].
         """
         features = F.relu(self.enter(features))

@@ -222,8 +222,12 @@ class Shards:
         """Encode the sources, once for all their photos; with the batches of a first round."""
         parts = torch.arange(len(rows)).split(self.settings.batch_size)
         poses = self.photos.poses[list(rows)]
+        scene = self.settings.background == "paint"
         return Encoded.cat(
-            [encode(self.generator, View(to_float(images[part]), poses[part])) for part in parts]
+            [
+                encode(self.generator, View(to_float(images[part]), poses[part]), scene)
+                for part in parts
+            ]
         )
 
     def _real(self, row: int) -> tuple[list[int], Tensor | None]:

@@ -85,7 +85,7 @@ def generate_planes(transfer: PoseTransfer, shown: Shown) -> Planes:
     """
     generator, config = transfer.generator, transfer.generator.config.layers
     assert config is not None
-    encoded = transfer.encode(shown)
+    encoded = transfer.encode(shown, scene=False)
     net, before = encoded.size, (encoded.photo.shape[2], encoded.photo.shape[3])
     targets = resize_pose(shown.targets, shown.size, before).to(encoded.image.device)
     layers = generator.layers(encoded, targets, (2 * net[0], 2 * net[1]))

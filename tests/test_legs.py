@@ -1,0 +1,83 @@
+"""Legs below the edge of a photo: added where the photo ends, and only there."""
+
+import pytest
+import torch
+
+from deformgan.legs import extend_legs
+from deformgan.pose import Pose
+from deformgan.skeletons import SKELETONS
+from deformgan.skeletons.openpose18 import OPENPOSE18
+
+J = {name: place for place, name in enumerate(OPENPOSE18.joints)}
+LEGS = [J[f"{side}_{joint}"] for side in ("right", "left") for joint in ("knee", "ankle")]
+
+
+def standing(*missing: str) -> Pose:
+    """A person of 280 rows whose hips are in row 120, without some joints."""
+    joints, visible = torch.zeros(1, 18, 2), torch.ones(1, 18, dtype=torch.bool)
+    for side, x in (("right", 40.0), ("left", 60.0)):
+        for joint, y in (("shoulder", 20.0), ("hip", 120.0), ("knee", 190.0), ("ankle", 260.0)):
+            joints[0, J[f"{side}_{joint}"]] = torch.tensor([x, y])
+    for name in missing:
+        visible[0, J[name]] = False
+        joints[0, J[name]] = 0.0
+    return Pose(joints, visible)
+
+
+ALL = ("right_knee", "left_knee", "right_ankle", "left_ankle")
+
+
+def test_legs_go_on_along_the_torso_in_the_proportions_of_pedestrians():
+    for names, rows in ((ALL, 150), (ALL[2:], 220)):
+        extended, whole = extend_legs(standing(*names), (rows, 100), OPENPOSE18), standing()
+        assert extended.visible.all()
+        torch.testing.assert_close(extended.joints, whole.joints)
+
+
+def test_a_leaning_torso_leans_the_legs_and_one_leg_may_be_there():
+    pose = standing("right_knee", "right_ankle", "left_ankle")
+    for name in ("right_hip", "left_hip"):
+        pose.joints[0, J[name], 0] += 50.0
+    extended = extend_legs(pose, (150, 200), OPENPOSE18)
+    added = extended.joints[0, J["right_knee"]]
+    torch.testing.assert_close(added, torch.tensor([90.0 + 0.7 * 50, 190.0]))
+    torch.testing.assert_close(extended.joints[0, J["left_knee"]], torch.tensor([60.0, 190.0]))
+
+
+@pytest.mark.parametrize("rows", [400, 230])
+def test_joints_that_are_hidden_within_the_photo_stay_hidden(rows):
+    # Of 230 rows the ankles would be below the edge, but hang on knees that are hidden.
+    pose = standing(*ALL)
+    extended = extend_legs(pose, (rows, 100), OPENPOSE18)
+    assert extended.visible.equal(pose.visible)
+    assert extended.joints.equal(pose.joints)
+
+
+def test_a_joint_just_above_the_edge_counts_as_cut_off():
+    for rows, added in ((190, True), (204, True), (208, False)):
+        extended = extend_legs(standing(*ALL), (rows, 100), OPENPOSE18)
+        assert extended.visible[0, J["left_knee"]].item() is added
+
+
+def test_what_is_seen_stays_and_frames_are_extended_one_by_one():
+    frames = Pose.cat([standing(), standing(*ALL), standing("left_ankle")])
+    before = frames.joints.clone()
+    extended = extend_legs(frames, (200, 100), OPENPOSE18)
+    assert frames.joints.equal(before)
+    assert extended.joints[frames.visible].equal(before[frames.visible])
+    assert extended.visible.all()
+
+
+def test_other_skeletons_of_people_have_legs_too_and_animals_are_left_alone():
+    coco, quadruped = SKELETONS["coco17"], SKELETONS["quadruped20"]
+    joints = torch.zeros(1, len(coco.joints), 2)
+    visible = torch.zeros(1, len(coco.joints), dtype=torch.bool)
+    for side, x in (("right", 40.0), ("left", 60.0)):
+        for joint, y in (("shoulder", 20.0), ("hip", 120.0)):
+            place = coco.joints.index(f"{side}_{joint}")
+            joints[0, place], visible[0, place] = torch.tensor([x, y]), True
+    extended = extend_legs(Pose(joints, visible), (130, 100), coco)
+    assert extended.visible[0, coco.joints.index("left_ankle")]
+    count = len(quadruped.joints)
+    animal = Pose(torch.rand(1, count, 2) * 50, torch.rand(1, count) > 0.5)
+    assert extend_legs(animal, (20, 50), quadruped) is animal
