@@ -9,7 +9,7 @@ from deformgan.checkpoint import save_generator
 from deformgan.errors import InputError
 from deformgan.framing import find_framing
 from deformgan.inputs import PosedPhoto, read_source
-from deformgan.legs import extend_legs
+from deformgan.legs import complete_legs
 from deformgan.models.generator import Generator, GeneratorConfig
 from deformgan.painting import paint
 from deformgan.pair import View
@@ -265,7 +265,7 @@ def test_legs_below_the_edge_of_either_photo_are_generated(layered, street):
     # The frame is the same, and what is seen stays where it is.
     framed = shown.target_framing.frame_pose(target)
     assert shown.targets.joints[target.visible].equal(framed.joints[target.visible])
-    extended = shown.target_framing.frame_pose(extend_legs(target, size, OPENPOSE18))
+    extended = shown.target_framing.frame_pose(complete_legs(target, OPENPOSE18, size))
     assert shown.targets.joints.equal(extended.joints)
     # Where there is no edge, there is no guess.
     assert not staging.show(source, PosedPhoto(target, None), 128).targets.visible[:, legs].any()

@@ -1,4 +1,4 @@
-"""extend_legs: joints of legs that a photo's lower edge cuts off."""
+"""complete_legs: joints of legs that a photo does not show."""
 
 from itertools import pairwise
 
@@ -9,36 +9,42 @@ from deformgan.pose import Pose, Skeleton
 
 _TOLERANCE = 0.15  # torso lengths above the edge at which a guessed joint may still lie
 _SHOULDERS, _HIPS = ("right_shoulder", "left_shoulder"), ("right_hip", "left_hip")
-_LEGS = tuple(
-    tuple(f"{side}_{joint}" for joint in ("hip", "knee", "ankle")) for side in ("right", "left")
-)
+_JOINTS = ("hip", "knee", "ankle")
+_SIDES = (("right", "left"), ("left", "right"))
 
 
-def extend_legs(pose: Pose, photo_size: tuple[int, int], skeleton: Skeleton) -> Pose:
-    """Add knees and ankles below the edge of a photo that ends above them.
+def complete_legs(
+    pose: Pose, skeleton: Skeleton, photo_size: tuple[int, int] | None = None
+) -> Pose:
+    """Guess the knees and ankles that are not visible.
 
-    Without them a generator ends the person at the last joint, although the photo shows more of
-    the leg. A leg continues along the torso with the proportions of pedestrian photos. Joints that
-    are hidden within the photo stay invisible.
+    Without them a generator ends a leg at its last joint. A leg is guessed to be parallel to the
+    other one; if that is not visible either, to continue along the torso with the proportions of
+    pedestrian photos.
 
     Args:
-        pose: One pose or more with a torso, in pixels of the photo.
-        photo_size: Height and width of the photo.
+        pose: One pose or more with a torso.
         skeleton: Skeleton of the poses; those of others than people are returned unchanged.
+        photo_size: Height and width of the photo that the pose is of. If given, only joints below
+            the photo's edge are guessed; those hidden within it stay invisible.
     """
-    names = {name for leg in _LEGS for name in leg}
-    if not {*_SHOULDERS, *names} <= set(skeleton.joints):
+    if not {*_SHOULDERS, *(f"{side}_{name}" for side, _ in _SIDES for name in _JOINTS)} <= set(
+        skeleton.joints
+    ):
         return pose
     joints, visible = pose.joints.clone(), pose.visible.clone()
-    shoulders, hips = (
-        joints[:, skeleton.indices(both)].mean(dim=1) for both in (_SHOULDERS, _HIPS)
-    )
-    bone = (hips - shoulders) * (FEET_BELOW_HIPS / 2)
-    lowest = photo_size[0] - 0.5 - _TOLERANCE * (hips - shoulders).norm(dim=1)
-    for leg in _LEGS:
-        places = skeleton.indices(leg)
-        for upper, lower in pairwise(places):
-            guess = joints[:, upper] + bone
+    shoulders, hips = (joints[:, skeleton.indices(two)].mean(dim=1) for two in (_SHOULDERS, _HIPS))
+    torso = hips - shoulders
+    if photo_size is None:
+        lowest = torch.full_like(torso[:, 1], -torch.inf)
+    else:
+        lowest = photo_size[0] - 0.5 - _TOLERANCE * torso.norm(dim=1)
+    for sides in _SIDES:
+        leg, twin = (skeleton.indices([f"{side}_{name}" for name in _JOINTS]) for side in sides)
+        for (upper, lower), (start, end) in zip(pairwise(leg), pairwise(twin), strict=True):
+            seen = (pose.visible[:, start] & pose.visible[:, end])[:, None]
+            parallel = pose.joints[:, end] - pose.joints[:, start]
+            guess = joints[:, upper] + torch.where(seen, parallel, torso * (FEET_BELOW_HIPS / 2))
             add = visible[:, upper] & ~visible[:, lower] & (guess[:, 1] > lowest)
             joints[:, lower] = torch.where(add[:, None], guess, joints[:, lower])
             visible[:, lower] |= add

@@ -19,7 +19,7 @@ from deformgan.framing import (
     rows_of_photo,
 )
 from deformgan.inputs import PosedPhoto
-from deformgan.legs import extend_legs
+from deformgan.legs import complete_legs
 from deformgan.models.generator import Generator
 from deformgan.models.layers import resize_pose
 from deformgan.pair import View
@@ -171,9 +171,11 @@ class Staging:
         crop = self._framing(source_pose, photo_size, size, 0.0 if whole else room).whole_pixels()
         skeleton, source = self.generator.skeleton, Source.of(source)
         if not whole:
-            source = replace(source, pose=extend_legs(source_pose, photo_size, skeleton))
+            source = replace(source, pose=complete_legs(source_pose, skeleton, photo_size))
         if not target_whole and target_size is not None:
-            target_poses = extend_legs(target_poses, target_size, skeleton)
+            # A photo may hide a leg behind something that the picture does not show.
+            edge = target_size if target.photo is None else None
+            target_poses = complete_legs(target_poses, skeleton, edge)
         return Shown(
             source,
             crop,
