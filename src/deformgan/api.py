@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import torch
@@ -28,7 +28,7 @@ from deformgan.evaluation.journal import Journal
 from deformgan.evaluation.pair_photos import PairPhotos, photos_in
 from deformgan.evaluation.protocol import find_protocol
 from deformgan.evaluation.report import build_report, metrics_table
-from deformgan.evaluation.systems import Weights
+from deformgan.evaluation.systems import Scene, Weights
 from deformgan.files import one_at_a_time, write_json
 from deformgan.inputs import AnyDetector, AnyPhoto, Progress, detect_people, load_photo, no_progress
 from deformgan.pixels import Photo
@@ -179,6 +179,7 @@ def evaluate(
     protocol: str = "deformgan-1",
     metrics: Sequence[str] = (),
     save_generated: str | Path | None = None,
+    background: Scene = "paint",
     real: str | Path | None = None,
     detector: str = "pose18",
     extractors: Sequence[str | Path] = (),
@@ -206,6 +207,8 @@ def evaluate(
         metrics: Metrics to compute; by default all. Metrics that are computed together are reported
             together.
         save_generated: Existing folder in which to save the pictures of the weights.
+        background: What is behind people painted by weights with layers: "paint", the scene as
+            generated, or "source", that of the source photo.
         real: Folder of photos for FID and KID; by default the target photos.
         detector: Pose detector that searches for the target pose.
         extractors: Re-ID networks (.onnx) for identity scores, besides the bundled one.
@@ -226,9 +229,19 @@ def evaluate(
         raise InputError("Give exactly one of weights= and generated=.")
     if save_generated is not None and weights is None:
         raise InputError("save_generated= needs weights=, not generated=.")
+    if background != "paint" and weights is None:
+        raise InputError("background= needs weights=, not generated=.")
+    if background not in get_args(Scene):
+        raise InputError(
+            f"background= is {background!r}; it must be {' or '.join(get_args(Scene))}."
+        )
     chosen, named = find_protocol(protocol), _list("metrics", metrics)
     images, on = Path(images), str(find_device(device))
-    painter = None if weights is None else Weights.load(str(weights), on, _path(save_generated))
+    painter = (
+        None
+        if weights is None
+        else Weights.load(str(weights), on, _path(save_generated), background)
+    )
     if painter is not None:
         joints = check_skeleton(skeleton, painter.generator.skeleton)
     else:

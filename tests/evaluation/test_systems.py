@@ -10,8 +10,10 @@ from deformgan.errors import InputError
 from deformgan.evaluation.pair_photos import PairPhotos
 from deformgan.evaluation.systems import Weights, picture_name
 from deformgan.models.generator import Generator, GeneratorConfig
+from deformgan.painting import paint
 from deformgan.pair import View
-from deformgan.pixels import to_bytes, to_float
+from deformgan.pixels import to_bytes, to_float, to_image, to_photos
+from deformgan.predict import PoseTransfer
 
 CONFIG = GeneratorConfig(encoder_widths=(4, 6, 8), decoder_widths=(8, 6), warped_levels=2)
 
@@ -87,6 +89,29 @@ def test_weights_with_layers_paint_the_size_of_the_target(layered_weights, pair_
     with torch.inference_mode():
         painted = to_bytes(system.generator(source, photos.target_poses([2])))[0]
     assert (found.by_row[2].int() - painted.int()).abs().max() <= 1
+
+
+def test_people_are_in_front_of_their_own_photos_scene_if_asked(layered_weights, pair_set):
+    folder = pair_set(3, size=(256, 96))
+    photos = PairPhotos.open(folder / "images", folder / "poses.csv", folder / "pairs.csv")
+    system = Weights.load(str(layered_weights), scene="source")
+    assert system.describe()["background"] == "source"
+    assert "background" not in Weights.load(str(layered_weights)).describe()
+    found = system.pictures(photos, [0, 1])
+    for row in (0, 1):
+        image, pose = photos.sources([row]), photos.source_poses([row])
+        staging = PoseTransfer(system.generator, system.size).staging
+        emptied = to_image(staging.empty(to_photos(image)[0], pose))
+        view = View(to_float(image), pose)
+        (wanted,) = paint(
+            system.generator, view, photos.target_poses([row]), (256, 96), background=emptied
+        )
+        assert (found.by_row[row].int() - wanted.int()).abs().max() <= 1
+
+
+def test_a_scene_needs_layers(weights):
+    with pytest.raises(InputError, match="generate the scene themselves"):
+        Weights.load(str(weights), scene="source")
 
 
 def test_photos_of_another_size_are_refused_with_both_sizes(weights, pair_set):

@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Literal
 
 from deformgan.cli.outputs import output_dir, output_file
 from deformgan.errors import InputError
@@ -22,6 +23,7 @@ def evaluate(
     skeleton: str | None = None,
     protocol: str = "deformgan-1",
     save_generated: Path | None = None,
+    background: Literal["paint", "source"] = "paint",
     real: Path | None = None,
     metrics: tuple[str, ...] = (),
     detector: str = "pose18",
@@ -53,6 +55,8 @@ def evaluate(
         protocol: Evaluation protocol: deformgan-1, pose-gan-2018, patn-2019, gfla-2020 or
             nted-2022.
         save_generated: Where to save the pictures painted by the weights (created if missing).
+        background: What is behind people painted by weights with layers: the scene as generated, or
+            that of the source photo, as for users' photos.
         real: Folder of photos for FID and KID; by default the targets of the pairs, unless the
             protocol uses the training images.
         metrics: Metrics to compute; by default all.
@@ -87,6 +91,7 @@ def evaluate(
         protocol=protocol,
         metrics=metrics,
         save_generated=save_generated,
+        background=background,
         real=real,
         detector=detector,
         extractors=extractors,

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import UInt8
+import torch
+from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor
 
@@ -17,7 +18,11 @@ from deformgan.files import write_image
 from deformgan.models.generator import Generator
 from deformgan.painting import paint
 from deformgan.pair import View
-from deformgan.pixels import to_float
+from deformgan.pixels import to_float, to_image, to_photos
+from deformgan.pose import Pose
+from deformgan.predict import PoseTransfer
+
+Scene = Literal["paint", "source"]
 
 
 @dataclass
@@ -65,6 +70,8 @@ class Weights:
         size: (height, width) that it was trained for.
         described: Description of the system for reports.
         save: Folder to save pictures to as `<from>__<to>.png`; None to save none.
+        scene: What is behind the person: "paint", the scene as generated, or "source", that of the
+            source photo without its person, which needs layers.
     """
 
     def __init__(
@@ -73,29 +80,38 @@ class Weights:
         size: tuple[int, int],
         described: dict[str, Any],
         save: Path | None = None,
+        scene: Scene = "paint",
     ):
+        if scene != "paint" and generator.config.layers is None:
+            raise InputError("These weights generate the scene themselves; use background=paint.")
         self.generator = generator
         self.size = size
         self.described = described
         self.save = save
+        self.scene = scene
 
     @staticmethod
-    def load(weights: str, device: str = "cpu", save: Path | None = None) -> "Weights":
+    def load(
+        weights: str, device: str = "cpu", save: Path | None = None, scene: Scene = "paint"
+    ) -> "Weights":
         """Load a generator.
 
         Args:
             weights: Name of bundled weights, or .safetensors file.
             device: Device to generate on.
             save: As in the constructor.
+            scene: As in the constructor.
         """
         generator, metadata = load_generator(weights, device)
         if "size" not in metadata:
             raise InputError(f"The metadata of the weights {weights} lack the image size.")
         height, width = metadata["size"]
         described = {"weights": weights, "sha256": weights_sum(weights), "metadata": metadata}
+        if scene != "paint":
+            described["background"] = scene
         if save is not None:
             described["generated"] = str(save)  # where `compare` finds the pictures
-        return Weights(generator, (height, width), described, save)
+        return Weights(generator, (height, width), described, save, scene)
 
     def describe(self) -> dict[str, Any]:
         """Return the description of the system."""
@@ -118,13 +134,32 @@ class Weights:
         found = Pictures()
         size = photos.sizes[rows[0]]
         for some in photos.of_one_source_size(rows) if layered else [rows]:
-            source = View(to_float(photos.sources(some)), photos.source_poses(some))
-            painted = paint(self.generator, source, photos.target_poses(some), size)
+            images, poses = photos.sources(some), photos.source_poses(some)
+            background = self._empty(images, poses) if self.scene == "source" else None
+            painted = paint(
+                self.generator,
+                View(to_float(images), poses),
+                photos.target_poses(some),
+                size,
+                background=background,
+            )
             found.by_row.update(zip(some, painted, strict=True))
         if self.save is not None:
             for row, picture in found.by_row.items():
                 save_picture(picture, self.save / picture_name(*photos.pairs[row]))
         return found
+
+    def _empty(
+        self, images: UInt8[Tensor, "batch 3 height width"], poses: Pose
+    ) -> Float[Tensor, "batch 3 height width"]:
+        """Take the people out of their photos."""
+        staging = PoseTransfer(self.generator, self.size).staging
+        return torch.cat(
+            [
+                to_image(staging.empty(photo, poses[[row]]))
+                for row, photo in enumerate(to_photos(images))
+            ]
+        )
 
 
 def picture_name(source: str, target: str) -> str:
