@@ -4,12 +4,14 @@ import pytest
 import torch
 
 from deformgan.checkpoint import load_generator
+from deformgan.legs import complete_legs
 from deformgan.models.layers import resize, resize_pose
 from deformgan.painting import encode, paint, paint_layers
 from deformgan.pair import View
 from deformgan.pixels import to_bytes
 from deformgan.pose import Pose
 from deformgan.push_pull import fill_holes
+from deformgan.skeletons.openpose18 import OPENPOSE18
 
 SIZE = (128, 64)
 
@@ -70,3 +72,19 @@ def test_a_scene_is_behind_everybody_and_nowhere_else(generator, people):
         behind = resize(scene * 2 - 1, SIZE)
         expected = layers.matte * layers.person + (1 - layers.matte) * behind
         assert (pictures.int() - to_bytes(expected).int()).abs().max() <= 1
+
+
+def test_legs_that_the_lower_edge_cuts_off_are_completed_in_photo_and_picture(generator, people):
+    view, targets = View(torch.rand(2, 3, *SIZE) * 2 - 1, people(2)), people(2, seed=2)
+    legs = OPENPOSE18.indices(["right_knee", "left_knee", "right_ankle", "left_ankle"])
+    hips = OPENPOSE18.indices(["right_hip", "left_hip"])
+    for pose in (view.pose, targets):
+        pose.visible[:, legs] = False
+        pose.visible[:, hips] = True
+        pose.joints[:, hips, 1] = SIZE[0] - 5.0
+    completed = [complete_legs(pose, OPENPOSE18, SIZE) for pose in (view.pose, targets)]
+    assert all(pose.visible[:, legs].all() for pose in completed)
+    found = paint(generator, view, targets)
+    assert found.equal(paint(generator, View(view.image, completed[0]), completed[1]))
+    with torch.inference_mode():
+        assert not found.equal(to_bytes(generator(view, targets)))

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from deformgan.legs import complete_legs
 from deformgan.models.blocks import Noise
 from deformgan.models.generator import Encoded, Generator
 from deformgan.models.layers import Layers, combine, resize, resize_pose
@@ -26,8 +27,11 @@ def encode(generator: Generator, source: View, scene: bool = True) -> Encoded:
         source: See `paint`.
         scene: Whether the generator is to paint the scene as well, see `Generator.encode`.
     """
-    device = next(generator.parameters()).device
-    return generator.encode(View(source.image.to(device), source.pose.to(device)), scene)
+    device, pose = next(generator.parameters()).device, source.pose
+    if generator.config.layers is not None:
+        size = (source.image.shape[2], source.image.shape[3])
+        pose = complete_legs(pose, generator.skeleton, size)
+    return generator.encode(View(source.image.to(device), pose.to(device)), scene)
 
 
 @torch.inference_mode()
@@ -89,6 +93,9 @@ def paint_layers(
 ) -> Layers:
     """Generate the layers of people in other poses, from one or several photos of each.
 
+    Legs that the lower edge of photo or picture cuts off are completed (see `complete_legs`): parts
+    with a joint beyond it would be missing up to the edge.
+
     Args:
         generator: With layers, in evaluation mode.
         sources: Photos in the proportions of `size` and poses, or what `encode` returned for them;
@@ -100,6 +107,7 @@ def paint_layers(
     Returns:
         On the generator's device; of several photos, see `combine`.
     """
+    targets = complete_legs(targets, generator.skeleton, size)
     painted = []
     for source in sources:
         encoded = _encoded(generator, source)
