@@ -11,6 +11,9 @@ python benchmarks/bundle_weights.py runs/background --name pedestrian-background
 
 import json
 from pathlib import Path
+from typing import Literal
+
+import torch
 
 from deformgan.checkpoint import BUNDLED, load_generator, save_generator
 from deformgan.training.loop import RESULT
@@ -23,7 +26,13 @@ LARGEST = 16_000_000
 
 
 def main(
-    run: Path, /, name: str, report: Path, terms: str = TERMS, base: str | None = None
+    run: Path,
+    /,
+    name: str,
+    report: Path,
+    terms: str = TERMS,
+    base: str | None = None,
+    bits: Literal[8, 16] = 16,
 ) -> None:
     """Write `src/deformgan/weights/NAME.safetensors`.
 
@@ -33,6 +42,7 @@ def main(
         report: What `test_identities.py --json` (or `background.py`) wrote about them.
         terms: What is said when they are loaded; empty for weights without any.
         base: Bundled weights of which only what differs is kept.
+        bits: Bits per weight; see `save_generator`.
     """
     generator, metadata = load_generator(run / RESULT, background=True)
     measured = json.loads(report.read_text())
@@ -52,7 +62,7 @@ def main(
     }
     BUNDLED.mkdir(exist_ok=True)
     path = BUNDLED / f"{name}.safetensors"
-    save_generator(path, generator, metadata, base=base)
+    save_generator(path, generator, metadata, torch.int8 if bits == 8 else torch.half, base)
     assert path.stat().st_size <= LARGEST, f"{path} has {path.stat().st_size} bytes"
     print(path, path.stat().st_size, json.dumps(metadata, indent=2))
 
