@@ -162,13 +162,15 @@ def test_only_what_is_named_learns_and_the_scene_is_learned_from(people):
 
 
 def test_weights_may_be_what_differs_from_bundled_ones(tmp_path, people):
-    base, _ = load_generator("synthetic")
+    base, _ = load_generator("pedestrian-base")
     changed = Generator(base.config)
     changed.load_state_dict(base.state_dict())
     with torch.no_grad():
         changed.head.weight.add_(0.25)
     save_generator(tmp_path / "whole.safetensors", changed, {"size": [128, 64]})
-    save_generator(tmp_path / "part.safetensors", changed, {"size": [128, 64]}, base="synthetic")
+    save_generator(
+        tmp_path / "part.safetensors", changed, {"size": [128, 64]}, base="pedestrian-base"
+    )
     sizes = [(tmp_path / f"{name}.safetensors").stat().st_size for name in ("whole", "part")]
     assert sizes[1] < 0.01 * sizes[0]
     whole, part = (

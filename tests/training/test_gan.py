@@ -54,16 +54,17 @@ def test_from_weights_without_layers_it_begins_with_what_their_head_paints_enlar
     outlines = SMALL.layers.decision[1]
     with torch.no_grad():
         layers = generator.layers(source, target)
-        # The old network at the size that the new one looks at, its photo moved by the field.
+        # The old network at the size that the new one looks at, the person moved by the field.
         small = F.avg_pool2d(source.image, 2)
         poses = [resize_pose(pose, (64, 32), (32, 16)) for pose in (source.pose, target)]
         features = generator.paint(small, old.guide(*poses, (32, 16))).output.relu()
         field = part_field(*poses, OPENPOSE18, (32, 16))
         grid = (field + 0.5) / torch.tensor([8.0, 16.0])[:, None, None] - 1
         grid = grid.permute(0, 2, 3, 1)
+        person = generator.without_scene(small, layers.fields.source_matte)
         moved, there = (
             F.grid_sample(image, grid, padding_mode="border", align_corners=False)
-            for image in (small, torch.sigmoid(outlines * layers.fields.source_matte))
+            for image in (person, torch.sigmoid(outlines * layers.fields.source_matte))
         )
         mixed = old.mix(torch.cat([features, moved, there / 4], dim=1)).relu()
         painted = old.head(mixed)[:, :3]
