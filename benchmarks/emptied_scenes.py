@@ -18,13 +18,14 @@ import tyro
 from PIL import Image
 
 from deformgan.backbones.efficientnet_lite0 import EfficientNetLite0
-from deformgan.datasets.backgrounds import fill_holes, widen
+from deformgan.datasets.backgrounds import widen
 from deformgan.files import write_json
 from deformgan.inpainting import inpaint
 from deformgan.metrics.efficientnet_lite0 import lpips_efficientnet_lite0
 from deformgan.metrics.kid import kid
 from deformgan.metrics.sharpness import relative_sharpness
 from deformgan.provenance import provenance
+from deformgan.push_pull import fill_holes
 from deformgan.stats.bootstrap import bootstrap_interval
 
 _BEYOND = 0.03  # of the height, by which a hole exceeds the person

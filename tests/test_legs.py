@@ -77,6 +77,16 @@ def test_a_joint_just_above_the_edge_counts_as_cut_off():
         assert completed.visible[0, J["left_knee"]].item() is added
 
 
+def test_without_an_upright_torso_nothing_is_guessed():
+    for missing in ("right_shoulder", "left_hip"):
+        pose = standing(missing, "right_knee", "right_ankle")
+        assert complete_legs(pose, OPENPOSE18, (150, 100)).visible.equal(pose.visible)
+        assert complete_legs(pose, OPENPOSE18).visible.equal(pose.visible)
+    upright = standing(*ALL)
+    lying = Pose(upright.joints.flip(2), upright.visible)
+    assert complete_legs(lying, OPENPOSE18).visible.equal(lying.visible)
+
+
 def test_what_is_seen_stays_and_frames_are_completed_one_by_one():
     frames = Pose.cat([standing(), standing(*ALL), standing("left_ankle")])
     before = frames.joints.clone()

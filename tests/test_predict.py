@@ -271,6 +271,28 @@ def test_legs_below_the_edge_of_either_photo_are_generated(layered, street):
     assert not staging.show(source, PosedPhoto(target, None), 128).targets.visible[:, legs].any()
 
 
+def test_legs_that_the_photo_of_the_pose_hides_are_guessed_unless_it_is_behind(layered, street):
+    photo, pose = street
+    visible = pose.visible.clone()
+    leg = OPENPOSE18.indices(["right_knee", "right_ankle"])
+    visible[:, leg] = False
+    hidden = PosedPhoto(Pose(pose.joints, visible), (600, 500), photo)
+    source = PosedPhoto(pose, (600, 500), photo)
+    shown = {
+        kept: layered.staging.show(source, hidden, 128, hidden=kept).targets
+        for kept in (True, False)
+    }
+    assert shown[True].visible[:, leg].all()
+    assert not shown[False].visible[:, leg].any()
+    bare = PosedPhoto(hidden.pose, (600, 500))  # a given pose is meant as it is
+    assert not layered.staging.show(source, bare, 128).targets.visible[:, leg].any()
+    free, behind = (
+        next(layered.generate([source], hidden, size=128, background=scene))
+        for scene in (np.zeros((60, 70, 3), np.uint8), np.zeros_like(photo))
+    )
+    assert (free != behind).any()
+
+
 def test_pictures_that_are_cut_differently_are_not_in_one_batch(layered, street, people):
     photo, pose = street
     cut = PosedPhoto(*cut_at_the_thighs(pose))

@@ -55,7 +55,8 @@ def save_generator(
         metadata: Provenance: recipe, commit, data, steps, size, terms, measured numbers. Any JSON
             value is allowed.
         dtype: Data type of the stored weights. With `torch.int8`, convolutions are stored as
-            integers up to 127 and one factor per output channel, all else in half precision.
+            integers up to 127 and one factor per row of the first axis (the output channel, but
+            for transposed convolutions), all else in half precision.
         base: Name of bundled weights. Only weights that differ from them are written, with
             `torch.int8` as differences; reading the file loads the base by this name, and requires
             it to be unchanged.

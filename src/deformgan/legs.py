@@ -7,7 +7,8 @@ import torch
 from deformgan.framing import FEET_BELOW_HIPS
 from deformgan.pose import Pose, Skeleton
 
-_TOLERANCE = 0.15  # torso lengths above the edge at which a guessed joint may still lie
+_TOLERANCE = 0.15  # torso lengths: a guess this far above the edge still counts as cut off
+_UPRIGHT = 0.5  # share of the torso's length that is vertical, at least
 _SHOULDERS, _HIPS = ("right_shoulder", "left_shoulder"), ("right_hip", "left_hip")
 _JOINTS = ("hip", "knee", "ankle")
 _SIDES = (("right", "left"), ("left", "right"))
@@ -23,7 +24,7 @@ def complete_legs(
     pedestrian photos.
 
     Args:
-        pose: One pose or more with a torso.
+        pose: One pose or more. Those without a whole, fairly upright torso stay as they are.
         skeleton: Skeleton of the poses; those of others than people are returned unchanged.
         photo_size: Height and width of the photo that the pose is of. If given, only joints below
             the photo's edge are guessed; those hidden within it stay invisible.
@@ -35,17 +36,20 @@ def complete_legs(
     joints, visible = pose.joints.clone(), pose.visible.clone()
     shoulders, hips = (joints[:, skeleton.indices(two)].mean(dim=1) for two in (_SHOULDERS, _HIPS))
     torso = hips - shoulders
+    length = torso.norm(dim=1)
+    known = pose.visible[:, skeleton.indices([*_SHOULDERS, *_HIPS])].all(dim=1)
+    known &= torso[:, 1] >= _UPRIGHT * length
     if photo_size is None:
         lowest = torch.full_like(torso[:, 1], -torch.inf)
     else:
-        lowest = photo_size[0] - 0.5 - _TOLERANCE * torso.norm(dim=1)
+        lowest = photo_size[0] - 0.5 - _TOLERANCE * length
     for sides in _SIDES:
         leg, twin = (skeleton.indices([f"{side}_{name}" for name in _JOINTS]) for side in sides)
         for (upper, lower), (start, end) in zip(pairwise(leg), pairwise(twin), strict=True):
             seen = (pose.visible[:, start] & pose.visible[:, end])[:, None]
             parallel = pose.joints[:, end] - pose.joints[:, start]
             guess = joints[:, upper] + torch.where(seen, parallel, torso * (FEET_BELOW_HIPS / 2))
-            add = visible[:, upper] & ~visible[:, lower] & (guess[:, 1] > lowest)
+            add = known & visible[:, upper] & ~visible[:, lower] & (guess[:, 1] > lowest)
             joints[:, lower] = torch.where(add[:, None], guess, joints[:, lower])
             visible[:, lower] |= add
     return Pose(joints, visible)

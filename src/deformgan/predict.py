@@ -417,7 +417,7 @@ class PoseTransfer:
         rows, columns = box.size
         shrink = min(1.0, _MOST_PASTED / max(box.size))
         size = (max(1, round(rows * shrink)), max(1, round(columns * shrink)))
-        everything = self.staging.show_all(people, target, size, _ROOM)
+        everything = self.staging.show_all(people, target, size, _ROOM, target.photo is None)
         encoded = [self.encode(one, scene=False) for one in everything]
         targets = everything[0].targets[:1]
         layers = paint_layers(self.generator, encoded, targets, everything[0].size, noise_seed)
@@ -436,7 +436,9 @@ class PoseTransfer:
     ) -> "_Staged":
         if self.layered:
             uncut, kept = self.staging.uncut_size(target, size)
-            shown = self.staging.show_all(people, target, uncut)
+            # A background of the pose photo's size is framed like it.
+            alone = not (isinstance(background, np.ndarray) and background.shape[:2] == target.size)
+            shown = self.staging.show_all(people, target, uncut, hidden=alone)
             behind = self.staging.scene(background, shown[0], target.size)
             encoded = [self.encode(one, behind == "paint") for one in shown]
             whole = shown[0].size

@@ -122,6 +122,7 @@ class Staging:
         target: PosedPhoto,
         size: tuple[int, int] | int | None,
         room: float = 0.0,
+        hidden: bool = True,
     ) -> list[Shown]:
         """Frame all photos of a person, for pictures of one size; by default the largest of theirs.
 
@@ -130,11 +131,12 @@ class Staging:
             target: See `show`, as for the other arguments.
             size: Size of the pictures.
             room: Margin of every photo.
+            hidden: See `show`.
         """
-        shown = [self.show(one, target, size, room) for one in people]
+        shown = [self.show(one, target, size, room, hidden) for one in people]
         largest = max((one.size for one in shown), key=lambda size: size[0])
         return [
-            framed if framed.size == largest else self.show(one, target, largest, room)
+            framed if framed.size == largest else self.show(one, target, largest, room, hidden)
             for one, framed in zip(people, shown, strict=True)
         ]
 
@@ -144,6 +146,7 @@ class Staging:
         target: PosedPhoto,
         size: tuple[int, int] | int | None,
         room: float = 0.0,
+        hidden: bool = True,
     ) -> Shown:
         """Frame photo and poses for a generator with layers.
 
@@ -152,6 +155,8 @@ class Staging:
             target: Target poses, all framed alike.
             size: Size of the pictures, see `PoseTransfer`.
             room: Margin to add on every side, as a fraction of each length.
+            hidden: Whether to guess legs that the photo of the pose hides. The picture would show
+                them in front of what hides them if that photo is behind the person.
         """
         photo, source_pose = _photo_of(source), source.pose
         target_poses, target_size = target.pose, target.size
@@ -173,8 +178,8 @@ class Staging:
         if not whole:
             source = replace(source, pose=complete_legs(source_pose, skeleton, photo_size))
         if not target_whole and target_size is not None:
-            # A photo may hide a leg behind something that the picture does not show.
-            edge = target_size if target.photo is None else None
+            # A detector may miss a leg of a photo; whoever gives a pose may mean it as it is.
+            edge = None if hidden and target.photo is not None else target_size
             target_poses = complete_legs(target_poses, skeleton, edge)
         return Shown(
             source,

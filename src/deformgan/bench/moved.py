@@ -157,11 +157,12 @@ def _pytorch(case: MovedCase, device: str) -> Callable[[], np.ndarray]:
     source = resize_pose(source, (size[0], size[1]), (fine[0], fine[1]))
     target = resize_pose(target, (size[0], size[1]), case.size)
     photo = View(torch.from_numpy(asked.photo).to(device)[None], source)
-    kept = encode(generator, photo)
+    kept = encode(generator, photo, scene=False)
 
     def run() -> np.ndarray:
         with use_threads(case.threads):
-            shown = encode(generator, photo) if case.backend == "whole" else kept
+            whole = case.backend == "whole"
+            shown = encode(generator, photo, scene=False) if whole else kept
             layers = paint_layers(generator, [shown], target, case.size)
             return to_photos(to_bytes(layers.picture))[0]
 

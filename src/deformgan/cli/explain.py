@@ -24,9 +24,9 @@ def explain(
     and one picture per step: parts_source and parts_target (the body parts of photo and pose),
     masks, transforms (where each part is read and placed), warped_parts, warped (all parts
     combined), skips (activations before and after), heatmaps and result, the same as that
-    of `deformgan generate`. For weights with layers also field_base and field (where the photo is
-    read, before and after correction), correction, source_matte, copy, visible, paint, person,
-    matte and scene. transforms.json has the numbers.
+    of `deformgan generate --background paint`. For weights with layers also field_base and field
+    (where the photo is read, before and after correction), correction, source_matte, copy, visible,
+    paint, person, matte and scene. transforms.json has the numbers.
 
     Args:
         source: Photo of the person, of any size.

@@ -1,7 +1,7 @@
 """FeatureJudge: a patch discriminator on features of a frozen classifier."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -29,7 +29,7 @@ class FeaturedView:
     def cat(views: Sequence["FeaturedView"]) -> "FeaturedView":
         """Concatenate batches of equal size, without gradient."""
         return FeaturedView(
-            View.cat([featured.view for featured in views]),
+            View.cat([replace(one.view, image=one.view.image.detach()) for one in views]),
             {
                 layer: torch.cat([featured.features[layer].detach() for featured in views])
                 for layer in views[0].features

@@ -181,12 +181,15 @@ class Generator(nn.Module):
         Args:
             image: Photos at the network's size.
             source_matte: Logits that they show the person.
+
+        Returns:
+            The photos themselves where the matte is certain of no pixel.
         """
         assert self.config.layers is not None
-        outlines = self.config.layers.decision[1]
-        return fill_softly(
-            image.float(), torch.sigmoid(outlines * (source_matte.float() - CERTAIN))
-        )
+        image, outlines = image.float(), self.config.layers.decision[1]
+        known = torch.sigmoid(outlines * (source_matte.float() - CERTAIN))
+        found = known.amax(dim=(1, 2, 3), keepdim=True) > 0.5
+        return torch.where(found, fill_softly(image, known), image)
 
     def source_levels(
         self,

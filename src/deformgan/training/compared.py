@@ -105,8 +105,8 @@ def random_shift(config: TrainConfig, step: int) -> tuple[int, int]:
     if not config.shift:
         return 0, 0
     random = np.random.default_rng((config.seed, _SHIFT, step))
-    down, right = (int(way) for way in random.integers(-config.shift, config.shift + 1, 2))
-    return down, right
+    up, left = (int(way) for way in random.integers(-config.shift, config.shift + 1, 2))
+    return up, left
 
 
 def _moved(

@@ -97,6 +97,9 @@ class LossWeights:
         return any(value for name, value in asdict(self).items() if name not in fields)
 
 
+MOST_SHIFT = 8  # the coarsest grid of the networks that look at shifted images
+
+
 @dataclass(frozen=True)
 class TrainConfig:
     """Configuration of a run; with equal data and code it is reproducible on one machine.
@@ -179,6 +182,8 @@ class TrainConfig:
         for name in ("adversarial_epsilon", "gradient_clip", "seed", "decay_steps", "shift"):
             if not 0 <= (value := getattr(self, name)) < math.inf:
                 raise ValueError(f"{name} must not be negative, got {value}")
+        if self.shift > MOST_SHIFT:
+            raise ValueError(f"shift must be at most {MOST_SHIFT}, got {self.shift}")
         for name in ("ema_decay", "rendered_share", "through"):
             if not 0 <= (value := getattr(self, name)) < 1:
                 raise ValueError(f"{name} must be at least 0 and below 1, got {value}")

@@ -98,7 +98,9 @@ def train_step(
         scales = discriminator.shared(
             View.cat([real.source, fake.source]),
             View.cat([real.target, replace(fake.target, image=faked)]),
-            FeaturedView.cat([real_featured, fake_featured]),
+            FeaturedView.cat([real_featured, fake_featured])
+            if config.discriminator.feature_layers
+            else None,
             FeaturedView.cat([real_window, fake_window]) if real_window and fake_window else None,
         )
     discriminator_term = _mean(
