@@ -46,8 +46,10 @@ def make(config: GeneratorConfig) -> Generator:
         if not parameter.any():
             torch.nn.init.normal_(parameter, std=0.05)
     if hasattr(generator, "look"):  # mattes that are certain of some pixels and not of others
+        bias = generator.look.leave.bias
+        assert bias is not None
         with torch.no_grad():
-            generator.look.leave.bias[-4:] += 2.0
+            bias[-4:] += 2.0
     return generator
 
 
