@@ -90,7 +90,7 @@ def save_generator(
 
 
 def _to_eight_bits(weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Return a convolution's weight as int8, and the factor of each output channel."""
+    """Return a convolution's weight as int8, and the factor of each row of its first axis."""
     shape = (-1, *[1] * (weight.ndim - 1))
     factor = weight.abs().flatten(1).amax(dim=1).clamp(min=1e-30) / 127
     return (weight / factor.view(shape)).round().to(torch.int8), factor

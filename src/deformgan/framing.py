@@ -27,7 +27,7 @@ FEET_BELOW_HIPS = 1.40
 
 LEAST_OF_FRAME = 0.25  # that must remain of a person's frame where the photo ends
 
-_SHOULDERS, _HIPS = ("right_shoulder", "left_shoulder"), ("right_hip", "left_hip")
+SHOULDERS, HIPS = ("right_shoulder", "left_shoulder"), ("right_hip", "left_hip")
 _HEAD = ("nose", "right_eye", "left_eye", "right_ear", "left_ear")
 _ANKLES = ("right_ankle", "left_ankle")
 
@@ -267,7 +267,7 @@ def _extent(pose: Pose) -> tuple[Float[Tensor, "2"], Float[Tensor, "2"]]:
 def _body(pose: Pose, skeleton: Skeleton) -> tuple[float, float, float, float]:
     """Return the joints' bounding box, extended to the estimated head and feet of a person."""
     low, high = _extent(pose)
-    if not {*_SHOULDERS, *_HIPS, *_HEAD, *_ANKLES} <= set(skeleton.joints):
+    if not {*SHOULDERS, *HIPS, *_HEAD, *_ANKLES} <= set(skeleton.joints):
         return low[0].item(), low[1].item(), high[0].item(), high[1].item()
 
     def row(*names: str) -> Float[Tensor, "frames"]:
@@ -276,8 +276,8 @@ def _body(pose: Pose, skeleton: Skeleton) -> tuple[float, float, float, float]:
     def seen(*names: str) -> bool:
         return bool(pose.visible[:, skeleton.indices(names)].any(dim=1).all())
 
-    shoulders = row(*_SHOULDERS)
-    hips = row(*_HIPS)
+    shoulders = row(*SHOULDERS)
+    hips = row(*HIPS)
     torso = (hips - shoulders).abs()
     top, bottom = low[1], high[1]
     if not seen(*_HEAD):

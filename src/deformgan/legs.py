@@ -4,12 +4,11 @@ from itertools import pairwise
 
 import torch
 
-from deformgan.framing import FEET_BELOW_HIPS
+from deformgan.framing import FEET_BELOW_HIPS, HIPS, SHOULDERS
 from deformgan.pose import Pose, Skeleton
 
 _TOLERANCE = 0.15  # torso lengths: a guess this far above the edge still counts as cut off
 _UPRIGHT = 0.5  # share of the torso's length that is vertical, at least
-_SHOULDERS, _HIPS = ("right_shoulder", "left_shoulder"), ("right_hip", "left_hip")
 _JOINTS = ("hip", "knee", "ankle")
 _SIDES = (("right", "left"), ("left", "right"))
 
@@ -29,15 +28,15 @@ def complete_legs(
         photo_size: Height and width of the photo that the pose is of. If given, only joints below
             the photo's edge are guessed; those hidden within it stay invisible.
     """
-    if not {*_SHOULDERS, *(f"{side}_{name}" for side, _ in _SIDES for name in _JOINTS)} <= set(
+    if not {*SHOULDERS, *(f"{side}_{name}" for side, _ in _SIDES for name in _JOINTS)} <= set(
         skeleton.joints
     ):
         return pose
     joints, visible = pose.joints.clone(), pose.visible.clone()
-    shoulders, hips = (joints[:, skeleton.indices(two)].mean(dim=1) for two in (_SHOULDERS, _HIPS))
+    shoulders, hips = (joints[:, skeleton.indices(two)].mean(dim=1) for two in (SHOULDERS, HIPS))
     torso = hips - shoulders
     length = torso.norm(dim=1)
-    known = pose.visible[:, skeleton.indices([*_SHOULDERS, *_HIPS])].all(dim=1)
+    known = pose.visible[:, skeleton.indices([*SHOULDERS, *HIPS])].all(dim=1)
     known &= torso[:, 1] >= _UPRIGHT * length
     if photo_size is None:
         lowest = torch.full_like(torso[:, 1], -torch.inf)

@@ -417,7 +417,8 @@ class PoseTransfer:
         rows, columns = box.size
         shrink = min(1.0, _MOST_PASTED / max(box.size))
         size = (max(1, round(rows * shrink)), max(1, round(columns * shrink)))
-        everything = self.staging.show_all(people, target, size, _ROOM, target.photo is None)
+        # Into the photo of the pose: what hides a leg there is seen.
+        everything = self.staging.show_all(people, target, size, _ROOM, hidden=target.photo is None)
         encoded = [self.encode(one, scene=False) for one in everything]
         targets = everything[0].targets[:1]
         layers = paint_layers(self.generator, encoded, targets, everything[0].size, noise_seed)
