@@ -306,6 +306,28 @@ def test_a_run_starts_from_given_weights(plain, data, tmp_path):
         torch.testing.assert_close(value, other.state_dict()[name], atol=2e-4, rtol=1e-3)
 
 
+def test_a_run_starts_from_another_with_its_discriminator(plain, data, tmp_path, capsys):
+    first, second = tmp_path / "first", tmp_path / "second"
+    common = ["--data", str(data), "--steps", "1", "--save-every", "1"]
+    assert main(["train", "tiny", *common, "--out", str(first), "--seed", "8"]) == 0
+    still = ["--init", str(first), "--learning-rate", "1e-9"]
+    assert main(["train", "tiny", *common, "--out", str(second), *still]) == 0
+    assert load_generator(second / "generator.safetensors")[1]["init"] == "first"
+    states = [
+        torch.load(out / "checkpoints" / "0000001.pt", weights_only=True)["discriminator"]
+        for out in (first, second)
+    ]
+    assert states[0].keys() == states[1].keys()
+    for name, value in states[0].items():
+        torch.testing.assert_close(states[1][name], value, atol=1e-7, rtol=0)
+
+    common += ["--out", str(tmp_path / "third"), "--init", str(first)]
+    complaint = complaint_of(capsys, "tiny", *common, "--discriminator.widths", "4", "8")
+    assert "The discriminator of" in complaint
+    assert "has another configuration" in complaint
+    assert not (tmp_path / "third").exists()
+
+
 def test_given_weights_of_another_shape_are_refused(plain, data, tmp_path, capsys):
     common = ["tiny", "--data", data, "--out", tmp_path / "x"]
     complaint = complaint_of(capsys, *common, "--init", "pedestrian")

@@ -59,8 +59,8 @@ def train(
         vgg: VGG-19 weights for the losses (.npz, or torchvision's .pth); by default torchvision's
             file in PyTorch's hub folder.
         download: Download VGG-19 weights (548 MB, from PyTorch) if they are needed and missing.
-        init: Generator to start from, the name of bundled weights or a file; by default random
-            weights.
+        init: Generator to start from, the name of bundled weights or a file; or the folder of
+            another run, whose last discriminator is taken too; by default random weights.
         resume: Resume from the last checkpoint in the output folder.
         nobody: Identities of Market-1501's layout that are not people, such as -1 0000; by
             default -1, and also 0000 unless training photos, queries or identity-split.json have it

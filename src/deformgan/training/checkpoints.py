@@ -99,10 +99,7 @@ def load_checkpoint(
         The number of completed steps, and the loss terms of those that no line of the metrics has
         averaged yet; the latter are missing from checkpoints of version 0.2.0 and before.
     """
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, OSError, ValueError, UnpicklingError) as error:
-        raise _unreadable(path, error) from None
+    state = read_checkpoint(path)
     with read_back(path, "remove it to go on from the one before"):
         mine, theirs = _identity(config), _completed(state["config"], config)
         changed = [name for name in mine if mine[name] != theirs[name]]
@@ -123,6 +120,41 @@ def load_checkpoint(
     except (RuntimeError, LookupError, TypeError, ValueError, AttributeError) as error:
         if isinstance(error, torch.OutOfMemoryError):
             raise
+        raise _unreadable(path, error) from None
+
+
+def last_discriminator(out: Path, config: Any) -> dict[str, Tensor] | None:
+    """Return the weights of the discriminator in a run's last checkpoint.
+
+    Args:
+        out: Folder of the run.
+        config: The run to start, whose discriminator must have the same configuration.
+
+    Returns:
+        Weights by name; None without a checkpoint.
+
+    Raises:
+        InputError: If the discriminator has another configuration.
+    """
+    if not (saved := checkpoints(out)):
+        return None
+    state = read_checkpoint(saved[-1])
+    with read_back(saved[-1], "remove it to go on from the one before"):
+        theirs = _completed(state["config"], config)["discriminator"]
+        weights = dict(state["discriminator"])
+    if theirs != _identity(config)["discriminator"]:
+        raise InputError(
+            f"The discriminator of {out} has another configuration; to start with a new one, give "
+            "the run's generator.safetensors."
+        )
+    return weights
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint; raise `InputError` if it is unreadable."""
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, OSError, ValueError, UnpicklingError) as error:
         raise _unreadable(path, error) from None
 
 

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from deformgan.backbones.vgg19 import Vgg19Features
 from deformgan.checkpoint import save_generator
 from deformgan.datasets.batches import MixedBatches, PairBatches
@@ -30,6 +32,7 @@ def train(
     metadata: Mapping[str, Any],
     resume: bool = False,
     start: Generator | None = None,
+    judge: Mapping[str, Tensor] | None = None,
     tensorboard: bool = False,
     report: Callable[[Progress], None] = print,
     on_step: Callable[[int], None] = lambda done: None,
@@ -53,6 +56,7 @@ def train(
         resume: Whether to resume from the folder's last checkpoint, if it has one.
         start: Initial weights, of the configuration's shape; by default random from the seed.
             Ignored by a resumed run.
+        judge: The same for the discriminator.
         tensorboard: Whether to write TensorBoard events.
         report: Called with the progress at every line of the metrics, in the main process.
         on_step: Called after every step with the number of completed steps.
@@ -66,6 +70,8 @@ def train(
     gan = Gan.create(config, fabric)
     if start is not None:
         gan.start_from(start)
+    if judge is not None:
+        gan.discriminator.network.load_state_dict(judge)
 
     def step(number: int) -> Terms:
         draws = [batches[number * config.draws + draw] for draw in range(config.draws)]

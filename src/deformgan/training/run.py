@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from deformgan.backbones.vgg19 import Vgg19Features
 from deformgan.checkpoint import load_generator
@@ -13,13 +14,13 @@ from deformgan.datasets.bundled_people import FOLDER
 from deformgan.errors import InputError
 from deformgan.models.generator import Generator
 from deformgan.provenance import provenance
-from deformgan.training.checkpoints import steps_saved
+from deformgan.training.checkpoints import last_discriminator, steps_saved
 from deformgan.training.config import TrainConfig
 from deformgan.training.data import TrainingData, open_data
 from deformgan.training.distributed import Fabric
 from deformgan.training.engine import Progress
 from deformgan.training.launch import open_fabric
-from deformgan.training.loop import train
+from deformgan.training.loop import RESULT, train
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Run:
         features: VGG-19 for losses and discriminator; None if they need none.
         start: Generator to start from; None for random weights.
         metadata: Goes into the weights file.
+        judge: Weights of the discriminator to start from; None for random ones.
     """
 
     config: TrainConfig
@@ -41,6 +43,7 @@ class Run:
     features: Vgg19Features | None
     start: Generator | None
     metadata: Mapping[str, Any]
+    judge: Mapping[str, Tensor] | None = None
 
     @staticmethod
     def open(
@@ -62,8 +65,8 @@ class Run:
             rendered: Further data sets of rendered people, mixed in as `config` specifies.
             vgg: VGG-19 weights for the losses; see `Vgg19Features`.
             download: Whether missing VGG-19 weights may be downloaded (548 MB).
-            init: Generator to start from, the name of bundled weights or a file; None for random
-                weights.
+            init: Generator to start from, the name of bundled weights or a file; or the folder of
+                another run, whose discriminator is taken too. None for random weights.
             nobody: Identities of `data` that are not people; see `open_dataset`.
             device: Device to train on; the CPU by default.
 
@@ -75,7 +78,9 @@ class Run:
         if layers := config.vgg_layers:
             features = Vgg19Features(vgg, layers, config.vgg_channel_order, download)
             features = features.to(fabric.device)
-        start = None if init is None else _load_start(init, config)
+        start = judge = None
+        if init is not None:
+            start, judge = _load_start(init, config)
         folders = list(data) or [FOLDER]
         photos = open_data(config, folders, fabric, rendered, nobody)
         metadata = {
@@ -85,7 +90,7 @@ class Run:
         }
         if init is not None:
             metadata["init"] = Path(init).name
-        return Run(config, fabric, photos, features, start, metadata)
+        return Run(config, fabric, photos, features, start, metadata, judge)
 
     def train(
         self,
@@ -118,6 +123,7 @@ class Run:
             metadata=self.metadata,
             resume=resume,
             start=self.start,
+            judge=self.judge,
             tensorboard=tensorboard,
             report=report,
             on_step=on_step,
@@ -130,7 +136,14 @@ def check_new(out: Path, resume: bool) -> None:
         raise InputError(f"{out} already contains a run; use resume= to continue it.")
 
 
-def _load_start(weights: str | Path, config: TrainConfig) -> Generator:
+def _load_start(
+    init: str | Path, config: TrainConfig
+) -> tuple[Generator, Mapping[str, Tensor] | None]:
+    """Load the generator to start from, and the discriminator of a run's folder."""
+    weights, judge, folder = init, None, Path(init)
+    if folder.is_dir() and (folder / RESULT).exists():
+        weights = folder / RESULT
+        judge = last_discriminator(folder, config)
     generator, _ = load_generator(weights, background=True)
     given, wanted = asdict(generator.config), asdict(config.generator)
     # Background and layers can be added to a generator that was trained without them.
@@ -142,4 +155,4 @@ def _load_start(weights: str | Path, config: TrainConfig) -> Generator:
             f"The generator {weights} has a different architecture than {config.recipe}; start "
             "from one trained with this recipe."
         )
-    return generator
+    return generator, judge
