@@ -42,10 +42,8 @@ from deformgan.evaluation.pictures import generate_pictures, judge_pictures, sco
 from deformgan.metrics.sharpness import sharpness
 from deformgan.models.generator import Generator
 from deformgan.models.layers import resize, resize_pose
-from deformgan.painting import paint
 from deformgan.pair import View
-from deformgan.pixels import to_bytes, to_float, to_image
-from deformgan.predict import PoseTransfer
+from deformgan.pixels import to_bytes, to_float
 from deformgan.provenance import provenance
 
 HERE = Path(__file__).parent
@@ -99,8 +97,9 @@ def main(
         else:
             outputs[system] = generate_pictures(generator, people, chosen)
             if scene == "source" and generator.config.layers is not None:
-                in_scene = paint_in_source_scene(generator, people, chosen)
-                outputs[f"{system}, source scene"] = in_scene
+                outputs[f"{system}, source scene"] = generate_pictures(
+                    generator, people, chosen, in_source_scene=True
+                )
     scores = {
         system: score_pictures(images, people, chosen)
         | judge_pictures(images, people, chosen, loaded)
@@ -186,19 +185,6 @@ def paint_enlarged(
         small = resize(to_float(people.images[source]), size)
         picture = generator(View(small.to(device), poses[0].to(device)), poses[1].to(device))
         painted.append(to_bytes(resize(picture.cpu(), people.size)))
-    return torch.cat(painted)
-
-
-def paint_in_source_scene(
-    generator: Generator, people: PhotoSet, pairs: Int64[Tensor, "pairs 2"]
-) -> Images:
-    """Paint everybody in front of their source photo, out of which they are taken."""
-    transfer, painted = PoseTransfer(generator, people.size), []
-    for source, target in pairs.tolist():
-        photo, pose = people.images[source].permute(1, 2, 0).numpy(), people.poses[[source]]
-        emptied = to_image(transfer.staging.empty(photo, pose))
-        view = View(to_image(photo), pose)
-        painted.append(paint(generator, view, people.poses[[target]], background=emptied))
     return torch.cat(painted)
 
 

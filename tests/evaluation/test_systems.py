@@ -13,7 +13,6 @@ from deformgan.models.generator import Generator, GeneratorConfig
 from deformgan.painting import paint
 from deformgan.pair import View
 from deformgan.pixels import to_bytes, to_float, to_image, to_photos
-from deformgan.pose import Pose
 from deformgan.predict import PoseTransfer
 
 CONFIG = GeneratorConfig(encoder_widths=(4, 6, 8), decoder_widths=(8, 6), warped_levels=2)
@@ -108,21 +107,6 @@ def test_people_are_in_front_of_their_own_photos_scene_if_asked(layered_weights,
             system.generator, view, photos.target_poses([row]), (256, 96), background=emptied
         )
         assert (found.by_row[row].int() - wanted.int()).abs().max() <= 1
-
-
-def test_scenes_fit_the_target_as_people_do_and_photos_without_a_pose_stay(
-    layered_weights, pair_set
-):
-    folder = pair_set(2, size=(192, 96))
-    photos = PairPhotos.open(folder / "images", folder / "poses.csv", folder / "pairs.csv")
-    system = Weights.load(str(layered_weights), scene="source")
-    image, pose = photos.sources([0]), photos.source_poses([0])
-    nobody = Pose(pose.joints, torch.zeros_like(pose.visible))
-    (whole,) = system._empty(image, nobody, (192, 96))
-    assert whole.equal(to_float(image)[0])
-    (padded,) = system._empty(image, nobody, (192, 192))
-    inside = padded[:, :, 48:144]  # not stretched
-    assert (inside - whole).abs().max() < 0.05
 
 
 def test_a_scene_needs_layers(weights):

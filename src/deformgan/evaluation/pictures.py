@@ -8,11 +8,14 @@ from torch import Tensor
 
 from deformgan.datasets.photo_set import PhotoSet
 from deformgan.evaluation.score import score
+from deformgan.framing import Framing
 from deformgan.models.generator import Generator
 from deformgan.painting import paint
 from deformgan.pair import View
-from deformgan.pixels import to_float
+from deformgan.pixels import to_float, to_image, to_photos
 from deformgan.pose import Pose
+from deformgan.predict import PoseTransfer
+from deformgan.scene import frame_scene
 
 BATCH = 50
 
@@ -25,6 +28,8 @@ def generate_pictures(
     generator: Generator,
     people: PhotoSet,
     pairs: Int64[Tensor, "pairs 2"],
+    *,
+    in_source_scene: bool = False,
 ) -> UInt8[Tensor, "pairs 3 height width"]:
     """Generate every source person in the target's pose, as 8-bit pictures.
 
@@ -32,13 +37,44 @@ def generate_pictures(
         generator: Generator in evaluation mode.
         people: Photos and poses.
         pairs: Indices of source and target.
+        in_source_scene: Whether people stand in front of their photo's scene; needs layers.
     """
     pictures = []
     for part in pairs.split(BATCH):
         source, target = part.unbind(dim=1)
-        view = View(to_float(people.images[source]), people.poses[source])
-        pictures.append(paint(generator, view, people.poses[target]))
+        images, poses = people.images[source], people.poses[source]
+        background = None
+        if in_source_scene:
+            background = empty_photos(generator, people.size, images, poses, people.size)
+        view = View(to_float(images), poses)
+        pictures.append(paint(generator, view, people.poses[target], background=background))
     return torch.cat(pictures)
+
+
+def empty_photos(
+    generator: Generator,
+    framed_size: tuple[int, int],
+    images: UInt8[Tensor, "batch 3 height width"],
+    poses: Pose,
+    size: tuple[int, int],
+) -> Float[Tensor, "batch 3 rows columns"]:
+    """Take people out of their photos, and fit what remains into a size as `paint` does.
+
+    Args:
+        generator: With layers, which find the people.
+        framed_size: Height and width of photos that count as framed; see `is_framed`.
+        images: The photos; those without a usable pose stay as they are.
+        poses: Poses of the people.
+        size: Height and width of the result.
+    """
+    staging = PoseTransfer(generator, framed_size).staging
+    usable = poses.usable(generator.skeleton).tolist()
+    scenes = []
+    for row, photo in enumerate(to_photos(images)):
+        scene = staging.empty(photo, poses[[row]]) if usable[row] else photo
+        framing = Framing.padded((photo.shape[0], photo.shape[1]), size)
+        scenes.append(to_image(frame_scene(scene, framing)))
+    return torch.cat(scenes)
 
 
 def score_pictures(

@@ -6,23 +6,19 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
-import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 from PIL import Image
 from torch import Tensor
 
 from deformgan.checkpoint import load_generator, weights_sum
 from deformgan.errors import InputError
 from deformgan.evaluation.pair_photos import PairPhotos
+from deformgan.evaluation.pictures import empty_photos
 from deformgan.files import write_image
-from deformgan.framing import Framing
 from deformgan.models.generator import Generator
 from deformgan.painting import paint
 from deformgan.pair import View
-from deformgan.pixels import to_float, to_image, to_photos
-from deformgan.pose import Pose
-from deformgan.predict import PoseTransfer
-from deformgan.scene import frame_scene
+from deformgan.pixels import to_float
 
 Scene = Literal["paint", "source"]
 
@@ -137,7 +133,9 @@ class Weights:
         size = photos.sizes[rows[0]]
         for some in photos.of_one_source_size(rows) if layered else [rows]:
             images, poses = photos.sources(some), photos.source_poses(some)
-            background = self._empty(images, poses, size) if self.scene == "source" else None
+            background = None
+            if self.scene == "source":
+                background = empty_photos(self.generator, self.size, images, poses, size)
             painted = paint(
                 self.generator,
                 View(to_float(images), poses),
@@ -150,25 +148,6 @@ class Weights:
             for row, picture in found.by_row.items():
                 save_picture(picture, self.save / picture_name(*photos.pairs[row]))
         return found
-
-    def _empty(
-        self,
-        images: UInt8[Tensor, "batch 3 height width"],
-        poses: Pose,
-        size: tuple[int, int],
-    ) -> Float[Tensor, "batch 3 rows columns"]:
-        """Take the people out of their photos, and fit what remains into a size as `paint` does.
-
-        Photos without a usable pose stay as they are.
-        """
-        staging = PoseTransfer(self.generator, self.size).staging
-        usable = poses.usable(self.generator.skeleton).tolist()
-        scenes = []
-        for row, photo in enumerate(to_photos(images)):
-            scene = staging.empty(photo, poses[[row]]) if usable[row] else photo
-            framing = Framing.padded((photo.shape[0], photo.shape[1]), size)
-            scenes.append(to_image(frame_scene(scene, framing)))
-        return torch.cat(scenes)
 
 
 def picture_name(source: str, target: str) -> str:
