@@ -19,7 +19,7 @@ PHOTOS = sorted((FOLDER / "bounding_box_train").glob("*.jpg"))
 
 @pytest.fixture(scope="module")
 def transfer():
-    return deformgan.PoseTransfer.from_pretrained("synthetic", device="cpu")
+    return deformgan.PoseTransfer.from_pretrained("pedestrian-base", device="cpu")
 
 
 def pose_of(photo):
@@ -114,7 +114,11 @@ def test_an_evaluation_is_the_command_s(tmp_path):
     )
     metrics = ["ssim", "l1"]
     report = deformgan.evaluate(
-        FOLDER / "bounding_box_train", pairs, weights="synthetic", metrics=metrics, device="cpu"
+        FOLDER / "bounding_box_train",
+        pairs,
+        weights="pedestrian-base",
+        metrics=metrics,
+        device="cpu",
     )
     assert report.pairs == report.asked == 3
     assert set(metrics) <= set(report.metrics)
@@ -125,7 +129,7 @@ def test_an_evaluation_is_the_command_s(tmp_path):
     assert "ssim" in report.table()
     out = tmp_path / "report.json"
     arguments = ["--images", FOLDER / "bounding_box_train", "--pairs", pairs, "--json", out]
-    arguments += ["--annotations", FOLDER / "annotation.csv", "--weights", "synthetic"]
+    arguments += ["--annotations", FOLDER / "annotation.csv", "--weights", "pedestrian-base"]
     assert main(["evaluate", *map(str, arguments), "--metrics", *metrics]) == 0
     written = json.loads(out.read_text())
     for name in metrics:

@@ -119,7 +119,7 @@ def test_equal_poses_are_equal_pictures_and_a_tremble_hardly_flickers(layered_we
     view = bundled_people()[0][0]
     still = Pose.cat([bundled_walk()[[0]]] * 24)
     flickers = []
-    for weights in ("synthetic", layered_weights):
+    for weights in ("pedestrian-base", layered_weights):
         transfer = PoseTransfer.from_pretrained(weights)
 
         def film(poses, transfer=transfer):

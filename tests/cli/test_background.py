@@ -21,7 +21,7 @@ SOURCE, TARGET = PHOTOS[0], PHOTOS[1]
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
     """The bundled `synthetic`, with a path for the scene that does something."""
-    base, metadata = load_generator("synthetic")
+    base, metadata = load_generator("pedestrian-base")
     generator = Generator(replace(base.config, background=True))
     first = "target_encoder.0.weight"
     state = base.state_dict()
@@ -46,12 +46,12 @@ def scene(path, size=(64, 128), seed=0):
 
 def test_without_the_flag_the_picture_is_the_one_it_always_was(tmp_path):
     out = tmp_path / "out.png"
-    assert generate(out, "--weights", "synthetic", "--json", tmp_path / "r.json") == 0
+    assert generate(out, "--weights", "pedestrian-base", "--json", tmp_path / "r.json") == 0
     with Image.open(out) as picture:
         pixels = np.array(picture)
     assert json.loads((tmp_path / "r.json").read_text())["background"] is None
     # A generator that knows nothing of backgrounds, called as before there were any.
-    generator, _ = load_generator("synthetic")
+    generator, _ = load_generator("pedestrian-base")
     assert not generator.config.background
     assert generator.target_encoder[0].in_channels == 18
     from deformgan.pose_formats import read_pose
@@ -87,7 +87,10 @@ def test_every_frame_of_an_animation_is_in_the_scene(weights, tmp_path):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--weights", "synthetic", "--background", "{scene}"], "generate the scene themselves"),
+        (
+            ["--weights", "pedestrian-base", "--background", "{scene}"],
+            "generate the scene themselves",
+        ),
         (["--weights", "{weights}"], "require a photo as --background"),
         (["--weights", "{weights}", "--background", "gone.png"], "gone.png does not exist"),
     ],

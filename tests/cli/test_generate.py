@@ -362,7 +362,7 @@ def test_several_photos_come_before_the_pose(layered_weights, tmp_path):
     [
         (["--source-pose", ROW], "needs a single source photo, but 2 are given"),
         (["--person", "1"], "--person 1 needs a single source photo"),
-        (["--weights", "synthetic"], "support only one; use weights with layers"),
+        (["--weights", "pedestrian-base"], "support only one; use weights with layers"),
     ],
 )
 def test_what_goes_with_one_photo_alone_is_refused_with_two(tmp_path, capsys, flags, said):
@@ -393,9 +393,12 @@ def test_a_pose_without_a_photo_is_refused(tmp_path, capsys):
         (["--background", "none", "--out", "o.jpg"], ".png or .webp"),
         (["--paste", "--size", "300"], "remove --size 300"),
         (["--paste", "--background", "none"], "remove --background none"),
-        (["--weights", "synthetic", "--size", "256"], "128x64 (height x width) only"),
-        (["--weights", "synthetic", "--background", "source"], "generate the scene themselves"),
-        (["--weights", "synthetic", "--paste"], "with layers"),
+        (["--weights", "pedestrian-base", "--size", "256"], "128x64 (height x width) only"),
+        (
+            ["--weights", "pedestrian-base", "--background", "source"],
+            "generate the scene themselves",
+        ),
+        (["--weights", "pedestrian-base", "--paste"], "with layers"),
     ],
 )
 def test_a_wrong_size_or_background_gives_one_line_and_exit_code_2(
@@ -434,7 +437,7 @@ def test_demo_has_the_size_asked_for(layered_weights, tmp_path):
 
 
 def test_demo_refuses_a_size_before_it_writes_anything(layered_weights, tmp_path, capsys):
-    for weights, size in (("synthetic", "256"), (layered_weights, "9")):
+    for weights, size in (("pedestrian-base", "256"), (layered_weights, "9")):
         words = ["demo", "--out", str(tmp_path / "demo"), "--weights", str(weights)]
         assert main([*words, "--size", size]) == 2
         assert "The size is" in capsys.readouterr().err

@@ -177,7 +177,7 @@ def test_what_a_folder_needs_is_refused_for_a_picture(generate, tmp_path, capsys
 )
 def test_what_weights_without_layers_lack_is_refused_at_once(tmp_path, capsys, flags, said):
     out = tmp_path / "out"
-    words = ["generate", PHOTOS[0], POSES[0], "--out", str(out), "--weights", "synthetic"]
+    words = ["generate", PHOTOS[0], POSES[0], "--out", str(out), "--weights", "pedestrian-base"]
     assert main([*words, *flags]) == 2
     assert said in capsys.readouterr().err
     assert not out.exists()

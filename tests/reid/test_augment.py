@@ -288,7 +288,7 @@ def test_a_generator_of_noise_adds_nothing_and_the_report_says_why(run, market, 
 
 
 def test_rejected_pictures_are_drawn_again_in_other_poses(run, few, tmp_path):
-    settings = {"weights": "synthetic", "tries": 4, "annotations": few}
+    settings = {"weights": "pedestrian-base", "tries": 4, "annotations": few}
     free = run(tmp_path / "free", gate=ALL, **settings)
     first = {p.name: p for p in read_manifest(tmp_path / "free" / MANIFEST)}
     # Half of what passes without a gate is too little with this one.
@@ -330,7 +330,7 @@ def varied(market, tmp_path_factory):
     """What a gate writes that asks for variety alone: limits, folder, report."""
     out = tmp_path_factory.mktemp("varied") / "out"
     gate = replace(ALL, max_similarity=0.75, min_pose_distance=0.2)
-    settings = {"weights": "synthetic", "gate": gate, "per_image": 3, "shard_size": 4}
+    settings = {"weights": "pedestrian-base", "gate": gate, "per_image": 3, "shard_size": 4}
     return gate, out, augment(market, out, **settings), settings
 
 

@@ -182,11 +182,11 @@ def test_weights_may_be_what_differs_from_bundled_ones(tmp_path, people):
 
 
 def test_weights_of_another_base_are_refused(tmp_path, monkeypatch):
-    base, _ = load_generator("synthetic")
+    base, _ = load_generator("pedestrian-base")
     path = tmp_path / "part.safetensors"
-    save_generator(path, base, {"size": [128, 64]}, base="synthetic")
+    save_generator(path, base, {"size": [128, 64]}, base="pedestrian-base")
     monkeypatch.setattr("deformgan.checkpoint.weights_sum", lambda weights: "another")
-    with pytest.raises(InputError, match="needs another version of the weights 'synthetic'"):
+    with pytest.raises(InputError, match="needs another version of the weights 'pedestrian-base'"):
         load_generator(path)
 
 

@@ -38,7 +38,12 @@ from deformgan.recipes.reference import (
     reference_market_full,
     reference_market_percloss,
 )
-from deformgan.recipes.synthetic import synthetic, synthetic_background
+from deformgan.recipes.synthetic import (
+    synthetic,
+    synthetic_background,
+    synthetic_base,
+    synthetic_fields,
+)
 from deformgan.training.config import TrainConfig
 
 _ALL: tuple[Callable[[], TrainConfig], ...] = (
@@ -48,6 +53,8 @@ _ALL: tuple[Callable[[], TrainConfig], ...] = (
     pedestrian,
     pedestrian_reid,
     pedestrian_background,
+    synthetic_base,
+    synthetic_fields,
     synthetic,
     synthetic_background,
     layered_small,
