@@ -3,6 +3,9 @@
 const subtract = (a, b) => [a[0] - b[0], a[1] - b[1]];
 const length = ([x, y]) => Math.hypot(x, y);
 const clone = (pose) => ({ joints: pose.joints.map((at) => [...at]), visible: [...pose.visible] });
+// Feet below the hips, how far above an edge a guess still counts as cut off (both in torso lengths),
+// and the share of the torso that must be vertical.
+const [FEET, TOLERANCE, UPRIGHT] = [1.4, 0.15, 0.5];
 export const distance = (a, b) => length(subtract(a, b));
 
 export class Skeleton {
@@ -138,6 +141,27 @@ export class Skeleton {
       full.joints[joint] = [usual.joints[joint][0] + by[0], usual.joints[joint][1] + by[1]];
     }
     for (const joint of this.mandatory) full.visible[joint] = true;
+    return full;
+  }
+
+  // Legs that the lower edge of a photo cuts off are guessed below it: parallel to the other leg, or
+  // else along the torso; see legs.py.
+  completeLegs(pose, rows) {
+    const full = clone(pose), at = (side, name) => this.index(`${side}_${name}`);
+    const middle = (name) => [0, 1].map((axis) => (pose.joints[at("right", name)][axis] + pose.joints[at("left", name)][axis]) / 2);
+    const torso = subtract(middle("hip"), middle("shoulder")), size = length(torso);
+    const shown = ["right", "left"].every((side) => pose.visible[at(side, "shoulder")] && pose.visible[at(side, "hip")]);
+    if (!shown || torso[1] < UPRIGHT * size) return full;
+    for (const [side, twin] of [["right", "left"], ["left", "right"]])
+      for (const [upper, lower] of [["hip", "knee"], ["knee", "ankle"]]) {
+        const [start, end, like, likeEnd] = [at(side, upper), at(side, lower), at(twin, upper), at(twin, lower)];
+        const parallel = pose.visible[like] && pose.visible[likeEnd];
+        const way = parallel ? subtract(pose.joints[likeEnd], pose.joints[like]) : torso.map((value) => value * (FEET / 2));
+        const guess = [full.joints[start][0] + way[0], full.joints[start][1] + way[1]];
+        if (!full.visible[start] || full.visible[end] || guess[1] <= rows - 0.5 - TOLERANCE * size) continue;
+        full.joints[end] = guess;
+        full.visible[end] = true;
+      }
     return full;
   }
 

@@ -102,10 +102,11 @@ async function use(poses, wanted) {
     const photo = photos[slot], same = photo.height === size[0] && photo.width === size[1];
     const box = same ? whole(photo) : personBox(pose, skeleton, size);
     const seen = frameSmoothly(photo, box, box.height <= rows ? [box.height, box.width] : [rows, columns]);
-    const framed = pose.joints.map(([x, y]) => [
+    const full = skeleton.completeLegs(pose, photo.height);
+    const framed = full.joints.map(([x, y]) => [
       ((x + 0.5 - box.left) * size[1]) / box.width - 0.5, ((y + 0.5 - box.top) * size[0]) / box.height - 0.5,
     ]);
-    return { photo, box, seen, pose: { joints: framed, visible: pose.visible } };
+    return { photo, box, seen, pose: { joints: framed, visible: full.visible } };
   });
   for (const person of people) {
     const fine = size.map((side) => 2 * side);
