@@ -7,6 +7,8 @@ The pairs are the first N of the field's sampling (seed 0) among all ordered pai
 identities that `identity-split.json` names; `market_test_pairs.csv` and `cuhk03_test_pairs.csv`
 list the first 500. Published numbers of these data sets are on other images.
 
+Of rendered people (`data synthesize`) all count as held out: render them from a seed of their own.
+
 With `--scene source` generators with layers are scored once more with each person in front of their
 source photo's own scene, as `generate --background source` does it.
 
@@ -70,7 +72,8 @@ def main(
     """Print how good pictures of a data set's held-out people are, with 95 % intervals.
 
     Args:
-        data: Market-1501, CUHK03 or another set that says who is to be tested on.
+        data: Market-1501, CUHK03 or another set that says who is to be tested on, or rendered
+            people.
         weights: Bundled names or files of generators, compared with the first of them; without any
             only the source photo is scored.
         judges: Folder with MoveNet, OSNet and FastestDet as `../shared/weights` has them; with it
@@ -82,8 +85,10 @@ def main(
         sheet: Where to draw ten people: source, its pose, the asked pose, the target, the outputs.
         device: Where the generator runs.
     """
-    people = open_dataset(data, split="test")
-    pair_list = PAIR_LISTS.get(recognize(data), PAIR_LIST)
+    kind = recognize(data)
+    rendered = kind == "synthetic"
+    people = open_dataset(data, split="all" if rendered else "test")
+    pair_list = None if rendered else PAIR_LISTS.get(kind, PAIR_LIST)
     chosen = choose_pairs(people, pairs, pair_list)
     named = {"generated": weights[0]} if len(weights) == 1 else {name: name for name in weights}
     loaded = load_judges(judges) if judges is not None else {}
@@ -139,8 +144,9 @@ def main(
     report = {
         "protocol": {
             "name": "deformgan-1",
-            "images": "test identities of identity-split.json",
-            "pairs": f"first of sample_test_pairs, seed 0: {pair_list.name}",
+            "images": "test identities of identity-split.json" if pair_list else "all",
+            "pairs": "first of sample_test_pairs, seed 0"
+            + (f": {pair_list.name}" if pair_list else ""),
         },
         "n": len(chosen),
         "identities": len(set(shown)),
@@ -160,9 +166,11 @@ def main(
         print(f"wrote {sheet}")
 
 
-def choose_pairs(people: PhotoSet, count: int, pair_list: Path) -> Int64[Tensor, "pairs 2"]:
-    """Sample the pairs, which must be those of the committed list as far as that goes."""
+def choose_pairs(people: PhotoSet, count: int, pair_list: Path | None) -> Int64[Tensor, "pairs 2"]:
+    """Sample the pairs, which must be those of the committed list, if any, as far as that goes."""
     chosen = sample_test_pairs(people.pairs, count)
+    if pair_list is None:
+        return chosen
     listed = pair_rows(people.names, read_pairs(pair_list)[:count])
     if not torch.equal(listed, chosen[: len(listed)]):
         raise InputError(f"The data set's test pairs are not those that {pair_list.name} lists.")

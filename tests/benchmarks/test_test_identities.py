@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from deformgan.checkpoint import save_generator
 from deformgan.datasets.bundled_people import FOLDER as PEOPLE
@@ -64,6 +65,21 @@ def test_other_pairs_than_the_committed_are_refused(
     monkeypatch.setattr(benchmark_module, "PAIR_LIST", tmp_path / "other.csv")
     with pytest.raises(InputError, match="test pairs are not those"):
         benchmark_module.choose_pairs(people, 7, benchmark_module.PAIR_LIST)
+
+
+def test_all_rendered_people_count_as_held_out(benchmark_module, crowd, tmp_path, capsys):
+    (crowd / "identity-split.json").unlink()
+    images = sorted((crowd / "bounding_box_train").glob("*.jpg"))
+    (crowd / "masks").mkdir()  # what tells rendered people from photos
+    for image in images:
+        with Image.open(image) as photo:
+            Image.new("L", photo.size).save(crowd / "masks" / f"{image.stem}.png")
+    report = tmp_path / "r.json"
+    benchmark_module.main(crowd, pairs=5, json=report)
+    written = json.loads(report.read_text())
+    assert written["n"] == 5
+    assert written["protocol"]["images"] == "all"
+    assert "5 pairs" in capsys.readouterr().out
 
 
 def test_reports_judges_and_several_weights_with_intervals(
