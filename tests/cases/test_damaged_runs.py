@@ -217,6 +217,19 @@ def test_a_checkpoint_of_something_else(tmp_path, state):
     is_one_line(error, path)
 
 
+@pytest.mark.parametrize("state", [{}, [], {"config": 3}, {"config": {}, "discriminator": 5}, 7])
+def test_a_run_to_start_from_with_a_damaged_checkpoint(tmp_path, state):
+    from deformgan.recipes import RECIPES
+    from deformgan.training.checkpoints import last_discriminator
+
+    path = tmp_path / "checkpoints" / "0000001.pt"
+    path.parent.mkdir()
+    torch.save(state, path)
+    with pytest.raises(InputError, match="remove it to go on from the one before") as error:
+        last_discriminator(tmp_path, RECIPES["quickstart"]())
+    is_one_line(error, path)
+
+
 def test_a_file_is_read_back_or_named(tmp_path):
     with read_back(tmp_path / "a.json"):
         pass

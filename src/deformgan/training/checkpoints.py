@@ -150,8 +150,8 @@ def last_discriminator(out: Path, config: Any) -> dict[str, Tensor] | None:
     return weights
 
 
-def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint; raise `InputError` if it is unreadable."""
+def read_checkpoint(path: Path) -> Any:
+    """Read a checkpoint, whatever it contains; raise `InputError` if it is unreadable."""
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, OSError, ValueError, UnpicklingError) as error:
