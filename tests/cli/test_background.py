@@ -20,7 +20,7 @@ SOURCE, TARGET = PHOTOS[0], PHOTOS[1]
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
-    """The bundled `synthetic`, with a path for the scene that does something."""
+    """The bundled `pedestrian-base`, with a path for the scene that does something."""
     base, metadata = load_generator("pedestrian-base")
     generator = Generator(replace(base.config, background=True))
     first = "target_encoder.0.weight"

@@ -244,7 +244,7 @@ def test_the_difference_of_half_precision_counts_too():
 
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
-@pytest.mark.parametrize("weights", ["pedestrian", "pedestrian-base"])
+@pytest.mark.parametrize("weights", ["pedestrian", "synthetic", "pedestrian-base"])
 def test_bundled_weights_are_exported_and_openvino_agrees(weights, tmp_path):
     result = export(weights, tmp_path)
     assert not result.failures

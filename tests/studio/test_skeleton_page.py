@@ -27,7 +27,8 @@ def complete_in_the_page(tmp_path, poses):
     node = shutil.which("node")
     if node is None:
         pytest.skip("needs node, which runs the page's modules")
-    shutil.copy(PAGE / "skeleton.js", tmp_path)
+    for name in ("skeleton.js", "images.js"):
+        shutil.copy(PAGE / name, tmp_path)
     (tmp_path / "package.json").write_text('{"type": "module"}')
     (tmp_path / "main.js").write_text(SCRIPT)
     described = [

@@ -14,8 +14,8 @@ from deformgan.painting import paint
 from deformgan.pair import View
 from deformgan.pixels import to_float, to_image, to_photos
 from deformgan.pose import Pose
-from deformgan.predict import PoseTransfer
 from deformgan.scene import frame_scene
+from deformgan.staging import Staging
 
 BATCH = 50
 
@@ -67,7 +67,7 @@ def empty_photos(
         poses: Poses of the people.
         size: Height and width of the result.
     """
-    staging = PoseTransfer(generator, framed_size).staging
+    staging = Staging(generator, framed_size)
     usable = poses.usable(generator.skeleton).tolist()
     scenes = []
     for row, photo in enumerate(to_photos(images)):

@@ -69,10 +69,10 @@ def synthetic_fields() -> TrainConfig:
 def synthetic() -> TrainConfig:
     """Configure the layered generator for rendered people alone, at 256 rows.
 
-    The last of three runs: `synthetic_base`, `synthetic_fields`, and this one (`--init FIELDS
-    --data SET256 TIGHT`); or continue from the bundled result (`--init synthetic`). It is
-    `pedestrian` without photos and without VGG-19: discriminators judge pixels, at 128 rows and
-    at full size.
+    The last of three runs: `synthetic_base`, `synthetic_fields`, and this one (`--init
+    FIELDS/generator.safetensors --data SET256 TIGHT`); or continue from the bundled result (`--init
+    synthetic`). It is `pedestrian` without photos and without VGG-19: discriminators judge pixels,
+    at 128 rows and at full size.
 
     Expect: copies as sharp as the photo, and paint blurrier than `pedestrian`'s.
     Measured: on photos (CUHK03) identity .618, PCKh .779 and sharpness .509 (`pedestrian` .702,

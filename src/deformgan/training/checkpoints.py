@@ -15,6 +15,7 @@ from deformgan.errors import InputError
 from deformgan.files import read_back, remove_unfinished, written_beside
 
 FOLDER = "checkpoints"
+_REMEDY = "remove it to go on from the one before"
 # Settings that may change when a run is resumed.
 _FREE = {"steps", "decay_steps", "log_every", "save_every", "keep", "compile"}
 
@@ -100,7 +101,7 @@ def load_checkpoint(
         averaged yet; the latter are missing from checkpoints of version 0.2.0 and before.
     """
     state = read_checkpoint(path)
-    with read_back(path, "remove it to go on from the one before"):
+    with read_back(path, _REMEDY):
         mine, theirs = _identity(config), _completed(state["config"], config)
         changed = [name for name in mine if mine[name] != theirs[name]]
         others = json.loads(state["data"]) != json.loads(json.dumps(data))
@@ -139,7 +140,7 @@ def last_discriminator(out: Path, config: Any) -> dict[str, Tensor] | None:
     if not (saved := checkpoints(out)):
         return None
     state = read_checkpoint(saved[-1])
-    with read_back(saved[-1], "remove it to go on from the one before"):
+    with read_back(saved[-1], _REMEDY):
         theirs = _completed(state["config"], config)["discriminator"]
         weights = dict(state["discriminator"])
     if theirs != _identity(config)["discriminator"]:
@@ -160,7 +161,7 @@ def read_checkpoint(path: Path) -> Any:
 
 def _unreadable(path: Path, error: Exception) -> InputError:
     reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return InputError(f"{path} cannot be read ({reason}); remove it to go on from the one before.")
+    return InputError(f"{path} cannot be read ({reason}); {_REMEDY}.")
 
 
 def _identity(config: Any) -> dict[str, str]:

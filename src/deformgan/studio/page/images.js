@@ -106,7 +106,8 @@ function pushPull(total, weight, height, width) {
 
 // --- Framing, as framing.py does it. Boxes as in `resample`.
 
-const [HIGHEST, LOWEST, WIDEST, HEAD, FEET] = [10.5 / 128, 115.5 / 128, 61 / 64, 0.39, 1.4];
+const [HIGHEST, LOWEST, WIDEST, HEAD] = [10.5 / 128, 115.5 / 128, 61 / 64, 0.39];
+export const FEET = 1.4; // below the hips, in torso lengths
 
 export function personBox(pose, skeleton, [rows, columns]) {
   const at = (name) => skeleton.index(name), any = (names) => names.some((name) => pose.visible[at(name)]);

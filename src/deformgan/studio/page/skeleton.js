@@ -1,11 +1,12 @@
 // Poses: 18 joints [x, y] and whether each is visible. Pure functions; none changes its arguments.
+import { FEET } from "./images.js";
 
 const subtract = (a, b) => [a[0] - b[0], a[1] - b[1]];
 const length = ([x, y]) => Math.hypot(x, y);
 const clone = (pose) => ({ joints: pose.joints.map((at) => [...at]), visible: [...pose.visible] });
-// Feet below the hips, how far above an edge a guess still counts as cut off (both in torso lengths),
-// and the share of the torso that must be vertical.
-const [FEET, TOLERANCE, UPRIGHT] = [1.4, 0.15, 0.5];
+// How far above an edge a guess still counts as cut off, in torso lengths, and the share of the torso
+// that must be vertical.
+const [TOLERANCE, UPRIGHT] = [0.15, 0.5];
 export const distance = (a, b) => length(subtract(a, b));
 
 export class Skeleton {
